@@ -1,0 +1,79 @@
+//! The seam between the domain and what learns: networks live in `bellwether-nn`, classic detectors in core.
+
+use crate::window::{WindowSpec, Windows};
+
+/// Something fitted that knows what normal windows look like. Object-safe; one instance serves many threads.
+///
+/// The result for a window depends on that window alone: not on its neighbours in the call, nor on how many there
+/// are. That is what makes batch, stream and REST agree bit for bit.
+pub trait Model: Send + Sync + std::fmt::Debug {
+    /// The windows it wants.
+    fn window(&self) -> WindowSpec;
+
+    /// Channels of its windows, active or not.
+    fn n_channels(&self) -> usize;
+
+    /// What the model would have expected in place of each value, in the units of the windows (prepared, scaled).
+    ///
+    /// # Shapes
+    /// `windows: [n_windows, len, n_channels]`, `out` the same.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the shapes do not fit or the answer is not finite.
+    fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError>;
+
+    /// Squared reconstruction errors; zero where a value was not observed.
+    ///
+    /// # Shapes
+    /// `windows: [n_windows, len, n_channels]`, `out` the same.
+    ///
+    /// # Errors
+    /// As [`Model::expected`].
+    fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
+        self.expected(windows, out)?;
+        let cells = windows.window_len() * windows.n_channels();
+        for (window_idx, errors) in out.chunks_exact_mut(cells).enumerate() {
+            for (error, &value) in errors.iter_mut().zip(windows.values(window_idx)) {
+                *error = (value - *error) * (value - *error);
+            }
+            if let Some(observed) = windows.observed(window_idx) {
+                for (error, _) in errors
+                    .iter_mut()
+                    .zip(observed)
+                    .filter(|(_, observed)| !**observed)
+                {
+                    *error = 0.0;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a [`Model`] gives no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The windows are not the model's.
+    #[error(
+        "the model wants windows of {want_len} samples × {want_channels} channels, got {len} × {channels}"
+    )]
+    Shape {
+        /// Samples wanted.
+        want_len: usize,
+        /// Channels wanted.
+        want_channels: usize,
+        /// Samples given.
+        len: usize,
+        /// Channels given.
+        channels: usize,
+    },
+    /// The arithmetic left the finite numbers.
+    #[error(
+        "the model's answer for window {window_idx} is not finite: values lie far outside what it was trained on"
+    )]
+    NotFinite {
+        /// Position of the window in the call.
+        window_idx: usize,
+    },
+}

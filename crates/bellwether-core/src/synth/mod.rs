@@ -1,0 +1,1 @@
+//! Synthetic plants with known faults.
