@@ -1,2 +1,9 @@
 //! placeholder
-fn main() {}
+mod bench;
+fn main() {
+    let threads: Vec<usize> = std::env::args()
+        .nth(1)
+        .map_or(vec![1, 2], |t| vec![t.parse().unwrap()]);
+    let r = bench::kernels::measure(bellwether_nn::Kernels::detect(), &threads, |_| {});
+    println!("{}", serde_json::to_string_pretty(&r).unwrap());
+}

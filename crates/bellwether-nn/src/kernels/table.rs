@@ -1,0 +1,145 @@
+//! One table of kernels for each instruction set, and the choice among them.
+
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{Lanes, Portable};
+use super::tiles::{self, AdamStep, Outer, Product, Step, StepBack};
+
+/// The kernels of one instruction set.
+#[derive(Debug)]
+pub struct Kernels {
+    pub(super) name: &'static str,
+    pub(super) lanes: usize,
+    pub(super) step_train: unsafe fn(&Step, usize),
+    pub(super) step_score: unsafe fn(&Step, usize),
+    pub(super) product: unsafe fn(&Product, usize, usize),
+    pub(super) outer: unsafe fn(&Outer, usize, usize),
+    pub(super) step_back: unsafe fn(&StepBack, usize),
+    pub(super) adam: unsafe fn(*mut f32, *mut f32, *mut f32, *const f32, usize, AdamStep),
+    pub(super) peak: fn(usize) -> f32,
+}
+
+/// Instantiates every kernel for one [`Lanes`] inside functions that enable its instructions.
+macro_rules! table {
+    ($table:ident, $lanes:ty, $name:literal $(, #[$feature:meta])?) => {
+        static $table: Kernels = {
+            $(#[$feature])?
+            unsafe fn step_train(s: &Step, rows: usize) {
+                unsafe { tiles::step::<$lanes, true>(s, rows) }
+            }
+            $(#[$feature])?
+            unsafe fn step_score(s: &Step, rows: usize) {
+                unsafe { tiles::step::<$lanes, false>(s, rows) }
+            }
+            $(#[$feature])?
+            unsafe fn product(p: &Product, n_vectors: usize, rows: usize) {
+                unsafe { tiles::product::<$lanes>(p, n_vectors, rows) }
+            }
+            $(#[$feature])?
+            unsafe fn outer(o: &Outer, n_vectors: usize, inner: usize) {
+                unsafe { tiles::outer::<$lanes>(o, n_vectors, inner) }
+            }
+            $(#[$feature])?
+            unsafe fn step_back(s: &StepBack, rows: usize) {
+                unsafe { tiles::step_back::<$lanes>(s, rows) }
+            }
+            $(#[$feature])?
+            unsafe fn adam(w: *mut f32, m: *mut f32, v: *mut f32, g: *const f32, n: usize, step: AdamStep) {
+                unsafe { tiles::adam::<$lanes>(w, m, v, g, n, step) }
+            }
+            $(#[$feature])?
+            unsafe fn peak(rounds: usize) -> f32 {
+                unsafe { super::table::peak_chains::<$lanes>(rounds) }
+            }
+            Kernels {
+                name: $name,
+                lanes: <$lanes as Lanes>::LANES,
+                step_train,
+                step_score,
+                product,
+                outer,
+                step_back,
+                adam,
+                // SAFETY: a table is handed out only where its instructions exist.
+                peak: |rounds| unsafe { peak(rounds) },
+            }
+        };
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+table!(AVX512, Avx512, "avx512", #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+table!(AVX2, Avx2, "avx2", #[target_feature(enable = "avx2,fma")]);
+table!(PORTABLE, Portable, "portable");
+
+/// Independent chains of multiply-adds: enough to fill every unit of the processors we know.
+const PEAK_CHAINS: usize = 12;
+
+/// Runs `rounds` of [`PEAK_CHAINS`] multiply-adds that touch no memory: what the core can do at most.
+#[inline(always)]
+unsafe fn peak_chains<S: Lanes>(rounds: usize) -> f32 {
+    unsafe {
+        let (a, b) = (
+            S::splat(std::hint::black_box(0.999)),
+            S::splat(std::hint::black_box(0.001)),
+        );
+        let mut sums = [S::splat(1.0); PEAK_CHAINS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = S::fma(*sum, a, b);
+            }
+        }
+        let mut total = S::splat(0.0);
+        for sum in sums {
+            total = S::add(total, sum);
+        }
+        let mut out = [0.0_f32; 16];
+        S::store(out.as_mut_ptr(), total);
+        out[0]
+    }
+}
+
+impl Kernels {
+    /// The fastest kernels that this processor runs.
+    pub fn detect() -> &'static Self {
+        Self::available().first().copied().unwrap_or(&PORTABLE)
+    }
+
+    /// All kernels that this processor runs, fastest first; the last is the portable one.
+    pub fn available() -> Vec<&'static Self> {
+        let mut tables = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+                tables.push(&AVX512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                tables.push(&AVX2);
+            }
+        }
+        tables.push(&PORTABLE);
+        tables
+    }
+
+    /// The kernels of that name, where this processor runs them.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        Self::available().into_iter().find(|kernels| kernels.name == name)
+    }
+
+    /// `avx512`, `avx2` or `portable`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Floats in a register.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Multiply-adds without memory, to measure the core's peak: returns the floating-point operations done.
+    pub fn run_at_peak(&self, rounds: usize) -> f64 {
+        std::hint::black_box((self.peak)(rounds));
+        (rounds * PEAK_CHAINS * self.lanes * 2) as f64
+    }
+}

@@ -1,0 +1,226 @@
+//! Vector kernels against plain loops, and against each other.
+
+use super::*;
+
+/// Numbers in [-1, 1] from a small generator: the tests need variety, not quality.
+fn numbers(seed: u32, n: usize) -> Aligned {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut out = Aligned::zeroed(n);
+    for x in out.iter_mut() {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *x = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
+    }
+    out
+}
+
+fn close(got: f32, want: f64, what: &str) {
+    assert!(
+        (f64::from(got) - want).abs() <= 2e-6 * want.abs().max(1.0),
+        "{what}: got {got}, want {want}"
+    );
+}
+
+#[test]
+fn product_equals_the_plain_loop_and_a_row_does_not_feel_its_neighbours() {
+    for kernels in Kernels::available() {
+        for n_vectors in 1..=9 {
+            let (inner, width) = (7, n_vectors * kernels.lanes);
+            let (b, init) = (numbers(1, inner * width), numbers(2, width));
+            let a = numbers(3, 29 * inner);
+            let run = |rows: usize, first: usize| {
+                let mut c = Aligned::zeroed(rows * width);
+                kernels.matmul(MatMul {
+                    rows,
+                    a: &a[first * inner..],
+                    a_stride: inner,
+                    n_blocks: 1,
+                    block_stride: 0,
+                    inner,
+                    b: &b,
+                    n_vectors,
+                    init: Some(&init),
+                    c: &mut c,
+                    c_stride: width,
+                });
+                c
+            };
+            let all = run(29, 0);
+            for (row, first_output) in [(0, 0), (17, 0), (28, width - 1)] {
+                let (at, vectors, first) = kernels
+                    .panels(inner, n_vectors)
+                    .filter(|panel| panel.2 <= first_output)
+                    .last()
+                    .expect("a panel");
+                let column = first_output - first;
+                let want: f64 = (0..inner)
+                    .map(|k| {
+                        f64::from(a[row * inner + k])
+                            * f64::from(b[at + k * vectors * kernels.lanes + column])
+                    })
+                    .sum::<f64>()
+                    + f64::from(init[first_output]);
+                close(all[row * width + first_output], want, kernels.name);
+            }
+            for rows in 1..=13 {
+                let some = run(rows, 5);
+                assert_eq!(
+                    &some[..],
+                    &all[5 * width..(5 + rows) * width],
+                    "{} rows {rows}",
+                    kernels.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn outer_sum_equals_the_plain_loop() {
+    for kernels in Kernels::available() {
+        for (n_vectors, inner) in [(1, 3), (2, 13), (3, 5), (4, 25), (6, 9)] {
+            let (rows, n_steps, width) = (5, 3, n_vectors * kernels.lanes);
+            let (a, b) = (
+                numbers(4, n_steps * rows * inner),
+                numbers(5, n_steps * rows * width),
+            );
+            let mut c = Aligned::zeroed(inner * width);
+            c.fill(0.5);
+            kernels.outer_sum(OuterSum {
+                a: &a,
+                a_stride: inner,
+                a_step: rows * inner,
+                inner,
+                b: &b,
+                b_stride: width,
+                b_step: rows * width,
+                n_steps,
+                rows,
+                n_vectors,
+                c: &mut c,
+            });
+            for (at, vectors, first) in kernels.panels(inner, n_vectors) {
+                for k in 0..inner {
+                    let want: f64 = (0..n_steps * rows)
+                        .map(|row| f64::from(a[row * inner + k]) * f64::from(b[row * width + first]))
+                        .sum::<f64>()
+                        + 0.5;
+                    close(c[at + k * vectors * kernels.lanes], want, kernels.name);
+                }
+            }
+        }
+    }
+}
+
+/// The LSTM cell in double precision: i, f, g, o before activation, c before → (c, h).
+fn cell_reference(z: [f64; 4], c: f64) -> (f64, f64) {
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let c = sigmoid(z[1]) * c + sigmoid(z[0]) * z[2].tanh();
+    (c, sigmoid(z[3]) * c.tanh())
+}
+
+#[test]
+fn a_step_equals_the_textbook_cell_over_the_whole_range() {
+    for kernels in Kernels::available() {
+        let gate_width = kernels.gate_width();
+        for scale in [0.1_f32, 1.0, 10.0, 100.0, 1e6] {
+            let mut bias = numbers(7, gate_width);
+            bias.iter_mut().for_each(|b| *b *= scale);
+            let h_before = Aligned::zeroed(kernels.lanes);
+            let before = numbers(8, kernels.lanes);
+            for training in [false, true] {
+                let (mut c, mut h) = (before.clone(), Aligned::zeroed(kernels.lanes));
+                let mut gates = Aligned::zeroed(gate_width);
+                kernels.lstm_step(LstmStep {
+                    rows: 1,
+                    x: &[],
+                    x_stride: 0,
+                    n_inputs: 0,
+                    n_units: kernels.lanes,
+                    weights: &Aligned::zeroed(kernels.lanes * gate_width),
+                    init: Init {
+                        values: &bias,
+                        block_stride: gate_width,
+                        row_stride: 0,
+                    },
+                    h_before: &h_before,
+                    c_before: Some(&before),
+                    c: &mut c,
+                    h: &mut h,
+                    gates: training.then_some(&mut gates[..]),
+                });
+                for unit in 0..kernels.lanes {
+                    let z = [0, 1, 2, 3].map(|gate| f64::from(bias[gate * kernels.lanes + unit]));
+                    let (want_c, want_h) = cell_reference(z, f64::from(before[unit]));
+                    close(c[unit], want_c, kernels.name);
+                    close(h[unit], want_h, kernels.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn not_a_number_is_never_hidden() {
+    for kernels in Kernels::available() {
+        let gate_width = kernels.gate_width();
+        let mut bias = Aligned::zeroed(gate_width);
+        bias[0] = f32::NAN;
+        let (mut c, mut h) = (Aligned::zeroed(kernels.lanes), Aligned::zeroed(kernels.lanes));
+        kernels.lstm_step(LstmStep {
+            rows: 1,
+            x: &[],
+            x_stride: 0,
+            n_inputs: 0,
+            n_units: kernels.lanes,
+            weights: &Aligned::zeroed(kernels.lanes * gate_width),
+            init: Init {
+                values: &bias,
+                block_stride: gate_width,
+                row_stride: 0,
+            },
+            h_before: &Aligned::zeroed(kernels.lanes),
+            c_before: None,
+            c: &mut c,
+            h: &mut h,
+            gates: None,
+        });
+        assert!(h[0].is_nan() && !h[1].is_nan(), "{}", kernels.name);
+    }
+}
+
+#[test]
+fn adam_equals_the_published_algorithm() {
+    for kernels in Kernels::available() {
+        let n = 2 * kernels.lanes;
+        let (mut w, g) = (numbers(9, n), numbers(10, n));
+        let (mut m, mut v) = (Aligned::zeroed(n), Aligned::zeroed(n));
+        let start = w.clone();
+        let (rate, scale) = (1e-3, 0.5);
+        let step = AdamStep {
+            rate: rate / (1.0 - 0.9),
+            second_scale: 1.0 / (1.0_f32 - 0.999).sqrt(),
+            gradient_scale: scale,
+        };
+        kernels.adam(&mut w, &mut m, &mut v, &g, step);
+        for idx in 0..n {
+            // First step: both moments corrected are g and g², so the weight moves by the rate against the sign.
+            let g = f64::from(g[idx]) * f64::from(scale);
+            close(
+                w[idx],
+                f64::from(start[idx]) - f64::from(rate) * g / (g.abs() + 1e-8),
+                kernels.name,
+            );
+        }
+    }
+}
+
+#[test]
+fn denormals_are_zero_inside_the_guard_only() {
+    let tiny = std::hint::black_box(1e-39_f32);
+    {
+        let _guard = FlushToZero::set();
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(std::hint::black_box(tiny) * std::hint::black_box(1.0), 0.0);
+    }
+    assert!(std::hint::black_box(tiny) * std::hint::black_box(1.0) > 0.0);
+}

@@ -1,0 +1,407 @@
+//! The register-tiled products and the cell passes, generic over [`Lanes`].
+//!
+//! Each output is one chain of fused multiply-adds over the inner dimension in a fixed order, whatever tile its row
+//! falls into: a row's bits do not depend on the rows around it. That is the property the whole product rests on.
+
+use super::lanes::{Lanes, cell, sigmoid, tanh};
+
+/// Gates of an LSTM: input, forget, cell, output.
+pub(super) const GATES: usize = 4;
+
+/// Calls `tile(start, rows)` over `n` rows in pieces of at most `max`, as equal as possible.
+#[inline(always)]
+fn balanced(n: usize, max: usize, mut tile: impl FnMut(usize, usize)) {
+    if n == 0 {
+        return;
+    }
+    let n_tiles = n.div_ceil(max);
+    let (base, longer) = (n / n_tiles, n % n_tiles);
+    let mut start = 0;
+    for idx in 0..n_tiles {
+        let rows = base + usize::from(idx < longer);
+        tile(start, rows);
+        start += rows;
+    }
+}
+
+/// Most rows of a tile that is `n_vectors` registers wide: what fits the register file.
+#[inline(always)]
+const fn rows_max<S: Lanes>(n_vectors: usize) -> usize {
+    if S::LANES == 16 {
+        // 32 registers: rows × vectors accumulators, vectors weights, one broadcast.
+        match n_vectors {
+            4 => 6,
+            3 => 8,
+            _ => 12,
+        }
+    } else {
+        match n_vectors {
+            4 => 2,
+            3 => 3,
+            2 => 5,
+            _ => 10,
+        }
+    }
+}
+
+/// Picks the tile of the given number of rows out of the instances that a kernel has.
+macro_rules! by_rows {
+    ($rows:expr, $tile:ident, [$($generics:tt)*], ($($arg:expr),*)) => {
+        match $rows {
+            1 => $tile::<$($generics)*, 1>($($arg),*),
+            2 => $tile::<$($generics)*, 2>($($arg),*),
+            3 => $tile::<$($generics)*, 3>($($arg),*),
+            4 => $tile::<$($generics)*, 4>($($arg),*),
+            5 => $tile::<$($generics)*, 5>($($arg),*),
+            6 => $tile::<$($generics)*, 6>($($arg),*),
+            7 => $tile::<$($generics)*, 7>($($arg),*),
+            8 => $tile::<$($generics)*, 8>($($arg),*),
+            9 => $tile::<$($generics)*, 9>($($arg),*),
+            10 => $tile::<$($generics)*, 10>($($arg),*),
+            11 => $tile::<$($generics)*, 11>($($arg),*),
+            12 => $tile::<$($generics)*, 12>($($arg),*),
+            _ => unreachable!("a tile has at most 12 rows"),
+        }
+    };
+}
+
+/// One LSTM step of one block of units for all rows: products, then the cell.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    /// Input `[rows, n_inputs]`, its row stride.
+    pub x: *const f32,
+    pub x_stride: usize,
+    pub n_inputs: usize,
+    /// Hidden state before `[rows, n_units]`, its row stride.
+    pub h: *const f32,
+    pub h_stride: usize,
+    pub n_units: usize,
+    /// Weights of this block of units `[n_inputs + n_units, 4 LANES]`.
+    pub weights: *const f32,
+    /// What the sums start from `[rows, 4 LANES]`; row stride 0 = one bias for all rows.
+    pub init: *const f32,
+    pub init_stride: usize,
+    /// Cell state before and after, hidden state after; all with row stride `state_stride`.
+    pub c_before: *const f32,
+    pub c_after: *mut f32,
+    pub h_after: *mut f32,
+    pub state_stride: usize,
+    /// Activated gates `[rows, 4 LANES]`, kept for the way back; training only.
+    pub gates: *mut f32,
+}
+
+#[inline(always)]
+unsafe fn accumulate<S: Lanes, const ROWS: usize>(
+    sums: &mut [[S::V; GATES]; ROWS],
+    a: *const f32,
+    a_stride: usize,
+    inner: usize,
+    weights: *const f32,
+) {
+    unsafe {
+        for k in 0..inner {
+            let w = weights.add(k * GATES * S::LANES);
+            let w = [
+                S::load(w),
+                S::load(w.add(S::LANES)),
+                S::load(w.add(2 * S::LANES)),
+                S::load(w.add(3 * S::LANES)),
+            ];
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat(*a.add(row * a_stride + k));
+                sums[0] = S::fma(x, w[0], sums[0]);
+                sums[1] = S::fma(x, w[1], sums[1]);
+                sums[2] = S::fma(x, w[2], sums[2]);
+                sums[3] = S::fma(x, w[3], sums[3]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn step_tile<S: Lanes, const TRAIN: bool, const ROWS: usize>(s: &Step, first: usize) {
+    unsafe {
+        let mut sums = [[S::splat(0.0); GATES]; ROWS];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let init = s.init.add((first + row) * s.init_stride);
+            for (gate, sum) in sums.iter_mut().enumerate() {
+                *sum = S::load(init.add(gate * S::LANES));
+            }
+        }
+        accumulate::<S, ROWS>(
+            &mut sums,
+            s.x.add(first * s.x_stride),
+            s.x_stride,
+            s.n_inputs,
+            s.weights,
+        );
+        let recurrent = s.weights.add(s.n_inputs * GATES * S::LANES);
+        accumulate::<S, ROWS>(
+            &mut sums,
+            s.h.add(first * s.h_stride),
+            s.h_stride,
+            s.n_units,
+            recurrent,
+        );
+        for (row, sums) in sums.iter().enumerate() {
+            let at = (first + row) * s.state_stride;
+            let before = S::load(s.c_before.add(at));
+            if TRAIN {
+                let (i, f) = (sigmoid::<S>(sums[0]), sigmoid::<S>(sums[1]));
+                let (g, o) = (tanh::<S>(sums[2]), sigmoid::<S>(sums[3]));
+                let c = S::fma(f, before, S::mul(i, g));
+                S::store(s.c_after.add(at), c);
+                S::store(s.h_after.add(at), S::mul(o, tanh::<S>(c)));
+                let gates = s.gates.add((first + row) * GATES * S::LANES);
+                S::store(gates, i);
+                S::store(gates.add(S::LANES), f);
+                S::store(gates.add(2 * S::LANES), g);
+                S::store(gates.add(3 * S::LANES), o);
+            } else {
+                let (c, h) = cell::<S>(sums[0], sums[1], sums[2], sums[3], before);
+                S::store(s.c_after.add(at), c);
+                S::store(s.h_after.add(at), h);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, rows: usize) {
+    balanced(rows, rows_max::<S>(GATES), |first, rows| unsafe {
+        by_rows!(rows, step_tile, [S, TRAIN], (s, first))
+    });
+}
+
+/// `C = init + A · B`, one panel of B at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    /// A as `n_blocks` blocks of `inner` columns: row stride, distance between blocks.
+    pub a: *const f32,
+    pub a_stride: usize,
+    pub n_blocks: usize,
+    pub block_stride: usize,
+    pub inner: usize,
+    /// B `[n_blocks · inner, n_vectors LANES]`, packed.
+    pub b: *const f32,
+    /// What the sums start from, row stride 0 = the same for all rows; null = zero.
+    pub init: *const f32,
+    /// C, its row stride.
+    pub c: *mut f32,
+    pub c_stride: usize,
+}
+
+#[inline(always)]
+unsafe fn product_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Product, first: usize) {
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
+        if !p.init.is_null() {
+            for sums in &mut sums {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::load(p.init.add(v * S::LANES));
+                }
+            }
+        }
+        let mut b = p.b;
+        for block in 0..p.n_blocks {
+            let a = p.a.add(block * p.block_stride + first * p.a_stride);
+            for k in 0..p.inner {
+                let mut w = [S::splat(0.0); VECTORS];
+                for (v, w) in w.iter_mut().enumerate() {
+                    *w = S::load(b.add(v * S::LANES));
+                }
+                b = b.add(VECTORS * S::LANES);
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let x = S::splat(*a.add(row * p.a_stride + k));
+                    for (sum, w) in sums.iter_mut().zip(w) {
+                        *sum = S::fma(x, w, *sum);
+                    }
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                S::store(p.c.add((first + row) * p.c_stride + v * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) unsafe fn product<S: Lanes>(p: &Product, n_vectors: usize, rows: usize) {
+    balanced(rows, rows_max::<S>(n_vectors), |first, rows| unsafe {
+        match n_vectors {
+            1 => by_rows!(rows, product_tile, [S, 1], (p, first)),
+            2 => by_rows!(rows, product_tile, [S, 2], (p, first)),
+            3 => by_rows!(rows, product_tile, [S, 3], (p, first)),
+            4 => by_rows!(rows, product_tile, [S, 4], (p, first)),
+            _ => unreachable!("a panel is at most four registers wide"),
+        }
+    });
+}
+
+/// `C += Aᵀ · B`: gradients of weights, summed over the rows of `n_steps` steps.
+#[derive(Clone, Copy)]
+pub(super) struct Outer {
+    /// A `[n_steps · rows, inner]`: row stride, distance between steps.
+    pub a: *const f32,
+    pub a_stride: usize,
+    pub a_step: usize,
+    /// B `[n_steps · rows, n_vectors LANES]`: row stride, distance between steps.
+    pub b: *const f32,
+    pub b_stride: usize,
+    pub b_step: usize,
+    pub n_steps: usize,
+    pub rows: usize,
+    /// C `[inner, n_vectors LANES]`, its row stride.
+    pub c: *mut f32,
+    pub c_stride: usize,
+}
+
+#[inline(always)]
+unsafe fn outer_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Outer, first: usize) {
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
+        for step in 0..p.n_steps {
+            let (a, b) = (p.a.add(step * p.a_step + first), p.b.add(step * p.b_step));
+            for row in 0..p.rows {
+                let mut w = [S::splat(0.0); VECTORS];
+                for (v, w) in w.iter_mut().enumerate() {
+                    *w = S::load(b.add(row * p.b_stride + v * S::LANES));
+                }
+                for (k, sums) in sums.iter_mut().enumerate() {
+                    let x = S::splat(*a.add(row * p.a_stride + k));
+                    for (sum, w) in sums.iter_mut().zip(w) {
+                        *sum = S::fma(x, w, *sum);
+                    }
+                }
+            }
+        }
+        for (k, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                let c = p.c.add((first + k) * p.c_stride + v * S::LANES);
+                S::store(c, S::add(S::load(c), *sum));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) unsafe fn outer<S: Lanes>(p: &Outer, n_vectors: usize, inner: usize) {
+    balanced(inner, rows_max::<S>(n_vectors), |first, rows| unsafe {
+        match n_vectors {
+            1 => by_rows!(rows, outer_tile, [S, 1], (p, first)),
+            2 => by_rows!(rows, outer_tile, [S, 2], (p, first)),
+            3 => by_rows!(rows, outer_tile, [S, 3], (p, first)),
+            4 => by_rows!(rows, outer_tile, [S, 4], (p, first)),
+            _ => unreachable!("a panel is at most four registers wide"),
+        }
+    });
+}
+
+/// The cell's way back for one block of units and all rows of one step.
+#[derive(Clone, Copy)]
+pub(super) struct StepBack {
+    /// Activated gates `[rows, 4 LANES]`; replaced by the gradients before activation.
+    pub gates: *mut f32,
+    /// Cell states before and after the step; row stride `state_stride`, as for all below.
+    pub c_before: *const f32,
+    pub c_after: *const f32,
+    /// Gradient of the hidden state from the layer above; null where none comes.
+    pub dh_above: *const f32,
+    /// Gradient of the hidden state from the step after.
+    pub dh_after: *const f32,
+    /// Gradient of the cell state: in from the step after, out to the step before.
+    pub dc: *mut f32,
+    pub state_stride: usize,
+    /// Gradient of the bias `[4 LANES]`, added to.
+    pub bias: *mut f32,
+    /// Sum of the gate gradients over time `[rows, 4 LANES]`, added to; null where nobody wants it.
+    pub over_time: *mut f32,
+}
+
+#[inline(always)]
+pub(super) unsafe fn step_back<S: Lanes>(s: &StepBack, rows: usize) {
+    unsafe {
+        let one = S::splat(1.0);
+        let mut bias = [S::splat(0.0); GATES];
+        for (gate, bias) in bias.iter_mut().enumerate() {
+            *bias = S::load(s.bias.add(gate * S::LANES));
+        }
+        for row in 0..rows {
+            let (gates, at) = (s.gates.add(row * GATES * S::LANES), row * s.state_stride);
+            let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
+            let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
+            let tanh_c = tanh::<S>(S::load(s.c_after.add(at)));
+            let mut dh = S::load(s.dh_after.add(at));
+            if !s.dh_above.is_null() {
+                dh = S::add(dh, S::load(s.dh_above.add(at)));
+            }
+            let dh_o = S::mul(dh, o);
+            let dc = S::fma(dh_o, S::fnma(tanh_c, tanh_c, one), S::load(s.dc.add(at)));
+            let dc_before = S::mul(dc, f);
+            let d = [
+                S::mul(S::mul(dc, g), S::mul(i, S::sub(one, i))),
+                S::mul(S::mul(dc_before, S::sub(one, f)), S::load(s.c_before.add(at))),
+                S::mul(S::mul(dc, i), S::fnma(g, g, one)),
+                S::mul(S::mul(dh_o, tanh_c), S::sub(one, o)),
+            ];
+            S::store(s.dc.add(at), dc_before);
+            for gate in 0..GATES {
+                S::store(gates.add(gate * S::LANES), d[gate]);
+                bias[gate] = S::add(bias[gate], d[gate]);
+            }
+            if !s.over_time.is_null() {
+                let sum = s.over_time.add(row * GATES * S::LANES);
+                for (gate, d) in d.iter().enumerate() {
+                    let sum = sum.add(gate * S::LANES);
+                    S::store(sum, S::add(S::load(sum), *d));
+                }
+            }
+        }
+        for (gate, bias) in bias.iter().enumerate() {
+            S::store(s.bias.add(gate * S::LANES), *bias);
+        }
+    }
+}
+
+/// What Adam needs to know of one update (Kingma & Ba 2015, algorithm 1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdamStep {
+    /// Learning rate divided by the bias correction of the first moment.
+    pub rate: f32,
+    /// One over the root of the bias correction of the second moment.
+    pub second_scale: f32,
+    /// Factor on the gradient: clipping by norm.
+    pub gradient_scale: f32,
+}
+
+pub(crate) const ADAM_BETA1: f32 = 0.9;
+pub(crate) const ADAM_BETA2: f32 = 0.999;
+pub(crate) const ADAM_EPSILON: f32 = 1e-8;
+
+#[inline(always)]
+pub(super) unsafe fn adam<S: Lanes>(
+    weights: *mut f32,
+    first: *mut f32,
+    second: *mut f32,
+    gradient: *const f32,
+    n: usize,
+    step: AdamStep,
+) {
+    unsafe {
+        let scale = S::splat(step.gradient_scale);
+        for at in (0..n).step_by(S::LANES) {
+            let g = S::mul(S::load(gradient.add(at)), scale);
+            let m = S::mul(S::splat(ADAM_BETA1), S::load(first.add(at)));
+            let m = S::fma(S::splat(1.0 - ADAM_BETA1), g, m);
+            let v = S::mul(S::splat(ADAM_BETA2), S::load(second.add(at)));
+            let v = S::fma(S::splat(1.0 - ADAM_BETA2), S::mul(g, g), v);
+            S::store(first.add(at), m);
+            S::store(second.add(at), v);
+            let denominator = S::fma(S::sqrt(v), S::splat(step.second_scale), S::splat(ADAM_EPSILON));
+            let update = S::div(S::mul(m, S::splat(step.rate)), denominator);
+            S::store(weights.add(at), S::sub(S::load(weights.add(at)), update));
+        }
+    }
+}

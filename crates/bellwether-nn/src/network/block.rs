@@ -1,0 +1,488 @@
+//! Forward and backward through time for a block of windows, with everything that the way back needs kept.
+//!
+//! A mini-batch is cut into blocks of [`BLOCK_ROWS`] windows whatever the number of threads; each block has its own
+//! gradient, and they are summed in order. That makes the trained weights independent of the threads, and small
+//! blocks stay in the cache: faster than the whole batch at once.
+
+use super::loss::Loss;
+use super::weights::{Layout, LstmLayout};
+use crate::kernels::{Aligned, Init, LstmStep, LstmStepBack, MatMul, OuterSum};
+
+/// Windows of a full block.
+pub(crate) const BLOCK_ROWS: usize = 16;
+/// Rows (windows × steps) over which a weight gradient is summed in registers before it goes to memory.
+const GRADIENT_ROWS: usize = 128;
+
+/// States of one LSTM layer over time.
+#[derive(Debug)]
+struct LayerStates {
+    /// `[window_len + 1][rows][width]`, the first all zero.
+    h: Aligned,
+    c: Aligned,
+    /// `[window_len][n_blocks][rows][4 lanes]`: activated gates, then their gradients.
+    gates: Aligned,
+    /// `[rows][width]`: gradients that travel down and back in time.
+    dh_above: Aligned,
+    dh_after: Aligned,
+    dc: Aligned,
+}
+
+/// One block of windows of a mini-batch.
+#[derive(Debug)]
+pub(crate) struct Block {
+    rows: usize,
+    layers: Vec<LayerStates>,
+    /// `[window_len][rows][n_inputs]`
+    x: Aligned,
+    /// `[window_len][rows][n_outputs]`
+    target: Aligned,
+    observed: Aligned,
+    /// `[window_len][rows][head width]`: outputs, then their gradients.
+    output: Aligned,
+    /// The decoder's first input is the same at every step: its projection, and the sum of the gradients of it.
+    projection: Aligned,
+    over_time: Aligned,
+    /// Gradient of the summed (not averaged) loss.
+    pub gradient: Aligned,
+    /// Summed loss, and how many values it was summed over.
+    pub loss: f64,
+    pub n_observed: f64,
+}
+
+/// Where a caller puts one window of a block.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    x: &'a mut [f32],
+    target: &'a mut [f32],
+    observed: &'a mut [f32],
+    rows: usize,
+    row: usize,
+    n_inputs: usize,
+    n_outputs: usize,
+}
+
+impl Slot<'_> {
+    /// Inputs of the sample at `step`, `[n_inputs]`.
+    pub fn input(&mut self, step: usize) -> &mut [f32] {
+        let at = (step * self.rows + self.row) * self.n_inputs;
+        &mut self.x[at..at + self.n_inputs]
+    }
+
+    /// Targets of the sample at `step`, `[n_outputs]`.
+    pub fn target(&mut self, step: usize) -> &mut [f32] {
+        let at = (step * self.rows + self.row) * self.n_outputs;
+        &mut self.target[at..at + self.n_outputs]
+    }
+
+    /// 1 where the target at `step` was observed, else 0, `[n_outputs]`; 1 unless set.
+    pub fn observed(&mut self, step: usize) -> &mut [f32] {
+        let at = (step * self.rows + self.row) * self.n_outputs;
+        &mut self.observed[at..at + self.n_outputs]
+    }
+}
+
+impl Block {
+    pub(crate) fn new(layout: &Layout, rows: usize) -> Self {
+        let len = layout.window_len;
+        let layers = layout.layers.iter().map(|layer| {
+            let state = rows * layer.width;
+            LayerStates {
+                h: Aligned::zeroed((len + 1) * state),
+                c: Aligned::zeroed((len + 1) * state),
+                gates: Aligned::zeroed(len * state * 4),
+                dh_above: Aligned::zeroed(state),
+                dh_after: Aligned::zeroed(state),
+                dc: Aligned::zeroed(state),
+            }
+        });
+        let bottleneck = rows * layout.layers[layout.n_encoder].width * 4;
+        Self {
+            rows,
+            layers: layers.collect(),
+            x: Aligned::zeroed(len * rows * layout.layers[0].n_inputs),
+            target: Aligned::zeroed(len * rows * layout.head.n_outputs),
+            observed: Aligned::zeroed(len * rows * layout.head.n_outputs),
+            output: Aligned::zeroed(len * rows * layout.head.width),
+            projection: Aligned::zeroed(bottleneck),
+            over_time: Aligned::zeroed(bottleneck),
+            gradient: Aligned::zeroed(layout.n_weights),
+            loss: 0.0,
+            n_observed: 0.0,
+        }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Takes in the windows: `fill(row, slot)` writes one of them.
+    pub(crate) fn fill(&mut self, layout: &Layout, fill: impl Fn(usize, &mut Slot<'_>)) {
+        self.observed.fill(1.0);
+        for row in 0..self.rows {
+            fill(
+                row,
+                &mut Slot {
+                    x: &mut self.x,
+                    target: &mut self.target,
+                    observed: &mut self.observed,
+                    rows: self.rows,
+                    row,
+                    n_inputs: layout.layers[0].n_inputs,
+                    n_outputs: layout.head.n_outputs,
+                },
+            );
+        }
+        self.n_observed = self.observed.iter().map(|&observed| f64::from(observed)).sum();
+    }
+
+    /// The outputs at `step`, `[rows][head width]`; gradients after [`Block::backward`].
+    #[cfg(test)]
+    pub(crate) fn output(&self, layout: &Layout, step: usize) -> &[f32] {
+        let n = self.rows * layout.head.width;
+        &self.output[step * n..(step + 1) * n]
+    }
+
+    /// Outputs for the windows taken in.
+    pub(crate) fn forward(&mut self, layout: &Layout, weights: &[f32]) {
+        let n_encoder = layout.n_encoder;
+        for step in 0..layout.window_len {
+            for idx in 0..n_encoder {
+                self.step(layout, weights, idx, step);
+            }
+        }
+        self.project(layout, weights);
+        let (kernels, head) = (layout.kernels, &layout.head);
+        for step in 0..layout.window_len {
+            for idx in n_encoder..self.layers.len() {
+                self.step(layout, weights, idx, step);
+            }
+            let out = self.rows * head.width;
+            kernels.matmul(MatMul {
+                rows: self.rows,
+                a: hidden(
+                    &self.layers[self.layers.len() - 1].h,
+                    self.rows * head.input_width,
+                    step + 1,
+                ),
+                a_stride: head.input_width,
+                n_blocks: 1,
+                block_stride: 0,
+                inner: head.n_inputs,
+                b: &weights[head.weights.clone()],
+                n_vectors: head.width / kernels.lanes(),
+                init: Some(&weights[head.bias.clone()]),
+                c: &mut self.output[step * out..(step + 1) * out],
+                c_stride: head.width,
+            });
+        }
+    }
+
+    /// The projection of the bottleneck, from which every step of the first decoder layer starts.
+    fn project(&mut self, layout: &Layout, weights: &[f32]) {
+        let (kernels, layer) = (layout.kernels, &layout.layers[layout.n_encoder]);
+        let gate_width = kernels.gate_width();
+        let bottleneck = &self.layers[layout.n_encoder - 1].h;
+        for block in 0..layer.n_blocks {
+            let at = block * self.rows * gate_width;
+            kernels.matmul(MatMul {
+                rows: self.rows,
+                a: hidden(bottleneck, self.rows * layer.input_width, layout.window_len),
+                a_stride: layer.input_width,
+                n_blocks: 1,
+                block_stride: 0,
+                inner: layer.n_inputs,
+                b: &weights[layer.weights.start + block * layer.block(gate_width)..],
+                n_vectors: 4,
+                init: Some(&weights[layer.bias.start + block * gate_width..]),
+                c: &mut self.projection[at..],
+                c_stride: gate_width,
+            });
+        }
+    }
+
+    fn step(&mut self, layout: &Layout, weights: &[f32], idx: usize, step: usize) {
+        let (rows, layer) = (self.rows, &layout.layers[idx]);
+        let gate_width = layout.kernels.gate_width();
+        let (below, from) = self.layers.split_at_mut(idx);
+        let states = &mut from[0];
+        let state = rows * layer.width;
+        let (x, x_stride): (&[f32], usize) = if idx == 0 {
+            (&self.x[step * rows * layer.n_inputs..], layer.n_inputs)
+        } else if idx == layout.n_encoder {
+            (&[], 0)
+        } else {
+            (
+                hidden(&below[idx - 1].h, rows * layer.input_width, step + 1),
+                layer.input_width,
+            )
+        };
+        let init = if idx == layout.n_encoder {
+            Init {
+                values: &self.projection,
+                block_stride: rows * gate_width,
+                row_stride: gate_width,
+            }
+        } else {
+            Init {
+                values: &weights[layer.bias.clone()],
+                block_stride: gate_width,
+                row_stride: 0,
+            }
+        };
+        let (h_before, h) = states.h[step * state..(step + 2) * state].split_at_mut(state);
+        let (c_before, c) = states.c[step * state..(step + 2) * state].split_at_mut(state);
+        layout.kernels.lstm_step(LstmStep {
+            rows,
+            x,
+            x_stride,
+            n_inputs: layer.n_inputs,
+            n_units: layer.n_units,
+            weights: &weights[layer.weights.clone()],
+            init,
+            h_before,
+            c_before: Some(c_before),
+            c,
+            h,
+            gates: Some(&mut states.gates[step * 4 * state..(step + 1) * 4 * state]),
+        });
+    }
+
+    /// Loss of the outputs, and its gradient with respect to all weights.
+    pub(crate) fn backward(&mut self, layout: &Layout, weights_t: &[f32], loss: Loss) {
+        self.lose(layout, loss);
+        self.gradient.fill(0.0);
+        for states in &mut self.layers {
+            states.dh_above.fill(0.0);
+            states.dh_after.fill(0.0);
+            states.dc.fill(0.0);
+        }
+        self.over_time.fill(0.0);
+        let (n_encoder, n_layers) = (layout.n_encoder, self.layers.len());
+        let chunk = (GRADIENT_ROWS / self.rows).max(1);
+        let mut done = layout.window_len;
+        for step in (0..layout.window_len).rev() {
+            self.head_back(layout, weights_t, step);
+            for idx in (n_encoder..n_layers).rev() {
+                self.step_back(layout, weights_t, idx, step, true);
+            }
+            if done - step == chunk || step == 0 {
+                self.head_gradient(layout, step, done - step);
+                for idx in n_encoder..n_layers {
+                    self.weight_gradient(layout, idx, step, done - step);
+                }
+                done = step;
+            }
+        }
+        self.bottleneck_back(layout, weights_t);
+        let mut done = layout.window_len;
+        for step in (0..layout.window_len).rev() {
+            for idx in (0..n_encoder).rev() {
+                // Only the last step of the last encoder layer is read by the decoder.
+                let from_above = idx + 1 < n_encoder || step + 1 == layout.window_len;
+                self.step_back(layout, weights_t, idx, step, from_above);
+            }
+            if done - step == chunk || step == 0 {
+                for idx in 0..n_encoder {
+                    self.weight_gradient(layout, idx, step, done - step);
+                }
+                done = step;
+            }
+        }
+    }
+
+    /// Turns outputs into gradients of the loss.
+    fn lose(&mut self, layout: &Layout, loss: Loss) {
+        let (n, width) = (layout.head.n_outputs, layout.head.width);
+        self.loss = 0.0;
+        let targets = self.target.chunks_exact(n).zip(self.observed.chunks_exact(n));
+        for (outputs, (targets, observed)) in self.output.chunks_exact_mut(width).zip(targets) {
+            self.loss += f64::from(loss.gradient(&mut outputs[..n], targets, observed));
+        }
+    }
+
+    fn head_back(&mut self, layout: &Layout, weights_t: &[f32], step: usize) {
+        let (kernels, head) = (layout.kernels, &layout.head);
+        let last = self.layers.len() - 1;
+        kernels.matmul(MatMul {
+            rows: self.rows,
+            a: &self.output[step * self.rows * head.width..],
+            a_stride: head.width,
+            n_blocks: 1,
+            block_stride: 0,
+            inner: head.n_outputs,
+            b: &weights_t[head.to_inputs.clone()],
+            n_vectors: head.input_width / kernels.lanes(),
+            init: None,
+            c: &mut self.layers[last].dh_above,
+            c_stride: head.input_width,
+        });
+    }
+
+    fn step_back(&mut self, layout: &Layout, weights_t: &[f32], idx: usize, step: usize, from_above: bool) {
+        let (rows, kernels, layer) = (self.rows, layout.kernels, &layout.layers[idx]);
+        let state = rows * layer.width;
+        let (below, from) = self.layers.split_at_mut(idx);
+        let states = &mut from[0];
+        let gates = &mut states.gates[step * 4 * state..(step + 1) * 4 * state];
+        kernels.lstm_step_back(LstmStepBack {
+            rows,
+            width: layer.width,
+            gates: &mut *gates,
+            c_before: hidden(&states.c, state, step),
+            c_after: hidden(&states.c, state, step + 1),
+            dh_above: from_above.then_some(&states.dh_above[..]),
+            dh_after: &states.dh_after,
+            dc: &mut states.dc,
+            bias: &mut self.gradient[layer.bias.clone()],
+            over_time: (idx == layout.n_encoder).then_some(&mut self.over_time[..]),
+        });
+        let back = |b: &[f32], width: usize, c: &mut [f32]| {
+            gates_times(layout, layer, rows, gates, b, width, c);
+        };
+        if step > 0 {
+            back(
+                &weights_t[layer.to_units.clone()],
+                layer.width,
+                &mut states.dh_after,
+            );
+        }
+        // The first layer has nothing below; the first decoder layer's input waits for the sum over time.
+        if idx != 0 && idx != layout.n_encoder {
+            back(
+                &weights_t[layer.to_inputs.clone()],
+                layer.input_width,
+                &mut below[idx - 1].dh_above,
+            );
+        }
+    }
+
+    /// From the gradients of the decoder's first input, summed over time, to the bottleneck.
+    fn bottleneck_back(&mut self, layout: &Layout, weights_t: &[f32]) {
+        let (rows, layer) = (self.rows, &layout.layers[layout.n_encoder]);
+        let bottleneck = &mut self.layers[layout.n_encoder - 1];
+        gates_times(
+            layout,
+            layer,
+            rows,
+            &self.over_time,
+            &weights_t[layer.to_inputs.clone()],
+            layer.input_width,
+            &mut bottleneck.dh_above,
+        );
+        let gate_width = layout.kernels.gate_width();
+        for block in 0..layer.n_blocks {
+            layout.kernels.outer_sum(OuterSum {
+                a: hidden(&bottleneck.h, rows * layer.input_width, layout.window_len),
+                a_stride: layer.input_width,
+                a_step: 0,
+                inner: layer.n_inputs,
+                b: &self.over_time[block * rows * gate_width..],
+                b_stride: gate_width,
+                b_step: 0,
+                n_steps: 1,
+                rows,
+                n_vectors: 4,
+                c: &mut self.gradient[layer.weights.start + block * layer.block(gate_width)..],
+            });
+        }
+    }
+
+    /// Adds the weight gradients of layer `idx` for `n_steps` steps from `step` on.
+    fn weight_gradient(&mut self, layout: &Layout, idx: usize, step: usize, n_steps: usize) {
+        let (rows, layer) = (self.rows, &layout.layers[idx]);
+        let gate_width = layout.kernels.gate_width();
+        let (below, from) = self.layers.split_at(idx);
+        let state = rows * layer.width;
+        let x: Option<(&[f32], usize)> = if idx == 0 {
+            Some((&self.x[step * rows * layer.n_inputs..], layer.n_inputs))
+        } else if idx == layout.n_encoder {
+            None // done once, from the sum over time
+        } else {
+            let below = &below[idx - 1].h;
+            Some((&below[(step + 1) * rows * layer.input_width..], layer.input_width))
+        };
+        for block in 0..layer.n_blocks {
+            let at = layer.weights.start + block * layer.block(gate_width);
+            let b = &from[0].gates[step * 4 * state + block * rows * gate_width..];
+            let mut add = |a: &[f32], a_stride: usize, inner: usize, first_inner: usize| {
+                layout.kernels.outer_sum(OuterSum {
+                    a,
+                    a_stride,
+                    a_step: rows * a_stride,
+                    inner,
+                    b,
+                    b_stride: gate_width,
+                    b_step: 4 * state,
+                    n_steps,
+                    rows,
+                    n_vectors: 4,
+                    c: &mut self.gradient[at + first_inner * gate_width..],
+                });
+            };
+            if let Some((x, x_stride)) = x {
+                add(x, x_stride, layer.n_inputs, 0);
+            }
+            add(
+                &from[0].h[step * state..],
+                layer.width,
+                layer.n_units,
+                layer.n_inputs,
+            );
+        }
+    }
+
+    fn head_gradient(&mut self, layout: &Layout, step: usize, n_steps: usize) {
+        let (rows, kernels, head) = (self.rows, layout.kernels, &layout.head);
+        let d_output = &self.output[step * rows * head.width..(step + n_steps) * rows * head.width];
+        kernels.outer_sum(OuterSum {
+            a: &self.layers[self.layers.len() - 1].h[(step + 1) * rows * head.input_width..],
+            a_stride: head.input_width,
+            a_step: rows * head.input_width,
+            inner: head.n_inputs,
+            b: d_output,
+            b_stride: head.width,
+            b_step: rows * head.width,
+            n_steps,
+            rows,
+            n_vectors: head.width / kernels.lanes(),
+            c: &mut self.gradient[head.weights.clone()],
+        });
+        let bias = &mut self.gradient[head.bias.clone()];
+        for row in d_output.chunks_exact(head.width) {
+            for (bias, d) in bias[..head.n_outputs].iter_mut().zip(row) {
+                *bias += d;
+            }
+        }
+    }
+}
+
+/// One step of a state kept over time.
+fn hidden(states: &[f32], state: usize, step: usize) -> &[f32] {
+    &states[step * state..(step + 1) * state]
+}
+
+/// `c = gates · b`: gradients of the gates back through transposed weights.
+fn gates_times(
+    layout: &Layout,
+    layer: &LstmLayout,
+    rows: usize,
+    gates: &[f32],
+    b: &[f32],
+    width: usize,
+    c: &mut [f32],
+) {
+    let gate_width = layout.kernels.gate_width();
+    layout.kernels.matmul(MatMul {
+        rows,
+        a: gates,
+        a_stride: gate_width,
+        n_blocks: layer.n_blocks,
+        block_stride: rows * gate_width,
+        inner: gate_width,
+        b,
+        n_vectors: width / layout.kernels.lanes(),
+        init: None,
+        c,
+        c_stride: width,
+    });
+}

@@ -1,0 +1,60 @@
+//! What training minimises.
+
+/// Loss of a difference d between output and target, averaged over the observed values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Loss {
+    /// d²
+    Mse,
+    /// |d|
+    Mae,
+    /// d²/2 where |d| ≤ delta, else delta (|d| − delta/2): Huber 1964, as `torch.nn.HuberLoss`.
+    Huber {
+        /// Where the parabola becomes a line.
+        delta: f32,
+    },
+}
+
+impl Loss {
+    /// Replaces `outputs` by the gradient of the summed loss and returns the sum; values with `observed` 0 count
+    /// nothing.
+    pub(crate) fn gradient(self, outputs: &mut [f32], targets: &[f32], observed: &[f32]) -> f32 {
+        match self {
+            Self::Mse => gradient(outputs, targets, observed, |d| (d * d, 2.0 * d)),
+            Self::Mae => gradient(outputs, targets, observed, |d| {
+                (
+                    d.abs(),
+                    if d > 0.0 {
+                        1.0
+                    } else if d < 0.0 {
+                        -1.0
+                    } else {
+                        d
+                    },
+                )
+            }),
+            Self::Huber { delta } => gradient(outputs, targets, observed, |d| {
+                if d.abs() <= delta {
+                    (0.5 * d * d, d)
+                } else {
+                    (delta * (d.abs() - 0.5 * delta), delta * d.signum())
+                }
+            }),
+        }
+    }
+
+    /// Loss of one difference.
+    pub(crate) fn of(self, d: f32) -> f32 {
+        let mut output = [d];
+        self.gradient(&mut output, &[0.0], &[1.0])
+    }
+}
+
+fn gradient(outputs: &mut [f32], targets: &[f32], observed: &[f32], f: impl Fn(f32) -> (f32, f32)) -> f32 {
+    let mut sum = 0.0;
+    for ((output, target), observed) in outputs.iter_mut().zip(targets).zip(observed) {
+        let (loss, slope) = f(*output - target);
+        sum += observed * loss;
+        *output = observed * slope;
+    }
+    sum
+}

@@ -1,0 +1,259 @@
+//! Forward only: no activation is kept longer than the next step needs it.
+
+use super::weights::Layout;
+use crate::kernels::{Aligned, Init, LstmStep, MatMul};
+
+/// Windows that are scored together by one thread.
+pub(crate) const SCORE_ROWS: usize = 32;
+/// Up to so many windows at once, the input projections of a whole sequence are one product: few rows leave the
+/// registers of a step half empty.
+const FEW_ROWS: usize = 4;
+
+/// Workspace for scoring up to [`SCORE_ROWS`] windows.
+#[derive(Debug)]
+pub(crate) struct ScoreSpace {
+    /// `[window_len][rows][n_inputs]`
+    x: Aligned,
+    /// Per layer `[rows][width]`: hidden state before and after, cell state.
+    h: Vec<[Aligned; 2]>,
+    c: Vec<Aligned>,
+    projection: Aligned,
+    output: Aligned,
+    /// For few windows: hidden states `[window_len + 1][rows][width]` of the layer below and of this one, and
+    /// projections `[n_blocks][window_len · rows][4 lanes]`.
+    sequences: [Aligned; 2],
+    projections: Aligned,
+}
+
+impl ScoreSpace {
+    pub(crate) fn new(layout: &Layout) -> Self {
+        let (rows, len) = (SCORE_ROWS, layout.window_len);
+        let state = |layer: &super::weights::LstmLayout| Aligned::zeroed(rows * layer.width);
+        let widest = layout.layers.iter().map(|layer| layer.width).max().unwrap_or(0);
+        Self {
+            x: Aligned::zeroed(len * rows * layout.layers[0].n_inputs),
+            h: layout
+                .layers
+                .iter()
+                .map(|layer| [state(layer), state(layer)])
+                .collect(),
+            c: layout.layers.iter().map(state).collect(),
+            projection: Aligned::zeroed(rows * layout.layers[layout.n_encoder].width * 4),
+            output: Aligned::zeroed(rows.max(len * FEW_ROWS) * layout.head.width),
+            sequences: std::array::from_fn(|_| Aligned::zeroed((len + 1) * FEW_ROWS * widest)),
+            projections: Aligned::zeroed(len * FEW_ROWS * widest * 4),
+        }
+    }
+
+    /// Scores `rows` windows: `fill(row, step, inputs)` writes each sample, `emit(row, step, outputs)` takes each
+    /// answer. The bits of a row are the same whatever `rows` is.
+    pub(crate) fn run(
+        &mut self,
+        layout: &Layout,
+        weights: &[f32],
+        rows: usize,
+        mut fill: impl FnMut(usize, usize, &mut [f32]),
+        emit: impl FnMut(usize, usize, &[f32]),
+    ) {
+        assert!(rows <= SCORE_ROWS);
+        let n_inputs = layout.layers[0].n_inputs;
+        for (at, sample) in self
+            .x
+            .chunks_exact_mut(n_inputs)
+            .take(layout.window_len * rows)
+            .enumerate()
+        {
+            fill(at % rows, at / rows, sample);
+        }
+        if rows <= FEW_ROWS {
+            self.layer_by_layer(layout, weights, rows, emit);
+        } else {
+            self.step_by_step(layout, weights, rows, emit);
+        }
+    }
+
+    /// Many windows: all layers advance together, so a state is used while it is hot.
+    fn step_by_step(
+        &mut self,
+        layout: &Layout,
+        weights: &[f32],
+        rows: usize,
+        mut emit: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let head = &layout.head;
+        for (h, c) in self.h.iter_mut().zip(&mut self.c) {
+            h[0].fill(0.0);
+            c.fill(0.0);
+        }
+        for step in 0..layout.window_len {
+            for idx in 0..layout.n_encoder {
+                self.step(layout, weights, rows, idx, step);
+            }
+        }
+        let bottleneck = &self.h[layout.n_encoder - 1][layout.window_len % 2];
+        project(
+            layout,
+            weights,
+            layout.n_encoder,
+            rows,
+            bottleneck,
+            &mut self.projection,
+        );
+        for step in 0..layout.window_len {
+            for idx in layout.n_encoder..layout.layers.len() {
+                self.step(layout, weights, rows, idx, step);
+            }
+            let last = &self.h[layout.layers.len() - 1][(step + 1) % 2];
+            head_product(layout, weights, rows, last, &mut self.output);
+            for (row, output) in self.output.chunks_exact(head.width).take(rows).enumerate() {
+                emit(row, step, &output[..head.n_outputs]);
+            }
+        }
+    }
+
+    fn step(&mut self, layout: &Layout, weights: &[f32], rows: usize, idx: usize, step: usize) {
+        let layer = &layout.layers[idx];
+        let gate_width = layout.kernels.gate_width();
+        let (below, from) = self.h.split_at_mut(idx);
+        let (x, x_stride): (&[f32], usize) = if idx == 0 {
+            (&self.x[step * rows * layer.n_inputs..], layer.n_inputs)
+        } else if idx == layout.n_encoder {
+            (&[], 0)
+        } else {
+            (&below[idx - 1][(step + 1) % 2], layer.input_width)
+        };
+        let init = if idx == layout.n_encoder {
+            Init {
+                values: &self.projection,
+                block_stride: rows * gate_width,
+                row_stride: gate_width,
+            }
+        } else {
+            Init {
+                values: &weights[layer.bias.clone()],
+                block_stride: gate_width,
+                row_stride: 0,
+            }
+        };
+        let [even, odd] = &mut from[0];
+        let (h_before, h) = if step % 2 == 0 { (even, odd) } else { (odd, even) };
+        layout.kernels.lstm_step(LstmStep {
+            rows,
+            x,
+            x_stride,
+            n_inputs: layer.n_inputs,
+            n_units: layer.n_units,
+            weights: &weights[layer.weights.clone()],
+            init,
+            h_before,
+            c_before: None,
+            c: &mut self.c[idx],
+            h,
+            gates: None,
+        });
+    }
+
+    /// Few windows: one layer at a time, its input projected for all steps in one product.
+    fn layer_by_layer(
+        &mut self,
+        layout: &Layout,
+        weights: &[f32],
+        rows: usize,
+        mut emit: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let (len, gate_width) = (layout.window_len, layout.kernels.gate_width());
+        for (idx, layer) in layout.layers.iter().enumerate() {
+            let state = rows * layer.width;
+            let [below, this] = &mut self.sequences;
+            let below_state = rows * layer.input_width;
+            let is_bottleneck = idx == layout.n_encoder;
+            let (input, n_rows): (&[f32], usize) = if idx == 0 {
+                (&self.x, len * rows)
+            } else if is_bottleneck {
+                (&below[len * below_state..], rows)
+            } else {
+                (&below[below_state..], len * rows)
+            };
+            project(layout, weights, idx, n_rows, input, &mut self.projections);
+            this[..state].fill(0.0);
+            let c = &mut self.c[idx];
+            c[..state].fill(0.0);
+            for step in 0..len {
+                let at = if is_bottleneck {
+                    0
+                } else {
+                    step * rows * gate_width
+                };
+                let (h_before, h) = this[step * state..(step + 2) * state].split_at_mut(state);
+                layout.kernels.lstm_step(LstmStep {
+                    rows,
+                    x: &[],
+                    x_stride: 0,
+                    n_inputs: layer.n_inputs,
+                    n_units: layer.n_units,
+                    weights: &weights[layer.weights.clone()],
+                    init: Init {
+                        values: &self.projections[at..],
+                        block_stride: n_rows * gate_width,
+                        row_stride: gate_width,
+                    },
+                    h_before,
+                    c_before: None,
+                    c,
+                    h,
+                    gates: None,
+                });
+            }
+            self.sequences.swap(0, 1);
+        }
+        let head = &layout.head;
+        let last = &self.sequences[0][rows * head.input_width..];
+        head_product(layout, weights, len * rows, last, &mut self.output);
+        for (at, output) in self.output.chunks_exact(head.width).take(len * rows).enumerate() {
+            emit(at % rows, at / rows, &output[..head.n_outputs]);
+        }
+    }
+}
+
+/// `[n_blocks][rows][4 lanes]` = bias + input · input weights of layer `idx`.
+fn project(layout: &Layout, weights: &[f32], idx: usize, rows: usize, input: &[f32], out: &mut [f32]) {
+    let (kernels, layer) = (layout.kernels, &layout.layers[idx]);
+    let gate_width = kernels.gate_width();
+    for block in 0..layer.n_blocks {
+        kernels.matmul(MatMul {
+            rows,
+            a: input,
+            a_stride: if idx == 0 {
+                layer.n_inputs
+            } else {
+                layer.input_width
+            },
+            n_blocks: 1,
+            block_stride: 0,
+            inner: layer.n_inputs,
+            b: &weights[layer.weights.start + block * layer.block(gate_width)..],
+            n_vectors: 4,
+            init: Some(&weights[layer.bias.start + block * gate_width..]),
+            c: &mut out[block * rows * gate_width..],
+            c_stride: gate_width,
+        });
+    }
+}
+
+/// `[rows][head width]` = bias + hidden · head weights.
+fn head_product(layout: &Layout, weights: &[f32], rows: usize, hidden: &[f32], out: &mut [f32]) {
+    let head = &layout.head;
+    layout.kernels.matmul(MatMul {
+        rows,
+        a: hidden,
+        a_stride: head.input_width,
+        n_blocks: 1,
+        block_stride: 0,
+        inner: head.n_inputs,
+        b: &weights[head.weights.clone()],
+        n_vectors: head.width / layout.kernels.lanes(),
+        init: Some(&weights[head.bias.clone()]),
+        c: out,
+        c_stride: head.width,
+    });
+}

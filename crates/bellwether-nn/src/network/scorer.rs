@@ -1,0 +1,94 @@
+//! Scoring: fixed weights, any number of windows, any number of threads, the same bits.
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use super::architecture::Architecture;
+use super::score::{SCORE_ROWS, ScoreSpace};
+use super::weights::{Layout, Weights};
+use crate::kernels::{Aligned, FlushToZero, Kernels};
+
+/// A network that answers.
+#[derive(Debug)]
+pub struct Scorer {
+    layout: Layout,
+    weights: Aligned,
+    pool: Option<ThreadPool>,
+    /// Workspaces not in use; a call takes one and puts it back.
+    spaces: Mutex<Vec<ScoreSpace>>,
+}
+
+impl Scorer {
+    /// Packs `weights` for `kernels`, once.
+    pub fn new(
+        architecture: &Architecture,
+        weights: &Weights,
+        kernels: &'static Kernels,
+        n_threads: usize,
+    ) -> Self {
+        let layout = Layout::new(architecture, kernels);
+        let weights = layout.pack(weights);
+        Self {
+            layout,
+            weights,
+            pool: crate::pool(n_threads),
+            spaces: Mutex::default(),
+        }
+    }
+
+    /// Answers for `out.len() / per_window` windows: `fill(window, step, inputs)` writes each sample,
+    /// `emit(step, outputs, out)` takes each answer into the window's own part of `out`.
+    ///
+    /// # Shapes
+    /// `inputs: [n_inputs]`, `outputs: [n_outputs]`, `out: [n_windows, per_window]`.
+    pub fn run<T: Send>(
+        &self,
+        out: &mut [T],
+        per_window: usize,
+        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+        emit: impl Fn(usize, usize, &[f32], &mut [T]) + Sync,
+    ) {
+        let piece = |(piece, out): (usize, &mut [T])| {
+            let _guard = FlushToZero::set();
+            let mut space = self.take();
+            let first = piece * SCORE_ROWS;
+            space.run(
+                &self.layout,
+                &self.weights,
+                out.len() / per_window,
+                |row, step, inputs| fill(first + row, step, inputs),
+                |row, step, outputs| {
+                    emit(
+                        first + row,
+                        step,
+                        outputs,
+                        &mut out[row * per_window..(row + 1) * per_window],
+                    );
+                },
+            );
+            self.spaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(space);
+        };
+        let pieces = SCORE_ROWS * per_window;
+        match &self.pool {
+            Some(pool) if out.len() > pieces => {
+                pool.install(|| {
+                    out.par_chunks_mut(pieces)
+                        .enumerate()
+                        .with_max_len(1)
+                        .for_each(piece)
+                });
+            }
+            _ => out.chunks_mut(pieces).enumerate().for_each(piece),
+        }
+    }
+
+    fn take(&self) -> ScoreSpace {
+        let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        space.unwrap_or_else(|| ScoreSpace::new(&self.layout))
+    }
+}

@@ -1,0 +1,256 @@
+//! One training step at a time: blocks in parallel, gradients summed in order, Adam.
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use super::architecture::Architecture;
+use super::block::{BLOCK_ROWS, Block, Slot};
+use super::loss::Loss;
+use super::score::{SCORE_ROWS, ScoreSpace};
+use super::weights::{Layout, Weights};
+use crate::kernels::{AdamStep, Aligned, FlushToZero, Kernels};
+
+/// Weights of one piece of the update: big enough to pay for handing it out.
+const UPDATE_LEN: usize = 16_384;
+
+/// A network in training: weights, Adam's moments, workspaces.
+#[derive(Debug)]
+pub struct Trainer {
+    architecture: Architecture,
+    layout: Layout,
+    weights: Aligned,
+    weights_t: Aligned,
+    first: Aligned,
+    second: Aligned,
+    gradient: Aligned,
+    n_updates: i32,
+    blocks: Vec<Block>,
+    score_space: Vec<ScoreSpace>,
+    pool: Option<ThreadPool>,
+}
+
+/// What one step found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Mean loss over the observed values, before the update.
+    pub loss: f64,
+    /// Norm of the gradient of that mean, before clipping.
+    pub gradient_norm: f64,
+}
+
+/// How a step moves the weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    /// Learning rate of Adam (β 0.9 and 0.999, ε 1e-8).
+    pub learning_rate: f32,
+    /// Gradients of a larger norm are scaled down to it.
+    pub clip_norm: Option<f64>,
+}
+
+impl Trainer {
+    /// Starts from `weights` with `n_threads` threads.
+    ///
+    /// # Panics
+    /// Where the weights are of another architecture.
+    pub fn new(
+        architecture: Architecture,
+        weights: &Weights,
+        kernels: &'static Kernels,
+        n_threads: usize,
+    ) -> Self {
+        let layout = Layout::new(&architecture, kernels);
+        let packed = layout.pack(weights);
+        let mut weights_t = Aligned::zeroed(layout.n_transposed);
+        layout.transpose(&packed, &mut weights_t);
+        let zeros = || Aligned::zeroed(layout.n_weights);
+        Self {
+            weights: packed,
+            weights_t,
+            first: zeros(),
+            second: zeros(),
+            gradient: zeros(),
+            n_updates: 0,
+            blocks: Vec::new(),
+            score_space: Vec::new(),
+            pool: crate::pool(n_threads),
+            architecture,
+            layout,
+        }
+    }
+
+    /// The weights as they stand.
+    pub fn weights(&self) -> Weights {
+        let mut weights = Weights::zeroed(&self.architecture);
+        self.layout.unpack(&self.weights, &mut weights);
+        weights
+    }
+
+    /// One step on a mini-batch of `n_windows` windows; `fill(window, slot)` writes each of them, from any thread.
+    pub fn step(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, &mut Slot<'_>) + Sync,
+        loss: Loss,
+        update: Update,
+    ) -> StepReport {
+        let report = self.differentiate(n_windows, fill, loss);
+        let clip = update
+            .clip_norm
+            .map_or(1.0, |most| (most / (report.gradient_norm + 1e-6)).min(1.0));
+        let n_observed: f64 = self.blocks.iter().map(|block| block.n_observed).sum();
+        self.n_updates = self.n_updates.saturating_add(1);
+        let correction = |beta: f32| 1.0 - f64::from(beta).powi(self.n_updates);
+        let step = AdamStep {
+            rate: (f64::from(update.learning_rate) / correction(0.9)) as f32,
+            second_scale: (1.0 / correction(0.999).sqrt()) as f32,
+            gradient_scale: (clip / n_observed.max(1.0)) as f32,
+        };
+        let kernels = self.layout.kernels;
+        let (weights, gradient) = (&mut self.weights, &self.gradient);
+        let (first, second) = (&mut self.first, &mut self.second);
+        let pieces = weights.chunks_mut(UPDATE_LEN).zip(gradient.chunks(UPDATE_LEN));
+        let moments = first.chunks_mut(UPDATE_LEN).zip(second.chunks_mut(UPDATE_LEN));
+        let _guard = FlushToZero::set();
+        for ((weights, gradient), (first, second)) in pieces.zip(moments) {
+            kernels.adam(weights, first, second, gradient, step);
+        }
+        self.layout.transpose(&self.weights, &mut self.weights_t);
+        report
+    }
+
+    /// Loss and gradient of a mini-batch; the gradient of the *summed* loss stays in `self.gradient`.
+    fn differentiate(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, &mut Slot<'_>) + Sync,
+        loss: Loss,
+    ) -> StepReport {
+        self.cut(n_windows);
+        let (layout, weights, weights_t) = (&self.layout, &self.weights, &self.weights_t);
+        let work = |(idx, block): (usize, &mut Block)| {
+            let _guard = FlushToZero::set();
+            block.fill(layout, |row, slot| fill(idx * BLOCK_ROWS + row, slot));
+            block.forward(layout, weights);
+            block.backward(layout, weights_t, loss);
+        };
+        match &self.pool {
+            Some(pool) if self.blocks.len() > 1 => pool.install(|| {
+                self.blocks
+                    .par_iter_mut()
+                    .enumerate()
+                    .with_max_len(1)
+                    .for_each(work);
+            }),
+            _ => self.blocks.iter_mut().enumerate().for_each(work),
+        }
+        let (head, rest) = self.blocks.split_first().expect("a mini-batch has a window");
+        self.gradient.copy_from_slice(&head.gradient);
+        for block in rest {
+            for (sum, gradient) in self.gradient.iter_mut().zip(block.gradient.iter()) {
+                *sum += gradient;
+            }
+        }
+        let n_observed: f64 = self.blocks.iter().map(|block| block.n_observed).sum();
+        let loss: f64 = self.blocks.iter().map(|block| block.loss).sum();
+        let norm = squares(&self.gradient).sqrt();
+        StepReport {
+            loss: loss / n_observed.max(1.0),
+            gradient_norm: norm / n_observed.max(1.0),
+        }
+    }
+
+    /// Blocks for `n_windows` windows: full ones and a shorter last one, reused while the sizes stay.
+    fn cut(&mut self, n_windows: usize) {
+        assert!(n_windows > 0, "a mini-batch has a window");
+        let sizes = (0..n_windows)
+            .step_by(BLOCK_ROWS)
+            .map(|at| BLOCK_ROWS.min(n_windows - at));
+        let sizes: Vec<usize> = sizes.collect();
+        if !self.blocks.iter().map(Block::rows).eq(sizes.iter().copied()) {
+            self.blocks = sizes.iter().map(|&rows| Block::new(&self.layout, rows)).collect();
+        }
+    }
+
+    /// Mean loss over windows without touching the weights, with the kernels that scoring uses.
+    ///
+    /// `fill` and `target` write inputs, targets and marks of a window's sample.
+    pub fn validate(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+        target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
+        loss: Loss,
+    ) -> f64 {
+        let n_pieces = n_windows.div_ceil(SCORE_ROWS);
+        while self.score_space.len() < n_pieces.min(self.n_threads()) {
+            self.score_space.push(ScoreSpace::new(&self.layout));
+        }
+        let (layout, weights) = (&self.layout, &self.weights);
+        let n_outputs = layout.head.n_outputs;
+        let piece = |space: &mut ScoreSpace, piece: usize| {
+            let _guard = FlushToZero::set();
+            let first = piece * SCORE_ROWS;
+            let rows = SCORE_ROWS.min(n_windows - first);
+            let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
+            let (mut sum, mut n) = (0.0_f64, 0.0_f64);
+            space.run(
+                layout,
+                weights,
+                rows,
+                |row, step, inputs| fill(first + row, step, inputs),
+                |row, step, outputs| {
+                    target(first + row, step, &mut want, &mut observed);
+                    for ((output, want), observed) in outputs.iter().zip(&want).zip(&observed) {
+                        sum += f64::from(observed * loss.of(output - want));
+                        n += f64::from(*observed);
+                    }
+                },
+            );
+            (sum, n)
+        };
+        let stride = self.score_space.len();
+        // Pieces go to spaces round-robin; sums are joined in the order of the pieces.
+        let run = |(start, space): (usize, &mut ScoreSpace)| -> Vec<(f64, f64)> {
+            (start..n_pieces)
+                .step_by(stride)
+                .map(|idx| piece(space, idx))
+                .collect()
+        };
+        let by_space: Vec<Vec<(f64, f64)>> = match &self.pool {
+            Some(pool) if stride > 1 => pool.install(|| {
+                self.score_space
+                    .par_iter_mut()
+                    .enumerate()
+                    .with_max_len(1)
+                    .map(run)
+                    .collect()
+            }),
+            _ => self.score_space.iter_mut().enumerate().map(run).collect(),
+        };
+        let (mut sum, mut n) = (0.0, 0.0);
+        for idx in 0..n_pieces {
+            let (piece_sum, piece_n) = by_space[idx % stride][idx / stride];
+            sum += piece_sum;
+            n += piece_n;
+        }
+        sum / n.max(1.0)
+    }
+
+    fn n_threads(&self) -> usize {
+        self.pool.as_ref().map_or(1, ThreadPool::current_num_threads)
+    }
+}
+
+/// Sum of squares in double precision, in a fixed order.
+fn squares(values: &[f32]) -> f64 {
+    let mut lanes = [0.0_f64; 8];
+    for chunk in values.chunks(8) {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += f64::from(*value) * f64::from(*value);
+        }
+    }
+    lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Gradients against finite differences, scoring against training, and independence of threads.
+
+use super::*;
+
+fn numbers(seed: u32, n: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+fn random_weights(architecture: &Architecture, seed: u64) -> Weights {
+    let mut weights = Weights::random(architecture, seed);
+    let n = weights.tensors().len();
+    for (idx, tensor) in weights.tensors_mut()[n - 2..].iter_mut().enumerate() {
+        tensor.values = numbers(idx as u32 + 5, tensor.values.len());
+    }
+    weights
+}
+
+/// A batch of windows, some values unobserved.
+struct Batch {
+    architecture: Architecture,
+    x: Vec<f32>,
+    target: Vec<f32>,
+    observed: Vec<f32>,
+}
+
+impl Batch {
+    fn new(architecture: &Architecture, n_windows: usize) -> Self {
+        let n = n_windows * architecture.window_len();
+        let mut observed = vec![1.0; n * architecture.n_outputs()];
+        observed
+            .iter_mut()
+            .step_by(7)
+            .for_each(|observed| *observed = 0.0);
+        Self {
+            x: numbers(1, n * architecture.n_inputs()),
+            target: numbers(2, n * architecture.n_outputs()),
+            observed,
+            architecture: architecture.clone(),
+        }
+    }
+
+    fn fill(&self, window: usize, slot: &mut Slot<'_>) {
+        let (len, n_in, n_out) = (
+            self.architecture.window_len(),
+            self.architecture.n_inputs(),
+            self.architecture.n_outputs(),
+        );
+        for step in 0..len {
+            let at = window * len + step;
+            slot.input(step)
+                .copy_from_slice(&self.x[at * n_in..(at + 1) * n_in]);
+            slot.target(step)
+                .copy_from_slice(&self.target[at * n_out..(at + 1) * n_out]);
+            slot.observed(step)
+                .copy_from_slice(&self.observed[at * n_out..(at + 1) * n_out]);
+        }
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    for kernels in Kernels::available() {
+        for (encoder, decoder) in [(&[5][..], &[6][..]), (&[18, 4], &[4, 17]), (&[3, 3, 3], &[2, 9])] {
+            for loss in [Loss::Mse, Loss::Huber { delta: 0.5 }] {
+                check_gradients(
+                    &Architecture::new(6, 4, 3, encoder, decoder).unwrap(),
+                    loss,
+                    kernels,
+                );
+            }
+        }
+    }
+}
+
+fn check_gradients(architecture: &Architecture, loss: Loss, kernels: &'static Kernels) {
+    let (weights, batch) = (random_weights(architecture, 3), Batch::new(architecture, 19));
+    let mean_loss = |weights: &Weights| {
+        let mut trainer = Trainer::new(architecture.clone(), weights, kernels, 1);
+        trainer
+            .differentiate(19, |window, slot| batch.fill(window, slot), loss)
+            .loss
+    };
+    let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
+    trainer.differentiate(19, |window, slot| batch.fill(window, slot), loss);
+    let n_observed: f64 = trainer.blocks.iter().map(|block| block.n_observed).sum();
+    let mut gradient = Weights::zeroed(architecture);
+    trainer.layout.unpack(&trainer.gradient, &mut gradient);
+    let step = 4e-3_f32;
+    for tensor in 0..weights.tensors().len() {
+        // The direction of the gradient itself gives the best signal over the rounding of f32 losses.
+        let direction = &gradient.tensors()[tensor].values;
+        let norm = squares(direction).sqrt().max(1e-12);
+        let moved = |sign: f32| {
+            let mut moved = weights.clone();
+            for (value, d) in moved.tensors_mut()[tensor].values.iter_mut().zip(direction) {
+                *value += sign * step * d / norm as f32;
+            }
+            mean_loss(&moved)
+        };
+        let slope = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(step));
+        let want = norm / n_observed;
+        let name = &weights.tensors()[tensor].name;
+        assert!(
+            (slope - want).abs() < 2e-3 * want + 8e-6,
+            "{name} on {architecture}: {slope} against {want}"
+        );
+    }
+}
+
+#[test]
+fn scoring_answers_like_training_and_alone_like_in_company() {
+    for kernels in Kernels::available() {
+        let architecture = Architecture::new(9, 4, 3, &[20, 5], &[5, 20]).unwrap();
+        let weights = random_weights(&architecture, 4);
+        let batch = Batch::new(&architecture, 32);
+        let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
+        trainer.cut(32);
+        for (idx, block) in trainer.blocks.iter_mut().enumerate() {
+            block.fill(&trainer.layout, |row, slot| {
+                batch.fill(idx * BLOCK_ROWS + row, slot)
+            });
+            block.forward(&trainer.layout, &trainer.weights);
+        }
+        let mut space = ScoreSpace::new(&trainer.layout);
+        let mut run = |rows: usize, first: usize| {
+            let mut out = vec![0.0_f32; rows * 9 * 3];
+            space.run(
+                &trainer.layout,
+                &trainer.weights,
+                rows,
+                |row, step, x| x.copy_from_slice(&batch.x[((first + row) * 9 + step) * 4..][..4]),
+                |row, step, y| out[(row * 9 + step) * 3..][..3].copy_from_slice(y),
+            );
+            out
+        };
+        let all = run(32, 0);
+        for (window, step) in [(0, 0), (15, 8), (16, 3), (31, 8)] {
+            let block = &trainer.blocks[window / BLOCK_ROWS];
+            let width = trainer.layout.head.width;
+            let trained = &block.output(&trainer.layout, step)[window % BLOCK_ROWS * width..][..3];
+            for (a, b) in trained.iter().zip(&all[(window * 9 + step) * 3..]) {
+                assert!((a - b).abs() < 2e-6, "{a} against {b}");
+            }
+        }
+        for rows in [1, 2, 3, 4, 5, 7, 31] {
+            assert_eq!(
+                run(rows, 1),
+                all[27..27 + rows * 27],
+                "{} rows {rows}",
+                kernels.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn weights_do_not_depend_on_the_number_of_threads() {
+    let architecture = Architecture::new(8, 4, 3, &[16, 4], &[4, 16]).unwrap();
+    let weights = random_weights(&architecture, 5);
+    let batch = Batch::new(&architecture, 70);
+    let train = |n_threads| {
+        let mut trainer = Trainer::new(architecture.clone(), &weights, Kernels::detect(), n_threads);
+        let update = Update {
+            learning_rate: 1e-2,
+            clip_norm: Some(1.0),
+        };
+        for _ in 0..5 {
+            trainer.step(70, |window, slot| batch.fill(window, slot), Loss::Mse, update);
+        }
+        let at = |window: usize, step: usize| window * 8 + step;
+        let loss = trainer.validate(
+            70,
+            |window, step, x| x.copy_from_slice(&batch.x[at(window, step) * 4..][..4]),
+            |window, step, want, observed| {
+                want.copy_from_slice(&batch.target[at(window, step) * 3..][..3]);
+                observed.copy_from_slice(&batch.observed[at(window, step) * 3..][..3]);
+            },
+            Loss::Mse,
+        );
+        (trainer.weights(), loss)
+    };
+    let alone = train(1);
+    for n_threads in [2, 3, 8] {
+        assert_eq!(train(n_threads), alone, "{n_threads} threads");
+    }
+}

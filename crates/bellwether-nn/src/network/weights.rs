@@ -1,0 +1,282 @@
+//! Weights in the order that everybody knows, and in the order that the kernels want.
+
+use std::ops::Range;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::architecture::Architecture;
+use crate::kernels::{Aligned, Kernels};
+
+/// Weights in PyTorch's layout: per LSTM layer `w_ih [4 n_units, n_inputs]`, `w_hh [4 n_units, n_units]`,
+/// `b [4 n_units]` with gates in the order i, f, g, o; then the head's `w [n_outputs, n_last]`, `b [n_outputs]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    tensors: Vec<Tensor>,
+}
+
+/// A named matrix or vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// `encoder.0.w_ih`, …, `head.b`
+    pub name: String,
+    /// Rows and columns, or length.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+impl Weights {
+    /// All zero.
+    pub fn zeroed(architecture: &Architecture) -> Self {
+        let n_encoder = architecture.encoder().len();
+        let mut tensors = Vec::new();
+        let mut push = |name: String, shape: &[usize]| {
+            let values = vec![0.0; shape.iter().product()];
+            tensors.push(Tensor {
+                name,
+                shape: shape.to_vec(),
+                values,
+            });
+        };
+        for (idx, (n_inputs, n_units)) in architecture.layers().into_iter().enumerate() {
+            let layer = match idx.checked_sub(n_encoder) {
+                None => format!("encoder.{idx}"),
+                Some(idx) => format!("decoder.{idx}"),
+            };
+            push(format!("{layer}.w_ih"), &[4 * n_units, n_inputs]);
+            push(format!("{layer}.w_hh"), &[4 * n_units, n_units]);
+            push(format!("{layer}.b"), &[4 * n_units]);
+        }
+        push(
+            "head.w".into(),
+            &[architecture.n_outputs(), architecture.n_last()],
+        );
+        push("head.b".into(), &[architecture.n_outputs()]);
+        Self { tensors }
+    }
+
+    /// LSTM weights uniform in ±1/√n_units (PyTorch's choice), head zero: an untrained network answers zero, which
+    /// for a centred window is its mean, so training starts from a sensible guess.
+    pub fn random(architecture: &Architecture, seed: u64) -> Self {
+        let mut weights = Self::zeroed(architecture);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for layer in weights.tensors.chunks_mut(3).take(architecture.layers().len()) {
+            let bound = 1.0 / ((layer[2].values.len() / 4) as f32).sqrt();
+            for value in layer.iter_mut().flat_map(|tensor| &mut tensor.values) {
+                *value = bound * (2.0 * unit_interval(&mut rng) - 1.0);
+            }
+        }
+        weights
+    }
+
+    /// The tensors in order.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// The tensors in order, to fill in. Shapes must stay.
+    pub fn tensors_mut(&mut self) -> &mut [Tensor] {
+        &mut self.tensors
+    }
+}
+
+/// Uniform in [0, 1), 24 bits.
+fn unit_interval(rng: &mut ChaCha8Rng) -> f32 {
+    (rng.next_u32() >> 8) as f32 / (1 << 24) as f32
+}
+
+/// Where an LSTM layer's numbers lie in the packed weights.
+#[derive(Debug, Clone)]
+pub(crate) struct LstmLayout {
+    pub n_inputs: usize,
+    pub n_units: usize,
+    /// Units padded to whole registers.
+    pub width: usize,
+    pub n_blocks: usize,
+    /// `[n_blocks][n_inputs + n_units][4 lanes]`
+    pub weights: Range<usize>,
+    /// `[n_blocks][4 lanes]`
+    pub bias: Range<usize>,
+    /// In the transposed weights: gates → units, panels of `width`.
+    pub to_units: Range<usize>,
+    /// In the transposed weights: gates → inputs, panels of `input_width`; empty for the first layer.
+    pub to_inputs: Range<usize>,
+    /// Inputs padded to whole registers.
+    pub input_width: usize,
+}
+
+impl LstmLayout {
+    /// Floats of one block of units.
+    pub(crate) fn block(&self, gate_width: usize) -> usize {
+        (self.n_inputs + self.n_units) * gate_width
+    }
+}
+
+/// Where the head's numbers lie.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadLayout {
+    pub n_inputs: usize,
+    pub n_outputs: usize,
+    /// Outputs padded to whole registers.
+    pub width: usize,
+    /// Panels of `width`, inner dimension `n_inputs`.
+    pub weights: Range<usize>,
+    pub bias: Range<usize>,
+    /// In the transposed weights: outputs → inputs.
+    pub to_inputs: Range<usize>,
+    pub input_width: usize,
+}
+
+/// The packed layout of a network for one table of kernels.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub kernels: &'static Kernels,
+    pub window_len: usize,
+    pub layers: Vec<LstmLayout>,
+    pub n_encoder: usize,
+    pub head: HeadLayout,
+    pub n_weights: usize,
+    pub n_transposed: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(architecture: &Architecture, kernels: &'static Kernels) -> Self {
+        let gate_width = kernels.gate_width();
+        let (mut n_weights, mut n_transposed) = (0, 0);
+        fn take(total: &mut usize, n: usize) -> Range<usize> {
+            let start = std::mem::replace(total, *total + n);
+            start..*total
+        }
+        let layers = architecture
+            .layers()
+            .into_iter()
+            .enumerate()
+            .map(|(idx, (n_inputs, n_units))| {
+                let (width, input_width) = (kernels.padded(n_units), kernels.padded(n_inputs));
+                let n_blocks = width / kernels.lanes();
+                let back = n_blocks * gate_width;
+                LstmLayout {
+                    n_inputs,
+                    n_units,
+                    width,
+                    n_blocks,
+                    weights: take(&mut n_weights, n_blocks * (n_inputs + n_units) * gate_width),
+                    bias: take(&mut n_weights, n_blocks * gate_width),
+                    to_units: take(&mut n_transposed, back * width),
+                    to_inputs: take(&mut n_transposed, if idx == 0 { 0 } else { back * input_width }),
+                    input_width,
+                }
+            });
+        let layers: Vec<_> = layers.collect();
+        let (n_inputs, n_outputs) = (architecture.n_last(), architecture.n_outputs());
+        let (width, input_width) = (kernels.padded(n_outputs), kernels.padded(n_inputs));
+        let head = HeadLayout {
+            n_inputs,
+            n_outputs,
+            width,
+            weights: take(&mut n_weights, n_inputs * width),
+            bias: take(&mut n_weights, width),
+            to_inputs: take(&mut n_transposed, n_outputs * input_width),
+            input_width,
+        };
+        Self {
+            kernels,
+            window_len: architecture.window_len(),
+            layers,
+            n_encoder: architecture.encoder().len(),
+            head,
+            n_weights,
+            n_transposed,
+        }
+    }
+
+    pub(crate) fn pack(&self, weights: &Weights) -> Aligned {
+        let mut packed = Aligned::zeroed(self.n_weights);
+        self.each_weight(|tensor, at, to| packed[to] = weights.tensors[tensor].values[at]);
+        packed
+    }
+
+    pub(crate) fn unpack(&self, packed: &[f32], weights: &mut Weights) {
+        self.each_weight(|tensor, at, from| weights.tensors[tensor].values[at] = packed[from]);
+    }
+
+    /// Calls `visit(tensor, position in it, position in the packed weights)` for every weight.
+    fn each_weight(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let (lanes, gate_width) = (self.kernels.lanes(), self.kernels.gate_width());
+        for (idx, layer) in self.layers.iter().enumerate() {
+            for gate in 0..4 {
+                for unit in 0..layer.n_units {
+                    let (row, lane) = (gate * layer.n_units + unit, gate * lanes + unit % lanes);
+                    let block = layer.weights.start + unit / lanes * layer.block(gate_width) + lane;
+                    for k in 0..layer.n_inputs {
+                        visit(3 * idx, row * layer.n_inputs + k, block + k * gate_width);
+                    }
+                    for k in 0..layer.n_units {
+                        let inner = layer.n_inputs + k;
+                        visit(3 * idx + 1, row * layer.n_units + k, block + inner * gate_width);
+                    }
+                    visit(
+                        3 * idx + 2,
+                        row,
+                        layer.bias.start + unit / lanes * gate_width + lane,
+                    );
+                }
+            }
+        }
+        let head = &self.head;
+        let (w, b) = (3 * self.layers.len(), 3 * self.layers.len() + 1);
+        for (at, vectors, first) in self.kernels.panels(head.n_inputs, head.width / lanes) {
+            let panel = vectors * lanes;
+            for output in first..(first + panel).min(head.n_outputs) {
+                for k in 0..head.n_inputs {
+                    let to = head.weights.start + at + k * panel + output - first;
+                    visit(w, output * head.n_inputs + k, to);
+                }
+                visit(b, output, head.bias.start + output);
+            }
+        }
+    }
+
+    /// Rebuilds the transposed copies that the way back multiplies by.
+    pub(crate) fn transpose(&self, packed: &[f32], transposed: &mut [f32]) {
+        let (lanes, gate_width) = (self.kernels.lanes(), self.kernels.gate_width());
+        for layer in &self.layers {
+            let back = layer.n_blocks * gate_width;
+            let mut fill = |to: &Range<usize>, first_inner: usize, n: usize, width: usize| {
+                for (at, vectors, first) in self.kernels.panels(back, width / lanes) {
+                    let panel = vectors * lanes;
+                    for block in 0..layer.n_blocks {
+                        let from = layer.weights.start + block * layer.block(gate_width);
+                        let to = to.start + at + block * gate_width * panel;
+                        for output in first..(first + panel).min(n) {
+                            let row = &packed[from + (first_inner + output) * gate_width..][..gate_width];
+                            let column = &mut transposed[to + output - first..];
+                            for (gate, &weight) in row.iter().enumerate() {
+                                column[gate * panel] = weight;
+                            }
+                        }
+                    }
+                }
+            };
+            fill(&layer.to_units, layer.n_inputs, layer.n_units, layer.width);
+            if !layer.to_inputs.is_empty() {
+                fill(&layer.to_inputs, 0, layer.n_inputs, layer.input_width);
+            }
+        }
+        let head = &self.head;
+        for (at, vectors, first) in self.kernels.panels(head.n_inputs, head.width / lanes) {
+            let panel = vectors * lanes;
+            for (to_at, to_vectors, to_first) in self.kernels.panels(head.n_outputs, head.input_width / lanes)
+            {
+                let to_panel = to_vectors * lanes;
+                for output in first..(first + panel).min(head.n_outputs) {
+                    for k in to_first..(to_first + to_panel).min(head.n_inputs) {
+                        transposed[head.to_inputs.start + to_at + output * to_panel + k - to_first] =
+                            packed[head.weights.start + at + k * panel + output - first];
+                    }
+                }
+            }
+        }
+    }
+}

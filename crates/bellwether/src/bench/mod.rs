@@ -1,0 +1,3 @@
+//! `bench`: how fast, and how good.
+
+pub(crate) mod kernels;
