@@ -1,0 +1,249 @@
+//! The kinds of plant that can be made, and what each measures.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::drivers::{Drivers, Rhythm};
+use super::random::Draw;
+use super::{boiler, compressor, pump, server, sine, turbine};
+
+/// A kind of plant: a small physical model with the sensors that watch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Template {
+    /// A variable-speed water pump.
+    #[default]
+    Pump,
+    /// A web server in a data centre.
+    Server,
+    /// A steam boiler fired with gas.
+    Boiler,
+    /// A gas turbine with its generator.
+    Turbine,
+    /// A screw compressor with its air receiver.
+    Compressor,
+    /// Phase-shifted sines with noise, the classic toy.
+    Sine,
+}
+
+impl Template {
+    /// Every template, in the order of its documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Pump,
+        Self::Server,
+        Self::Boiler,
+        Self::Turbine,
+        Self::Compressor,
+        Self::Sine,
+    ];
+
+    /// The name on the command line and in device names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pump => "pump",
+            Self::Server => "server",
+            Self::Boiler => "boiler",
+            Self::Turbine => "turbine",
+            Self::Compressor => "compressor",
+            Self::Sine => "sine",
+        }
+    }
+
+    /// One line on what it models.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Pump => "variable-speed water pump: hydraulics, motor, bearing heat, vibration",
+            Self::Server => "web server: requests, processor, memory, latency, network, heat and fan",
+            Self::Boiler => "gas-fired steam boiler: steam, feedwater, drum, combustion",
+            Self::Turbine => "gas turbine with generator: power, fuel, compressor, exhaust, bearing",
+            Self::Compressor => "screw compressor with receiver: air demand, pressure band, oil and motor",
+            Self::Sine => "sin(0.02 t + i) with noise of 0.1: the classic toy, any number of channels",
+        }
+    }
+
+    /// The sensors of a plant with `n_channels` channels (`None`: as many as the template has).
+    ///
+    /// Fewer leaves the last ones out. More adds `aux_1`, `aux_2`, …, each following the plant's hidden state in
+    /// its own way; `sine` simply goes on.
+    pub fn sensors(self, n_channels: Option<usize>) -> Vec<Sensor> {
+        let own = self.own_sensors();
+        let n_channels = n_channels.unwrap_or(own.len());
+        let mut sensors: Vec<Sensor> = own.iter().take(n_channels).cloned().collect();
+        for channel_idx in sensors.len()..n_channels {
+            sensors.push(match self {
+                Self::Sine => sine::sensor(channel_idx),
+                _ => aux_sensor(channel_idx - own.len()),
+            });
+        }
+        sensors
+    }
+
+    /// The sensors that the template itself computes.
+    pub(super) fn own_sensors(self) -> &'static [Sensor] {
+        match self {
+            Self::Pump => &pump::SENSORS,
+            Self::Server => &server::SENSORS,
+            Self::Boiler => &boiler::SENSORS,
+            Self::Turbine => &turbine::SENSORS,
+            Self::Compressor => &compressor::SENSORS,
+            Self::Sine => &sine::SENSORS,
+        }
+    }
+
+    /// How the duty moves over day and week.
+    pub(super) fn rhythm(self) -> Rhythm {
+        match self {
+            Self::Pump => pump::RHYTHM,
+            Self::Server => server::RHYTHM,
+            Self::Boiler => boiler::RHYTHM,
+            Self::Turbine => turbine::RHYTHM,
+            Self::Compressor => compressor::RHYTHM,
+            Self::Sine => sine::RHYTHM,
+        }
+    }
+
+    /// The physics of one device, whose parameters `device` draws.
+    pub(super) fn physics(self, device: &mut Draw, cadence: Duration) -> Box<dyn Physics> {
+        match self {
+            Self::Pump => Box::new(pump::Pump::new(device, cadence)),
+            Self::Server => Box::new(server::Server::new(device, cadence)),
+            Self::Boiler => Box::new(boiler::Boiler::new(device, cadence)),
+            Self::Turbine => Box::new(turbine::Turbine::new(device, cadence)),
+            Self::Compressor => Box::new(compressor::Compressor::new(device, cadence)),
+            Self::Sine => Box::new(sine::Sine),
+        }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Template {
+    type Err = UnknownTemplate;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTemplate> {
+        Self::ALL
+            .into_iter()
+            .find(|template| template.name() == text)
+            .ok_or_else(|| UnknownTemplate {
+                found: text.to_owned(),
+            })
+    }
+}
+
+/// No [`Template`] of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown template {found:?}; templates are {}", Template::ALL.map(Template::name).join(", "))]
+pub struct UnknownTemplate {
+    /// The name given.
+    pub found: String,
+}
+
+/// A measuring instrument of a plant: one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sensor {
+    /// Name of the channel; ends in its unit.
+    pub name: Cow<'static, str>,
+    /// Unit, as people write it.
+    pub unit: &'static str,
+    /// Standard deviation of the measurement noise, in the unit.
+    pub noise: f64,
+    /// Steps per unit: 100 reads to two decimals.
+    pub steps: f64,
+    /// Least and greatest value that the instrument can show, in the unit.
+    pub range: (f64, f64),
+}
+
+impl Sensor {
+    pub(super) const fn new(
+        name: &'static str,
+        unit: &'static str,
+        noise: f64,
+        steps: f64,
+        range: (f64, f64),
+    ) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            unit,
+            noise,
+            steps,
+            range,
+        }
+    }
+
+    /// What the instrument shows for `truth` with a standard normal `noise`: noisy, within range, rounded.
+    pub(super) fn read(&self, truth: f64, noise: f64) -> f64 {
+        let noisy = (truth + self.noise * noise).clamp(self.range.0, self.range.1);
+        // Dividing by a whole number of steps gives the double nearest to the decimal; adding zero turns -0 into 0.
+        (noisy * self.steps).round() / self.steps + 0.0
+    }
+}
+
+/// The sensor of an added channel.
+fn aux_sensor(aux_idx: usize) -> Sensor {
+    Sensor {
+        name: Cow::Owned(format!("aux_{}", aux_idx + 1)),
+        ..Sensor::new("", "1", 0.3, 1000.0, (-1e6, 1e6))
+    }
+}
+
+/// What turns drivers into the true values of a template's own sensors.
+pub(super) trait Physics: fmt::Debug + Send {
+    /// Advances by one sample and writes the true value of each sensor, `[n_own_channels]`.
+    fn advance(&mut self, drivers: &Drivers, truth: &mut [f64]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_template() {
+        for template in Template::ALL {
+            assert_eq!(template.to_string().parse(), Ok(template));
+        }
+        assert_eq!(
+            "pmup".parse::<Template>().unwrap_err().to_string(),
+            "unknown template \"pmup\"; templates are pump, server, boiler, turbine, compressor, sine"
+        );
+    }
+
+    #[test]
+    fn channels_are_cut_or_added_at_the_end() {
+        let names = |template: Template, n| -> Vec<String> {
+            let sensors = template.sensors(Some(n));
+            sensors
+                .into_iter()
+                .map(|sensor| sensor.name.into_owned())
+                .collect()
+        };
+        assert_eq!(names(Template::Pump, 2), ["speed_rpm", "flow_m3h"]);
+        assert_eq!(
+            names(Template::Pump, 10)[7..],
+            ["vibration_mm_s", "aux_1", "aux_2"]
+        );
+        assert_eq!(
+            names(Template::Sine, 5)[3..],
+            ["sensor_4".to_owned(), "sensor_5".to_owned()]
+        );
+    }
+
+    #[test]
+    fn an_instrument_rounds_and_keeps_to_its_range() {
+        let sensor = Sensor::new("t", "°C", 1.0, 10.0, (0.0, 50.0));
+        for (truth, noise, expect) in [
+            (20.04, 0.0, 20.0),
+            (20.04, 0.5, 20.5),
+            (-3.0, 0.0, 0.0),
+            (49.0, 9.0, 50.0),
+        ] {
+            assert_eq!(f64::to_bits(sensor.read(truth, noise)), f64::to_bits(expect));
+        }
+        assert!(sensor.read(-0.01, 0.0).is_sign_positive());
+    }
+}

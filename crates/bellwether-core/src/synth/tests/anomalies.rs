@@ -1,0 +1,354 @@
+//! Faults do what they say, where they say, and nothing else; what does not fit is refused.
+
+use super::*;
+
+/// For each kind, with explicit parts: outside interval and channels all bits stay, and the truth says where.
+#[test]
+fn an_anomaly_changes_its_interval_and_channels_only() {
+    let healthy = one(&with(&[]));
+    for kind in AnomalyKind::ALL {
+        let text = format!("{kind}@6000+200:flow_m3h,vibration_mm_s");
+        let ill = one(&with(&[&text]));
+        let [fault] = &ill.faults[..] else {
+            panic!("{kind}: one fault")
+        };
+        assert_eq!(
+            (fault.kind, fault.first_idx, fault.last_idx, fault.n_samples()),
+            (kind, 6000, 6199, 200)
+        );
+        assert_eq!(
+            (fault.start, fault.end),
+            (ill.frame.time()[6000], ill.frame.time()[6199])
+        );
+        assert_eq!(fault.channels, ["flow_m3h", "vibration_mm_s"]);
+        let mut n_changed = 0;
+        for idx in 0..healthy.frame.values().len() {
+            let (sample_idx, channel_idx) = (idx / 8, idx % 8);
+            let is_inside = (6000..6200).contains(&sample_idx) && [1, 7].contains(&channel_idx);
+            let is_same = healthy.frame.values()[idx].to_bits() == ill.frame.values()[idx].to_bits();
+            assert!(
+                is_same || is_inside,
+                "{kind}: sample {sample_idx} channel {channel_idx}"
+            );
+            n_changed += usize::from(!is_same);
+        }
+        assert!(n_changed > 300, "{kind}: changed {n_changed} of 400 values");
+    }
+}
+
+#[test]
+fn an_anomaly_added_at_the_end_moves_none_before() {
+    let some = one(&with(&["spike", "drift", "noise", "stuck"]));
+    let more = one(&with(&[
+        "spike",
+        "drift",
+        "noise",
+        "stuck",
+        "dropout",
+        "level-shift@100+9",
+    ]));
+    assert_eq!(some.faults[..], more.faults[..4]);
+    // Giving one part of an anomaly leaves its other parts as the seed chose them.
+    let pinned = one(&with(&["spike", "drift*2", "noise", "stuck"]));
+    assert_eq!(pinned.faults[1].magnitude, Some(2.0));
+    assert_eq!(
+        (pinned.faults[1].start, pinned.faults[1].end),
+        (some.faults[1].start, some.faults[1].end)
+    );
+    assert_eq!(pinned.faults[1].channels, some.faults[1].channels);
+}
+
+#[test]
+fn chosen_anomalies_lie_in_the_second_half_and_apart() {
+    for seed in 0..20 {
+        let anomalies = AnomalyKind::ALL.map(AnomalySpec::new).to_vec();
+        let plant = PlantSpec {
+            seed,
+            anomalies,
+            ..PlantSpec::default()
+        };
+        let device = one(&plant);
+        let mut spans: Vec<(usize, usize)> =
+            device.faults.iter().map(|f| (f.first_idx, f.last_idx)).collect();
+        spans.sort_unstable();
+        assert!(spans[0].0 >= 5040, "{spans:?}");
+        assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "{spans:?}");
+        let n_labelled = labels(plant.n_samples, &device.faults)
+            .into_iter()
+            .filter(|&label| label)
+            .count();
+        assert_eq!(
+            n_labelled,
+            device.faults.iter().map(Fault::n_samples).sum::<usize>()
+        );
+    }
+}
+
+/// The same interval of one channel, healthy and ill, and the healthy channel's standard deviation.
+fn before_and_after(text: &str, channel: &str) -> (Vec<f64>, Vec<f64>, f64) {
+    let (healthy, ill) = (one(&with(&[])), one(&with(&[text])));
+    let range = ill.faults[0].first_idx..ill.faults[0].last_idx + 1;
+    let all = column(&healthy.frame, channel);
+    let std = moments(&all).1;
+    (
+        all[range.clone()].to_vec(),
+        column(&ill.frame, channel)[range].to_vec(),
+        std,
+    )
+}
+
+/// Instruments read to 0.1: that is how exact the measured magnitudes can be.
+#[test]
+fn kinds_do_what_they_say() {
+    let change = |text: &str| -> Vec<f64> {
+        let (before, after, std) = before_and_after(text, "flow_m3h");
+        after
+            .iter()
+            .zip(&before)
+            .map(|(after, before)| (after - before) / std)
+            .collect()
+    };
+    let check = |got: f64, want: f64| assert!((got - want).abs() < 0.011, "got {got}, want {want}");
+
+    check(change("spike@7000+1*9:flow_m3h")[0], 9.0);
+    let spike = change("spike@7000+4*-9:flow_m3h");
+    for (got, want) in spike.iter().zip([-9.0, -6.75, -4.5, -2.25]) {
+        check(*got, want);
+    }
+    for got in change("level-shift@7000+50*4:flow_m3h") {
+        check(got, 4.0);
+    }
+    let drift = change("drift@7000+500*-6:flow_m3h");
+    check(drift[0], -0.012);
+    check(drift[249], -3.0);
+    check(drift[499], -6.0);
+    // Standard deviation of 4 000 draws: 3 with a standard error of 0.034.
+    let noise = moments(&change("noise@5000+4000*3:flow_m3h"));
+    assert!(noise.0.abs() < 0.2 && (noise.1 - 3.0).abs() < 0.14, "{noise:?}");
+
+    let (before, stuck, _) = before_and_after("stuck@7000+300:flow_m3h", "flow_m3h");
+    assert!(stuck.iter().all(|value| value.to_bits() == before[0].to_bits()));
+    let (_, gone, _) = before_and_after("dropout@7000+300:flow_m3h", "flow_m3h");
+    assert!(gone.iter().all(|value| value.is_nan()));
+}
+
+#[test]
+fn a_broken_correlation_keeps_its_distribution() {
+    for length in [240, 1440, 2880] {
+        let text = format!("correlation-break@6500+{length}:motor_current_a");
+        let (before, after, std) = before_and_after(&text, "motor_current_a");
+        let frame = one(&with(&[])).frame;
+        let speed = &column(&frame, "speed_rpm")[6500..6500 + length];
+        let (was, is) = (correlation(speed, &before), correlation(speed, &after));
+        assert!(was > 0.95 && is.abs() < 0.35, "{length}: {was} became {is}");
+        let ((mean_was, std_was), (mean_is, std_is)) = (moments(&before), moments(&after));
+        assert!(
+            (mean_is - mean_was).abs() < std,
+            "{length}: mean {mean_was} became {mean_is}"
+        );
+        assert!(
+            (0.5..2.0).contains(&(std_is / std_was)),
+            "{length}: std {std_was} became {std_is}"
+        );
+        // Every value is one that the channel has shown.
+        let all = column(&frame, "motor_current_a");
+        assert!(
+            after
+                .iter()
+                .all(|value| all.iter().any(|known| known.to_bits() == value.to_bits()))
+        );
+    }
+}
+
+#[test]
+fn starts_may_be_shares_and_times() {
+    let check = |text: &str, want: usize| assert_eq!(one(&with(&[text])).faults[0].first_idx, want, "{text}");
+    check("stuck@0+9", 0);
+    check("stuck@50%+9", 5040);
+    check("stuck@57%+9", 5745);
+    check("stuck@99.99%+2:0", 10_078);
+    check("stuck@2024-01-01+9", 0);
+    check("stuck@2024-01-02T00:00:01Z+9", 1441);
+    check("dropout@2024-01-07T23:59+1", 10_079);
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let check = |plant: PlantSpec, expect: &str| {
+        let error = generate(&plant).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    let range = "samples 0 to 10079, 2024-01-01T00:00:00Z to 2024-01-07T23:59:00Z";
+    check(
+        with(&["spike@10080"]),
+        &format!("pump-01: anomaly \"spike@10080\": starts outside the data, which are {range}"),
+    );
+    check(with(&["spike@2023-12-31"]), "starts outside");
+    check(with(&["spike@2024-01-08"]), "starts outside");
+    check(
+        with(&["drift@10000+81"]),
+        "needs 81 samples but the data hold 80 from its start on",
+    );
+    check(
+        with(&["drift+10081"]),
+        "needs 10081 samples but the data hold 10080",
+    );
+    check(
+        with(&["correlation-break@10075"]),
+        "needs 8 samples but the data hold 5",
+    );
+    check(
+        with(&["spike:flow"]),
+        "no channel \"flow\"; channels are 0 speed_rpm, 1 flow_m3h, 2 ",
+    );
+    check(with(&["spike:8"]), "no channel \"8\"");
+    check(with(&["spike:1,flow_m3h"]), "channel \"flow_m3h\" is named twice");
+    check(
+        with(&["dropout@5+5:1", "dropout@6+3:1"]),
+        "would change nothing in channel \"flow_m3h\" at samples 6 to 8",
+    );
+    check(with(&["dropout@5+5:1", "spike@6+3:1"]), "would change nothing");
+    check(
+        with(&["stuck+6000", "noise+6000"]),
+        "no 6000 samples free of other anomalies",
+    );
+    check(with(&["spike*1e308"]), "would become infinite");
+    check(
+        with(&["pump-02/spike"]),
+        "no such device; devices are pump-01 to pump-01",
+    );
+    let one_channel = PlantSpec {
+        n_channels: Some(1),
+        ..with(&["correlation-break"])
+    };
+    check(one_channel, "the data have one channel");
+
+    let plain = PlantSpec::default;
+    check(
+        PlantSpec {
+            n_samples: 0,
+            ..plain()
+        },
+        "0 samples",
+    );
+    check(
+        PlantSpec {
+            n_devices: 0,
+            ..plain()
+        },
+        "0 devices: want 1 to 100000",
+    );
+    check(
+        PlantSpec {
+            n_devices: usize::MAX,
+            ..plain()
+        },
+        "devices",
+    );
+    check(
+        PlantSpec {
+            n_channels: Some(0),
+            ..plain()
+        },
+        "0 channels: want 1 to 10000",
+    );
+    check(
+        PlantSpec {
+            n_channels: Some(usize::MAX),
+            ..plain()
+        },
+        "channels",
+    );
+    check(
+        PlantSpec {
+            cadence: Duration::ZERO,
+            ..plain()
+        },
+        "cadence 0",
+    );
+    let endless = PlantSpec {
+        n_samples: usize::MAX,
+        cadence: Duration::from_nanos(1),
+        ..plain()
+    };
+    check(endless, "end after the year 2262");
+    let huge = PlantSpec {
+        n_samples: 1 << 60,
+        cadence: Duration::from_nanos(1),
+        ..plain()
+    };
+    check(huge, "do not fit into memory");
+}
+
+#[test]
+fn any_frame_can_be_given_faults() {
+    let channels = ["a", "b", "flat", "gone"].map(crate::frame::Channel::new);
+    let time: Vec<Timestamp> = (0..100).map(Timestamp::from_secs).collect();
+    let row = |t: i32| [f64::from(t), f64::from(t % 7) / 10.0, 5.0, f64::NAN];
+    let frame = Frame::new(channels.to_vec(), time, (0..100).flat_map(row).collect()).unwrap();
+    let inject = |text: &str, seed| inject(&frame, &[spec(text)], seed);
+
+    for seed in 0..30 {
+        for kind in AnomalyKind::ALL {
+            let (ill, faults) = inject(kind.name(), seed).unwrap();
+            assert_ne!(format!("{ill:?}"), format!("{frame:?}"), "{kind}");
+            let is_free =
+                kind == AnomalyKind::Dropout || ["a", "b"].contains(&faults[0].channels[0].as_str());
+            assert!(
+                is_free && faults[0].channels[0] != "gone",
+                "{kind} in {:?}",
+                faults[0].channels
+            );
+        }
+    }
+    let (ill, _) = inject("noise@10+50*0.5:b", 1).unwrap();
+    let tenths = column(&ill, "b").into_iter().map(|value| value * 10.0);
+    assert!(
+        tenths
+            .map(|value| (value - value.round()).abs())
+            .all(|off| off < 1e-9),
+        "keeps to tenths"
+    );
+
+    let check = |text: &str, expect: &str| {
+        let error = inject(text, 0).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    check("spike:flat", "channel \"flat\" is constant or missing throughout");
+    check(
+        "dropout:gone",
+        "channel \"gone\" is constant or missing throughout",
+    );
+    check("dropout:*", "channel \"gone\"");
+    let unchecked = AnomalySpec {
+        length: Some(0),
+        ..AnomalySpec::new(AnomalyKind::Spike)
+    };
+    let error = super::inject(&frame, &[unchecked], 0).unwrap_err().to_string();
+    assert!(error.contains("length \"0\""), "{error}");
+}
+
+#[test]
+fn live_data_are_scaled_by_a_longer_frame() {
+    let mut stream = PlantStream::new(&PlantSpec::default(), 0).unwrap();
+    let history = stream.next_frame(5_000).unwrap();
+    let live = stream.next_frame(60).unwrap();
+    let shift = [spec("level-shift@30+10*4:flow_m3h")];
+    let (ill, faults) = inject_scaled(&live, &history, &shift, 0).unwrap();
+    let offset = column(&ill, "flow_m3h")[30] - column(&live, "flow_m3h")[30];
+    let std = moments(&column(&history, "flow_m3h")).1;
+    assert!((offset / std - 4.0).abs() < 0.011, "{offset} at {std}");
+    assert_eq!(faults[0].start, live.time()[30]);
+
+    let server = PlantSpec {
+        template: Template::Server,
+        ..PlantSpec::default()
+    };
+    let error = inject_scaled(&live, &one(&server).frame, &shift, 0)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("has channels 0 requests_per_s, 1 cpu_percent"),
+        "{error}"
+    );
+}
