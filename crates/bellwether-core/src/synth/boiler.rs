@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
 use super::random::Draw;
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 
-pub(super) static SENSORS: [Sensor; 9] = [
-    Sensor::new("steam_flow_th", "t/h", 0.06, 100.0, (0.0, 40.0)),
-    Sensor::new("feedwater_flow_th", "t/h", 0.08, 100.0, (0.0, 40.0)),
-    Sensor::new("drum_pressure_bar", "bar", 0.012, 100.0, (0.0, 25.0)),
-    Sensor::new("drum_level_mm", "mm", 1.2, 10.0, (-300.0, 300.0)),
-    Sensor::new("fuel_flow_m3h", "m³/h", 4.0, 1.0, (0.0, 4000.0)),
-    Sensor::new("steam_temp_c", "°C", 0.25, 10.0, (0.0, 400.0)),
-    Sensor::new("feedwater_temp_c", "°C", 0.15, 10.0, (0.0, 200.0)),
-    Sensor::new("flue_temp_c", "°C", 0.5, 10.0, (0.0, 600.0)),
-    Sensor::new("flue_o2_percent", "%", 0.05, 100.0, (0.0, 21.0)),
+pub(super) static INSTRUMENTS: [Instrument; 9] = [
+    Instrument::new("steam_flow_th", "t/h", 0.06, 100.0, (0.0, 40.0)),
+    Instrument::new("feedwater_flow_th", "t/h", 0.08, 100.0, (0.0, 40.0)),
+    Instrument::new("drum_pressure_bar", "bar", 0.012, 100.0, (0.0, 25.0)),
+    Instrument::new("drum_level_mm", "mm", 1.2, 10.0, (-300.0, 300.0)),
+    Instrument::new("fuel_flow_m3h", "m³/h", 4.0, 1.0, (0.0, 4000.0)),
+    Instrument::new("steam_temp_c", "°C", 0.25, 10.0, (0.0, 400.0)),
+    Instrument::new("feedwater_temp_c", "°C", 0.15, 10.0, (0.0, 200.0)),
+    Instrument::new("flue_temp_c", "°C", 0.5, 10.0, (0.0, 600.0)),
+    Instrument::new("flue_o2_percent", "%", 0.05, 100.0, (0.0, 21.0)),
 ];
 
 /// Two shifts on working days.

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
 use super::random::Draw;
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 
-pub(super) static SENSORS: [Sensor; 8] = [
-    Sensor::new("air_flow_m3min", "m³/min", 0.05, 100.0, (0.0, 40.0)),
-    Sensor::new("receiver_pressure_bar", "bar", 0.01, 100.0, (0.0, 16.0)),
-    Sensor::new("load_percent", "%", 0.3, 10.0, (0.0, 100.0)),
-    Sensor::new("motor_power_kw", "kW", 0.3, 10.0, (0.0, 200.0)),
-    Sensor::new("oil_temp_c", "°C", 0.15, 10.0, (-20.0, 150.0)),
-    Sensor::new("discharge_temp_c", "°C", 0.2, 10.0, (-20.0, 200.0)),
-    Sensor::new("dewpoint_c", "°C", 0.08, 10.0, (-80.0, 40.0)),
-    Sensor::new("vibration_mm_s", "mm/s", 0.05, 100.0, (0.0, 50.0)),
+pub(super) static INSTRUMENTS: [Instrument; 8] = [
+    Instrument::new("air_flow_m3min", "m³/min", 0.05, 100.0, (0.0, 40.0)),
+    Instrument::new("receiver_pressure_bar", "bar", 0.01, 100.0, (0.0, 16.0)),
+    Instrument::new("load_percent", "%", 0.3, 10.0, (0.0, 100.0)),
+    Instrument::new("motor_power_kw", "kW", 0.3, 10.0, (0.0, 200.0)),
+    Instrument::new("oil_temp_c", "°C", 0.15, 10.0, (-20.0, 150.0)),
+    Instrument::new("discharge_temp_c", "°C", 0.2, 10.0, (-20.0, 200.0)),
+    Instrument::new("dewpoint_c", "°C", 0.08, 10.0, (-80.0, 40.0)),
+    Instrument::new("vibration_mm_s", "mm/s", 0.05, 100.0, (0.0, 50.0)),
 ];
 
 /// Workshops by day, hardly any demand at the weekend.

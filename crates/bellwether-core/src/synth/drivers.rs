@@ -1,4 +1,4 @@
-//! What drives a plant from behind its sensors: duty, weather, condition and flutter.
+//! What drives a plant from behind its instruments: duty, weather, condition and flutter.
 
 use std::time::Duration;
 

@@ -2,17 +2,17 @@
 //!
 //! A [`PlantSpec`] says what to make and [`generate`] makes it: for each device a frame and the [`Fault`]s in it.
 //! Behind the channels of a [`Template`] lie a duty with the rhythm of day and week, weather, and slow and fast
-//! swings; the physics of the template turns them into true values, and each [`Sensor`] adds its noise and rounds.
+//! swings; the physics of the template turns them into true values, and each [`Instrument`] adds its noise and rounds.
 //! Anomalies are put in afterwards, by [`inject()`], which does the same for any frame, real ones included.
 
 mod anomaly;
-mod assign;
+mod assignment;
 mod boiler;
 mod compressor;
 mod drivers;
 mod error;
 mod fault;
-mod inject;
+mod injection;
 mod pump;
 mod random;
 mod server;
@@ -28,13 +28,13 @@ mod turbine;
 use std::time::Duration;
 
 pub use anomaly::{AnomalyKind, AnomalySpec, SpecError};
-pub use assign::{UnknownDevice, assign};
+pub use assignment::{UnknownDevice, assign};
 pub use error::{GenerateError, InjectError};
 pub use fault::{Fault, labels};
-pub use inject::{inject, inject_scaled};
+pub use injection::{inject, inject_scaled};
 pub use start::Start;
 pub use stream::PlantStream;
-pub use template::{Sensor, Template, UnknownTemplate};
+pub use template::{Instrument, Template, UnknownTemplate};
 
 use crate::frame::Frame;
 use crate::time::Timestamp;
@@ -51,7 +51,7 @@ pub struct PlantSpec {
     pub template: Template,
     /// Samples of each device.
     pub n_samples: usize,
-    /// Channels of each device; `None` for as many as the template has. See [`Template::sensors`].
+    /// Channels of each device; `None` for as many as the template has. See [`Template::instruments`].
     pub n_channels: Option<usize>,
     /// Devices. They share the channels and differ a little in their parameters.
     pub n_devices: usize,
@@ -94,7 +94,7 @@ impl PlantSpec {
 pub struct Device {
     /// Its name, e.g. `pump-01`.
     pub name: String,
-    /// What its sensors show, `[n_samples, n_channels]`.
+    /// What its instruments show, `[n_samples, n_channels]`.
     pub frame: Frame,
     /// Its faults, in the order of their specs.
     pub faults: Vec<Fault>,
@@ -123,7 +123,7 @@ pub fn generate(spec: &PlantSpec) -> Result<Vec<Device>, GenerateError> {
         .enumerate()
         .map(|(device_idx, (name, anomalies))| {
             let frame = PlantStream::new(spec, device_idx)?.next_frame(spec.n_samples)?;
-            let (frame, faults) = match inject::inject_into(&frame, &anomalies, spec.seed, device_idx) {
+            let (frame, faults) = match injection::inject_into(&frame, &anomalies, spec.seed, device_idx) {
                 Ok(done) => done,
                 Err(source) => {
                     return Err(GenerateError::Anomaly {

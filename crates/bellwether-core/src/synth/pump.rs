@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
 use super::random::Draw;
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 
-pub(super) static SENSORS: [Sensor; 8] = [
-    Sensor::new("speed_rpm", "1/min", 1.5, 1.0, (0.0, 3000.0)),
-    Sensor::new("flow_m3h", "m³/h", 0.6, 10.0, (0.0, 250.0)),
-    Sensor::new("pressure_in_bar", "bar", 0.008, 1000.0, (0.0, 10.0)),
-    Sensor::new("pressure_out_bar", "bar", 0.015, 100.0, (0.0, 16.0)),
-    Sensor::new("motor_current_a", "A", 0.15, 100.0, (0.0, 100.0)),
-    Sensor::new("bearing_temp_c", "°C", 0.12, 10.0, (-40.0, 200.0)),
-    Sensor::new("winding_temp_c", "°C", 0.15, 10.0, (-40.0, 250.0)),
-    Sensor::new("vibration_mm_s", "mm/s", 0.05, 100.0, (0.0, 50.0)),
+pub(super) static INSTRUMENTS: [Instrument; 8] = [
+    Instrument::new("speed_rpm", "1/min", 1.5, 1.0, (0.0, 3000.0)),
+    Instrument::new("flow_m3h", "m³/h", 0.6, 10.0, (0.0, 250.0)),
+    Instrument::new("pressure_in_bar", "bar", 0.008, 1000.0, (0.0, 10.0)),
+    Instrument::new("pressure_out_bar", "bar", 0.015, 100.0, (0.0, 16.0)),
+    Instrument::new("motor_current_a", "A", 0.15, 100.0, (0.0, 100.0)),
+    Instrument::new("bearing_temp_c", "°C", 0.12, 10.0, (-40.0, 200.0)),
+    Instrument::new("winding_temp_c", "°C", 0.15, 10.0, (-40.0, 250.0)),
+    Instrument::new("vibration_mm_s", "mm/s", 0.05, 100.0, (0.0, 50.0)),
 ];
 
 /// Demand for water: high by day, lower at the weekend.

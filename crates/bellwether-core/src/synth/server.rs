@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
 use super::random::Draw;
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 
-pub(super) static SENSORS: [Sensor; 10] = [
-    Sensor::new("requests_per_s", "1/s", 4.0, 1.0, (0.0, 1e5)),
-    Sensor::new("cpu_percent", "%", 0.8, 10.0, (0.0, 100.0)),
-    Sensor::new("load_1m", "1", 0.08, 100.0, (0.0, 1e3)),
-    Sensor::new("memory_percent", "%", 0.2, 10.0, (0.0, 100.0)),
-    Sensor::new("latency_ms", "ms", 0.5, 10.0, (0.0, 1e5)),
-    Sensor::new("network_in_mbps", "Mbit/s", 0.4, 100.0, (0.0, 1e4)),
-    Sensor::new("network_out_mbps", "Mbit/s", 3.0, 10.0, (0.0, 1e4)),
-    Sensor::new("disk_write_mbps", "MB/s", 0.4, 100.0, (0.0, 1e4)),
-    Sensor::new("cpu_temp_c", "°C", 0.25, 10.0, (0.0, 120.0)),
-    Sensor::new("fan_rpm", "1/min", 12.0, 1.0, (0.0, 2e4)),
+pub(super) static INSTRUMENTS: [Instrument; 10] = [
+    Instrument::new("requests_per_s", "1/s", 4.0, 1.0, (0.0, 1e5)),
+    Instrument::new("cpu_percent", "%", 0.8, 10.0, (0.0, 100.0)),
+    Instrument::new("load_1m", "1", 0.08, 100.0, (0.0, 1e3)),
+    Instrument::new("memory_percent", "%", 0.2, 10.0, (0.0, 100.0)),
+    Instrument::new("latency_ms", "ms", 0.5, 10.0, (0.0, 1e5)),
+    Instrument::new("network_in_mbps", "Mbit/s", 0.4, 100.0, (0.0, 1e4)),
+    Instrument::new("network_out_mbps", "Mbit/s", 3.0, 10.0, (0.0, 1e4)),
+    Instrument::new("disk_write_mbps", "MB/s", 0.4, 100.0, (0.0, 1e4)),
+    Instrument::new("cpu_temp_c", "°C", 0.25, 10.0, (0.0, 120.0)),
+    Instrument::new("fan_rpm", "1/min", 12.0, 1.0, (0.0, 2e4)),
 ];
 
 /// Users come in the evening and stay at the weekend.

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::drivers::{Drivers, Rhythm};
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 
-pub(super) static SENSORS: [Sensor; 3] = [
-    Sensor::new("sensor_1", "1", NOISE, STEPS, RANGE),
-    Sensor::new("sensor_2", "1", NOISE, STEPS, RANGE),
-    Sensor::new("sensor_3", "1", NOISE, STEPS, RANGE),
+pub(super) static INSTRUMENTS: [Instrument; 3] = [
+    Instrument::new("sensor_1", "1", NOISE, STEPS, RANGE),
+    Instrument::new("sensor_2", "1", NOISE, STEPS, RANGE),
+    Instrument::new("sensor_3", "1", NOISE, STEPS, RANGE),
 ];
 
 const NOISE: f64 = 0.1;
@@ -25,11 +25,11 @@ pub(super) const RHYTHM: Rhythm = Rhythm {
     fast: 0.0,
 };
 
-/// The sensor of channel `channel_idx`.
-pub(super) fn sensor(channel_idx: usize) -> Sensor {
-    Sensor {
+/// The instrument of channel `channel_idx`.
+pub(super) fn instrument(channel_idx: usize) -> Instrument {
+    Instrument {
         name: Cow::Owned(format!("sensor_{}", channel_idx + 1)),
-        ..SENSORS[0].clone()
+        ..INSTRUMENTS[0].clone()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::drivers::{DriverStream, Drivers, Lag};
 use super::random::{Draw, Purpose};
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 use super::{GenerateError, N_CHANNELS_MAX, PlantSpec, Template};
 use crate::frame::{Channel, Frame, Sample};
 use crate::time::Timestamp;
@@ -15,11 +15,11 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct PlantStream {
     channels: Vec<Channel>,
-    sensors: Vec<Sensor>,
+    instruments: Vec<Instrument>,
     noise: Vec<Draw>,
     drivers: DriverStream,
     physics: Box<dyn Physics>,
-    /// True values of the template's own sensors, measured or not.
+    /// True values of the template's own instruments, measured or not.
     truth: Vec<f64>,
     aux: Vec<Aux>,
     /// The last sample.
@@ -41,28 +41,28 @@ impl PlantStream {
             return Err(GenerateError::NoCadence);
         }
         let (seed, cadence) = (spec.seed, spec.cadence);
-        let sensors = spec.template.sensors(spec.n_channels);
+        let instruments = spec.template.instruments(spec.n_channels);
         let n_own = match spec.template {
-            Template::Sine => sensors.len(),
-            other => other.own_sensors().len(),
+            Template::Sine => instruments.len(),
+            other => other.own_instruments().len(),
         };
         let mut device = Draw::new(seed, Purpose::Device, device_idx, 0);
         Ok(Self {
-            channels: sensors
+            channels: instruments
                 .iter()
-                .map(|sensor| Channel::new(sensor.name.as_ref()))
+                .map(|instrument| Channel::new(instrument.name.as_ref()))
                 .collect(),
-            noise: (0..sensors.len())
+            noise: (0..instruments.len())
                 .map(|channel_idx| Draw::new(seed, Purpose::Noise, device_idx, channel_idx))
                 .collect(),
             drivers: DriverStream::new(spec.template.rhythm(), seed, device_idx, cadence, &mut device),
             physics: spec.template.physics(&mut device, cadence),
             truth: vec![0.0; n_own],
-            aux: (0..sensors.len().saturating_sub(n_own))
+            aux: (0..instruments.len().saturating_sub(n_own))
                 .map(|aux_idx| Aux::new(seed, device_idx, aux_idx, cadence))
                 .collect(),
-            values: vec![0.0; sensors.len()],
-            sensors,
+            values: vec![0.0; instruments.len()],
+            instruments,
             next_time: spec.start,
             cadence,
         })
@@ -74,8 +74,8 @@ impl PlantStream {
     }
 
     /// What measures each channel.
-    pub fn sensors(&self) -> &[Sensor] {
-        &self.sensors
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
     }
 
     /// The next sample. Never ends; time stands still at the end of its range, in the year 2262.
@@ -85,13 +85,16 @@ impl PlantStream {
         let drivers = self.drivers.next_at(time);
         self.physics.advance(&drivers, &mut self.truth);
 
-        let (own, added) = self.values.split_at_mut(self.truth.len().min(self.sensors.len()));
+        let (own, added) = self
+            .values
+            .split_at_mut(self.truth.len().min(self.instruments.len()));
         own.copy_from_slice(&self.truth[..own.len()]);
         for (value, aux) in added.iter_mut().zip(&mut self.aux) {
             *value = aux.advance(&drivers);
         }
-        for ((value, sensor), noise) in self.values.iter_mut().zip(&self.sensors).zip(&mut self.noise) {
-            *value = sensor.read(*value, noise.normal());
+        for ((value, instrument), noise) in self.values.iter_mut().zip(&self.instruments).zip(&mut self.noise)
+        {
+            *value = instrument.read(*value, noise.normal());
         }
         Sample {
             time,

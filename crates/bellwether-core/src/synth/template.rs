@@ -9,7 +9,7 @@ use super::drivers::{Drivers, Rhythm};
 use super::random::Draw;
 use super::{boiler, compressor, pump, server, sine, turbine};
 
-/// A kind of plant: a small physical model with the sensors that watch it.
+/// A kind of plant: a small physical model with the instruments that watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Template {
@@ -63,32 +63,32 @@ impl Template {
         }
     }
 
-    /// The sensors of a plant with `n_channels` channels (`None`: as many as the template has).
+    /// The instruments of a plant with `n_channels` channels (`None`: as many as the template has).
     ///
     /// Fewer leaves the last ones out. More adds `aux_1`, `aux_2`, …, each following the plant's hidden state in
     /// its own way; `sine` simply goes on.
-    pub fn sensors(self, n_channels: Option<usize>) -> Vec<Sensor> {
-        let own = self.own_sensors();
+    pub fn instruments(self, n_channels: Option<usize>) -> Vec<Instrument> {
+        let own = self.own_instruments();
         let n_channels = n_channels.unwrap_or(own.len());
-        let mut sensors: Vec<Sensor> = own.iter().take(n_channels).cloned().collect();
-        for channel_idx in sensors.len()..n_channels {
-            sensors.push(match self {
-                Self::Sine => sine::sensor(channel_idx),
-                _ => aux_sensor(channel_idx - own.len()),
+        let mut instruments: Vec<Instrument> = own.iter().take(n_channels).cloned().collect();
+        for channel_idx in instruments.len()..n_channels {
+            instruments.push(match self {
+                Self::Sine => sine::instrument(channel_idx),
+                _ => aux_instrument(channel_idx - own.len()),
             });
         }
-        sensors
+        instruments
     }
 
-    /// The sensors that the template itself computes.
-    pub(super) fn own_sensors(self) -> &'static [Sensor] {
+    /// The instruments that the template itself computes.
+    pub(super) fn own_instruments(self) -> &'static [Instrument] {
         match self {
-            Self::Pump => &pump::SENSORS,
-            Self::Server => &server::SENSORS,
-            Self::Boiler => &boiler::SENSORS,
-            Self::Turbine => &turbine::SENSORS,
-            Self::Compressor => &compressor::SENSORS,
-            Self::Sine => &sine::SENSORS,
+            Self::Pump => &pump::INSTRUMENTS,
+            Self::Server => &server::INSTRUMENTS,
+            Self::Boiler => &boiler::INSTRUMENTS,
+            Self::Turbine => &turbine::INSTRUMENTS,
+            Self::Compressor => &compressor::INSTRUMENTS,
+            Self::Sine => &sine::INSTRUMENTS,
         }
     }
 
@@ -146,7 +146,7 @@ pub struct UnknownTemplate {
 
 /// A measuring instrument of a plant: one channel.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sensor {
+pub struct Instrument {
     /// Name of the channel; ends in its unit.
     pub name: Cow<'static, str>,
     /// Unit, as people write it.
@@ -159,7 +159,7 @@ pub struct Sensor {
     pub range: (f64, f64),
 }
 
-impl Sensor {
+impl Instrument {
     pub(super) const fn new(
         name: &'static str,
         unit: &'static str,
@@ -184,17 +184,17 @@ impl Sensor {
     }
 }
 
-/// The sensor of an added channel.
-fn aux_sensor(aux_idx: usize) -> Sensor {
-    Sensor {
+/// The instrument of an added channel.
+fn aux_instrument(aux_idx: usize) -> Instrument {
+    Instrument {
         name: Cow::Owned(format!("aux_{}", aux_idx + 1)),
-        ..Sensor::new("", "1", 0.3, 1000.0, (-1e6, 1e6))
+        ..Instrument::new("", "1", 0.3, 1000.0, (-1e6, 1e6))
     }
 }
 
-/// What turns drivers into the true values of a template's own sensors.
+/// What turns drivers into the true values of a template's own instruments.
 pub(super) trait Physics: fmt::Debug + Send {
-    /// Advances by one sample and writes the true value of each sensor, `[n_own_channels]`.
+    /// Advances by one sample and writes the true value of each instrument, `[n_own_channels]`.
     fn advance(&mut self, drivers: &Drivers, truth: &mut [f64]);
 }
 
@@ -216,10 +216,10 @@ mod tests {
     #[test]
     fn channels_are_cut_or_added_at_the_end() {
         let names = |template: Template, n| -> Vec<String> {
-            let sensors = template.sensors(Some(n));
-            sensors
+            let instruments = template.instruments(Some(n));
+            instruments
                 .into_iter()
-                .map(|sensor| sensor.name.into_owned())
+                .map(|instrument| instrument.name.into_owned())
                 .collect()
         };
         assert_eq!(names(Template::Pump, 2), ["speed_rpm", "flow_m3h"]);
@@ -235,15 +235,15 @@ mod tests {
 
     #[test]
     fn an_instrument_rounds_and_keeps_to_its_range() {
-        let sensor = Sensor::new("t", "°C", 1.0, 10.0, (0.0, 50.0));
+        let instrument = Instrument::new("t", "°C", 1.0, 10.0, (0.0, 50.0));
         for (truth, noise, expect) in [
             (20.04, 0.0, 20.0),
             (20.04, 0.5, 20.5),
             (-3.0, 0.0, 0.0),
             (49.0, 9.0, 50.0),
         ] {
-            assert_eq!(f64::to_bits(sensor.read(truth, noise)), f64::to_bits(expect));
+            assert_eq!(f64::to_bits(instrument.read(truth, noise)), f64::to_bits(expect));
         }
-        assert!(sensor.read(-0.01, 0.0).is_sign_positive());
+        assert!(instrument.read(-0.01, 0.0).is_sign_positive());
     }
 }

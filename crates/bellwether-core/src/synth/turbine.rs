@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
 use super::random::Draw;
-use super::template::{Physics, Sensor};
+use super::template::{Instrument, Physics};
 
-pub(super) static SENSORS: [Sensor; 10] = [
-    Sensor::new("power_mw", "MW", 0.05, 100.0, (0.0, 60.0)),
-    Sensor::new("speed_rpm", "1/min", 0.15, 10.0, (0.0, 4000.0)),
-    Sensor::new("fuel_flow_kg_s", "kg/s", 0.008, 1000.0, (0.0, 5.0)),
-    Sensor::new("inlet_temp_c", "°C", 0.15, 10.0, (-40.0, 60.0)),
-    Sensor::new("discharge_pressure_bar", "bar", 0.03, 100.0, (0.0, 30.0)),
-    Sensor::new("discharge_temp_c", "°C", 0.6, 10.0, (0.0, 600.0)),
-    Sensor::new("exhaust_temp_c", "°C", 0.8, 10.0, (0.0, 800.0)),
-    Sensor::new("oil_temp_c", "°C", 0.12, 10.0, (-20.0, 150.0)),
-    Sensor::new("bearing_temp_c", "°C", 0.15, 10.0, (-20.0, 200.0)),
-    Sensor::new("vibration_mm_s", "mm/s", 0.04, 100.0, (0.0, 50.0)),
+pub(super) static INSTRUMENTS: [Instrument; 10] = [
+    Instrument::new("power_mw", "MW", 0.05, 100.0, (0.0, 60.0)),
+    Instrument::new("speed_rpm", "1/min", 0.15, 10.0, (0.0, 4000.0)),
+    Instrument::new("fuel_flow_kg_s", "kg/s", 0.008, 1000.0, (0.0, 5.0)),
+    Instrument::new("inlet_temp_c", "°C", 0.15, 10.0, (-40.0, 60.0)),
+    Instrument::new("discharge_pressure_bar", "bar", 0.03, 100.0, (0.0, 30.0)),
+    Instrument::new("discharge_temp_c", "°C", 0.6, 10.0, (0.0, 600.0)),
+    Instrument::new("exhaust_temp_c", "°C", 0.8, 10.0, (0.0, 800.0)),
+    Instrument::new("oil_temp_c", "°C", 0.12, 10.0, (-20.0, 150.0)),
+    Instrument::new("bearing_temp_c", "°C", 0.15, 10.0, (-20.0, 200.0)),
+    Instrument::new("vibration_mm_s", "mm/s", 0.04, 100.0, (0.0, 50.0)),
 ];
 
 /// Follows the demand for electricity.

@@ -1,5 +1,7 @@
 //! Faults do what they say, where they say, and nothing else; what does not fit is refused.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// For each kind, with explicit parts: outside interval and channels all bits stay, and the truth says where.
@@ -351,4 +353,43 @@ fn live_data_are_scaled_by_a_longer_frame() {
         error.contains("has channels 0 requests_per_s, 1 cpu_percent"),
         "{error}"
     );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "(.{0,20}|(a/)?(spike|noise|stuck)[@+*:0-9TZé, .-]{0,40})") {
+        if let Ok(read) = text.parse::<AnomalySpec>() {
+            prop_assert_eq!(read.to_string().parse(), Ok(read));
+        }
+    }
+
+    /// On small frames with holes, where much does not fit: refused, or true to the label.
+    #[test]
+    fn any_anomaly_fits_or_is_refused(
+        values in prop::collection::vec(prop_oneof![4 => -9.0..9.0, 1 => Just(f64::NAN), 1 => Just(3.0)], 2..120),
+        kind in prop::sample::select(&AnomalyKind::ALL),
+        start in prop::option::of(0_usize..70),
+        length in prop::option::of(0_usize..70),
+        seed: u64,
+    ) {
+        let n_samples = values.len() / 2;
+        let time: Vec<Timestamp> = (0..).map(Timestamp::from_secs).take(n_samples).collect();
+        let channels = ["a", "b"].map(crate::frame::Channel::new).to_vec();
+        let frame = Frame::new(channels, time, values[..2 * n_samples].to_vec()).unwrap();
+        let anomaly = AnomalySpec { start: start.map(Start::Sample), length, ..AnomalySpec::new(kind) };
+        if let Ok((ill, faults)) = inject(&frame, std::slice::from_ref(&anomaly), seed) {
+            let fault = &faults[0];
+            prop_assert!(start.is_none_or(|start| fault.first_idx == start));
+            prop_assert!(length.is_none_or(|length| fault.n_samples() == length));
+            let mut n_changed = 0;
+            for (idx, (was, is)) in frame.values().iter().zip(ill.values()).enumerate() {
+                let is_inside = (fault.first_idx..=fault.last_idx).contains(&(idx / 2))
+                    && fault.channels == [["a", "b"][idx % 2]];
+                let is_same = was.to_bits() == is.to_bits();
+                prop_assert!(is_same || is_inside);
+                n_changed += usize::from(!is_same);
+            }
+            prop_assert!(n_changed > 0);
+        }
+    }
 }

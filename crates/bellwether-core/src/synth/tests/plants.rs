@@ -75,44 +75,44 @@ fn every_template_is_alive_and_believable() {
     for template in Template::ALL {
         let plant = PlantSpec {
             template,
-            n_channels: Some(template.sensors(None).len() + 3),
+            n_channels: Some(template.instruments(None).len() + 3),
             ..PlantSpec::default()
         };
-        let sensors = template.sensors(plant.n_channels);
+        let instruments = template.instruments(plant.n_channels);
         let frame = one(&plant).frame;
-        let columns: Vec<Vec<f64>> = sensors
+        let columns: Vec<Vec<f64>> = instruments
             .iter()
-            .map(|sensor| column(&frame, &sensor.name))
+            .map(|instrument| column(&frame, &instrument.name))
             .collect();
-        for (sensor, values) in sensors.iter().zip(&columns) {
-            let what = format!("{template} {}", sensor.name);
+        for (instrument, values) in instruments.iter().zip(&columns) {
+            let what = format!("{template} {}", instrument.name);
             let (_, std) = moments(values);
             assert!(
-                std > 2.0 * sensor.noise,
+                std > 2.0 * instrument.noise,
                 "{what}: more noise than signal, std {std}"
             );
             let at_stop = values
                 .iter()
-                .filter(|&&value| value <= sensor.range.0 || value >= sensor.range.1);
+                .filter(|&&value| value <= instrument.range.0 || value >= instrument.range.1);
             assert!(
                 at_stop.count() < values.len() / 100,
                 "{what}: stuck at the end of its range"
             );
         }
         // The grid holds a turbine's speed and the cycle a compressor's pressure; every other channel goes with one.
-        for (idx, sensor) in sensors.iter().enumerate() {
+        for (idx, instrument) in instruments.iter().enumerate() {
             let partners = columns.iter().enumerate().filter(|&(other, _)| other != idx);
             let most = partners
                 .map(|(_, other)| correlation(&columns[idx], other).abs())
                 .fold(0.0, f64::max);
             let is_held = matches!(
-                (template, sensor.name.as_ref()),
+                (template, instrument.name.as_ref()),
                 (Template::Turbine, "speed_rpm") | (Template::Compressor, "receiver_pressure_bar")
             );
             assert!(
                 most > 0.3 || is_held,
                 "{template} {}: goes with nothing, {most}",
-                sensor.name
+                instrument.name
             );
         }
     }

@@ -8,8 +8,8 @@ use crate::frame::Frame;
 /// Puts `anomalies` into a copy of `frame`, one after the other, and tells where they are.
 ///
 /// Magnitudes are in population standard deviations of the channel over all of `frame` as given. What a spec
-/// leaves open is chosen by `seed`, each part by a draw of its own: giving one part moves no other, and an anomaly
-/// added at the end moves none before it. Outside its interval and channels nothing changes, not one bit. Missing
+/// leaves open is chosen by `seed`, each part by a stream of its own, so that an anomaly added at the end moves none
+/// before it. Outside its interval and channels nothing changes, not one bit. Missing
 /// values stay missing. Where all values of a channel keep to some decimals (up to six), so do altered ones.
 /// The device of a spec is for [`assign`](super::assign()) and ignored here.
 ///
@@ -104,22 +104,8 @@ impl Injection<'_> {
     fn add(&mut self, spec: &AnomalySpec, draw: &dyn Fn(Purpose) -> Draw) -> Result<Fault, InjectError> {
         spec.check(&spec.to_string())?;
         let channels = self.channels(spec, &mut draw(Purpose::AnomalyChannel))?;
-        let columns: Vec<Column> = channels.iter().map(|&idx| self.column(idx)).collect();
-        for (&channel_idx, column) in channels.iter().zip(&columns) {
-            if !is_alterable(spec.kind, column) {
-                return Err(InjectError::Constant {
-                    spec: spec.to_string(),
-                    channel: self.name(channel_idx),
-                });
-            }
-        }
-        let magnitude = spec.kind.default_magnitude().map(|typical| {
-            let sign = match spec.kind {
-                AnomalyKind::Noise => 1.0,
-                _ => draw(Purpose::AnomalySign).sign(),
-            };
-            spec.magnitude.unwrap_or(sign * typical)
-        });
+        let columns = self.columns(spec, &channels)?;
+        let magnitude = magnitude(spec, &mut draw(Purpose::AnomalySign));
         let given_start = self.given_start(spec)?;
         let length = self.length(spec, given_start, &mut draw(Purpose::AnomalyLength))?;
 
@@ -276,6 +262,22 @@ impl Injection<'_> {
             })
     }
 
+    /// The channels' values, each fit for the anomaly.
+    fn columns(&self, spec: &AnomalySpec, channels: &[usize]) -> Result<Vec<Column>, InjectError> {
+        let mut columns = Vec::with_capacity(channels.len());
+        for &channel_idx in channels {
+            let column = self.column(channel_idx);
+            if !is_alterable(spec.kind, &column) {
+                return Err(InjectError::Constant {
+                    spec: spec.to_string(),
+                    channel: self.name(channel_idx),
+                });
+            }
+            columns.push(column);
+        }
+        Ok(columns)
+    }
+
     fn given_start(&self, spec: &AnomalySpec) -> Result<Option<usize>, InjectError> {
         let Some(start) = spec.start else {
             return Ok(None);
@@ -364,6 +366,16 @@ impl Place<'_> {
 fn channel_values(frame: &Frame, channel_idx: usize) -> Vec<f64> {
     let values = frame.values().iter().skip(channel_idx);
     values.step_by(frame.n_channels()).copied().collect()
+}
+
+/// The magnitude that `spec` gives, or the kind's own, up or down by `draw` (noise has no direction).
+fn magnitude(spec: &AnomalySpec, draw: &mut Draw) -> Option<f64> {
+    let typical = spec.kind.default_magnitude()?;
+    let sign = match spec.kind {
+        AnomalyKind::Noise => 1.0,
+        _ => draw.sign(),
+    };
+    Some(spec.magnitude.unwrap_or(sign * typical))
 }
 
 /// Dropout needs a value, all other kinds need values that differ.
