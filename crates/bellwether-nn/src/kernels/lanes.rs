@@ -307,6 +307,12 @@ pub(super) unsafe fn tanh<S: Lanes>(x: S::V) -> S::V {
     }
 }
 
+/// `2^(factor · max(floor, x))`
+#[inline(always)]
+unsafe fn exp_scaled<S: Lanes>(x: S::V, floor: f32, factor: f32) -> S::V {
+    unsafe { S::exp2(S::mul(S::at_least(floor, x), S::splat(factor))) }
+}
+
 /// The LSTM cell without what only training needs: two reciprocals instead of five. Returns (c, h).
 ///
 /// With E(x) = e^-x: `c' = (c (1+E(i)) (1+E(2g)) + (1-E(2g)) (1+E(f))) / ((1+E(f)) (1+E(i)) (1+E(2g)))` and
@@ -315,15 +321,17 @@ pub(super) unsafe fn tanh<S: Lanes>(x: S::V) -> S::V {
 pub(super) unsafe fn cell<S: Lanes>(i: S::V, f: S::V, g: S::V, o: S::V, c: S::V) -> (S::V, S::V) {
     unsafe {
         let one = S::splat(1.0);
-        let exp_neg = |x, floor| S::exp2(S::mul(S::at_least(floor, x), S::splat(-LOG2_E)));
-        let exp_neg2 = |x, floor| S::exp2(S::mul(S::at_least(floor, x), S::splat(-2.0 * LOG2_E)));
-        let (ei, ef, eo) = (exp_neg(i, -28.0), exp_neg(f, -28.0), exp_neg(o, -28.0));
-        let eg = exp_neg2(g, -14.0);
+        let (ei, ef) = (
+            exp_scaled::<S>(i, -28.0, -LOG2_E),
+            exp_scaled::<S>(f, -28.0, -LOG2_E),
+        );
+        let eo = exp_scaled::<S>(o, -28.0, -LOG2_E);
+        let eg = exp_scaled::<S>(g, -14.0, -2.0 * LOG2_E);
         let in_gates = S::mul(S::add(one, ei), S::add(one, eg));
         let forget = S::add(one, ef);
         let kept = S::fma(c, in_gates, S::mul(S::sub(one, eg), forget));
         let c = S::mul(kept, S::recip(S::mul(in_gates, forget)));
-        let ec = exp_neg2(c, -14.0);
+        let ec = exp_scaled::<S>(c, -14.0, -2.0 * LOG2_E);
         let h = S::mul(
             S::sub(one, ec),
             S::recip(S::mul(S::add(one, eo), S::add(one, ec))),

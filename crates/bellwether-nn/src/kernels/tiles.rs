@@ -8,19 +8,39 @@ use super::lanes::{Lanes, cell, sigmoid, tanh};
 /// Gates of an LSTM: input, forget, cell, output.
 pub(super) const GATES: usize = 4;
 
-/// Calls `tile(start, rows)` over `n` rows in pieces of at most `max`, as equal as possible.
+/// The tiles of `n` rows: pieces `(first row, rows)` of at most `max` rows, as equal as possible.
+///
+/// An iterator, not a function that takes a closure: a closure would be compiled without the instruction set of the
+/// kernel around it, and every intrinsic in it would become a call.
+#[derive(Clone, Copy)]
+struct Tiles {
+    first: usize,
+    rows_left: usize,
+    tiles_left: usize,
+}
+
 #[inline(always)]
-fn balanced(n: usize, max: usize, mut tile: impl FnMut(usize, usize)) {
-    if n == 0 {
-        return;
+fn tiles(n: usize, max: usize) -> Tiles {
+    Tiles {
+        first: 0,
+        rows_left: n,
+        tiles_left: n.div_ceil(max),
     }
-    let n_tiles = n.div_ceil(max);
-    let (base, longer) = (n / n_tiles, n % n_tiles);
-    let mut start = 0;
-    for idx in 0..n_tiles {
-        let rows = base + usize::from(idx < longer);
-        tile(start, rows);
-        start += rows;
+}
+
+impl Iterator for Tiles {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        if self.tiles_left == 0 {
+            return None;
+        }
+        let (first, rows) = (self.first, self.rows_left.div_ceil(self.tiles_left));
+        self.first += rows;
+        self.rows_left -= rows;
+        self.tiles_left -= 1;
+        Some((first, rows))
     }
 }
 
@@ -168,9 +188,9 @@ unsafe fn step_tile<S: Lanes, const TRAIN: bool, const ROWS: usize>(s: &Step, fi
 
 #[inline(always)]
 pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, rows: usize) {
-    balanced(rows, rows_max::<S>(GATES), |first, rows| unsafe {
-        by_rows!(rows, step_tile, [S, TRAIN], (s, first))
-    });
+    for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
+        unsafe { by_rows!(rows, step_tile, [S, TRAIN], (s, first)) }
+    }
 }
 
 /// `C = init + A · B`, one panel of B at a time.
@@ -229,15 +249,17 @@ unsafe fn product_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Pr
 
 #[inline(always)]
 pub(super) unsafe fn product<S: Lanes>(p: &Product, n_vectors: usize, rows: usize) {
-    balanced(rows, rows_max::<S>(n_vectors), |first, rows| unsafe {
-        match n_vectors {
-            1 => by_rows!(rows, product_tile, [S, 1], (p, first)),
-            2 => by_rows!(rows, product_tile, [S, 2], (p, first)),
-            3 => by_rows!(rows, product_tile, [S, 3], (p, first)),
-            4 => by_rows!(rows, product_tile, [S, 4], (p, first)),
-            _ => unreachable!("a panel is at most four registers wide"),
+    for (first, rows) in tiles(rows, rows_max::<S>(n_vectors)) {
+        unsafe {
+            match n_vectors {
+                1 => by_rows!(rows, product_tile, [S, 1], (p, first)),
+                2 => by_rows!(rows, product_tile, [S, 2], (p, first)),
+                3 => by_rows!(rows, product_tile, [S, 3], (p, first)),
+                4 => by_rows!(rows, product_tile, [S, 4], (p, first)),
+                _ => unreachable!("a panel is at most four registers wide"),
+            }
         }
-    });
+    }
 }
 
 /// `C += Aᵀ · B`: gradients of weights, summed over the rows of `n_steps` steps.
@@ -288,15 +310,17 @@ unsafe fn outer_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Oute
 
 #[inline(always)]
 pub(super) unsafe fn outer<S: Lanes>(p: &Outer, n_vectors: usize, inner: usize) {
-    balanced(inner, rows_max::<S>(n_vectors), |first, rows| unsafe {
-        match n_vectors {
-            1 => by_rows!(rows, outer_tile, [S, 1], (p, first)),
-            2 => by_rows!(rows, outer_tile, [S, 2], (p, first)),
-            3 => by_rows!(rows, outer_tile, [S, 3], (p, first)),
-            4 => by_rows!(rows, outer_tile, [S, 4], (p, first)),
-            _ => unreachable!("a panel is at most four registers wide"),
+    for (first, rows) in tiles(inner, rows_max::<S>(n_vectors)) {
+        unsafe {
+            match n_vectors {
+                1 => by_rows!(rows, outer_tile, [S, 1], (p, first)),
+                2 => by_rows!(rows, outer_tile, [S, 2], (p, first)),
+                3 => by_rows!(rows, outer_tile, [S, 3], (p, first)),
+                4 => by_rows!(rows, outer_tile, [S, 4], (p, first)),
+                _ => unreachable!("a panel is at most four registers wide"),
+            }
         }
-    });
+    }
 }
 
 /// The cell's way back for one block of units and all rows of one step.
