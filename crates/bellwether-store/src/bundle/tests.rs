@@ -221,6 +221,20 @@ proptest! {
     }
 
     #[test]
+    fn a_flip_in_the_contents_of_any_bundle_is_noticed(
+        weights in prop::collection::vec(any::<u8>(), 16..2000),
+        at: prop::sample::Index,
+        bit in 0..8_u32,
+    ) {
+        let bundle = Bundle { weights, ..golden() };
+        let mut bytes = bundle.to_bytes().unwrap();
+        let start = bytes.windows(bundle.weights.len()).position(|part| part == bundle.weights).unwrap();
+        bytes[start + at.index(bundle.weights.len())] ^= 1 << bit;
+        let error = error_of(&bytes);
+        prop_assert!(error.contains("weights.safetensors is damaged"), "{}", error);
+    }
+
+    #[test]
     fn damage_of_any_kind_never_panics_and_never_changes_contents(
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in prop::option::of(any::<prop::sample::Index>()),
