@@ -216,6 +216,14 @@ pub enum ChangeError {
         /// Its champion.
         champion: Version,
     },
+    /// A model has as many aliases as it may have.
+    #[error("{name} has {n_max} aliases, no more are allowed; drop one first")]
+    TooManyAliases {
+        /// The model.
+        name: ModelName,
+        /// How many it may have.
+        n_max: usize,
+    },
     /// `champion` is no alias like others.
     #[error("champion is moved by promote and rollback only, so that its history is kept")]
     ChampionIsPromoted,
@@ -255,7 +263,7 @@ fn joined(aliases: &[AliasName]) -> String {
 pub struct Near {
     /// Similar names, best first; at most three.
     pub similar: Vec<String>,
-    /// Names that exist; at most [`SHOWN_MAX`] of them.
+    /// Names that exist; at most eight of them.
     pub some: Vec<String>,
     /// How many exist.
     pub n_all: usize,

@@ -12,6 +12,9 @@ use crate::bundle::Sha256;
 /// Most promotions remembered; the oldest are forgotten.
 const HISTORY_LEN_MAX: usize = 1000;
 
+/// Most aliases of one model.
+const ALIASES_MAX: usize = 1000;
+
 /// One published version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -223,6 +226,12 @@ impl Index {
             return Err(ChangeError::ChampionIsPromoted);
         }
         let version = self.find(pick)?.version;
+        if self.aliases.len() >= ALIASES_MAX && !self.aliases.contains_key(alias) {
+            return Err(ChangeError::TooManyAliases {
+                name: self.name.clone(),
+                n_max: ALIASES_MAX,
+            });
+        }
         Ok(self.aliases.insert(alias.clone(), version))
     }
 
@@ -319,6 +328,23 @@ mod tests {
         assert_eq!(index.history().len(), HISTORY_LEN_MAX);
         let before = index.champion();
         assert_eq!(index.rollback(Timestamp::from_secs(2)).unwrap().from, before);
+    }
+
+    #[test]
+    fn aliases_are_bounded_and_can_still_be_moved_when_full() {
+        let mut index = of_versions(2);
+        let alias = |idx: usize| format!("a{idx}").parse::<AliasName>().unwrap();
+        for idx in 0..ALIASES_MAX {
+            index.set_alias(&alias(idx), &Pick::Version(version(1))).unwrap();
+        }
+        let error = index
+            .set_alias(&alias(ALIASES_MAX), &Pick::Version(version(1)))
+            .unwrap_err();
+        assert!(error.to_string().contains("has 1000 aliases"), "{error}");
+        assert_eq!(
+            index.set_alias(&alias(0), &Pick::Version(version(2))).unwrap(),
+            Some(version(1))
+        );
     }
 
     #[test]

@@ -9,11 +9,12 @@
 //!
 //! The index is the truth: it is replaced atomically, a version's file is in place before the index names it and is
 //! deleted only after. So a crash leaves the registry as it was before the change or as it should be after it, and at
-//! worst a file that nothing names: [`Registry::verify`] shows it, its number is passed over. Reading takes no lock. Changes wait for one
-//! another, across processes.
+//! worst a file that nothing names: [`Registry::verify`] shows it, its number is passed over. Reading takes no lock.
+//! Changes wait for one another, across processes.
 //!
-//! What an error says of a change that failed is "as before", with one exception: if the very last step fails, the
-//! sync of the folder, the change is visible but may not survive a power cut.
+//! After an error the registry is as before the change, unless the error comes from what follows the replacement of
+//! the index: "cannot sync folder" (the change is visible but may not survive a power cut) or, in a removal, "cannot
+//! delete" (the version is gone, its file is not; removing it again deletes that).
 
 mod error;
 mod index;
@@ -47,6 +48,9 @@ use plan::TEMP_EXTENSION;
 
 /// Most bytes of an `index.json`.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
+
+/// Most bytes of it that publications may fill: aliases and history, both bounded in number, always find room.
+const INDEX_BYTES_PUBLISHED_MAX: u64 = INDEX_BYTES_MAX - (1 << 20);
 
 /// Most bytes of JSON in a summary.
 const SUMMARY_BYTES_MAX: usize = 256 << 10;

@@ -11,7 +11,7 @@ use bellwether_core::time::Timestamp;
 use super::error::{ChangeError, PublishError};
 use super::index::{Entry, Index};
 use super::name::{ModelName, Version};
-use super::{INDEX_BYTES_MAX, Registry, wire};
+use super::{INDEX_BYTES_PUBLISHED_MAX, Registry, wire};
 use crate::bundle::Sha256;
 use crate::disk::{self, DiskError};
 
@@ -93,7 +93,6 @@ impl Registry {
         summary: serde_json::Value,
         now: Timestamp,
     ) -> Result<Plan<Version>, PublishError> {
-        let folder = self.folder(name);
         let index = self.index(name)?;
         let full = || PublishError::Full { name: name.clone() };
         // A file that the index does not name was left by a crash: its number is passed over, never overwritten.
@@ -116,9 +115,18 @@ impl Registry {
             }
         };
         let index_bytes = wire::encode(&index);
-        if index_bytes.len() as u64 > INDEX_BYTES_MAX {
+        if index_bytes.len() as u64 > INDEX_BYTES_PUBLISHED_MAX {
             return Err(full());
         }
+        Ok(Plan {
+            steps: self.put(name, version, bytes, index_bytes),
+            outcome: version,
+        })
+    }
+
+    /// The steps that put a bundle into its place and then the index that names it.
+    fn put(&self, name: &ModelName, version: Version, bytes: Vec<u8>, index_bytes: Vec<u8>) -> Vec<Step> {
+        let folder = self.folder(name);
         let mut steps = Vec::new();
         if !folder.is_dir() {
             steps.extend([
@@ -146,10 +154,7 @@ impl Registry {
             },
             Step::SyncFolder(folder),
         ]);
-        Ok(Plan {
-            steps,
-            outcome: version,
-        })
+        steps
     }
 
     /// A change of the index alone; no steps where `edit` changes nothing.
