@@ -1,1 +1,6 @@
-//! placeholder
+//! Whatever touches the disk.
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod disk;
+pub mod registry;

@@ -1,0 +1,380 @@
+//! What the registry knows of one model: its versions, which of them serves, and how that came about. Pure: no disk.
+
+use std::collections::BTreeMap;
+
+use bellwether_core::time::Timestamp;
+
+use super::error::{ChangeError, LookupError, Near};
+use super::name::{AliasName, ModelName, Version};
+use super::reference::Pick;
+use crate::bundle::Sha256;
+
+/// Most promotions remembered; the oldest are forgotten.
+const HISTORY_LEN_MAX: usize = 1000;
+
+/// Most aliases of one model.
+const ALIASES_MAX: usize = 1000;
+
+/// One published version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub version: Version,
+    /// When it was published.
+    pub created_at: Timestamp,
+    /// Checksum of the whole bundle file.
+    pub sha256: Sha256,
+    /// Size of the bundle file.
+    pub bytes: u64,
+    /// What whoever published it said about it: architecture, channels, threshold, metrics …
+    pub summary: serde_json::Value,
+}
+
+/// How a version became champion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// As the first version of its model.
+    Published,
+    /// It was promoted.
+    Promoted,
+    /// The champion after it was rolled back.
+    RolledBack,
+}
+
+/// One change of champion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promotion {
+    /// The champion from then on.
+    pub version: Version,
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub action: Action,
+}
+
+/// An alias moved from one version to another; to the same where nothing had to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// What it named before.
+    pub from: Version,
+    /// What it names now.
+    pub to: Version,
+}
+
+/// One model of the registry. It always has a champion, hence at least one version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    pub(super) name: ModelName,
+    /// Highest number ever given, so that the number of a removed version is not given again.
+    pub(super) last_version: Version,
+    /// By rising version.
+    pub(super) versions: Vec<Entry>,
+    pub(super) champion: Version,
+    /// All aliases but `champion`.
+    pub(super) aliases: BTreeMap<AliasName, Version>,
+    /// Oldest first.
+    pub(super) history: Vec<Promotion>,
+}
+
+impl Index {
+    /// A model of one version, its champion.
+    pub(super) fn first(name: ModelName, entry: Entry, now: Timestamp) -> Self {
+        let version = entry.version;
+        let published = Promotion {
+            version,
+            at: now,
+            action: Action::Published,
+        };
+        Self {
+            name,
+            last_version: version,
+            versions: vec![entry],
+            champion: version,
+            aliases: BTreeMap::new(),
+            history: vec![published],
+        }
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &ModelName {
+        &self.name
+    }
+
+    /// The version that serves.
+    pub fn champion(&self) -> Version {
+        self.champion
+    }
+
+    /// All versions, oldest first.
+    pub fn versions(&self) -> &[Entry] {
+        &self.versions
+    }
+
+    /// All aliases, `champion` first, the others by name.
+    pub fn aliases(&self) -> impl Iterator<Item = (AliasName, Version)> {
+        let others = self
+            .aliases
+            .iter()
+            .map(|(alias, &version)| (alias.clone(), version));
+        std::iter::once((AliasName::champion(), self.champion)).chain(others)
+    }
+
+    /// The aliases that name this version.
+    pub fn aliases_of(&self, version: Version) -> Vec<AliasName> {
+        self.aliases()
+            .filter(|&(_, named)| named == version)
+            .map(|(alias, _)| alias)
+            .collect()
+    }
+
+    /// The last changes of champion (1000 at most), oldest first.
+    pub fn history(&self) -> &[Promotion] {
+        &self.history
+    }
+
+    /// The version that `pick` means.
+    ///
+    /// # Errors
+    /// Where there is none, naming what there is.
+    pub fn find(&self, pick: &Pick) -> Result<&Entry, LookupError> {
+        let version = match pick {
+            Pick::Version(version) => *version,
+            Pick::Alias(alias) if alias.is_champion() => self.champion,
+            Pick::Alias(alias) => *self.aliases.get(alias).ok_or_else(|| LookupError::UnknownAlias {
+                name: self.name.clone(),
+                alias: alias.clone(),
+                near: Near::among(alias.as_str(), self.aliases().map(|(alias, _)| alias.to_string())),
+            })?,
+        };
+        self.entry(version).ok_or_else(|| LookupError::UnknownVersion {
+            name: self.name.clone(),
+            version,
+            near: Near::versions(version, self.versions.iter().map(|entry| entry.version)),
+        })
+    }
+
+    pub(super) fn entry(&self, version: Version) -> Option<&Entry> {
+        let idx = self
+            .versions
+            .binary_search_by_key(&version, |entry| entry.version)
+            .ok()?;
+        self.versions.get(idx)
+    }
+
+    /// Adds a version, numbered higher than all before. The champion stays.
+    pub(super) fn add(&mut self, entry: Entry) {
+        assert!(entry.version > self.last_version, "numbers of versions only rise");
+        self.last_version = entry.version;
+        self.versions.push(entry);
+    }
+
+    /// Makes the picked version champion.
+    pub(super) fn promote(&mut self, pick: &Pick, now: Timestamp) -> Result<Moved, ChangeError> {
+        let to = self.find(pick)?.version;
+        if to == self.champion {
+            return Ok(Moved { from: to, to });
+        }
+        Ok(self.crown(to, now, Action::Promoted))
+    }
+
+    /// Makes the champion before this one champion again.
+    pub(super) fn rollback(&mut self, now: Timestamp) -> Result<Moved, ChangeError> {
+        let to = self
+            .earlier_champion()
+            .ok_or_else(|| ChangeError::NoEarlierChampion {
+                name: self.name.clone(),
+                champion: self.champion,
+            })?;
+        Ok(self.crown(to, now, Action::RolledBack))
+    }
+
+    fn crown(&mut self, version: Version, at: Timestamp, action: Action) -> Moved {
+        let from = std::mem::replace(&mut self.champion, version);
+        self.history.push(Promotion { version, at, action });
+        let n_forgotten = self.history.len().saturating_sub(HISTORY_LEN_MAX);
+        self.history.drain(..n_forgotten);
+        Moved { from, to: version }
+    }
+
+    /// The champion to which a rollback leads: promotions pile up, a rollback takes from the pile all that came
+    /// after its target. So two rollbacks in a row go back two promotions, not back and forth. Removed versions are
+    /// passed over.
+    fn earlier_champion(&self) -> Option<Version> {
+        let mut pile: Vec<Version> = Vec::new();
+        for promotion in &self.history {
+            let target = match promotion.action {
+                Action::RolledBack => pile.iter().rposition(|&version| version == promotion.version),
+                Action::Published | Action::Promoted => None,
+            };
+            match target {
+                Some(idx) => pile.truncate(idx + 1),
+                None => pile.push(promotion.version),
+            }
+        }
+        pile.into_iter()
+            .rev()
+            .find(|&version| version != self.champion && self.entry(version).is_some())
+    }
+
+    /// Lets `alias` name the picked version; gives what it named before.
+    pub(super) fn set_alias(
+        &mut self,
+        alias: &AliasName,
+        pick: &Pick,
+    ) -> Result<Option<Version>, ChangeError> {
+        if alias.is_champion() {
+            return Err(ChangeError::ChampionIsPromoted);
+        }
+        let version = self.find(pick)?.version;
+        if self.aliases.len() >= ALIASES_MAX && !self.aliases.contains_key(alias) {
+            return Err(ChangeError::TooManyAliases {
+                name: self.name.clone(),
+                n_max: ALIASES_MAX,
+            });
+        }
+        Ok(self.aliases.insert(alias.clone(), version))
+    }
+
+    /// Forgets `alias`; gives what it named.
+    pub(super) fn drop_alias(&mut self, alias: &AliasName) -> Result<Version, ChangeError> {
+        if alias.is_champion() {
+            return Err(ChangeError::ChampionIsPromoted);
+        }
+        let version = self.find(&Pick::Alias(alias.clone()))?.version;
+        self.aliases.remove(alias);
+        Ok(version)
+    }
+
+    /// Forgets a version that no alias names.
+    pub(super) fn remove(&mut self, version: Version) -> Result<(), ChangeError> {
+        self.find(&Pick::Version(version))?;
+        let aliases = self.aliases_of(version);
+        if !aliases.is_empty() {
+            return Err(ChangeError::InUse {
+                name: self.name.clone(),
+                version,
+                aliases,
+            });
+        }
+        self.versions.retain(|entry| entry.version != version);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u32) -> Version {
+        Version::new(number).unwrap()
+    }
+
+    fn entry(number: u32) -> Entry {
+        Entry {
+            version: version(number),
+            created_at: Timestamp::from_secs(0),
+            sha256: Sha256::of(b""),
+            bytes: 0,
+            summary: serde_json::Value::Null,
+        }
+    }
+
+    fn of_versions(n: u32) -> Index {
+        let mut index = Index::first("pump".parse().unwrap(), entry(1), Timestamp::from_secs(0));
+        (2..=n).for_each(|number| index.add(entry(number)));
+        index
+    }
+
+    /// Plays moves, `3` for a promotion, `<` for a rollback, `-2` for a removal, and gives the champion after each.
+    #[test]
+    fn rollbacks_walk_back_through_the_promotions() {
+        let check = |moves: &str, expect: &str| {
+            let mut index = of_versions(4);
+            let champions: Vec<String> = moves
+                .split_whitespace()
+                .map(|step| {
+                    let result = match step.strip_prefix('-') {
+                        Some(number) => index.remove(number.parse().unwrap()),
+                        None if step == "<" => index.rollback(Timestamp::from_secs(1)).map(drop),
+                        None => {
+                            let pick = Pick::Version(step.parse().unwrap());
+                            index.promote(&pick, Timestamp::from_secs(1)).map(drop)
+                        }
+                    };
+                    result.map_or("!".to_owned(), |()| index.champion().to_string())
+                })
+                .collect();
+            assert_eq!(champions.join(" "), expect, "{moves}");
+        };
+        check("<", "!");
+        check("2 <", "2 1");
+        check("2 3 < < <", "2 3 2 1 !");
+        check("2 2 < <", "2 2 1 !");
+        check("2 < 3 < <", "2 1 3 1 !");
+        check("2 1 3 < < < <", "2 1 3 1 2 1 !");
+        check("2 3 -2 < <", "2 3 3 1 !");
+        check("2 -1 <", "2 2 !");
+        check("2 3 < -3 4 < <", "2 3 2 2 4 2 1");
+        check("-1 5", "! !");
+    }
+
+    #[test]
+    fn history_is_bounded_and_still_rolls_back() {
+        let mut index = of_versions(2);
+        for turn in 0..3 * HISTORY_LEN_MAX {
+            let pick = Pick::Version(version(2 - u32::from(turn % 2 == 1)));
+            index.promote(&pick, Timestamp::from_secs(1)).unwrap();
+        }
+        assert_eq!(index.history().len(), HISTORY_LEN_MAX);
+        let before = index.champion();
+        assert_eq!(index.rollback(Timestamp::from_secs(2)).unwrap().from, before);
+    }
+
+    #[test]
+    fn aliases_are_bounded_and_can_still_be_moved_when_full() {
+        let mut index = of_versions(2);
+        let alias = |idx: usize| format!("a{idx}").parse::<AliasName>().unwrap();
+        for idx in 0..ALIASES_MAX {
+            index.set_alias(&alias(idx), &Pick::Version(version(1))).unwrap();
+        }
+        let error = index
+            .set_alias(&alias(ALIASES_MAX), &Pick::Version(version(1)))
+            .unwrap_err();
+        assert!(error.to_string().contains("has 1000 aliases"), "{error}");
+        assert_eq!(
+            index.set_alias(&alias(0), &Pick::Version(version(2))).unwrap(),
+            Some(version(1))
+        );
+    }
+
+    #[test]
+    fn a_version_in_use_is_not_removed() {
+        let mut index = of_versions(3);
+        let canary: AliasName = "canary".parse().unwrap();
+        assert_eq!(
+            index.set_alias(&canary, &Pick::Version(version(2))).unwrap(),
+            None
+        );
+        let check = |result: Result<(), ChangeError>, expect: &str| {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+        };
+        check(index.remove(version(1)), "pump@1 is named by champion");
+        check(index.remove(version(2)), "pump@2 is named by canary");
+        check(index.remove(version(4)), "pump has no version 4; it has 1, 2, 3");
+        check(
+            index
+                .set_alias(&AliasName::champion(), &Pick::Version(version(2)))
+                .map(drop),
+            "promote",
+        );
+        check(index.drop_alias(&AliasName::champion()).map(drop), "promote");
+        check(
+            index.drop_alias(&"canari".parse().unwrap()).map(drop),
+            "did you mean canary?",
+        );
+        assert_eq!(index.drop_alias(&canary).unwrap(), version(2));
+        index.remove(version(2)).unwrap();
+        assert_eq!(index.versions().len(), 2);
+    }
+}
