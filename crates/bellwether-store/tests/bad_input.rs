@@ -32,8 +32,12 @@ const CASES: &[(&str, &[&str])] = &[
         &["line 1: column 2 has values but no name"],
     ),
     (
+        "half_nameless_column.csv",
+        &["line 1: column 3 has values but no name"],
+    ),
+    (
         "late_nameless_value.csv",
-        &["line 3: column 3 has values but no name"],
+        &["line 122: column 3 has values but no name"],
     ),
     ("one_column.csv", &["line 1: only one column (\"value\")"]),
     ("spaces.csv", &["only one column"]),
@@ -117,7 +121,13 @@ const CASES: &[(&str, &[&str])] = &[
     ("unquoted_decimal_comma.csv", &["line 3: 3 cells"]),
     ("cut_last_row.csv", &["line 3: 2 cells"]),
     ("ragged_after_breaks.csv", &["line 6: 1 cells"]),
-    ("open_quote.csv", &["line 3: 1 cells where the header has 2"]),
+    (
+        "open_quote.csv",
+        &[
+            "line 3: 1 cells where the header has 2",
+            "quotation mark never closed",
+        ],
+    ),
     (
         "latin1.csv",
         &["line 1: the text is not UTF-8", "save the file as UTF-8"],

@@ -164,10 +164,13 @@ impl Rows<'_> {
             if is_blank() {
                 return Ok(None);
             }
-            return Err(self.table.place().error(Problem::Ragged {
-                found: row.len(),
-                wanted,
-            }));
+            let found = row.len();
+            let problem = if row.as_slice().contains(&b'\n') {
+                Problem::OpenQuote { found, wanted }
+            } else {
+                Problem::Ragged { found, wanted }
+            };
+            return Err(self.table.place().error(problem));
         }
         if let Some(&column) = self
             .layout

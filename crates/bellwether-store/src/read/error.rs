@@ -215,6 +215,17 @@ pub enum Problem {
         /// Columns of the header.
         wanted: usize,
     },
+    /// The wrong number of cells, one of which holds line feeds.
+    #[error(
+        "{found} cells where the header has {wanted} columns, and one of them goes on over lines: is a quotation \
+         mark never closed?"
+    )]
+    OpenQuote {
+        /// Cells in the row.
+        found: usize,
+        /// Columns of the header.
+        wanted: usize,
+    },
     /// A cell that is no number.
     #[error(
         "{found:?} is not a number; leave the cell empty where a value is missing (or name the marker with --missing)"

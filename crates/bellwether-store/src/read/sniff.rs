@@ -329,17 +329,14 @@ fn take_nameless(
     Ok(blank)
 }
 
-/// Whether the cells of `column` are whole numbers, each one more than the last.
+/// Whether the cells of `column` are whole numbers in every row, each one more than the last.
 fn counts_rows(sample: &Sample, column: usize) -> bool {
     let numbers: Option<Vec<i64>> = sample
         .cells(column)
         .map(|cell| std::str::from_utf8(cell).ok()?.parse().ok())
         .collect();
-    numbers.is_some_and(|numbers| {
-        numbers
-            .windows(2)
-            .all(|pair| pair[0].checked_add(1) == Some(pair[1]))
-    })
+    let follows = |pair: &[i64]| pair[0].checked_add(1) == Some(pair[1]);
+    numbers.is_some_and(|numbers| numbers.len() == sample.rows.len() && numbers.windows(2).all(follows))
 }
 
 /// Takes the columns of a table in long form, and refuses any beside them.

@@ -66,7 +66,11 @@ impl Table {
     /// so the end of the record is known, and its start is found by the line feeds within its cells.
     pub(super) fn line(&self) -> u64 {
         let end = self.csv.position();
-        let is_past_line_feed = self.csv.get_ref().byte_before(end.byte()) == Some(b'\n');
+        let before = |end| self.csv.get_ref().byte_before(end);
+        // Where a quotation mark is never closed, the last line feed of the file is the end of a cell.
+        let ends_in_cell = self.record.as_slice().ends_with(b"\n")
+            && before(end.byte().saturating_sub(1)).is_some_and(|byte| byte != b'"' && byte != b'\r');
+        let is_past_line_feed = before(end.byte()) == Some(b'\n') && !ends_in_cell;
         let inside = self
             .record
             .as_slice()

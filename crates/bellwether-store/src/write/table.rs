@@ -325,7 +325,7 @@ mod tests {
             [
                 "{timestamp: \"2024-01-01\", score: null, is_anomaly: null, top_channel: null}",
                 "{timestamp: \"t, 2\", score: 0.1, is_anomaly: 0, top_channel: \"a \"b\"\"}",
-                "{timestamp: \"t3\", score: 1E-7, is_anomaly: 1, top_channel: \"ü\"}",
+                "{timestamp: \"t3\", score: 0.0000001, is_anomaly: 1, top_channel: \"ü\"}",
                 "{timestamp: \"t4\", score: null, is_anomaly: null, top_channel: null}",
             ]
         );
