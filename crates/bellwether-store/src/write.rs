@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub use atomic::AtomicFile;
 pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, push_real};
 
-/// A file cannot be written. What broke is its source.
+/// A table cannot be written. What broke is its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -19,22 +19,6 @@ pub enum WriteError {
     UnknownFormat {
         /// The file.
         path: PathBuf,
-    },
-    /// The file cannot be begun.
-    #[error("{}: cannot be created", path.display())]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The finished file cannot be put in its place; what stood there before still does.
-    #[error("{}: cannot be completed; it is left as it was", path.display())]
-    Commit {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
     },
     /// The output behind a table fails.
     #[error("the table cannot be written")]

@@ -246,6 +246,9 @@ fn real_series_are_read() {
             );
         }
     };
+    check("ASD", 6, 19);
+    check("MSL", 14, 55);
+    check("SKAB", 18, 8);
     check("NAB", 23, 1);
     check("GECCO", 1, 9);
 }

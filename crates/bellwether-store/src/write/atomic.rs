@@ -1,8 +1,4 @@
 //! A file that appears complete or not at all: written beside its place, synced, then renamed over it.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the atomic write that the other crates are told to use"
-)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -10,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::WriteError;
+use crate::disk::{DiskError, sync_folder};
 
 /// A file being written. Dropped without [`AtomicFile::commit`] it leaves nothing behind.
 ///
@@ -32,45 +28,38 @@ impl AtomicFile {
     /// Begins the file that will stand at `path`.
     ///
     /// # Errors
-    /// [`WriteError::Create`] where the folder is not there or cannot be written.
-    pub fn create(path: &Path) -> Result<Self, WriteError> {
-        let failed = |source| WriteError::Create {
-            path: path.to_owned(),
-            source,
-        };
+    /// Where the folder is not there or cannot be written.
+    pub fn create(path: &Path) -> Result<Self, DiskError> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let target = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
-            Ok(metadata) if !metadata.is_file() => {
-                Target::Direct(OpenOptions::new().write(true).open(&path).map_err(failed)?)
-            }
-            _ => Target::Beside(beside(&path).map_err(failed)?),
+            Ok(about) if about.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(about) if !about.is_file() => OpenOptions::new().write(true).open(&path).map(Target::Direct),
+            _ => beside(&path).map(Target::Beside),
         };
+        let target = target.map_err(DiskError::at("write", &path))?;
         Ok(Self {
-            path,
             out: BufWriter::with_capacity(1 << 16, target),
+            path,
         })
     }
 
     /// Puts the file in its place, safe against a crash from then on.
     ///
     /// # Errors
-    /// [`WriteError::Commit`]; what stood at the path before is untouched.
-    pub fn commit(self) -> Result<(), WriteError> {
-        let failed = |source| WriteError::Commit {
-            path: self.path.clone(),
-            source,
-        };
+    /// Where a step fails; what stood at the path before is then untouched.
+    pub fn commit(self) -> Result<(), DiskError> {
+        let path = &self.path;
         let target = self
             .out
             .into_inner()
-            .map_err(|error| failed(error.into_error()))?;
+            .map_err(|error| DiskError::at("write", path)(error.into_error()))?;
         let Target::Beside(file) = target else {
             return Ok(());
         };
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error))?;
-        sync_folder(folder_of(&self.path)).map_err(failed)
+        file.as_file().sync_all().map_err(DiskError::at("write", path))?;
+        file.persist(path)
+            .map_err(|error| DiskError::at("write", path)(error.error))?;
+        sync_folder(folder_of(path))
     }
 }
 
@@ -119,16 +108,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The rename itself is in the folder: it survives a crash only when the folder is synced too.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests look at what is on the disk")]
 mod tests {
     use super::*;
 
@@ -160,7 +141,7 @@ mod tests {
     #[test]
     fn a_missing_folder_is_named() {
         let error = AtomicFile::create(Path::new("/no/such/folder/scores.csv")).unwrap_err();
-        assert_eq!(error.to_string(), "/no/such/folder/scores.csv: cannot be created");
+        assert_eq!(error.to_string(), "cannot write /no/such/folder/scores.csv");
     }
 
     #[cfg(unix)]
