@@ -1,6 +1,12 @@
-//! Whatever touches the disk.
+//! Whatever touches the disk. No other crate opens a file.
+//!
+//! [`read`] turns the files people have into frames: it sniffs their form, refuses what it cannot trust and says
+//! where. [`mod@write`] puts answers beside them: tables that are complete or not there at all. [`bundle`] keeps what
+//! was learnt in one file, [`registry`] the versions of it; both stand on [`disk`].
 #![forbid(unsafe_code)]
 
 pub mod bundle;
 pub mod disk;
+pub mod read;
 pub mod registry;
+pub mod write;

@@ -1,0 +1,337 @@
+//! What can be wrong with an input: where it is, what was found, what was wanted, what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bellwether_core::frame::FrameError;
+use bellwether_core::time::Timestamp;
+
+use super::time_format::WANTED_TIMES;
+
+/// An input cannot be read. Prints as `place: problem`; an I/O error behind it is its source.
+#[derive(Debug)]
+pub struct ReadError {
+    /// Where it went wrong (boxed: an error travels through every row of the hot loop).
+    pub place: Box<Place>,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.problem)
+    }
+}
+
+/// A place in an input, as exact as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or `-` for standard input.
+    pub file: PathBuf,
+    /// Line, counted from 1; of a row that spans lines, its first.
+    pub line: Option<u64>,
+    /// Name of the column.
+    pub column: Option<String>,
+}
+
+impl Place {
+    /// A whole file.
+    pub(super) fn file(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+        }
+    }
+
+    /// The same file, at `line`.
+    pub(super) fn at_line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// The same place, in `column`.
+    pub(super) fn in_column(mut self, column: &str) -> Self {
+        self.column = Some(column.to_owned());
+        self
+    }
+
+    /// `problem` at this place.
+    pub(super) fn error(self, problem: Problem) -> ReadError {
+        ReadError {
+            place: Box::new(self),
+            problem,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.file.as_os_str() == "-" {
+            f.write_str("standard input")?;
+        } else {
+            write!(f, "{}", self.file.display())?;
+        }
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        if let Some(column) = &self.column {
+            write!(f, ", column {column:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with an input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Nothing was asked for.
+    #[error("no input is named: give files, folders, or - for standard input")]
+    NoInput,
+    /// The file or folder cannot be opened.
+    #[error("cannot be opened")]
+    Open(#[source] io::Error),
+    /// Reading broke off: a cut download, a damaged archive, a failing disk.
+    #[error("cannot be read to its end; the file is cut short or damaged: fetch or write it again")]
+    Damaged(#[source] io::Error),
+    /// Standard input was named twice.
+    #[error("standard input can be read only once; name it once")]
+    StdinTwice,
+    /// A folder without data.
+    #[error("no data file in this folder: files ending in .csv, .tsv or .txt are wanted, plain, .gz or .zst")]
+    EmptyFolder,
+    /// No byte, or only blank and comment lines.
+    #[error("the file is empty; a header line and at least one row are wanted")]
+    Empty,
+    /// A header and nothing else.
+    #[error("there is a header but no row; at least one row is wanted")]
+    NoRow,
+    /// A known format that is not read.
+    #[error("this is {found}, which is not read: give CSV (comma, semicolon or tab), plain, gzip or zstd")]
+    Format {
+        /// The format, with its article.
+        found: &'static str,
+    },
+    /// Bytes that are not UTF-8 where text is needed.
+    #[error("the text is not UTF-8 ({found:?}); save the file as UTF-8")]
+    NotUtf8 {
+        /// The text, its unreadable bytes replaced.
+        found: String,
+    },
+    /// A record longer than any sensible row.
+    #[error("a row goes on for more than {max_bytes} bytes; is a quotation mark never closed?")]
+    EndlessRow {
+        /// The bound.
+        max_bytes: usize,
+    },
+    /// The first row is data.
+    #[error(
+        "the first row holds values ({found:?}), not names: put a header line first, such as \
+         timestamp,temperature (a line that starts with # is a comment, not a header)"
+    )]
+    NoHeader {
+        /// A cell of the row.
+        found: String,
+    },
+    /// Two columns of one name.
+    #[error("columns {first} and {second} are both called this; column names must differ")]
+    DuplicateColumn {
+        /// Position of the first, counted from 1.
+        first: usize,
+        /// Position of the second, counted from 1.
+        second: usize,
+    },
+    /// A column with values but no name.
+    #[error("column {position} has values but no name; name it in the header, or remove it from the file")]
+    NamelessColumn {
+        /// Position, counted from 1.
+        position: usize,
+    },
+    /// A column the caller named is not there.
+    #[error("there is no column {wanted:?} ({option}); the columns are {columns}")]
+    UnknownColumn {
+        /// The option that named it.
+        option: &'static str,
+        /// The name given.
+        wanted: String,
+        /// The names there are.
+        columns: String,
+    },
+    /// No column reads as time.
+    #[error(
+        "no column reads as time among {columns}: name it with --time-column, or write times as {WANTED_TIMES}"
+    )]
+    NoTimeColumn {
+        /// The names there are.
+        columns: String,
+    },
+    /// A column is named like time but holds something else.
+    #[error("{found:?} is not a time that can be told without guessing: write {WANTED_TIMES}")]
+    UnknownTime {
+        /// The first value.
+        found: String,
+    },
+    /// The whole file is one column.
+    #[error("only one column ({column:?}) is found; columns are divided by comma, semicolon or tab")]
+    OneColumn {
+        /// Its name.
+        column: String,
+    },
+    /// No column is left to be a channel.
+    #[error("no channel: at least one numeric column is wanted beside {columns}")]
+    NoChannel {
+        /// The names there are.
+        columns: String,
+    },
+    /// Two columns could name the series.
+    #[error("{first:?} and {second:?} could both name the series: say which with --series-column")]
+    SeveralSeriesColumns {
+        /// The first.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// A column of text.
+    #[error("holds text ({found:?}), not numbers: leave it out with --ignore-column {column:?}")]
+    TextColumn {
+        /// Its name.
+        column: String,
+        /// Its first value.
+        found: String,
+    },
+    /// More or fewer cells than the header has names.
+    #[error("{found} cells where the header has {wanted} columns")]
+    Ragged {
+        /// Cells in the row.
+        found: usize,
+        /// Columns of the header.
+        wanted: usize,
+    },
+    /// The wrong number of cells, one of which holds line feeds.
+    #[error(
+        "{found} cells where the header has {wanted} columns, and one of them goes on over lines: is a quotation \
+         mark never closed?"
+    )]
+    OpenQuote {
+        /// Cells in the row.
+        found: usize,
+        /// Columns of the header.
+        wanted: usize,
+    },
+    /// A cell that is no number.
+    #[error(
+        "{found:?} is not a number; leave the cell empty where a value is missing (or name the marker with --missing)"
+    )]
+    NotANumber {
+        /// The cell.
+        found: String,
+    },
+    /// A comma inside a number.
+    #[error(
+        "{found:?} has a comma inside a number; write it with a decimal point and no thousands mark, as 3.14"
+    )]
+    DecimalComma {
+        /// The cell.
+        found: String,
+    },
+    /// An infinite value.
+    #[error("{found:?} is infinite; leave the cell empty where a value is missing")]
+    Infinite {
+        /// The cell.
+        found: String,
+    },
+    /// A row without a time.
+    #[error("the row has no time; every row wants one")]
+    NoTime,
+    /// A time that cannot be read as the rows before it were.
+    #[error("{found:?} is not a time as the rows before have it: write {WANTED_TIMES}")]
+    BadTime {
+        /// The cell.
+        found: String,
+    },
+    /// Time runs backwards within a series.
+    #[error(
+        "time runs backwards: {time} comes after {last}; sort the rows by time (a step back of an hour is a clock \
+         change: write times in UTC or with their offset)"
+    )]
+    TimeRunsBack {
+        /// Time of the row.
+        time: Timestamp,
+        /// Time of the row before it in the same series.
+        last: Timestamp,
+    },
+    /// A label that is not yes or no.
+    #[error("{found:?} is not a label; 0, 1, true or false is wanted in every row")]
+    BadLabel {
+        /// The cell.
+        found: String,
+    },
+    /// A row that names no series.
+    #[error("the row names no series; every row wants one")]
+    NoSeries,
+    /// A series occurs in two inputs that do not fit together.
+    #[error(
+        "series {series:?} stands in {other} as well, with other columns; its files must have the same columns"
+    )]
+    SeriesChanged {
+        /// The series.
+        series: String,
+        /// The earlier file.
+        other: PathBuf,
+    },
+    /// Two files would make one series by their name.
+    #[error("series {series:?} stands in {other} as well; rename one of the files")]
+    SeriesTwice {
+        /// The series.
+        series: String,
+        /// The earlier file.
+        other: PathBuf,
+    },
+    /// Counts in a column called time that fall from row to row.
+    #[error("these counts fall from row to row; sort the rows by time, or name the time with --time-column")]
+    CountsFall,
+    /// A column that has no meaning in a table in long form.
+    #[error(
+        "a table with the columns channel and value has a row per value, and this column has no place in it: leave it \
+         out with --ignore-column, or rename the column called channel"
+    )]
+    BesideLong,
+    /// A row of a long-form table without its channel.
+    #[error("the row names no channel; every row of a table in long form wants one")]
+    NoChannelName,
+    /// More rows than can be counted.
+    #[error("more than {} rows in one reading; read the files one by one", u32::MAX)]
+    TooManyRows,
+    /// The rows do not make a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// An interval of a label file ends before it starts.
+    #[error("the interval ends ({end}) before it starts ({start})")]
+    IntervalBackwards {
+        /// Its start.
+        start: Timestamp,
+        /// Its end.
+        end: Timestamp,
+    },
+    /// A label file that is neither points nor intervals.
+    #[error(
+        "neither labels nor intervals: one label per row (0 or 1), or start,end[,kind][,channels] is wanted"
+    )]
+    UnknownLabels,
+    /// Labels do not belong to these rows.
+    #[error("{found} labels for {wanted} rows; one label per row is wanted")]
+    LabelCount {
+        /// Labels given.
+        found: usize,
+        /// Rows of the data.
+        wanted: usize,
+    },
+}

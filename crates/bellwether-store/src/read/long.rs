@@ -1,0 +1,132 @@
+//! The rows of one series of a table in long form, a row per value, turned into samples.
+//!
+//! Rows may come sorted by time, or channel after channel: within each channel time must not run backwards.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bellwether_core::frame::Channel;
+use bellwether_core::time::Timestamp;
+
+use super::error::Problem;
+use super::rows::InputRows;
+use super::series::SeriesRows;
+
+/// Rows of one series as read.
+pub(super) struct LongRows {
+    name: String,
+    by_channel: HashMap<String, u32>,
+    channels: Vec<Channel>,
+    last_times: Vec<Timestamp>,
+    entries: Vec<Entry>,
+    rows: InputRows,
+    pub(super) labels: Vec<bool>,
+    pub(super) changepoints: Vec<bool>,
+}
+
+struct Entry {
+    time: Timestamp,
+    channel: u32,
+    value: f64,
+    position: u32,
+}
+
+impl LongRows {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            by_channel: HashMap::new(),
+            channels: Vec::new(),
+            last_times: Vec::new(),
+            entries: Vec::new(),
+            rows: InputRows::default(),
+            labels: Vec::new(),
+            changepoints: Vec::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The channels in order of first appearance.
+    pub(super) fn channels(&self) -> Arc<[Channel]> {
+        self.channels.as_slice().into()
+    }
+
+    /// Adds a row.
+    pub(super) fn push(
+        &mut self,
+        time: Timestamp,
+        time_text: &[u8],
+        position: u32,
+        channel_name: &str,
+        value: f64,
+    ) -> Result<(), Problem> {
+        let channel = match self.by_channel.get(channel_name) {
+            Some(&channel) => channel,
+            None => {
+                let channel = self.channels.len() as u32; // fewer channels than rows, which 32 bits count
+                self.by_channel.insert(channel_name.to_owned(), channel);
+                self.channels.push(Channel::new(channel_name));
+                self.last_times.push(time);
+                channel
+            }
+        };
+        let last = &mut self.last_times[channel as usize];
+        if time < *last {
+            return Err(Problem::TimeRunsBack { time, last: *last });
+        }
+        *last = time;
+        self.entries.push(Entry {
+            time,
+            channel,
+            value,
+            position,
+        });
+        self.rows.push(time_text, 0, position);
+        Ok(())
+    }
+
+    /// Writes the samples behind those that `series` has: one per instant, NaN where a channel has no row at it. The
+    /// first row of an instant and channel counts.
+    pub(super) fn pivot_into(self, series: &mut SeriesRows) -> Result<(), Problem> {
+        let mut time: Vec<Timestamp> = self.entries.iter().map(|entry| entry.time).collect();
+        time.sort_unstable();
+        time.dedup();
+        if let (Some(&last), Some(&first)) = (series.time.last(), time.first())
+            && first <= last
+        {
+            return Err(Problem::TimeRunsBack { time: first, last });
+        }
+        let n_channels = self.channels.len();
+        let mut values = vec![f64::NAN; time.len() * n_channels];
+        let mut is_taken = vec![false; values.len()];
+        let mut sample_idx = 0;
+        for (row_idx, entry) in self.entries.iter().enumerate() {
+            // Neighbouring rows lie at the same instant or the next one; only a new channel starts over.
+            while time[sample_idx] < entry.time {
+                sample_idx += 1;
+            }
+            if time[sample_idx] > entry.time {
+                sample_idx = time.partition_point(|&instant| instant < entry.time);
+            }
+            let cell = sample_idx * n_channels + entry.channel as usize;
+            let text = self.rows.time_text(row_idx).as_bytes();
+            if is_taken[cell] {
+                series.count_repeated(text);
+            } else {
+                is_taken[cell] = true;
+                values[cell] = entry.value;
+            }
+            series
+                .rows
+                .push(text, (series.time.len() + sample_idx) as u32, entry.position);
+        }
+        series.time.extend(time);
+        series.values.extend(values);
+        series.labels.extend(self.labels);
+        series.changepoints.extend(self.changepoints);
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Sensor data from the files people have: what is clear is read without being asked, what is not is refused with
+//! its place and what to do.
+//!
+//! **Form.** Delimited text with a header: comma, semicolon or tab; quoted fields; any line ends; a byte order mark,
+//! blank lines and lines that start with `#` are passed over; plain, gzip or zstd, told by the first bytes. The text
+//! is UTF-8, numbers have a decimal point. [`read`] takes files, folders (their data files in order of name) and `-`.
+//!
+//! **Time.** The first column that reads as time: see [`time_format`]. Within a series it never runs backwards. A
+//! time that stands twice is no error, for clocks do that: its first row is the sample, see [`InputRows`].
+//!
+//! **Values.** Wide, a column per channel, or long, a row per value: `timestamp,device,channel,value`. Missing is an
+//! empty cell or `NA`, `N/A`, `NaN`, `null`, `None` in any case, `-`, `?`. Columns called `is_anomaly`, `anomaly` or
+//! `label`, and `changepoint`, are labels and never channels.
+//!
+//! **Series.** A column called `device`, `asset_id` or `series` tells them apart; they may go on from file to file.
+//! Without it each file is one series, called after the file.
+
+mod csv;
+mod error;
+mod labels;
+mod long;
+mod note;
+mod number;
+mod rows;
+mod series;
+mod sniff;
+mod source;
+mod table;
+mod time_column;
+pub mod time_format;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use bellwether_core::frame::{Frame, SeriesId};
+
+pub use error::{Place, Problem, ReadError};
+pub use labels::{Interval, Labels, labels_file};
+pub use note::Note;
+pub use rows::InputRows;
+
+use series::Gather;
+
+/// What the reader is told instead of finding out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The column that is the time.
+    pub time_column: Option<String>,
+    /// The column that names the series.
+    pub series_column: Option<String>,
+    /// Columns to leave out.
+    pub ignore_columns: Vec<String>,
+    /// Cells that stand for a missing value beside the usual ones, such as `-999` or `Bad`.
+    pub missing: Vec<String>,
+    /// The byte between cells.
+    pub delimiter: Option<u8>,
+}
+
+/// One series as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// Which series it is, where the input has several.
+    pub series: Option<SeriesId>,
+    /// What to call it in any case: the device, or the file without its ending.
+    pub name: String,
+    /// The file it came from, the first where there are several; `-` is standard input.
+    pub source: PathBuf,
+    /// The samples.
+    pub frame: Frame,
+    /// Ground truth, one per input row.
+    pub labels: Option<Vec<bool>>,
+    /// Where the behaviour changes for good, one per input row.
+    pub changepoints: Option<Vec<bool>>,
+    /// The rows as they stood in the input.
+    pub rows: InputRows,
+    /// What was noticed.
+    pub notes: Vec<Note>,
+}
+
+/// Reads all series of `paths`: files, folders and `-` for standard input.
+///
+/// # Errors
+/// [`ReadError`] names the file, where it can the line and column, what was found and what to do.
+pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, ReadError> {
+    let files = source::list(paths)?;
+    let names = series_names(files.iter().map(|(file, _)| file.as_path()));
+    let mut gather = Gather::default();
+    for ((file, left_out), name) in files.into_iter().zip(names) {
+        let n_before = gather.n_series();
+        csv::read_table(source::open(&file)?, &name, options, &mut gather)?;
+        if n_before < gather.n_series() {
+            let notes = left_out.into_iter().map(|file| Note::FileLeftOut { file });
+            gather.series(n_before).notes.extend(notes);
+        }
+    }
+    gather.finish()
+}
+
+/// Reads all series of one file at hand, packed or plain.
+///
+/// # Errors
+/// As [`read`]; the file is called `bytes`.
+pub fn read_csv_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Vec<Recording>, ReadError> {
+    let mut gather = Gather::default();
+    csv::read_table(
+        source::of_bytes(Path::new("bytes"), bytes)?,
+        "bytes",
+        options,
+        &mut gather,
+    )?;
+    gather.finish()
+}
+
+/// Names of the series that whole files are: their stems, with the folder in front where stems coincide.
+fn series_names<'a>(files: impl Iterator<Item = &'a Path>) -> Vec<String> {
+    let files: Vec<&Path> = files.collect();
+    let mut n_called: HashMap<String, usize> = HashMap::new();
+    for file in &files {
+        *n_called.entry(source::stem(file)).or_default() += 1;
+    }
+    let name = |file: &&Path| {
+        let stem = source::stem(file);
+        if n_called[&stem] == 1 {
+            stem
+        } else {
+            file.with_file_name(stem).display().to_string()
+        }
+    };
+    files.iter().map(name).collect()
+}

@@ -1,0 +1,58 @@
+//! The rows of an input as they stood there, so that answers can be written in the same order with the same times.
+
+/// Every row of one series, in input order: its time as written, the sample it belongs to, its place among all rows.
+///
+/// There are more rows than samples where an instant is repeated, and in a table in long form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputRows {
+    times: String,
+    time_ends: Vec<usize>,
+    samples: Vec<u32>,
+    positions: Vec<u32>,
+}
+
+impl InputRows {
+    /// How many rows.
+    pub fn n_rows(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// The time of row `row_idx` as written in the input. Panics where there is no such row, like the next two.
+    pub fn time_text(&self, row_idx: usize) -> &str {
+        let start = row_idx.checked_sub(1).map_or(0, |before| self.time_ends[before]);
+        &self.times[start..self.time_ends[row_idx]]
+    }
+
+    /// Which sample of the frame row `row_idx` belongs to.
+    pub fn sample_idx(&self, row_idx: usize) -> usize {
+        self.samples[row_idx] as usize
+    }
+
+    /// Position of row `row_idx` among the rows of all series of the reading, counted from 0: sorting by it merges
+    /// the rows of several series into input order.
+    pub fn position(&self, row_idx: usize) -> usize {
+        self.positions[row_idx] as usize
+    }
+
+    /// Adds a row. A time that was read is ASCII; anything else would be written with replacement characters.
+    pub(super) fn push(&mut self, time_text: &[u8], sample_idx: u32, position: u32) {
+        self.times.push_str(&String::from_utf8_lossy(time_text));
+        self.time_ends.push(self.times.len());
+        self.samples.push(sample_idx);
+        self.positions.push(position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_keep_their_times_as_written() {
+        let mut rows = InputRows::default();
+        rows.push(b"2024-01-01", 0, 4);
+        rows.push(b" 17 ", 1, 6);
+        assert_eq!((rows.time_text(0), rows.time_text(1)), ("2024-01-01", " 17 "));
+        assert_eq!((rows.n_rows(), rows.sample_idx(1), rows.position(1)), (2, 1, 6));
+    }
+}

@@ -1,0 +1,216 @@
+//! Rows gathered into series: each file is one, or a column tells them apart.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bellwether_core::frame::{Channel, Frame, SeriesId};
+use bellwether_core::time::{Spacing, Timestamp};
+
+use super::Recording;
+use super::error::{Place, Problem, ReadError};
+use super::note::Note;
+use super::rows::InputRows;
+
+/// A spacing is called jittery from this share of the cadence on: below it lies the noise of clocks.
+const JITTER_NOTED: f64 = 0.01;
+
+/// What all rows of a series have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) channels: Arc<[Channel]>,
+    pub(super) has_labels: bool,
+    pub(super) has_changepoints: bool,
+}
+
+/// All series of a reading.
+#[derive(Default)]
+pub(super) struct Gather {
+    by_name: HashMap<String, usize>,
+    series: Vec<SeriesRows>,
+    n_rows: u32,
+}
+
+impl Gather {
+    /// Position of the next row among all rows.
+    pub(super) fn next_position(&mut self) -> Result<u32, Problem> {
+        let position = self.n_rows;
+        self.n_rows = position.checked_add(1).ok_or(Problem::TooManyRows)?;
+        Ok(position)
+    }
+
+    /// The series called `name`, begun where it is new. A series may go on in a later file that has the same shape.
+    pub(super) fn open(&mut self, name: &str, file: &Path, shape: &Shape) -> Result<usize, Problem> {
+        if let Some(&idx) = self.by_name.get(name) {
+            let known = &mut self.series[idx];
+            if known.shape != *shape {
+                return Err(Problem::SeriesChanged {
+                    series: name.to_owned(),
+                    other: known.file.clone(),
+                });
+            }
+            return Ok(idx);
+        }
+        let idx = self.series.len();
+        self.by_name.insert(name.to_owned(), idx);
+        self.series.push(SeriesRows::new(name, file, shape));
+        Ok(idx)
+    }
+
+    /// The series of a file that is one series as a whole.
+    pub(super) fn open_file(&mut self, name: &str, file: &Path, shape: &Shape) -> Result<usize, Problem> {
+        match self.by_name.get(name) {
+            Some(&idx) => Err(Problem::SeriesTwice {
+                series: name.to_owned(),
+                other: self.series[idx].file.clone(),
+            }),
+            None => self.open(name, file, shape),
+        }
+    }
+
+    /// One series.
+    pub(super) fn series(&mut self, idx: usize) -> &mut SeriesRows {
+        &mut self.series[idx]
+    }
+
+    /// How many series there are so far.
+    pub(super) fn n_series(&self) -> usize {
+        self.series.len()
+    }
+
+    /// The recordings in order of first appearance.
+    pub(super) fn finish(self) -> Result<Vec<Recording>, ReadError> {
+        let has_several = self.series.len() > 1;
+        let mut recordings = Vec::with_capacity(self.series.len());
+        for series in self.series {
+            recordings.push(series.finish(has_several)?);
+        }
+        Ok(recordings)
+    }
+}
+
+/// The rows of one series so far.
+pub(super) struct SeriesRows {
+    name: String,
+    file: PathBuf,
+    shape: Shape,
+    pub(super) time: Vec<Timestamp>,
+    pub(super) values: Vec<f64>,
+    pub(super) rows: InputRows,
+    pub(super) labels: Vec<bool>,
+    pub(super) changepoints: Vec<bool>,
+    pub(super) notes: Vec<Note>,
+    n_repeated: usize,
+    first_repeated: Option<String>,
+}
+
+impl SeriesRows {
+    fn new(name: &str, file: &Path, shape: &Shape) -> Self {
+        Self {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            shape: shape.clone(),
+            time: Vec::new(),
+            values: Vec::new(),
+            rows: InputRows::default(),
+            labels: Vec::new(),
+            changepoints: Vec::new(),
+            notes: Vec::new(),
+            n_repeated: 0,
+            first_repeated: None,
+        }
+    }
+
+    /// The name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Begins a row of a wide table; true where it is a sample, false where its time stands already.
+    pub(super) fn begin_row(&mut self, time: Timestamp, text: &[u8], position: u32) -> Result<bool, Problem> {
+        let is_sample = match self.time.last() {
+            Some(&last) if time < last => return Err(Problem::TimeRunsBack { time, last }),
+            Some(&last) => time > last,
+            None => true,
+        };
+        if is_sample {
+            self.time.push(time);
+        } else {
+            self.count_repeated(text);
+        }
+        // Never more samples than rows, and rows are counted in 32 bits.
+        self.rows.push(text, (self.time.len() - 1) as u32, position);
+        Ok(is_sample)
+    }
+
+    /// Counts a row whose time, written as `text`, an earlier row has.
+    pub(super) fn count_repeated(&mut self, text: &[u8]) {
+        self.n_repeated += 1;
+        self.first_repeated
+            .get_or_insert_with(|| String::from_utf8_lossy(text).trim().to_owned());
+    }
+
+    fn finish(mut self, has_several: bool) -> Result<Recording, ReadError> {
+        self.note_rows();
+        let frame = Frame::new(self.shape.channels, self.time, self.values)
+            .map_err(|error| Place::file(&self.file).error(Problem::Frame(error)))?;
+        Ok(Recording {
+            series: has_several.then(|| SeriesId::new(self.name.as_str())),
+            name: self.name,
+            source: self.file,
+            frame,
+            labels: self.shape.has_labels.then_some(self.labels),
+            changepoints: self.shape.has_changepoints.then_some(self.changepoints),
+            rows: self.rows,
+            notes: self.notes,
+        })
+    }
+
+    fn note_rows(&mut self) {
+        if let Some(first) = self.first_repeated.take() {
+            self.notes.push(Note::RepeatedTimes {
+                n_rows: self.n_repeated,
+                first,
+            });
+        }
+        if let Some(Spacing {
+            cadence,
+            jitter,
+            n_gaps,
+            longest,
+        }) = Spacing::infer(&self.time)
+        {
+            if jitter >= JITTER_NOTED {
+                self.notes.push(Note::Jitter { jitter, cadence });
+            }
+            if n_gaps > 0 {
+                self.notes.push(Note::Gaps {
+                    n_gaps,
+                    longest,
+                    cadence,
+                });
+            }
+        }
+        let n_channels = self.shape.channels.len();
+        let mut n_missing = vec![0_usize; n_channels];
+        for sample in self.values.chunks_exact(n_channels) {
+            for (count, value) in n_missing.iter_mut().zip(sample) {
+                *count += usize::from(value.is_nan());
+            }
+        }
+        for (channel, n_cells) in self
+            .shape
+            .channels
+            .iter()
+            .zip(n_missing)
+            .filter(|&(_, n_cells)| n_cells > 0)
+        {
+            let channel = channel.name().to_owned();
+            self.notes.push(Note::MissingCells {
+                channel,
+                n_cells,
+                n_samples: self.time.len(),
+            });
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Tables, row by row: comma-separated, JSON lines, or Parquet.
+
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::WriteError;
+use super::parquet::ParquetTable;
+
+/// The format of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    /// Comma-separated with a header; a missing cell is empty.
+    Csv,
+    /// One JSON object a line; a missing cell is null.
+    Jsonl,
+    /// Parquet, Snappy-compressed; columns that may miss cells are optional.
+    Parquet,
+}
+
+impl TableFormat {
+    /// The format that the ending of `path` names: `.csv`, `.jsonl` (or `.ndjson`), `.parquet`.
+    ///
+    /// # Errors
+    /// [`WriteError::UnknownFormat`] for any other.
+    pub fn of_path(path: &Path) -> Result<Self, WriteError> {
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "csv" => Ok(Self::Csv),
+            "jsonl" | "ndjson" => Ok(Self::Jsonl),
+            "parquet" => Ok(Self::Parquet),
+            _ => Err(WriteError::UnknownFormat {
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
+/// What the cells of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// UTF-8 text.
+    Text,
+    /// Doubles.
+    Real,
+    /// 64-bit integers.
+    Integer,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What its cells are.
+    pub kind: ColumnKind,
+    /// Whether cells may be missing.
+    pub is_optional: bool,
+}
+
+impl Column {
+    /// A column of `kind` without missing cells.
+    pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            is_optional: false,
+        }
+    }
+
+    /// The same column, in which cells may be missing.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
+    }
+}
+
+/// One cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing; only in an optional column.
+    Missing,
+    /// Text.
+    Text(&'a str),
+    /// A double; NaN and the infinities count as missing, for JSON has no word for them.
+    Real(f64),
+    /// An integer.
+    Integer(i64),
+}
+
+impl<'a> Cell<'a> {
+    /// Text that may be missing.
+    pub fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Missing, Self::Text)
+    }
+
+    /// The cell as it goes into `column`. Panics where it does not belong there: the caller's bug.
+    fn checked(self, column: &Column) -> Self {
+        let cell = match self {
+            Self::Real(value) if !value.is_finite() => Self::Missing,
+            cell => cell,
+        };
+        let fits = match cell {
+            Self::Missing => column.is_optional,
+            Self::Text(_) => column.kind == ColumnKind::Text,
+            Self::Real(_) => column.kind == ColumnKind::Real,
+            Self::Integer(_) => column.kind == ColumnKind::Integer,
+        };
+        assert!(fits, "cell {cell:?} does not belong into column {column:?}");
+        cell
+    }
+}
+
+/// Writes a table row by row, in bounded memory.
+pub struct TableWriter<W: Write + Send> {
+    columns: Vec<Column>,
+    form: Form<W>,
+    text: String,
+}
+
+enum Form<W: Write + Send> {
+    Csv(Box<csv::Writer<W>>),
+    Jsonl(BufWriter<W>),
+    Parquet(Box<ParquetTable<W>>),
+}
+
+impl<W: Write + Send> std::fmt::Debug for TableWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableWriter")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: Write + Send> TableWriter<W> {
+    /// Begins a table of `columns` on `out`.
+    ///
+    /// # Errors
+    /// [`WriteError::Table`] where `out` fails.
+    pub fn new(out: W, format: TableFormat, columns: Vec<Column>) -> Result<Self, WriteError> {
+        let form = match format {
+            TableFormat::Csv => {
+                let mut csv = csv::Writer::from_writer(out);
+                csv.write_record(columns.iter().map(|column| &column.name))
+                    .map_err(of_csv)?;
+                Form::Csv(Box::new(csv))
+            }
+            TableFormat::Jsonl => Form::Jsonl(BufWriter::new(out)),
+            TableFormat::Parquet => Form::Parquet(Box::new(
+                ParquetTable::new(out, &columns).map_err(WriteError::Table)?,
+            )),
+        };
+        Ok(Self {
+            columns,
+            form,
+            text: String::new(),
+        })
+    }
+
+    /// Adds a row. Panics where it has other cells than the table has columns.
+    ///
+    /// # Errors
+    /// [`WriteError::Table`] where the output fails.
+    pub fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), WriteError> {
+        assert_eq!(cells.len(), self.columns.len(), "one cell per column");
+        let cells = cells
+            .iter()
+            .zip(&self.columns)
+            .map(|(cell, column)| (cell.checked(column), column));
+        match &mut self.form {
+            Form::Csv(csv) => {
+                for (cell, _) in cells {
+                    self.text.clear();
+                    push_plain(&mut self.text, cell);
+                    csv.write_field(&self.text).map_err(of_csv)?;
+                }
+                csv.write_record(None::<&[u8]>).map_err(of_csv)
+            }
+            Form::Jsonl(out) => {
+                self.text.clear();
+                for (idx, (cell, column)) in cells.enumerate() {
+                    self.text.push(if idx == 0 { '{' } else { ',' });
+                    push_json_text(&mut self.text, &column.name);
+                    self.text.push(':');
+                    match cell {
+                        Cell::Missing => self.text.push_str("null"),
+                        Cell::Text(text) => push_json_text(&mut self.text, text),
+                        number => push_plain(&mut self.text, number),
+                    }
+                }
+                self.text.push_str("}\n");
+                out.write_all(self.text.as_bytes()).map_err(WriteError::Table)
+            }
+            Form::Parquet(table) => table.row(cells.map(|(cell, _)| cell)).map_err(WriteError::Table),
+        }
+    }
+
+    /// Ends the table and gives the output back, for a file to be committed.
+    ///
+    /// # Errors
+    /// [`WriteError::Table`] where the output fails.
+    pub fn finish(self) -> Result<W, WriteError> {
+        match self.form {
+            Form::Csv(csv) => csv
+                .into_inner()
+                .map_err(|error| WriteError::Table(error.into_error())),
+            Form::Jsonl(out) => out
+                .into_inner()
+                .map_err(|error| WriteError::Table(error.into_error())),
+            Form::Parquet(table) => table.finish().map_err(WriteError::Table),
+        }
+    }
+}
+
+/// Appends the shortest decimal that reads back as `value`: `0.1`, `3.0`, `1e-7`. The one way numbers are written.
+pub fn push_real(text: &mut String, value: f64) {
+    write!(text, "{value:?}").expect("a string takes any text");
+}
+
+fn push_plain(out: &mut String, cell: Cell<'_>) {
+    match cell {
+        Cell::Missing => {}
+        Cell::Text(text) => out.push_str(text),
+        Cell::Real(value) => push_real(out, value),
+        Cell::Integer(value) => write!(out, "{value}").expect("a string takes any text"),
+    }
+}
+
+fn push_json_text(out: &mut String, text: &str) {
+    out.push_str(&serde_json::to_string(text).expect("any text has a JSON form"));
+}
+
+fn of_csv(error: csv::Error) -> WriteError {
+    WriteError::Table(match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        other => io::Error::other(format!("{other:?}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Vec<Column> {
+        vec![
+            Column::new("timestamp", ColumnKind::Text),
+            Column::new("score", ColumnKind::Real).optional(),
+            Column::new("is_anomaly", ColumnKind::Integer).optional(),
+            Column::new("top_channel", ColumnKind::Text).optional(),
+        ]
+    }
+
+    fn write(format: TableFormat) -> Vec<u8> {
+        let mut table = TableWriter::new(Vec::new(), format, columns()).unwrap();
+        table
+            .row(&[
+                Cell::Text("2024-01-01"),
+                Cell::Missing,
+                Cell::Missing,
+                Cell::text(None),
+            ])
+            .unwrap();
+        table
+            .row(&[
+                Cell::Text("t, 2"),
+                Cell::Real(0.1),
+                Cell::Integer(0),
+                Cell::Text("a \"b\""),
+            ])
+            .unwrap();
+        table
+            .row(&[
+                Cell::Text("t3"),
+                Cell::Real(1e-7),
+                Cell::Integer(1),
+                Cell::text(Some("ü")),
+            ])
+            .unwrap();
+        table
+            .row(&[
+                Cell::Text("t4"),
+                Cell::Real(f64::NAN),
+                Cell::Missing,
+                Cell::Missing,
+            ])
+            .unwrap();
+        table.finish().unwrap()
+    }
+
+    #[test]
+    fn csv_and_json_lines_are_as_documented() {
+        let check = |format: TableFormat, expect: &str| {
+            assert_eq!(String::from_utf8(write(format)).unwrap(), expect);
+        };
+        check(
+            TableFormat::Csv,
+            "timestamp,score,is_anomaly,top_channel\n2024-01-01,,,\n\"t, 2\",0.1,0,\"a \"\"b\"\"\"\nt3,1e-7,1,ü\nt4,,,\n",
+        );
+        check(
+            TableFormat::Jsonl,
+            "{\"timestamp\":\"2024-01-01\",\"score\":null,\"is_anomaly\":null,\"top_channel\":null}\n\
+             {\"timestamp\":\"t, 2\",\"score\":0.1,\"is_anomaly\":0,\"top_channel\":\"a \\\"b\\\"\"}\n\
+             {\"timestamp\":\"t3\",\"score\":1e-7,\"is_anomaly\":1,\"top_channel\":\"ü\"}\n\
+             {\"timestamp\":\"t4\",\"score\":null,\"is_anomaly\":null,\"top_channel\":null}\n",
+        );
+    }
+
+    #[test]
+    fn a_parquet_table_is_read_back() {
+        use ::parquet::file::reader::{FileReader, SerializedFileReader};
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&write(TableFormat::Parquet)).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let rows: Vec<_> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| row.unwrap().to_string())
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "{timestamp: \"2024-01-01\", score: null, is_anomaly: null, top_channel: null}",
+                "{timestamp: \"t, 2\", score: 0.1, is_anomaly: 0, top_channel: \"a \"b\"\"}",
+                "{timestamp: \"t3\", score: 0.0000001, is_anomaly: 1, top_channel: \"ü\"}",
+                "{timestamp: \"t4\", score: null, is_anomaly: null, top_channel: null}",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_ending_names_the_format() {
+        let check = |path: &str, expect: Option<TableFormat>| {
+            assert_eq!(TableFormat::of_path(Path::new(path)).ok(), expect, "{path}");
+        };
+        check("a/b.csv", Some(TableFormat::Csv));
+        check("b.JSONL", Some(TableFormat::Jsonl));
+        check("b.parquet", Some(TableFormat::Parquet));
+        check("b.xlsx", None);
+        check("b", None);
+        let error = TableFormat::of_path(Path::new("b.xlsx")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "b.xlsx: the ending does not say the format; .csv, .jsonl or .parquet is wanted"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "does not belong")]
+    fn a_cell_of_the_wrong_kind_is_a_bug() {
+        let mut table = TableWriter::new(Vec::new(), TableFormat::Csv, columns()).unwrap();
+        let _ = table.row(&[Cell::Missing, Cell::Missing, Cell::Missing, Cell::Missing]);
+    }
+}
