@@ -201,7 +201,7 @@ impl Session {
         let calibrated = &self.detector.parts().causal;
         let calibration = &calibrated.calibration;
         let (windows, marks) = self.recent.window();
-        if let Err(error) = answer(&*self.detector, windows, &mut self.errors) {
+        if let Err(error) = answer(&self.detector, windows, &mut self.errors) {
             self.smoother.push(None);
             return Err(error.into());
         }

@@ -20,7 +20,8 @@ use crate::window::Windows;
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
-    /// What makes an event; `None`: [`EventRule::for_window`] of the model.
+    /// What makes an event; `None`: [`EventRule::for_window`] of the model, with a clear ratio above ordinary scores
+    /// of the held-out rows.
     pub events: Option<EventRule>,
 }
 
@@ -92,34 +93,52 @@ impl Detector {
         spec.threshold.check()?;
         super::check_model(&pipeline, &*model)?;
         let len = model.window().len.get();
-        let events = spec.events.unwrap_or_else(|| EventRule::for_window(len));
         let rows = HeldOutRows::collect(&pipeline, &*model, held_out)?;
-        let n_effective = pipeline.n_effective();
-        let (causal, causal_report) = rows.calibrate(
-            Mode::Causal,
-            Smoothing::causal(n_effective),
-            &pipeline,
-            spec,
-            &events,
-        )?;
-        let (retrospective, retrospective_report) = rows.calibrate(
-            Mode::Retrospective,
-            Smoothing::retrospective(n_effective),
-            &pipeline,
-            spec,
-            &events,
-        )?;
+        // Without hysteresis events are most numerous: a budget that holds then holds for any clear ratio.
+        let rule = spec
+            .events
+            .unwrap_or_else(|| EventRule::for_window(len).clearing_at(1.0));
+        let mut causal = rows.calibrate(Mode::Causal, &pipeline, spec, &rule)?;
+        let mut retrospective = rows.calibrate(Mode::Retrospective, &pipeline, spec, &rule)?;
+        let near = causal.ordinary_score().max(retrospective.ordinary_score());
+        let events = spec
+            .events
+            .unwrap_or_else(|| rule.clearing_at(clear_ratio_above(near)));
+        for fitted in [&mut causal, &mut retrospective] {
+            fitted.report.n_events = rows.count_events(&events, fitted);
+        }
+        let report = CalibrationReport {
+            causal: causal.report,
+            retrospective: retrospective.report,
+        };
         let parts = DetectorParts {
             pipeline,
-            causal,
-            retrospective,
+            causal: causal.calibrated,
+            retrospective: retrospective.calibrated,
             events,
         };
-        let report = CalibrationReport {
-            causal: causal_report,
-            retrospective: retrospective_report,
-        };
         Ok((Self::from_parts(parts, model)?, report))
+    }
+}
+
+/// Where an event clears by default: 0.8, or higher where ordinary scores come close to the threshold, half way from
+/// the highest ordinary one. An event that normal rows keep open would never end.
+fn clear_ratio_above(ordinary_score: f64) -> f64 {
+    (0.5 * (ordinary_score + 1.0)).clamp(0.8, 1.0)
+}
+
+/// What one mode has learnt, with what it learnt the threshold from.
+struct Fitted {
+    calibrated: Calibrated,
+    report: ModeReport,
+    /// Smoothed error of each held-out row; NaN where it has none.
+    smoothed: Vec<f64>,
+}
+
+impl Fitted {
+    /// The score that 99 % of held-out rows stay below.
+    fn ordinary_score(&self) -> f64 {
+        self.report.errors[1] / self.calibrated.threshold.error()
     }
 }
 
@@ -189,14 +208,14 @@ impl HeldOutRows {
     fn calibrate(
         &self,
         mode: Mode,
-        smoothing: Smoothing,
         pipeline: &Pipeline,
         spec: &CalibrationSpec,
         events: &EventRule,
-    ) -> Result<(Calibrated, ModeReport), CalibrateError> {
-        let errors = match mode {
-            Mode::Causal => &self.causal,
-            Mode::Retrospective => &self.retrospective,
+    ) -> Result<Fitted, CalibrateError> {
+        let n_effective = pipeline.n_effective();
+        let (errors, smoothing) = match mode {
+            Mode::Causal => (&self.causal, Smoothing::causal(n_effective)),
+            Mode::Retrospective => (&self.retrospective, Smoothing::retrospective(n_effective)),
         };
         let mean_square = match mode {
             Mode::Causal => self.last_square.clone(),
@@ -226,21 +245,31 @@ impl HeldOutRows {
             cadence: pipeline.parts().cadence,
         };
         let threshold = spec.threshold.fit(&held_out, events)?;
-        let level = threshold.threshold.error();
-        let n_events = events.count(&smoothed, level, |row| starts.binary_search(&row).is_ok());
-        let report = ModeReport {
-            n_rows: self.n_rows,
-            n_scored: sorted.len(),
-            n_events,
-            errors: [0.5, 0.99, 1.0].map(|share| quantile_sorted(&sorted, share)),
-            threshold: threshold.clone(),
-        };
         let calibrated = Calibrated {
             calibration,
             smoothing,
             threshold: threshold.threshold,
         };
-        Ok((calibrated, report))
+        let report = ModeReport {
+            n_rows: self.n_rows,
+            n_scored: sorted.len(),
+            n_events: 0,
+            errors: [0.5, 0.99, 1.0].map(|share| quantile_sorted(&sorted, share)),
+            threshold,
+        };
+        Ok(Fitted {
+            calibrated,
+            report,
+            smoothed,
+        })
+    }
+
+    fn count_events(&self, events: &EventRule, fitted: &Fitted) -> usize {
+        let starts: Vec<usize> = self.segments.iter().map(|segment| segment.start).collect();
+        let threshold = fitted.calibrated.threshold.error();
+        events.count(&fitted.smoothed, threshold, |row| {
+            starts.binary_search(&row).is_ok()
+        })
     }
 
     /// Smoothed error of each row; NaN where it has none.

@@ -130,13 +130,21 @@ impl RowSmoother {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bellwether_testkit::assert_close;
 
     #[test]
     fn shares_sum_to_one_and_the_first_of_equals_is_the_top() {
         let mut shares = [0.0; 3];
         let threshold = Threshold::new(4.0).unwrap();
-        assert_eq!(finish_row(&[1.0, 4.0, 3.0], threshold, &mut shares), 2.0);
-        assert_eq!(shares, [0.125, 0.5, 0.375]);
+        assert_close(
+            finish_row(&[1.0, 4.0, 3.0], threshold, &mut shares),
+            2.0,
+            1e-12,
+            "score",
+        );
+        for (share, want) in shares.iter().zip([0.125, 0.5, 0.375]) {
+            assert_close(*share, want, 1e-12, "share");
+        }
         assert_eq!(
             top_share(&shares),
             Some(Top {
@@ -144,7 +152,7 @@ mod tests {
                 share: 0.5
             })
         );
-        assert_eq!(finish_row(&[0.0, 0.0, 0.0], threshold, &mut shares), 0.0);
+        assert_close(finish_row(&[0.0; 3], threshold, &mut shares), 0.0, 1e-12, "score");
         assert_eq!(top_share(&shares).map(|top| top.channel_idx), Some(0));
     }
 

@@ -59,6 +59,14 @@ impl EventRule {
         }
     }
 
+    /// The same rule with another clear ratio, brought into (0, 1].
+    pub(crate) fn clearing_at(self, clear_ratio: f64) -> Self {
+        Self {
+            clear_ratio: clear_ratio.clamp(f64::MIN_POSITIVE, 1.0),
+            ..self
+        }
+    }
+
     /// Scores at or above 1 that open an event, of the last [`EventRule::m`].
     pub fn n(&self) -> usize {
         self.n

@@ -218,7 +218,10 @@ mod tests {
         assert_row(&fitted.scale, &[3.0 + 1e-9, 0.102 + 1e-9, 900.0 + 1e-9]);
         assert_row(&fitted.residual, &[2.0, 0.0, 3.0]);
         // Mean ratios 1, 0.06 / 0.102 and 1, each a third of a row's error.
-        assert_row(&fitted.prior, &[1.0 / 3.0, 0.06 / 0.102 / 3.0, 1.0 / 3.0]);
+        assert_row(
+            &fitted.prior,
+            &[1.0 / 3.0, 0.06 / (0.102 + 1e-9) / 3.0, 1.0 / 3.0],
+        );
         assert!(fitted.is_valid(3) && !fitted.is_valid(2));
     }
 

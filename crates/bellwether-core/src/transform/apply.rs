@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::pipeline::{ApplyError, Columns, Pipeline};
+use super::columns::{ApplyError, Columns};
+use super::pipeline::Pipeline;
 use crate::frame::{Channel, Frame, Schema};
 use crate::time::Timestamp;
 use crate::window::Windows;
@@ -95,9 +96,10 @@ impl Pipeline {
     /// Prepares all rows of a frame, in the frame's own memory: a loop over [`PipelineState::step`].
     ///
     /// # Errors
-    /// [`ApplyError`] where the data do not fit; see [`Pipeline::check`].
+    /// [`ApplyError`] where the data do not fit, see [`Pipeline::check`]; the spacing of fewer than ten samples is
+    /// taken as it is.
     pub fn apply(&self, frame: Frame) -> Result<Prepared, ApplyError> {
-        let columns = self.check(frame.schema())?;
+        let columns = self.check_frame(&frame)?;
         let ignored = columns.ignored().to_vec();
         let (n_data, n) = (columns.n_data, self.n_channels());
         let mut state = PipelineState::new(self, columns);

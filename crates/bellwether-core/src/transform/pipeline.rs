@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::columns::{ApplyError, Columns};
 use super::scale::{ChannelKind, ChannelScale, ScalerKind};
 use crate::frame::{Channel, Frame, Schema};
 use crate::quantile::{quantile_sorted, sorted_finite};
@@ -14,8 +15,8 @@ const CADENCE_FACTOR_MAX: f64 = 1.5;
 /// However rarely a channel reports, its last value stands for it during no more samples than this.
 const FILL_LEN_MAX: usize = 1024;
 
-/// Names this alike (Jaro-Winkler) are offered where a channel is missing.
-const NAME_LIKENESS_MIN: f64 = 0.7;
+/// Fewer samples than this do not tell how they are spaced: one gap among them may be the median.
+const CADENCE_SAMPLES_MIN: usize = 10;
 
 /// What a [`Pipeline`] is to learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +262,8 @@ impl Pipeline {
         self.scales().iter().filter(|scale| scale.kind == kind).count()
     }
 
-    /// Whether data of `schema` fit, and where each channel stands in them. Matched by name; the order is free.
+    /// Whether data of `schema` fit, and where each channel stands in them. Matched by name; the order is free, and a
+    /// schema without a cadence (zero) has none to disagree with.
     ///
     /// # Errors
     /// [`ApplyError`] where a channel is missing or the samples are spaced otherwise.
@@ -274,78 +276,13 @@ impl Pipeline {
         }
         Columns::matching(self.schema.channels(), schema)
     }
-}
 
-/// Where the channels that are wanted stand in data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns {
-    /// For each wanted channel its position in a sample of the data.
-    pub(super) order: Vec<usize>,
-    /// Values in a sample of the data.
-    pub(super) n_data: usize,
-    ignored: Vec<Channel>,
-}
-
-impl Columns {
-    /// Finds the channels `wanted` in `schema` by their names.
-    ///
-    /// # Errors
-    /// [`ApplyError::MissingChannels`] naming each that is not there.
-    pub fn matching(wanted: &[Channel], schema: &Schema) -> Result<Self, ApplyError> {
-        let mut order = Vec::with_capacity(wanted.len());
-        let mut missing = Vec::new();
-        for channel in wanted {
-            match schema.channel_idx(channel.name()) {
-                Some(idx) => order.push(idx),
-                None => missing.push(MissingChannel::new(channel.name(), schema)),
-            }
+    /// As [`Pipeline::check`], but the spacing of fewer than ten samples is taken as it is.
+    pub(super) fn check_frame(&self, frame: &Frame) -> Result<Columns, ApplyError> {
+        if frame.n_samples() < CADENCE_SAMPLES_MIN {
+            return Columns::matching(self.schema.channels(), frame.schema());
         }
-        if !missing.is_empty() {
-            return Err(ApplyError::MissingChannels { missing });
-        }
-        let extra = schema.channels().iter().enumerate();
-        let ignored = extra.filter(|(idx, _)| !order.contains(idx));
-        Ok(Self {
-            n_data: schema.n_channels(),
-            ignored: ignored.map(|(_, channel)| channel.clone()).collect(),
-            order,
-        })
-    }
-
-    /// For each wanted channel its position in a sample of the data.
-    pub fn order(&self) -> &[usize] {
-        &self.order
-    }
-
-    /// Channels of the data that nobody wants.
-    pub fn ignored(&self) -> &[Channel] {
-        &self.ignored
-    }
-}
-
-/// A channel that data lack, and what they have instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingChannel {
-    /// The channel wanted.
-    pub name: String,
-    /// At most three names of the data that look like it, best first.
-    pub nearest: Vec<String>,
-}
-
-impl MissingChannel {
-    fn new(name: &str, schema: &Schema) -> Self {
-        let mut alike: Vec<(f64, &str)> = schema
-            .channels()
-            .iter()
-            .map(|channel| (strsim::jaro_winkler(name, channel.name()), channel.name()))
-            .filter(|(likeness, _)| *likeness >= NAME_LIKENESS_MIN)
-            .collect();
-        alike.sort_by(|one, other| other.0.total_cmp(&one.0));
-        alike.truncate(3);
-        Self {
-            name: name.to_owned(),
-            nearest: alike.into_iter().map(|(_, name)| name.to_owned()).collect(),
-        }
+        self.check(frame.schema())
     }
 }
 
@@ -399,49 +336,6 @@ pub enum FitError {
     Schema(#[from] crate::frame::SchemaError),
 }
 
-/// Why data do not fit a [`Pipeline`].
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// Channels the model was trained on are not in the data.
-    #[error("{}: rename columns of the data, or train a model on them", describe(missing))]
-    MissingChannels {
-        /// Each with its nearest names.
-        missing: Vec<MissingChannel>,
-    },
-    /// Samples are spaced otherwise.
-    #[error(
-        "the data have a sample every {}, the model was trained on one every {}: resample the data, or train a \
-         model on them",
-        humane(*.found), humane(*.trained)
-    )]
-    Cadence {
-        /// Median spacing of the data.
-        found: Duration,
-        /// Median spacing of the training rows.
-        trained: Duration,
-    },
-}
-
-/// `the data have no channel "a" (did you mean "b"?), no channel "c"`.
-fn describe(missing: &[MissingChannel]) -> String {
-    let parts: Vec<String> = missing
-        .iter()
-        .map(|channel| match &channel.nearest[..] {
-            [] => format!("no channel {:?}", channel.name),
-            nearest => {
-                let names: Vec<String> = nearest.iter().map(|name| format!("{name:?}")).collect();
-                format!(
-                    "no channel {:?} (did you mean {}?)",
-                    channel.name,
-                    names.join(" or ")
-                )
-            }
-        })
-        .collect();
-    format!("the data have {}", parts.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -486,12 +380,12 @@ mod tests {
         check(&[1.0, NAN, NAN, NAN, NAN, 1.0, 2.0, 3.0], &secs, 4);
         check(&[NAN, NAN, NAN, NAN, 1.0, 1.0, 2.0, 3.0], &secs, 2);
         check(&[1.0, 2.0, 3.0, NAN, NAN, NAN, NAN, NAN], &secs, 2);
-        // The silence spans a gap of 100 s: it says nothing about how often the channel reports.
-        check(
-            &[1.0, NAN, NAN, NAN, 2.0, 2.0, 3.0, 3.0],
-            &[0, 1, 2, 103, 104, 105, 106, 107],
-            2,
-        );
+        // The silence spans a gap of 100 s, too rare to be usual: it says nothing about how often the channel reports.
+        let secs: Vec<i64> = (0..400)
+            .map(|row| if row < 200 { row } else { row + 100 })
+            .collect();
+        let silent = |row: i64| if (197..203).contains(&row) { NAN } else { 1.0 };
+        check(&(0..400).map(silent).collect::<Vec<_>>(), &secs, 2);
     }
 
     #[test]
