@@ -4,9 +4,17 @@
 //! [`eval`] says how good an answer was; [`synth`] makes plants with known faults.
 #![forbid(unsafe_code)]
 
+pub mod classic;
+pub mod detect;
 pub mod eval;
+pub mod event;
 pub mod frame;
 pub mod model;
+pub mod quantile;
+pub mod score;
+pub mod session;
 pub mod synth;
+pub mod threshold;
 pub mod time;
+pub mod transform;
 pub mod window;

@@ -1,0 +1,476 @@
+//! Detectors of toy models on a toy plant: cases by hand here, laws in [`laws`].
+
+mod laws;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bellwether_testkit::assert_close;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::*;
+use crate::frame::{Channel, Sample};
+use crate::session::PushError;
+use crate::threshold::ThresholdRule;
+use crate::time::Timestamp;
+use crate::transform::{Pipeline, PipelineSpec};
+use crate::window::{WindowSpec, Windows};
+
+const NAN: f64 = f64::NAN;
+
+/// A model that needs no training: it expects the mean of each channel over the window, or always the same.
+#[derive(Debug)]
+struct Toy {
+    len: usize,
+    n_channels: usize,
+    /// `None`: the window's mean.
+    always: Option<Vec<f64>>,
+}
+
+impl Model for Toy {
+    fn window(&self) -> WindowSpec {
+        let len = NonZeroUsize::new(self.len).unwrap();
+        WindowSpec {
+            len,
+            stride: NonZeroUsize::MIN,
+        }
+    }
+
+    fn n_channels(&self) -> usize {
+        self.n_channels
+    }
+
+    fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
+        let n = self.n_channels;
+        for (window_idx, out) in out.chunks_exact_mut(self.len * n).enumerate() {
+            let values = windows.values(window_idx);
+            for (cell, out) in out.iter_mut().enumerate() {
+                *out = match &self.always {
+                    Some(always) => always[cell % n],
+                    None => values.iter().skip(cell % n).step_by(n).sum::<f64>() / self.len as f64,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn frame(names: &[&str], secs: Vec<i64>, values: Vec<f64>) -> Frame {
+    let channels: Vec<Channel> = names.iter().map(|&name| Channel::new(name)).collect();
+    Frame::new(
+        channels,
+        secs.into_iter().map(Timestamp::from_secs).collect(),
+        values,
+    )
+    .unwrap()
+}
+
+/// Rows of two waves with noise, a switch, and a constant; some cells missing, some gaps, one fault.
+struct Plant {
+    n_rows: usize,
+    missing: f64,
+    gaps: f64,
+    fault: bool,
+}
+
+const CHANNELS: [&str; 4] = ["wave", "noise", "switch", "constant"];
+
+impl Plant {
+    fn rows(&self, seed: u64) -> Frame {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let (mut secs, mut values, mut now) = (Vec::new(), Vec::new(), 0);
+        for row in 0..self.n_rows {
+            now += if uniform() < self.gaps { 500 } else { 10 };
+            secs.push(now);
+            let is_faulty = self.fault && row > self.n_rows / 2 && row < self.n_rows / 2 + 15;
+            let wave = (row as f64 * 0.3).sin() + 0.1 * uniform() + if is_faulty { 4.0 } else { 0.0 };
+            let cells = [
+                wave,
+                50.0 * uniform(),
+                (uniform() * 3.0).floor(),
+                if is_faulty { 7.5 } else { 7.0 },
+            ];
+            values.extend(cells.map(|cell| if uniform() < self.missing { NAN } else { cell }));
+        }
+        frame(&CHANNELS, secs, values)
+    }
+}
+
+fn clean(n_rows: usize) -> Plant {
+    Plant {
+        n_rows,
+        missing: 0.0,
+        gaps: 0.0,
+        fault: false,
+    }
+}
+
+fn toy(pipeline: &Pipeline, len: usize, always: bool) -> Arc<dyn Model> {
+    let n_channels = pipeline.n_channels();
+    let middle = pipeline
+        .scales()
+        .iter()
+        .map(|scale| scale.scaled(scale.fill))
+        .collect();
+    Arc::new(Toy {
+        len,
+        n_channels,
+        always: always.then_some(middle),
+    })
+}
+
+fn fit(train: Frame, held_out: Frame, len: usize, always: bool) -> Detector {
+    // A low threshold, so that events come and go.
+    fit_with(ThresholdRule::Quantile(0.99), train, held_out, len, always)
+}
+
+fn fit_with(threshold: ThresholdRule, train: Frame, held_out: Frame, len: usize, always: bool) -> Detector {
+    let spec = PipelineSpec::for_window(NonZeroUsize::new(len).unwrap());
+    let pipeline = spec.fit(&[train]).unwrap();
+    let model = toy(&pipeline, len, always);
+    let spec = CalibrationSpec {
+        threshold,
+        events: None,
+    };
+    Detector::calibrate(pipeline, model, vec![held_out], &spec)
+        .unwrap()
+        .0
+}
+
+fn detector(len: usize, always: bool) -> Detector {
+    fit(clean(300).rows(1), clean(200).rows(2), len, always)
+}
+
+fn series() -> SeriesId {
+    SeriesId::new("pump-1")
+}
+
+/// Scores with the shares of all channels, `[n_samples, n_channels]`, NaN where there is no score.
+fn scores_and_shares(detector: &Detector, frame: Frame, mode: Mode) -> (Scores, Vec<f64>) {
+    let n = detector.pipeline().n_channels();
+    let mut shares = vec![NAN; frame.n_samples() * n];
+    let mut keep = |row: ScoredRow<'_>| {
+        shares[row.row_idx * n..(row.row_idx + 1) * n].copy_from_slice(row.shares);
+    };
+    let scores = detector.score_with(&series(), frame, mode, &mut keep).unwrap();
+    (scores, shares)
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values
+        .iter()
+        .map(|value| if value.is_nan() { u64::MAX } else { value.to_bits() })
+        .collect()
+}
+
+#[test]
+fn scores_of_a_small_series_by_hand() {
+    // One channel, scaled 0..1 by the training rows; the model always expects 0.5; windows of 2; no gap.
+    let spec = PipelineSpec::for_window(NonZeroUsize::new(2).unwrap());
+    let ramp: Vec<f64> = (0..=10).map(f64::from).collect();
+    let pipeline = spec.fit(&[frame(&["a"], (0..11).collect(), ramp)]).unwrap();
+    let model = toy(&pipeline, 2, true);
+    let held_out = frame(
+        &["a"],
+        (0..20).collect(),
+        (0..20).map(|i| if i % 2 == 0 { 4.0 } else { 6.0 }).collect(),
+    );
+    let spec = CalibrationSpec {
+        threshold: ThresholdRule::Value(2.0),
+        events: None,
+    };
+    let (detector, report) = Detector::calibrate(pipeline, model, vec![held_out], &spec).unwrap();
+    // Every held-out residual is ± 0.1, every squared error 0.01, hence f = 0.01 + 1e-9 and prior 1 - 1e-7.
+    assert_close(
+        detector.parts().causal.calibration.scale[0],
+        0.01 + 1e-9,
+        1e-9,
+        "f",
+    );
+    assert_eq!(
+        (
+            report.causal.n_rows,
+            report.causal.n_scored,
+            report.retrospective.n_scored
+        ),
+        (20, 19, 20)
+    );
+    assert_eq!(report.causal.n_events, 0);
+    // Rows 5, 5, 8: squared errors 0, 0, 0.09; causal means of two rows 0 and 0.045: ratios 0 and 4.5.
+    let scores = detector
+        .score(
+            &series(),
+            frame(&["a"], vec![0, 1, 2], vec![5.0, 5.0, 8.0]),
+            Mode::Causal,
+        )
+        .unwrap();
+    let alpha = detector.parts().causal.smoothing.alpha();
+    let first = 1.0 - alpha;
+    let second = (1.0 - alpha) * first + alpha * 4.5;
+    assert!(scores.score[0].is_nan());
+    assert_close(scores.score[1], first / 2.0, 1e-6, "row 1");
+    assert_close(scores.score[2], second / 2.0, 1e-6, "row 2");
+    assert_eq!((scores.unscored.n_filling, scores.unscored.n_missing), (1, 0));
+    assert_eq!(scores.is_anomaly(0), None);
+    assert_eq!(scores.is_anomaly(1), Some(false));
+    assert_eq!(
+        scores.top[2],
+        Some(Top {
+            channel_idx: 0,
+            share: 1.0
+        })
+    );
+}
+
+#[test]
+fn a_fault_is_an_event_of_the_channels_that_moved() {
+    let plant = Plant {
+        fault: true,
+        ..clean(300)
+    };
+    let rule = ThresholdRule::default();
+    let detector = fit_with(rule, clean(300).rows(1), clean(200).rows(2), 8, false);
+    for mode in [Mode::Causal, Mode::Retrospective] {
+        let scores = detector.score(&series(), plant.rows(3), mode).unwrap();
+        let [event] = &scores.events[..] else {
+            panic!("{mode}: {:?}", scores.events)
+        };
+        // The fault lasts from row 151 to row 164; looking back, smoothing spreads it both ways.
+        let row = |time: Timestamp| time.as_nanos() / 10_000_000_000 - 1;
+        assert!(
+            (130..155).contains(&row(event.start)) && (164..190).contains(&row(event.end)),
+            "{event:?}"
+        );
+        assert!(
+            event.peak_score > 2.0 && event.severity() > 50.0 && !event.is_open,
+            "{event:?}"
+        );
+        // The wave leaves its range by twice as much; the constant moves by 0.5 where it never did before.
+        assert!(event.shares[0] + event.shares[3] > 0.7, "{event:?}");
+        assert_close(event.shares.iter().sum(), 1.0, 1e-12, "shares");
+        let inside = scores
+            .time
+            .iter()
+            .position(|time| *time == event.peak_time)
+            .unwrap();
+        assert_eq!(scores.event[inside], Some(event.id));
+    }
+}
+
+#[test]
+fn events_clear_above_ordinary_scores() {
+    let clear_ratio = |rule: &str| {
+        let detector = fit_with(
+            rule.parse().unwrap(),
+            clean(300).rows(1),
+            clean(200).rows(2),
+            8,
+            false,
+        );
+        detector.parts().events.clear_ratio()
+    };
+    assert_close(clear_ratio("value:100"), 0.8, 1e-12, "far above");
+    assert!(clear_ratio("quantile:0.999") > 0.95);
+    // The whole of the held-out rows lies above: nothing is ordinary.
+    assert_close(clear_ratio("value:0.001"), 1.0, 1e-12, "below");
+}
+
+#[test]
+fn the_first_rows_have_scores_only_when_looking_back() {
+    let count = |mode| {
+        let scores = detector(8, false)
+            .score(&series(), clean(30).rows(4), mode)
+            .unwrap();
+        (
+            scores.unscored.n_filling,
+            scores.score.iter().filter(|score| !score.is_nan()).count(),
+        )
+    };
+    assert_eq!(count(Mode::Causal), (7, 23));
+    assert_eq!(count(Mode::Retrospective), (0, 30));
+}
+
+#[test]
+fn rows_with_little_observed_have_no_score_and_say_so() {
+    let mut values = clean(60).rows(5).values().to_vec();
+    for row in 20..50 {
+        values[row * 4..row * 4 + 4].fill(NAN);
+    }
+    let secs = (1..=60).map(|row| row * 10).collect();
+    let data = frame(&CHANNELS, secs, values);
+    let causal = detector(8, false)
+        .score(&series(), data.clone(), Mode::Causal)
+        .unwrap();
+    // A window of 8 has less than half of it from its fifth missing row to its fourth new one.
+    assert_eq!(causal.unscored.n_missing, (24..53).count());
+    assert!(causal.score[23].is_finite() && causal.score[24].is_nan() && causal.score[53].is_finite());
+    let back = detector(8, false)
+        .score(&series(), data, Mode::Retrospective)
+        .unwrap();
+    assert_eq!(back.unscored.n_missing, 30);
+}
+
+#[test]
+fn expected_values_are_in_the_units_of_the_data() {
+    let detector = detector(8, true);
+    let data = clean(60).rows(9);
+    for mode in [Mode::Causal, Mode::Retrospective] {
+        let expected = detector.expected(&data, 20..30, mode).unwrap();
+        assert_eq!((expected.rows.clone(), expected.expected.len()), (20..30, 40));
+        for row in expected.expected.chunks_exact(4).enumerate() {
+            for (idx, scale) in detector.pipeline().scales().iter().enumerate() {
+                assert_close(
+                    row.1[idx],
+                    scale.fill,
+                    1e-9,
+                    "the model expects the training median",
+                );
+                let at = row.0 * 4 + idx;
+                let half = 3.0 * detector.calibrated(mode).calibration.residual[idx] * scale.divisor;
+                assert_close(expected.upper[at] - expected.lower[at], 2.0 * half, 1e-9, "band");
+            }
+        }
+    }
+    assert!(detector.expected(&data, 0..1, Mode::Causal).unwrap().expected[0].is_nan());
+    assert!(
+        detector
+            .expected(&data, 0..1, Mode::Retrospective)
+            .unwrap()
+            .expected[0]
+            .is_finite()
+    );
+    assert!(matches!(
+        detector.expected(&data, 59..61, Mode::Causal),
+        Err(DetectError::NoSuchRows { .. })
+    ));
+}
+
+#[test]
+fn expected_values_do_not_depend_on_which_rows_are_asked_for() {
+    let detector = detector(8, false);
+    let data = Plant {
+        missing: 0.2,
+        gaps: 0.02,
+        ..clean(150)
+    }
+    .rows(10);
+    for mode in [Mode::Causal, Mode::Retrospective] {
+        let all = detector.expected(&data, 0..150, mode).unwrap();
+        for start in [0, 37, 99, 140] {
+            let some = detector.expected(&data, start..start + 10, mode).unwrap();
+            assert_eq!(
+                bits(&some.expected),
+                bits(&all.expected[start * 4..(start + 10) * 4]),
+                "{mode} {start}"
+            );
+        }
+    }
+}
+
+#[test]
+fn parts_make_the_same_detector_and_wrong_ones_none() {
+    let good = detector(8, true);
+    let model = || toy(good.pipeline(), 8, true);
+    let again = Detector::from_parts(good.parts().clone(), model()).unwrap();
+    let data = clean(60).rows(11);
+    let score = |detector: &Detector| {
+        detector
+            .score(&series(), data.clone(), Mode::Causal)
+            .unwrap()
+            .score
+    };
+    assert_eq!(bits(&score(&good)), bits(&score(&again)));
+    let check = |spoil: fn(&mut DetectorParts), expect: &str| {
+        let mut parts = good.parts().clone();
+        spoil(&mut parts);
+        let error = Detector::from_parts(parts, model()).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    check(
+        |parts| parts.causal.calibration.scale[1] = 0.0,
+        "causal calibration",
+    );
+    check(
+        |parts| parts.causal.calibration.prior[0] = NAN,
+        "causal calibration",
+    );
+    check(
+        |parts| parts.retrospective.calibration.weights.push(1.0),
+        "retrospective calibration",
+    );
+    check(|parts| parts.causal.smoothing.span = 0.5, "span 0.5");
+    let narrow = Arc::new(Toy {
+        len: 8,
+        n_channels: 3,
+        always: None,
+    });
+    assert!(matches!(
+        Detector::from_parts(good.parts().clone(), narrow),
+        Err(PartsError::Channels { .. })
+    ));
+}
+
+#[test]
+fn rows_too_few_for_a_window_cannot_calibrate() {
+    let spec = PipelineSpec::for_window(NonZeroUsize::new(8).unwrap());
+    let pipeline = spec.fit(&[clean(50).rows(1)]).unwrap();
+    let model = toy(&pipeline, 8, true);
+    let error = Detector::calibrate(
+        pipeline,
+        model,
+        vec![clean(7).rows(2)],
+        &CalibrationSpec::default(),
+    );
+    assert_eq!(
+        error.err(),
+        Some(CalibrateError::NothingScored {
+            n_rows: 7,
+            window_len: 8
+        })
+    );
+}
+
+#[test]
+fn a_session_refuses_samples_that_are_not_next_and_goes_on() {
+    let detector = Arc::new(detector(8, true));
+    let data = clean(30).rows(12);
+    let mut session = detector.session(series(), data.schema()).unwrap();
+    let mut plain = detector.session(series(), data.schema()).unwrap();
+    for row in 0..30 {
+        let sample = data.sample(row);
+        assert_eq!(session.push(sample), plain.push(sample));
+        assert!(matches!(session.push(sample), Err(PushError::Duplicate { .. })));
+        let late = Sample {
+            time: Timestamp::from_secs(0),
+            ..sample
+        };
+        assert!(matches!(session.push(late), Err(PushError::Late { .. })));
+        let time = sample.time.plus(std::time::Duration::from_secs(1));
+        let narrow = Sample { time, values: &[1.0] };
+        assert!(matches!(
+            session.push(narrow),
+            Err(PushError::Shape {
+                n_values: 1,
+                n_channels: 4
+            })
+        ));
+        let endless = Sample {
+            time,
+            values: &[1.0, f64::INFINITY, 0.0, 0.0],
+        };
+        assert!(
+            session
+                .push(endless)
+                .unwrap_err()
+                .to_string()
+                .contains("\"noise\"")
+        );
+    }
+    assert!(
+        detector
+            .session(series(), frame(&["x"], vec![0], vec![0.0]).schema())
+            .is_err()
+    );
+}

@@ -1,0 +1,473 @@
+//! What is learnt from training rows before any model: which channels, their scales, the spacing, the longest gap.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::columns::{ApplyError, Columns};
+use super::scale::{ChannelKind, ChannelScale, ScalerKind};
+use crate::frame::{Channel, Frame, Schema};
+use crate::quantile::{quantile_sorted, sorted_finite};
+use crate::time::humane;
+
+/// Spacings may differ from the trained one by this factor before the data are refused.
+const CADENCE_FACTOR_MAX: f64 = 1.5;
+
+/// However rarely a channel reports, its last value stands for it during no more samples than this.
+const FILL_LEN_MAX: usize = 1024;
+
+/// Fewer samples than this do not tell how they are spaced: one gap among them may be the median.
+const CADENCE_SAMPLES_MIN: usize = 10;
+
+/// What a [`Pipeline`] is to learn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipelineSpec {
+    /// How channels are scaled.
+    pub scaler: ScalerKind,
+    /// Samples in a window of the model: decides which gaps can be bridged.
+    pub window_len: NonZeroUsize,
+}
+
+impl PipelineSpec {
+    /// The default for windows of that length: min-max scaling.
+    pub fn for_window(window_len: NonZeroUsize) -> Self {
+        Self {
+            scaler: ScalerKind::default(),
+            window_len,
+        }
+    }
+
+    /// Learns from normal rows of one series or, where several share a model, of several.
+    ///
+    /// The first frame decides the order of channels; the others need the same ones, in any order.
+    ///
+    /// # Errors
+    /// [`FitError`] where the frames do not belong together or hold too little.
+    pub fn fit(&self, train: &[Frame]) -> Result<Pipeline, FitError> {
+        let first = train.first().ok_or(FitError::TooFewSamples { n_samples: 0 })?;
+        let orders = train
+            .iter()
+            .enumerate()
+            .map(|(frame_idx, frame)| same_channels(first, frame, frame_idx))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (cadence, gap_max) = self.spacing(train)?;
+        let mut channels = Vec::with_capacity(first.n_channels());
+        for (channel_idx, channel) in first.schema().channels().iter().enumerate() {
+            let observed = train.iter().zip(&orders).flat_map(|(frame, order)| {
+                let column = frame.values().iter().skip(order[channel_idx]);
+                column.step_by(frame.n_channels()).copied()
+            });
+            let scale = ChannelScale::fit(channel.clone(), self.scaler, &sorted_finite(observed));
+            if !scale.is_valid() {
+                return Err(FitError::Range {
+                    channel: channel.name().to_owned(),
+                });
+            }
+            channels.push(scale);
+        }
+        if channels.iter().all(ChannelScale::is_unseen) {
+            return Err(FitError::NothingObserved);
+        }
+        let silence = train.iter().map(|frame| longest_silence(frame, gap_max)).max();
+        let window_len = self.window_len.get();
+        Pipeline::from_parts(PipelineParts {
+            scaler: self.scaler,
+            cadence,
+            gap_max,
+            fill_len_max: silence.unwrap_or(0).min(FILL_LEN_MAX).max(window_len),
+            channels,
+        })
+    }
+
+    /// Cadence (median spacing) and longest bridged spacing of all frames together.
+    fn spacing(&self, train: &[Frame]) -> Result<(Duration, Duration), FitError> {
+        let steps = train.iter().flat_map(|frame| {
+            let pairs = frame.time().windows(2);
+            pairs.map(|pair| pair[1].since(pair[0]).as_secs_f64())
+        });
+        let steps = sorted_finite(steps);
+        let n_samples = train.iter().map(Frame::n_samples).sum();
+        let Some(&cadence) = steps.get(steps.len() / 2) else {
+            return Err(FitError::TooFewSamples { n_samples });
+        };
+        let cadence = Duration::from_secs_f64(cadence);
+        for (frame_idx, frame) in train.iter().enumerate() {
+            let found = frame.schema().cadence();
+            if !cadences_agree(cadence, found) {
+                return Err(FitError::Cadence {
+                    frame_idx,
+                    found,
+                    wanted: cadence,
+                });
+            }
+        }
+        let window = cadence.saturating_mul(u32::try_from(self.window_len.get()).unwrap_or(u32::MAX));
+        let usual = Duration::from_secs_f64(2.0 * quantile_sorted(&steps, 0.99));
+        Ok((cadence, window.max(usual)))
+    }
+}
+
+/// Where each channel of the first frame stands in `frame`.
+fn same_channels(first: &Frame, frame: &Frame, frame_idx: usize) -> Result<Vec<usize>, FitError> {
+    let wanted = first.schema().channels();
+    let order: Vec<usize> = wanted
+        .iter()
+        .filter_map(|channel| frame.schema().channel_idx(channel.name()))
+        .collect();
+    if order.len() == wanted.len() && frame.n_channels() == wanted.len() {
+        return Ok(order);
+    }
+    let lacking = |of: &Schema, from: &Schema| {
+        let names = from.channels().iter().map(Channel::name);
+        let absent = names.filter(|name| of.channel_idx(name).is_none());
+        absent.map(str::to_owned).collect()
+    };
+    Err(FitError::Channels {
+        frame_idx,
+        missing: lacking(frame.schema(), first.schema()),
+        extra: lacking(first.schema(), frame.schema()),
+    })
+}
+
+/// The longest run of missing cells between two observed ones of a channel, gaps apart.
+///
+/// Runs at the end of a frame do not count: nothing shows that the channel came back.
+fn longest_silence(frame: &Frame, gap_max: Duration) -> usize {
+    let mut last_seen = vec![None; frame.n_channels()];
+    let mut longest = 0;
+    for (sample_idx, row) in frame.values().chunks_exact(frame.n_channels()).enumerate() {
+        let time = frame.time();
+        if sample_idx > 0 && time[sample_idx].since(time[sample_idx - 1]) > gap_max {
+            last_seen.fill(None);
+        }
+        for (value, last_seen) in row.iter().zip(&mut last_seen) {
+            if !value.is_nan() {
+                let silence = last_seen.map_or(0, |seen: usize| sample_idx - seen - 1);
+                longest = longest.max(silence);
+                *last_seen = Some(sample_idx);
+            }
+        }
+    }
+    longest
+}
+
+/// Whether two spacings are the same for a model; an unknown one (zero) agrees with any.
+fn cadences_agree(one: Duration, other: Duration) -> bool {
+    let (one, other) = (one.as_secs_f64(), other.as_secs_f64());
+    one <= 0.0 || other <= 0.0 || (one / other).max(other / one) <= CADENCE_FACTOR_MAX
+}
+
+/// Everything a [`Pipeline`] knows, as plain data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineParts {
+    /// How the scales were found.
+    pub scaler: ScalerKind,
+    /// Median spacing of the training rows.
+    pub cadence: Duration,
+    /// A longer spacing than this starts a new segment, which knows nothing of the rows before it.
+    ///
+    /// The longer of a window and twice the 99 % quantile of the training spacings: less is jitter that windows
+    /// bridge, more would make a window claim that what lies far apart was neighbouring.
+    pub gap_max: Duration,
+    /// Samples during which the last observed value stands for missing ones; afterwards the training median does.
+    ///
+    /// The longest silence between two values of any channel in training, at least one window and at most 1024
+    /// samples. Bounded, so that a row's score depends on a bounded past, wherever a file was cut.
+    pub fill_len_max: usize,
+    /// The channels in the order of prepared rows.
+    pub channels: Vec<ChannelScale>,
+}
+
+/// The fitted way from raw rows to prepared ones; never refitted on what is being judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    parts: PipelineParts,
+    schema: Schema,
+}
+
+impl Pipeline {
+    /// A pipeline of plain data, as read from a bundle.
+    ///
+    /// # Errors
+    /// [`FitError`] where there is no channel, a name stands twice, or a scale is not usable.
+    pub fn from_parts(parts: PipelineParts) -> Result<Self, FitError> {
+        if let Some(bad) = parts.channels.iter().find(|scale| !scale.is_valid()) {
+            return Err(FitError::Range {
+                channel: bad.channel.name().to_owned(),
+            });
+        }
+        if parts.channels.iter().all(ChannelScale::is_unseen) {
+            return Err(FitError::NothingObserved);
+        }
+        let channels: Vec<Channel> = parts.channels.iter().map(|scale| scale.channel.clone()).collect();
+        let schema = Schema::new(channels, parts.cadence)?;
+        Ok(Self { parts, schema })
+    }
+
+    /// All it knows, as plain data.
+    pub fn parts(&self) -> &PipelineParts {
+        &self.parts
+    }
+
+    /// Channels and cadence of the training rows.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// How many channels prepared rows have.
+    pub fn n_channels(&self) -> usize {
+        self.parts.channels.len()
+    }
+
+    /// The scales, one per channel.
+    pub fn scales(&self) -> &[ChannelScale] {
+        &self.parts.channels
+    }
+
+    /// Channels that no training row held a value of: they are left out of every score.
+    pub fn unseen_channels(&self) -> impl Iterator<Item = &Channel> {
+        let unseen = self.parts.channels.iter().filter(|scale| scale.is_unseen());
+        unseen.map(|scale| &scale.channel)
+    }
+
+    /// How much each channel counts in an error; mean 1.
+    ///
+    /// Continuous and constant channels count alike; all discrete ones share the weight of one, because command
+    /// bits come by the dozen and say much the same; unseen channels count nothing.
+    pub fn channel_weights(&self) -> Vec<f64> {
+        let n_discrete = self.n_of_kind(ChannelKind::Discrete).max(1) as f64;
+        let mut weights: Vec<f64> = self
+            .scales()
+            .iter()
+            .map(|scale| match scale.kind {
+                _ if scale.is_unseen() => 0.0,
+                ChannelKind::Discrete => 1.0 / n_discrete,
+                ChannelKind::Constant | ChannelKind::Continuous => 1.0,
+            })
+            .collect();
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        for weight in &mut weights {
+            *weight /= mean;
+        }
+        weights
+    }
+
+    /// Independent channels, roughly: the continuous ones, and one for all discrete ones together; at least 1.
+    pub fn n_effective(&self) -> usize {
+        let n_discrete = self.n_of_kind(ChannelKind::Discrete);
+        (self.n_of_kind(ChannelKind::Continuous) + usize::from(n_discrete > 0)).max(1)
+    }
+
+    /// How many channels are of `kind`.
+    pub fn n_of_kind(&self, kind: ChannelKind) -> usize {
+        self.scales().iter().filter(|scale| scale.kind == kind).count()
+    }
+
+    /// Whether data of `schema` fit, and where each channel stands in them. Matched by name; the order is free, and a
+    /// schema without a cadence (zero) has none to disagree with.
+    ///
+    /// # Errors
+    /// [`ApplyError`] where a channel is missing or the samples are spaced otherwise.
+    pub fn check(&self, schema: &Schema) -> Result<Columns, ApplyError> {
+        if !cadences_agree(self.parts.cadence, schema.cadence()) {
+            return Err(ApplyError::Cadence {
+                found: schema.cadence(),
+                trained: self.parts.cadence,
+            });
+        }
+        Columns::matching(self.schema.channels(), schema)
+    }
+
+    /// As [`Pipeline::check`], but the spacing of fewer than ten samples is taken as it is.
+    pub(super) fn check_frame(&self, frame: &Frame) -> Result<Columns, ApplyError> {
+        if frame.n_samples() < CADENCE_SAMPLES_MIN {
+            return Columns::matching(self.schema.channels(), frame.schema());
+        }
+        self.check(frame.schema())
+    }
+}
+
+/// Why a [`Pipeline`] cannot be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// No spacing can be found.
+    #[error("{n_samples} training samples: at least two of one series are needed")]
+    TooFewSamples {
+        /// Samples of all frames.
+        n_samples: usize,
+    },
+    /// Frames of different machines.
+    #[error(
+        "training series {frame_idx} lacks channels {missing:?} and adds {extra:?}: series that share a model need the same channels"
+    )]
+    Channels {
+        /// Position of the frame in the call.
+        frame_idx: usize,
+        /// Channels of the first frame that it lacks.
+        missing: Vec<String>,
+        /// Channels that the first frame lacks.
+        extra: Vec<String>,
+    },
+    /// Frames of different spacing.
+    #[error(
+        "training series {frame_idx} has a sample every {}, all together every {}: series that share a model \
+         need one spacing",
+        humane(*.found), humane(*.wanted)
+    )]
+    Cadence {
+        /// Position of the frame in the call.
+        frame_idx: usize,
+        /// Its spacing.
+        found: Duration,
+        /// The median spacing of all.
+        wanted: Duration,
+    },
+    /// A channel's scale is not a usable number.
+    #[error("channel {channel:?} has no usable range: its training values lie too far apart for arithmetic")]
+    Range {
+        /// The channel.
+        channel: String,
+    },
+    /// Every cell is missing.
+    #[error("no training sample holds a value: every cell is missing")]
+    NothingObserved,
+    /// The channels are unusable.
+    #[error(transparent)]
+    Schema(#[from] crate::frame::SchemaError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use bellwether_testkit::assert_close;
+
+    fn spec(len: usize) -> PipelineSpec {
+        PipelineSpec::for_window(NonZeroUsize::new(len).unwrap())
+    }
+
+    fn frame(names: &[&str], secs: &[i64], values: &[f64]) -> Frame {
+        let channels: Vec<Channel> = names.iter().map(|&name| Channel::new(name)).collect();
+        let time = secs.iter().map(|&s| Timestamp::from_secs(s)).collect();
+        Frame::new(channels, time, values.to_vec()).unwrap()
+    }
+
+    const NAN: f64 = f64::NAN;
+
+    #[test]
+    fn the_longest_bridged_gap_covers_a_window_and_the_usual_jitter() {
+        let check = |secs: &[i64], len: usize, expect: u64| {
+            let train = frame(&["a"], secs, &vec![0.0; secs.len()]);
+            let parts = spec(len).fit(&[train]).unwrap().parts().clone();
+            assert_eq!(parts.gap_max, Duration::from_secs(expect), "{secs:?}");
+        };
+        check(&[0, 10, 20, 30], 5, 50);
+        check(&[0, 10, 20, 30], 1, 20);
+    }
+
+    #[test]
+    fn a_value_stands_as_long_as_channels_were_silent_in_training() {
+        let check = |values: &[f64], secs: &[i64], expect: usize| {
+            let parts = spec(2)
+                .fit(&[frame(&["a"], secs, values)])
+                .unwrap()
+                .parts()
+                .clone();
+            assert_eq!(parts.fill_len_max, expect, "{values:?}");
+        };
+        let secs: Vec<i64> = (0..8).collect();
+        check(&[1.0; 8], &secs, 2);
+        check(&[1.0, NAN, NAN, NAN, NAN, 1.0, 2.0, 3.0], &secs, 4);
+        check(&[NAN, NAN, NAN, NAN, 1.0, 1.0, 2.0, 3.0], &secs, 2);
+        check(&[1.0, 2.0, 3.0, NAN, NAN, NAN, NAN, NAN], &secs, 2);
+        // The silence spans a gap of 100 s, too rare to be usual: it says nothing about how often the channel reports.
+        let secs: Vec<i64> = (0..400)
+            .map(|row| if row < 200 { row } else { row + 100 })
+            .collect();
+        let silent = |row: i64| if (197..203).contains(&row) { NAN } else { 1.0 };
+        check(&(0..400).map(silent).collect::<Vec<_>>(), &secs, 2);
+    }
+
+    #[test]
+    fn discrete_channels_share_the_weight_of_one() {
+        let values: Vec<f64> = (0..8)
+            .flat_map(|i| [f64::from(i), 3.0, f64::from(i % 2), f64::from(i % 3), NAN])
+            .collect();
+        let secs: Vec<i64> = (0..8).collect();
+        let pipeline = spec(2)
+            .fit(&[frame(&["x", "k", "b", "s", "none"], &secs, &values)])
+            .unwrap();
+        // Raw weights 1 1 ½ ½ 0: mean 3/5.
+        for (got, want) in pipeline.channel_weights().iter().zip([5.0, 5.0, 2.5, 2.5, 0.0]) {
+            assert_close(*got, want / 3.0, 1e-12, "weight");
+        }
+        assert_eq!(pipeline.n_effective(), 2);
+        let unseen: Vec<&str> = pipeline.unseen_channels().map(Channel::name).collect();
+        assert_eq!(unseen, ["none"]);
+    }
+
+    #[test]
+    fn series_that_share_a_model_are_learnt_together() {
+        let one = frame(&["a", "b"], &[0, 1], &[0.0, 10.0, 1.0, 11.0]);
+        let other = frame(&["b", "a"], &[0, 1], &[19.0, 5.0, 20.0, 6.0]);
+        let pipeline = spec(1).fit(&[one, other]).unwrap();
+        assert_eq!(pipeline.scales()[0].range, (0.0, 6.0));
+        assert_eq!(pipeline.scales()[1].range, (10.0, 20.0));
+    }
+
+    #[test]
+    fn a_fit_refuses_what_its_docs_refuse() {
+        let check = |train: &[Frame], expect: &str| {
+            let error = spec(2).fit(train).unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+        };
+        let good = || frame(&["a"], &[0, 1], &[1.0, 2.0]);
+        check(&[], "0 training samples");
+        check(&[frame(&["a"], &[0], &[1.0])], "1 training samples");
+        check(
+            &[good(), frame(&["b"], &[0, 1], &[1.0, 2.0])],
+            "lacks channels [\"a\"] and adds [\"b\"]",
+        );
+        check(&[good(), frame(&["a"], &[0, 9], &[1.0, 2.0])], "every 9 s");
+        check(&[frame(&["a"], &[0, 1], &[NAN, NAN])], "every cell is missing");
+        check(
+            &[frame(&["a"], &[0, 1], &[-1e308, 1e308])],
+            "\"a\" has no usable range",
+        );
+    }
+
+    #[test]
+    fn data_that_do_not_fit_are_named() {
+        let pipeline = spec(2)
+            .fit(&[frame(&["flow", "temperature"], &[0, 60], &[1.0, 2.0, 3.0, 4.0])])
+            .unwrap();
+        let check = |names: &[&str], secs: &[i64], expect: &str| {
+            let data = frame(names, secs, &vec![0.0; names.len() * secs.len()]);
+            let error = pipeline.check(data.schema()).unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+        };
+        check(
+            &["flow", "temperatur"],
+            &[0, 60],
+            "no channel \"temperature\" (did you mean \"temperatur\"?)",
+        );
+        check(
+            &["x"],
+            &[0, 60],
+            "no channel \"flow\", no channel \"temperature\"",
+        );
+        check(
+            &["flow", "temperature"],
+            &[0, 91],
+            "every 91 s, the model was trained on one every 60 s",
+        );
+        check(&["flow", "temperature"], &[0, 39], "every 39 s");
+        let columns = pipeline
+            .check(frame(&["temperature", "site", "flow"], &[0, 60], &[0.0; 6]).schema())
+            .unwrap();
+        assert_eq!(
+            (columns.order(), columns.ignored()),
+            (&[2, 0][..], &[Channel::new("site")][..])
+        );
+    }
+}
