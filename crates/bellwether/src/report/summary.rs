@@ -117,7 +117,7 @@ fn unscored(report: &Report) -> Option<String> {
     }
     let share = totals.n_unscored as f64 / totals.n_samples as f64;
     Some(format!(
-        "{} of the samples carry no score, because a first window was still filling or values were missing.",
+        "No score for {} of the samples, because a first window was still filling or values were missing.",
         percent(share)
     ))
 }

@@ -378,7 +378,7 @@ fn the_summary_says_what_happened_in_words() {
             "press-01 was watched from 2024-03-01 00:00:00 to 2024-03-14 23:59:00 UTC (14 days) with model press@3: 20,160 samples of 8 channels, one every 60 s.",
             "3 events were found above the alarm threshold (score 1.0, a raw error of 0.021346)",
             "The strongest, press-01-",
-            "0.3 % of the samples carry no score",
+            "No score for 0.3 % of the samples",
         ],
     );
     let quiet = |score: f64| {

@@ -237,7 +237,7 @@ class Chart {
     });
     ctx.textBaseline = "top";
     ctx.textAlign = "center";
-    for (const tick of timeTicks(base + lo, base + hi, (width - LEFT - RIGHT) / 90)) {
+    for (const tick of timeTicks(base + lo, base + hi, (width - LEFT - RIGHT) / 80)) {
       const x = Math.round(this.xOf(tick.at - base)) + 0.5;
       this.line(x, TOP, x, bottom + 4, tick.strong ? "grid-strong" : "grid");
       ctx.fillStyle = this.color(tick.strong ? "ink" : "muted");
@@ -301,8 +301,9 @@ class Chart {
   drawAlarm() {
     const { ctx, spec } = this, layer = spec.layers[spec.layers.length - 1];
     for (const [first, last] of spec.alarm ?? []) {
-      // One bucket more on each side draws the line into and out of the marked ones.
-      const from = Math.max(first - 1, this.from), to = Math.min(last + 1, this.to);
+      // Single samples need the line into and out of them; a bucket of many is marked by itself.
+      const lone = (i) => layer.lo[i] === layer.hi[i] ? 1 : 0;
+      const from = Math.max(first - lone(first), this.from), to = Math.min(last + lone(last), this.to);
       if (from <= to) this.drawLayer(layer, "alarm", from, to);
     }
     if (!spec.isScore) return;
@@ -317,8 +318,11 @@ class Chart {
     this.line(LEFT, Math.round(y) + 0.5, this.width - RIGHT, Math.round(y) + 0.5, "alarm", [6, 4]);
     if (spec.isMap) return;
     ctx.fillStyle = this.color("alarm");
+    ctx.strokeStyle = this.color("card");
+    ctx.lineWidth = 4;
     ctx.textAlign = "left";
     ctx.textBaseline = "bottom";
+    ctx.strokeText("alarm threshold", LEFT + 6, y - 3);
     ctx.fillText("alarm threshold", LEFT + 6, y - 3);
   }
 

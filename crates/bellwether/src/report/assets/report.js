@@ -39,7 +39,9 @@ function sortableTable(columns, rows, rowOf, elements = new Map()) {
     return heading;
   });
   for (const row of rows) {
-    const element = rowOf(row, el("tr", {}, ...columns.map((column) => column.cell(row))));
+    const cells = columns.map((column) => column.cell(row));
+    cells.forEach((cell, i) => { cell.dataset.head = columns[i].head; });
+    const element = rowOf(row, el("tr", {}, ...cells));
     elements.set(row, element);
     body.append(element);
   }
@@ -67,7 +69,8 @@ function drawTiles() {
     [formatDuration(totals.in_events_ms), "in events", false],
     [totals.n_series > 1 ? `${totals.n_series_with_events} of ${totals.n_series}` : totals.n_samples.toLocaleString("en"),
       totals.n_series > 1 ? "series with events" : "samples", false],
-    [`${(100 * (1 - totals.n_unscored / Math.max(1, totals.n_samples))).toFixed(1)} %`, "of samples scored", false],
+    // 100 % is said only where it is all of them.
+    [`${Math.min(totals.n_unscored ? 99.9 : 100, Number((100 - 100 * totals.n_unscored / Math.max(1, totals.n_samples)).toFixed(1)))} %`, "of samples scored", false],
   ];
   byId("tiles").replaceChildren(...tiles.map(([value, name, alarming]) =>
     el("div", { className: "tile" }, el("b", { className: alarming ? "alarming" : "" }, value), el("span", {}, name))));
@@ -132,6 +135,13 @@ function drawMetrics() {
   byId("metrics").hidden = false;
 }
 
+/** The largest shares of an event as bars; the rest by name when pointed at. */
+function shares({ channels }) {
+  const rest = channels.slice(3).map((c) => `${c.name} ${formatShare(c.share)}`);
+  return el("td", { className: "shares" }, ...channels.slice(0, 3).map((c) => bar(c.name, c.share)),
+    rest.length ? el("span", { className: "rest", title: rest.join("\n") }, `then ${rest.join(", ")}`) : null);
+}
+
 function eventTable(series, elements) {
   if (!series.events.length) return el("p", { className: "quiet" }, "No event: the score never stayed above the alarm threshold.");
   const time = (at) => el("td", { className: "time" }, formatTime(Date.parse(at), series.cadence_ms < SECOND ? 1 : series.cadence_ms < MINUTE ? SECOND : MINUTE));
@@ -143,7 +153,7 @@ function eventTable(series, elements) {
     { head: "Duration", className: "number", sort: length, cell: (e) => el("td", { className: "number" }, formatDuration(length(e))) },
     { head: "Peak score", className: "number", sort: (e) => e.peak_score, cell: (e) => scoreCell(e.peak_score) },
     { head: "Severity", sort: (e) => e.peak_score, cell: (e) => el("td", {}, pill(e.severity)) },
-    { head: "Channels by share of the score", cell: (e) => el("td", { className: "shares" }, ...e.channels.map((c) => bar(c.name, c.share))) },
+    { head: "Channels by share of the score", cell: shares },
   ];
   if (series.events.some((e) => e.kind)) columns.splice(6, 0, { head: "Kind", sort: (e) => e.kind ?? "", cell: (e) => el("td", {}, e.kind ?? "–") });
   return sortableTable(columns, series.events, (e, row) => followLink(row), elements);
