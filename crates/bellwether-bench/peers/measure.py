@@ -36,13 +36,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=3.0, help="for each figure")
     args = parser.parse_args()
     peers = {}
-    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as exchange:
         for threads in (int(text) for text in args.threads.split(",")):
             for script in ("pytorch_peer.py", "onnx_peer.py"):
                 found = run(script, threads, args, exchange)
                 peers.setdefault(found["peer"], {**found, "shapes": []})["shapes"] += found["shapes"]
-    print(json.dumps({"load_before": load_before, "peers": list(peers.values())}, indent=2))
+    print(json.dumps({"peers": list(peers.values())}, indent=2))
 
 
 if __name__ == "__main__":

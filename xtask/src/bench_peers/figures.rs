@@ -165,7 +165,7 @@ impl Comparison {
     }
 
     /// The same as one document.
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn json(&self, machine: &str) -> Value {
         let name = |idx: &usize| self.programs[*idx].0.clone();
         let rows: Vec<Value> = self
             .best
@@ -181,7 +181,7 @@ impl Comparison {
             })
             .collect();
         let versions: BTreeMap<&String, &String> = self.programs.iter().map(|(name, v)| (name, v)).collect();
-        json!({"versions": versions, "rows": rows})
+        json!({"machine": machine, "versions": versions, "rows": rows})
     }
 }
 
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_best_turn_of_each_counts() {
-        let found = comparison().json();
+        let found = comparison().json("one core");
         let check = |row: usize, expect: Value| assert_eq!(found["rows"][row], expect);
         check(
             0,

@@ -61,13 +61,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             comparison.add(&peer.peer, &peer.version, peer.shapes);
         }
     }
-    let table = comparison.markdown();
+    let machine = machine();
+    let table = format!(
+        "{}\n{machine}; the best of {} turns each.\n",
+        comparison.markdown(),
+        options.rounds
+    );
     if let Some(path) = &options.markdown {
         std::fs::write(path, &table).with_context(|| format!("cannot write {}", path.display()))?;
     }
     match options.format {
         Format::Table => print!("{table}"),
-        Format::Json => println!("{:#}", comparison.json()),
+        Format::Json => println!("{:#}", comparison.json(&machine)),
     }
     Ok(())
 }
@@ -118,4 +123,15 @@ fn ours(binary: &PathBuf) -> Result<Vec<Measured>> {
         bail!("bellwether bench kernels measured no shape");
     }
     Ok(document.shapes)
+}
+
+/// The processor and how many cores of it we have.
+fn machine() -> String {
+    let described = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = described
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or(std::env::consts::ARCH, |(_, model)| model.trim());
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {n_cores} cores")
 }
