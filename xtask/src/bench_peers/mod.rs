@@ -1,0 +1,137 @@
+//! `cargo xtask bench-peers`: bellwether beside PyTorch and ONNX Runtime on the same shapes, in one run.
+//!
+//! A machine is never the same twice: ours and theirs take turns, and of each only the best counts.
+
+mod figures;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::MetadataCommand;
+use clap::{Args, ValueEnum};
+
+use self::figures::{Comparison, Measured, PeersDocument, ShapesDocument};
+use crate::cargo;
+
+const PEERS: &str = "crates/bellwether-bench/peers";
+const VENV: &str = ".venv";
+
+/// How to measure, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Turns of ours and theirs
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+    /// Time for each figure of a peer
+    #[arg(long, default_value_t = 3.0, value_name = "X")]
+    seconds: f64,
+    /// What to print on stdout
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Write the table to a Markdown file too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Absolute figures and ratios, as Markdown
+    Table,
+    /// One document
+    Json,
+}
+
+/// # Errors
+/// Where the peers cannot be installed, something fails to run, or prints what does not read.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let python = ensure_peers()?;
+    let binary = build()?;
+    let mut comparison = Comparison::default();
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        comparison.add("bellwether", "this checkout", ours(&binary)?);
+        let theirs = cargo::read(
+            cargo::program(&python)
+                .arg(format!("{PEERS}/measure.py"))
+                .args(["--seconds", &options.seconds.to_string()]),
+        )?;
+        let theirs: PeersDocument =
+            serde_json::from_str(&theirs).context("measure.py printed no such document")?;
+        for peer in theirs.peers {
+            comparison.add(&peer.peer, &peer.version, peer.shapes);
+        }
+    }
+    let machine = machine();
+    let table = format!(
+        "{}\n{machine}; the best of {} turns each.\n",
+        comparison.markdown(),
+        options.rounds
+    );
+    if let Some(path) = &options.markdown {
+        std::fs::write(path, &table).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    match options.format {
+        Format::Table => print!("{table}"),
+        Format::Json => println!("{:#}", comparison.json(&machine)),
+    }
+    Ok(())
+}
+
+/// Makes the Python environment with the peers, or completes it; returns its interpreter.
+fn ensure_peers() -> Result<PathBuf> {
+    let python = cargo::root().join(VENV).join("bin/python");
+    if !python.is_file() {
+        eprintln!("making the Python environment {VENV} (PyTorch is a large download)");
+        cargo::run(cargo::program("python3").args(["-m", "venv", VENV]))
+            .context("Python 3 with its venv module is needed")?;
+    }
+    let requirements = format!("{PEERS}/requirements.txt");
+    cargo::run(cargo::program(&python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        &requirements,
+    ]))?;
+    Ok(python)
+}
+
+/// Builds the binary as it is shipped; returns its path.
+fn build() -> Result<PathBuf> {
+    cargo::run(&mut cargo::cargo([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "bellwether",
+    ]))?;
+    let metadata = MetadataCommand::new()
+        .manifest_path(cargo::root().join("Cargo.toml"))
+        .no_deps()
+        .exec()?;
+    let binary = metadata.target_directory.join("release").join("bellwether");
+    Ok(binary.into_std_path_buf())
+}
+
+/// What our own benchmark found.
+fn ours(binary: &PathBuf) -> Result<Vec<Measured>> {
+    let printed = cargo::read(cargo::program(binary).args(["bench", "kernels", "--format", "json"]))?;
+    let document: ShapesDocument =
+        serde_json::from_str(&printed).context("bellwether bench kernels printed no such document")?;
+    if document.shapes.is_empty() {
+        bail!("bellwether bench kernels measured no shape");
+    }
+    Ok(document.shapes)
+}
+
+/// The processor and how many cores of it we have.
+fn machine() -> String {
+    let described = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = described
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or(std::env::consts::ARCH, |(_, model)| model.trim());
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {n_cores} cores")
+}
