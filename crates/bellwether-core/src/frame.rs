@@ -213,6 +213,27 @@ impl Frame {
         })
     }
 
+    /// The first `n` samples, and the rest; either may be absent. Moves the larger part instead of copying it.
+    pub fn split_at(self, n: usize) -> (Option<Self>, Option<Self>) {
+        if n == 0 {
+            return (None, Some(self));
+        }
+        if n >= self.n_samples() {
+            return (Some(self), None);
+        }
+        let Self {
+            schema,
+            mut time,
+            mut values,
+        } = self;
+        let rest = Self {
+            time: time.split_off(n),
+            values: values.split_off(n * schema.n_channels()),
+            schema: schema.clone(),
+        };
+        (Some(Self { schema, time, values }), Some(rest))
+    }
+
     /// The parts of the frame, for a step that rewrites the values in place.
     pub fn into_parts(self) -> (Schema, Vec<Timestamp>, Vec<f64>) {
         (self.schema, self.time, self.values)
@@ -280,6 +301,17 @@ mod tests {
         check(&["a"], time(), vec![0.0; 3], "3 values");
         check(&["a"], vec![Timestamp::from_secs(1); 2], vec![0.0; 2], "sample 1");
         check(&["a"], time(), vec![0.0, f64::INFINITY], "infinite");
+    }
+
+    #[test]
+    fn a_split_loses_no_sample() {
+        let time: Vec<_> = (0..5).map(Timestamp::from_secs).collect();
+        let frame = Frame::new(channels(&["a"]), time, (0..5).map(f64::from).collect()).unwrap();
+        let (head, tail) = frame.clone().split_at(2);
+        assert_eq!(head, frame.slice(0..2).ok());
+        assert_eq!(tail, frame.slice(2..5).ok());
+        assert_eq!(frame.clone().split_at(0), (None, Some(frame.clone())));
+        assert_eq!(frame.clone().split_at(5), (Some(frame), None));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn hint(source: &io::Error) -> &'static str {
 ///
 /// # Errors
 /// Where it cannot be read, is not a regular file (a pipe could block for ever) or is larger.
-pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
+pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
     let about = fs::metadata(path).map_err(DiskError::at("read", path))?;
     if !about.is_file() {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");

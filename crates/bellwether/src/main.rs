@@ -1,9 +1,29 @@
-//! placeholder
+//! The binary: flags, wiring, exit codes. The one place that names concrete types of every crate.
+//!
+//! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
+//! of data; [`output`] is how answers are shown, [`failure`] how errors are.
+
 mod bench;
+mod cli;
+mod commands;
+mod failure;
+mod fitting;
+mod output;
 #[expect(dead_code, reason = "wired next")]
 mod report;
-fn main() {
-    let threads: Vec<usize> = std::env::args().nth(1).map_or(vec![1, 2], |t| vec![t.parse().unwrap_or(1)]);
-    let r = bench::kernels::measure(bellwether_nn::Kernels::detect(), &threads, |_| {});
-    println!("{}", serde_json::to_string_pretty(&r).unwrap_or_default());
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let output = output::Output::new(&cli.global);
+    match commands::run(cli.command, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(&output);
+            failure.exit_code()
+        }
+    }
 }

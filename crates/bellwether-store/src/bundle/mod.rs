@@ -96,7 +96,7 @@ impl Bundle {
     /// # Errors
     /// Where the file cannot be read or [`from_bytes`](Self::from_bytes) refuses it.
     pub fn read(path: &Path) -> Result<Self, BundleFileError> {
-        let bytes = disk::read(path, FILE_BYTES_MAX)?;
+        let bytes = disk::read_bounded(path, FILE_BYTES_MAX)?;
         Self::from_bytes(&bytes).map_err(|source| BundleFileError::Bundle {
             path: path.to_path_buf(),
             source,

@@ -266,7 +266,7 @@ impl Registry {
     fn read_version(&self, name: &ModelName, entry: &Entry) -> Result<Bundle, VersionFileError> {
         let path = self.bundle_path(name, entry.version);
         let (name, version) = (name.clone(), entry.version);
-        let bytes = match disk::read(&path, bundle::FILE_BYTES_MAX) {
+        let bytes = match disk::read_bounded(&path, bundle::FILE_BYTES_MAX) {
             Err(error) if error.is_not_found() => {
                 return Err(VersionFileError::Missing { name, version, path });
             }
@@ -293,7 +293,7 @@ impl Registry {
     /// The index of a model; `None` where it has none (yet).
     fn index(&self, name: &ModelName) -> Result<Option<Index>, StateError> {
         let path = self.index_path(name);
-        let bytes = match disk::read(&path, INDEX_BYTES_MAX) {
+        let bytes = match disk::read_bounded(&path, INDEX_BYTES_MAX) {
             Err(error) if error.is_not_found() => return Ok(None),
             result => result?,
         };

@@ -47,7 +47,7 @@ const SCORE_BATCH: usize = 256;
 const REPEATS: usize = 5;
 const REPEAT: Duration = Duration::from_millis(300);
 
-/// The report, as `cli.md` fixes it.
+/// The report; its keys are part of the command line's contract.
 #[derive(Debug, Serialize)]
 pub(crate) struct KernelReport {
     pub kernels: &'static str,

@@ -160,7 +160,7 @@ fn every_damaged_or_missing_file_is_reported_and_not_loaded() {
         .registry
         .publish(&other, &bundle(1), json!(null), now(0))
         .unwrap();
-    let mut bytes = disk::read(&fixture.path("pump/1.bellwether"), 9999).unwrap();
+    let mut bytes = disk::read_bounded(&fixture.path("pump/1.bellwether"), 9999).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     disk::write_atomic(&fixture.path("pump/1.bellwether"), &bytes).unwrap();
     fs::remove_file(fixture.path("pump/2.bellwether")).unwrap();

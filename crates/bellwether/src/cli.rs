@@ -1,0 +1,503 @@
+//! The command line: what people type. Names, columns and exit codes are a contract.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use bellwether_core::detect::Mode;
+use bellwether_core::synth::{AnomalySpec, Template};
+use bellwether_core::threshold::ThresholdRule;
+use bellwether_core::threshold::budget::AlarmBudget;
+use bellwether_core::time::Timestamp;
+use bellwether_core::transform::scale::ScalerKind;
+use bellwether_store::registry::{ModelName, ModelRef, NamedRef};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
+/// when, where, how strongly and because of which sensors they stop doing so.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bellwether",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Start with `bellwether demo`. Exit codes: 0 done, 1 failed, 2 usage, 3 a gate tripped, \
+                        4 data and model do not fit, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Form of the answer on stdout
+    #[arg(long, global = true, value_enum, env = "BELLWETHER_FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Say nothing but errors and the answer
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Colour on stderr
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    pub(crate) color: ColorChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people
+    Table,
+    /// One JSON document
+    Json,
+    /// A JSON object a line
+    Ndjson,
+    /// Comma-separated with a header
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole job on a small made-up fleet: no arguments, no network, no configuration
+    Demo(DemoArgs),
+    /// Make synthetic fleets with known faults
+    Generate(GenerateArgs),
+    /// Learn what is normal and publish it as a version of a model
+    Train(TrainArgs),
+    /// Find what is not normal
+    Detect(DetectArgs),
+    /// Say how good the detection is where the truth is known
+    Evaluate(EvaluateArgs),
+    /// Look after the versions of models
+    Models(ModelsArgs),
+    /// Measure speed and quality
+    Bench(BenchArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where data come from and how they are read.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// Files, folders, or `-` for stdin
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) data: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// How data are read where finding out is not enough.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
+    /// The column that is the time
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time_column: Option<String>,
+    /// The column that names the series
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) series_column: Option<String>,
+    /// A column to leave out (repeatable)
+    #[arg(long = "ignore-column", value_name = "COLUMN")]
+    pub(crate) ignore_columns: Vec<String>,
+    /// A cell that stands for a missing value, beside the usual ones (repeatable)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) missing: Vec<String>,
+}
+
+/// Where models live.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArgs {
+    /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
+    #[arg(long, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
+    pub(crate) registry: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ThreadArgs {
+    /// Worker threads; results do not depend on them [default: all cores]
+    #[arg(long, value_name = "N", env = "BELLWETHER_THREADS")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+impl ThreadArgs {
+    pub(crate) fn n(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(all, NonZeroUsize::get)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder for what the demo makes [default: bellwether-demo]
+    #[arg(short, long, value_name = "DIR", default_value = "bellwether-demo")]
+    pub(crate) output: PathBuf,
+    /// End after the report
+    #[arg(long)]
+    pub(crate) no_serve: bool,
+    /// Seed of the made-up fleet and of the training
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// Where the data go: FILE.csv, FILE.jsonl, FILE.parquet, or `-` for stdout as CSV
+    #[arg(short, long, value_name = "FILE", alias = "output-path")]
+    pub(crate) output: PathBuf,
+    /// What kind of plant
+    #[arg(long, default_value = "pump", value_parser = parse::<Template>)]
+    pub(crate) template: Template,
+    /// Samples per device
+    #[arg(long, value_name = "N", default_value = "10080", alias = "num-samples")]
+    pub(crate) samples: NonZeroUsize,
+    /// Channels per device [default: those of the template]
+    #[arg(long, value_name = "N", alias = "num-features")]
+    pub(crate) channels: Option<NonZeroUsize>,
+    /// Devices in the fleet
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) devices: NonZeroUsize,
+    /// Time between samples: 60s, 5m, 1h, 250ms
+    #[arg(long, value_name = "D", default_value = "60s", value_parser = parse_duration)]
+    pub(crate) cadence: std::time::Duration,
+    /// Time of the first sample
+    #[arg(long, value_name = "TIME", default_value = "2024-01-01T00:00:00Z", value_parser = parse_time)]
+    pub(crate) start: Timestamp,
+    /// Seed: the same seed makes the same data everywhere
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// A fault, repeatable: KIND[@START][+LENGTH][*MAGNITUDE][:CHANNELS], e.g. drift@70%+500*4:pressure_out_bar
+    #[arg(long = "anomaly", value_name = "SPEC", value_parser = parse::<AnomalySpec>)]
+    pub(crate) anomalies: Vec<AnomalySpec>,
+    /// Write the truth beside the data: start,end,kind,channels,series
+    #[arg(long, value_name = "FILE", alias = "labels-path")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Put the faults into these data instead of made-up ones
+    #[arg(long, value_name = "DATA")]
+    pub(crate) inject_into: Option<PathBuf>,
+    /// Emit samples as they would happen, so many per second and device (0 = as fast as possible); needs --to
+    #[arg(long, value_name = "N", requires = "to")]
+    pub(crate) rate: Option<f64>,
+    /// Where live samples go: `-` for stdout
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Name of the model: lower-case letters, digits, `-` and `_`
+    #[arg(long, value_name = "NAME", value_parser = parse::<ModelName>)]
+    pub(crate) name: ModelName,
+    #[command(flatten)]
+    pub(crate) fit: FitArgs,
+    /// Train on samples before this time only
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) until: Option<Timestamp>,
+    /// Train on the first N rows of each series only
+    #[arg(long, value_name = "N", conflicts_with = "until")]
+    pub(crate) rows: Option<NonZeroUsize>,
+    /// Leave out a stretch of time, START/END (repeatable): maintenance, known faults
+    #[arg(long, value_name = "START/END", value_parser = parse_interval)]
+    pub(crate) exclude: Vec<(Timestamp, Timestamp)>,
+    /// Train a model of its own for each value of this column, named NAME-VALUE
+    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
+    pub(crate) group_by: Option<String>,
+    /// Write every epoch as a line of JSON
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) log: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+/// How a detector is fitted.
+#[derive(Debug, Args)]
+pub(crate) struct FitArgs {
+    /// The network: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
+    #[arg(long, value_name = "NAME", default_value = "lstm")]
+    pub(crate) architecture: String,
+    /// Samples in a window [default: 16, fewer where the data are few]
+    #[arg(long, value_name = "N", alias = "window-size")]
+    pub(crate) window: Option<NonZeroUsize>,
+    /// Samples between the starts of training windows
+    #[arg(long, value_name = "N", default_value = "1", alias = "step")]
+    pub(crate) stride: NonZeroUsize,
+    /// How channels are scaled: min-max, standard, robust
+    #[arg(long, value_name = "NAME", default_value = "min-max", value_parser = parse_scaler)]
+    pub(crate) scaler: ScalerKind,
+    /// Passes over the training windows [default: 12, more where the data are few]
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<NonZeroUsize>,
+    /// Windows in a mini-batch
+    #[arg(long, value_name = "N", default_value = "64", alias = "batch-size")]
+    pub(crate) batch: NonZeroUsize,
+    /// Learning rate at the start
+    #[arg(long, value_name = "X", default_value_t = 3e-3)]
+    pub(crate) lr: f64,
+    /// Loss: mse, mae, huber
+    #[arg(long, value_name = "NAME", value_enum, default_value = "mse")]
+    pub(crate) loss: LossName,
+    /// Share of the fitted part, the last in time, that decides when to stop
+    #[arg(long, value_name = "X", default_value_t = 0.125)]
+    pub(crate) val_share: f64,
+    /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
+    #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]
+    pub(crate) alarm_budget: Option<AlarmBudget>,
+    /// Threshold rule: budget, quantile:0.995, mad:6, sigma:3, pot:1e-4, value:2.5
+    #[arg(long, value_name = "RULE", value_parser = parse::<ThresholdRule>)]
+    pub(crate) threshold: Option<ThresholdRule>,
+    /// Stop training after this time and keep the best weights: 90s, 10m
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub(crate) max_time: Option<std::time::Duration>,
+    /// Seed of weights and order
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LossName {
+    Mse,
+    Mae,
+    Huber,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// NAME, NAME@VERSION, NAME@ALIAS or a bundle file
+    #[arg(long, value_name = "REF", value_parser = parse::<ModelRef>)]
+    pub(crate) model: ModelRef,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DetectArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Write a row per input sample: FILE.csv, FILE.jsonl, FILE.parquet, or `-` for stdout as CSV
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write a row per event: FILE.csv, FILE.jsonl, FILE.parquet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+    /// Write what was expected of each channel: FILE.csv, FILE.jsonl, FILE.parquet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expected: Option<PathBuf>,
+    /// causal: a score uses nothing after its sample; retrospective: it may
+    #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
+    pub(crate) mode: Mode,
+    /// Write a page to look at
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Show how many events each threshold would give
+    #[arg(long)]
+    pub(crate) sweep: bool,
+    /// Exit with 3 where there is an event
+    #[arg(long, alias = "fail-on-anomaly")]
+    pub(crate) fail_on_event: bool,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// The truth: 0/1 per row, or start,end[,kind,channels] per interval [default: the column is_anomaly]
+    #[arg(long, value_name = "FILE", alias = "labels-path")]
+    pub(crate) labels: Option<PathBuf>,
+    /// causal or retrospective
+    #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
+    pub(crate) mode: Mode,
+    /// Window of the volume under the curve, in samples [default: median length of the labelled events]
+    #[arg(long, value_name = "N")]
+    pub(crate) vus_window: Option<usize>,
+    /// Judge only samples from this time on (earlier ones were trained on)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Judge only rows from the N-th on, counted from 0
+    #[arg(long, value_name = "N", conflicts_with = "from")]
+    pub(crate) skip_rows: Option<usize>,
+    /// Write a page to look at
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// All models and their versions
+    List,
+    /// Everything about a version
+    Show {
+        /// NAME, NAME@VERSION, NAME@ALIAS or a bundle file
+        #[arg(value_name = "REF", value_parser = parse::<ModelRef>)]
+        model: ModelRef,
+    },
+    /// Make a version the one that NAME stands for
+    Promote {
+        /// NAME@VERSION
+        #[arg(value_name = "REF", value_parser = parse::<NamedRef>)]
+        model: NamedRef,
+    },
+    /// Go back to the version before the last promotion
+    Rollback {
+        /// NAME
+        #[arg(value_name = "NAME", value_parser = parse::<ModelName>)]
+        name: ModelName,
+    },
+    /// Delete a version that no alias names
+    #[command(alias = "rm")]
+    Remove {
+        /// NAME@VERSION
+        #[arg(value_name = "REF", value_parser = parse::<NamedRef>)]
+        model: NamedRef,
+    },
+    /// Check that every file is there and as it was published
+    Verify {
+        /// Only this model
+        #[arg(value_name = "NAME", value_parser = parse::<ModelName>)]
+        name: Option<ModelName>,
+    },
+    /// Write a version to a bundle file
+    Export {
+        /// NAME, NAME@VERSION or NAME@ALIAS
+        #[arg(value_name = "REF", value_parser = parse::<ModelRef>)]
+        model: ModelRef,
+        /// FILE.bellwether
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Publish a bundle file as a version
+    Import {
+        /// FILE.bellwether
+        #[arg(value_name = "FILE")]
+        from: PathBuf,
+        /// Name of the model
+        #[arg(long, value_name = "NAME", value_parser = parse::<ModelName>)]
+        name: ModelName,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Speed of training and scoring on the shapes S, M, L
+    Kernels {
+        /// Numbers of threads to measure, comma-separated
+        #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2")]
+        threads: Vec<NonZeroUsize>,
+        /// Kernels to measure instead of the fastest: avx512, avx2, portable
+        #[arg(long, value_name = "NAME")]
+        kernels: Option<String>,
+    },
+    /// Detection quality on a folder of labelled series with a manifest.json
+    Quality {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Detectors to compare: default, lstm-ae, random, max-z
+        #[arg(
+            long,
+            value_name = "A,B,…",
+            value_delimiter = ',',
+            default_value = "default,random,max-z"
+        )]
+        models: Vec<String>,
+        /// causal or retrospective
+        #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
+        mode: Mode,
+        /// Only data sets of these names
+        #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+        datasets: Vec<String>,
+        #[command(flatten)]
+        fit: Box<FitArgs>,
+        #[command(flatten)]
+        threads: ThreadArgs,
+    },
+}
+
+/// Parses with `FromStr`, keeping the type's own message.
+fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|error: T::Err| crate::failure::chain(&error))
+}
+
+fn parse_scaler(text: &str) -> Result<ScalerKind, String> {
+    ScalerKind::from_name(text).ok_or_else(|| "wanted min-max, standard or robust".to_owned())
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    bellwether_store::read::time_format::parse_time(text)
+        .ok_or_else(|| "wanted a time such as 2024-05-01T12:00:00Z, 2024-05-01 or epoch seconds".to_owned())
+}
+
+fn parse_interval(text: &str) -> Result<(Timestamp, Timestamp), String> {
+    let (start, end) = text
+        .split_once('/')
+        .ok_or("wanted START/END, two times with a slash between")?;
+    let (start, end) = (parse_time(start)?, parse_time(end)?);
+    if start < end {
+        Ok((start, end))
+    } else {
+        Err("the end is not after the start".to_owned())
+    }
+}
+
+/// `250ms`, `90s`, `5m`, `1h`, `2d`.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let wanted =
+        || format!("{text:?} is not a duration: wanted a number and a unit, e.g. 250ms, 90s, 5m, 1h, 2d");
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wanted)?;
+    let number: f64 = text[..at].trim().parse().map_err(|_| wanted())?;
+    let unit = match &text[at..] {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err(wanted()),
+    };
+    let duration = std::time::Duration::try_from_secs_f64(number * unit).map_err(|_| wanted())?;
+    if duration.is_zero() {
+        Err(wanted())
+    } else {
+        Ok(duration)
+    }
+}

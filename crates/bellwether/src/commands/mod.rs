@@ -1,0 +1,100 @@
+//! One file per command, and what they share.
+
+mod completions;
+mod demo;
+mod detect;
+mod evaluate;
+mod generate;
+mod models;
+mod quality;
+mod speed;
+mod train;
+
+use std::path::PathBuf;
+
+use bellwether_core::time::Timestamp;
+use bellwether_store::read::{self, ReadOptions, Recording};
+use bellwether_store::registry::Registry;
+
+use crate::cli::{BenchCommand, Command, DataArgs, ReadingArgs, RegistryArgs};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Runs the command.
+pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(&args, output),
+        Command::Generate(args) => generate::run(&args, output),
+        Command::Train(args) => train::run(args, output),
+        Command::Detect(args) => detect::run(&args, output),
+        Command::Evaluate(args) => evaluate::run(&args, output),
+        Command::Models(args) => models::run(&args, output),
+        Command::Bench(args) => match args.command {
+            BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
+            BenchCommand::Quality {
+                dir,
+                models,
+                mode,
+                datasets,
+                fit,
+                threads,
+            } => quality::run(&dir, &models, mode, &datasets, &fit, &threads, output),
+        },
+        Command::Completions { shell } => completions::run(shell, output),
+    }
+}
+
+/// The registry that the flags name, else `$BELLWETHER_HOME`, else the platform's data folder.
+fn registry(args: &RegistryArgs) -> Result<Registry, Failure> {
+    Ok(Registry::open(
+        args.registry.clone().map_or_else(default_registry, Ok)?,
+    )?)
+}
+
+fn default_registry() -> Result<PathBuf, Failure> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let data = || {
+        set("XDG_DATA_HOME")
+            .or_else(|| set("APPDATA"))
+            .or_else(|| set("HOME").map(|home| home.join(".local").join("share")))
+            .map(|data| data.join("bellwether"))
+    };
+    set("BELLWETHER_HOME")
+        .or_else(data)
+        .map(|home| home.join("models"))
+        .ok_or_else(|| Failure::message("no folder for models: give --registry DIR or set BELLWETHER_HOME"))
+}
+
+/// Reads the data that the flags name, saying what was noticed.
+fn read(args: &DataArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
+    let recordings = read::read(&args.data, &options(&args.reading))?;
+    for recording in &recordings {
+        for note in &recording.notes {
+            output.note(&format!("note: {}: {note}", recording.name));
+        }
+    }
+    Ok(recordings)
+}
+
+fn options(args: &ReadingArgs) -> ReadOptions {
+    ReadOptions {
+        time_column: args.time_column.clone(),
+        series_column: args.series_column.clone(),
+        ignore_columns: args.ignore_columns.clone(),
+        missing: args.missing.clone(),
+        delimiter: None,
+    }
+}
+
+/// The time of day: the binary is where the world comes in.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,73 @@
+//! How the program fails: a message for the one who must act, and the exit code that scripts rely on.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::output::Output;
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something went wrong: exit code 1.
+    Failed(Box<dyn Error>),
+    /// The command line asks for what cannot be: exit code 2.
+    Usage(String),
+    /// A gate tripped, the answer is "no": exit code 3.
+    Gate(String),
+    /// Data and model do not fit each other: exit code 4.
+    Misfit(Box<dyn Error>),
+    /// Ctrl-C: exit code 130.
+    Interrupted(String),
+}
+
+impl Failure {
+    /// Data and model do not fit each other.
+    pub(crate) fn misfit(error: impl Error + 'static) -> Self {
+        Self::Misfit(Box::new(error))
+    }
+
+    /// A plain sentence.
+    pub(crate) fn message(text: impl Into<String>) -> Self {
+        Self::Failed(text.into().into())
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Gate(_) => 3,
+            Self::Misfit(_) => 4,
+            Self::Interrupted(_) => 130,
+        })
+    }
+
+    /// Writes the error and its causes to stderr.
+    pub(crate) fn print(&self, output: &Output) {
+        match self {
+            Self::Failed(error) | Self::Misfit(error) => output.error(&chain(&**error)),
+            Self::Usage(text) => output.error(text),
+            Self::Gate(text) => output.note(text),
+            Self::Interrupted(text) => output.error(text),
+        }
+    }
+}
+
+/// The error and its causes in one line; a cause that its parent says already is not said twice.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
