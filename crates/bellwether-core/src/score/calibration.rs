@@ -49,7 +49,7 @@ impl Calibration {
     /// Each channel's part of a row's error; the parts sum to the error.
     ///
     /// Part j is w_j · c_j / f_j, times what makes up for absent channels (all weights / weights present), divided by
-    /// the number of channels: the sum is a weighted mean of ratios, about 1 for an ordinary row.
+    /// the number of channels: the sum is a weighted mean of ratios, about 1 for an ordinary row of channels that all move.
     ///
     /// # Shapes
     /// `errors: [n_channels]`, NaN where a channel is absent (never all); `out: [n_channels]`, 0 there.

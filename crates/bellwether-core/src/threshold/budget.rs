@@ -243,7 +243,7 @@ pub(super) fn budget_level(
     } else {
         None
     };
-    let Some(tail) = tail else {
+    let Some(tail) = tail.map(|tail| tail.drawn_to_exponential(peaks.len())) else {
         support.supported = budget.same_unit(1.0, span);
         let level = FEW_PEAKS_FACTOR * quantile_sorted(sorted, 0.99);
         let fallback = Fallback::FewPeaks { n_peaks: peaks.len() };

@@ -49,7 +49,7 @@ pub enum ThresholdRule {
     Sigma(f64),
     /// Peaks over threshold: the error exceeded by this share of rows, in (0, 1).
     Pot(f64),
-    /// This raw error; an ordinary row has about 1.
+    /// This raw error. An ordinary row has about 1 where all channels move, less where some never do.
     Value(f64),
 }
 
@@ -85,12 +85,12 @@ pub struct FittedThreshold {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fallback {
-    /// Fewer than ten errors: twice the largest of them, at least 1.
+    /// Fewer than ten errors: twice the largest of them; 1 where that is 0.
     FewErrors {
         /// How many there are.
         n: usize,
     },
-    /// All errors are alike: twice that, at least 1.
+    /// All errors are alike: twice that; 1 where that is 0.
     NoSpread,
     /// Fewer than ten separate peaks: 1.75 times the 99 % quantile of the errors, and above all peaks.
     FewPeaks {
@@ -188,10 +188,10 @@ impl ThresholdRule {
     }
 }
 
-/// The threshold where errors say nothing about their spread. At least 1, which the calibration makes of an
-/// ordinary error.
+/// The threshold where errors say nothing about their spread: twice the largest. Errors of about 0 say no more than
+/// that nothing moved; 1 is then what a channel at its ordinary error in every cell would make.
 fn apart_from(largest: f64) -> f64 {
-    (2.0 * largest).max(1.0)
+    if largest > 1e-6 { 2.0 * largest } else { 1.0 }
 }
 
 /// The text that [`ThresholdRule::from_str`] reads.

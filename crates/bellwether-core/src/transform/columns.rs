@@ -81,7 +81,7 @@ impl MissingChannel {
     }
 }
 
-/// Why data do not fit a [`Pipeline`].
+/// Why data do not fit a [`Pipeline`](super::Pipeline).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
