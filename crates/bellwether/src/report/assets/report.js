@@ -101,7 +101,7 @@ function drawFleet() {
     { head: "Events", className: "number", sort: (s) => s.n_events, cell: (s) => el("td", { className: "number" }, String(s.n_events)) },
     { head: "In events", className: "number", sort: (s) => s.in_events_ms, cell: (s) => el("td", { className: "number" }, s.n_events ? formatDuration(s.in_events_ms) : "–") },
     { head: "Samples", className: "number", sort: (s) => s.n_samples, cell: (s) => el("td", { className: "number" }, s.n_samples.toLocaleString("en")) },
-    { head: "Score over time", cell: (s) => sparkline(s.spark) },
+    { head: "Score over time", className: "indent", cell: (s) => sparkline(s.spark) },
   ];
   const worstFirst = [...series].sort((a, b) => (b.worst_score ?? -1) - (a.worst_score ?? -1));
   const elements = new Map();
@@ -241,6 +241,7 @@ function showSeries(series) {
   const left = series.n_events - series.events.length;
   const events = el("section", { className: "card" }, el("h2", {}, report.totals.n_series > 1 ? `Events of ${series.name}` : "Events"), el("div", { className: "events" }, eventTable(series, rows)),
     series.events.length ? el("p", { className: "how" }, "How to read this: choose a row to zoom all charts to it. The shares say which channels made the score, largest first."
+      + (series.events.length > series.n_detailed && series.charts ? ` The charts are finest around the ${series.n_detailed} worst.` : "")
       + (left ? ` ${left.toLocaleString("en")} milder events are counted but not listed.` : "")) : null);
   const charts = series.charts
     ? el("section", { className: "card charts" }, el("h2", {}, series.name), toolbar(series, view), ...seriesCharts(series, view, () => shown.event), el("p", { className: "keys" }, KEYS))
