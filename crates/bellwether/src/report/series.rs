@@ -38,7 +38,7 @@ impl Resolution {
     pub(crate) fn for_fleet(n_series: usize) -> Self {
         let n_charted = n_series.clamp(1, N_CHARTED_MAX);
         let (n_channels, n_detailed_events) = match n_charted {
-            1..=2 => (6, 20),
+            1..=2 => (6, 60),
             3..=6 => (4, 12),
             _ => (3, 8),
         };
@@ -125,6 +125,8 @@ pub(crate) struct SeriesReport {
     #[serde(serialize_with = "wire::spans")]
     labels_ms: Vec<[f64; 2]>,
     pub(super) events: Vec<EventRow>,
+    /// So many of the events, the worst, have finer charts around them.
+    n_detailed: usize,
     #[serde(serialize_with = "wire::numbers")]
     spark: Vec<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -242,6 +244,7 @@ impl SeriesReport {
         events.truncate(N_EVENTS_MAX);
         let views: Vec<_> = events.iter().map(|event| surroundings(time, event)).collect();
         let focus = &views[..views.len().min(resolution.n_detailed_events)];
+        let n_detailed = focus.len();
         let grid = Grid::new(time, cadence, resolution.n_buckets, focus);
 
         let mut band = Band::from(grid.envelope(score));
@@ -279,6 +282,7 @@ impl SeriesReport {
             is_labelled: labels.is_some(),
             labels_ms: labels.map_or_else(Vec::new, |labels| labelled_spans(time, labels, clock)),
             events,
+            n_detailed,
             spark: spark.into_iter().map(round5).collect(),
             charts: Some(Charts {
                 step_ms: middles(&grid, time, clock),

@@ -7,7 +7,12 @@ let shown = null; // The series on the page: {series, view, rows}.
 /** Name in the address of a series, or of an event of it. */
 const addressOf = (series, event) => "#" + encodeURIComponent(series.name) + (event ? "/" + encodeURIComponent(event.id) : "");
 
-/** The score of every time of a series as words that need no colour to be read. */
+/** Goes to an address, also where it is the present one and the view has since moved. */
+function go(address) {
+  if (location.hash === address) follow(); else location.hash = address;
+}
+
+/** A score, in the alarm colour from the threshold on. */
 const scoreCell = (score) => el("td", { className: score >= 1 ? "number alarming" : "number" }, formatScore(score));
 const formatScore = (score) => score === null ? "–" : score.toFixed(score < 10 ? 2 : 1);
 
@@ -48,11 +53,13 @@ function sortableTable(columns, rows, rowOf, elements = new Map()) {
   return el("div", { className: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ...headings)), body));
 }
 
-/** A click anywhere in the row follows the row's link, unless it was on something of its own or selects text. */
+/** A click anywhere in the row follows the row's link, unless it selects text. */
 function followLink(row) {
   row.classList.add("link");
   row.addEventListener("click", (event) => {
-    if (!event.target.closest("a, button") && !getSelection().toString()) row.querySelector("a").click();
+    if (event.ctrlKey || event.metaKey || getSelection().toString()) return;
+    event.preventDefault();
+    go(row.querySelector("a").hash);
   });
   return row;
 }
@@ -94,7 +101,7 @@ function drawFleet() {
     { head: "Events", className: "number", sort: (s) => s.n_events, cell: (s) => el("td", { className: "number" }, String(s.n_events)) },
     { head: "In events", className: "number", sort: (s) => s.in_events_ms, cell: (s) => el("td", { className: "number" }, s.n_events ? formatDuration(s.in_events_ms) : "–") },
     { head: "Samples", className: "number", sort: (s) => s.n_samples, cell: (s) => el("td", { className: "number" }, s.n_samples.toLocaleString("en")) },
-    { head: "Score over time", cell: (s) => sparkline(s.spark) },
+    { head: "Score over time", className: "indent", cell: (s) => sparkline(s.spark) },
   ];
   const worstFirst = [...series].sort((a, b) => (b.worst_score ?? -1) - (a.worst_score ?? -1));
   const elements = new Map();
@@ -206,14 +213,14 @@ function toolbar(series, view) {
   const step = (by) => {
     const inOrder = [...series.events].sort((a, b) => a.span_ms[0] - b.span_ms[0]);
     const at = inOrder.indexOf(shown.event), next = at < 0 ? (by > 0 ? 0 : inOrder.length - 1) : (at + by + inOrder.length) % inOrder.length;
-    location.hash = addressOf(series, inOrder[next]);
+    go(addressOf(series, inOrder[next]));
   };
   const span = el("span", { className: "span", "aria-live": "polite" });
   view.onChange = () => {
     const grain = view.hi - view.lo > 40 * DAY ? DAY : view.hi - view.lo > 20 * MINUTE ? MINUTE : SECOND;
     span.textContent = `${formatTime(series.base_ms + view.lo, grain)} – ${formatTime(series.base_ms + view.hi, grain)} UTC · ${formatDuration(view.hi - view.lo)}`;
   };
-  const picker = report.series.length < 2 ? null : el("select", { "aria-label": "Series", onchange: (event) => { location.hash = addressOf(report.series[event.target.value]); } },
+  const picker = report.series.length < 2 ? null : el("select", { "aria-label": "Series", onchange: (event) => go(addressOf(report.series[event.target.value])) },
     ...report.series.map((one, i) => el("option", { value: i, selected: one === series }, one.name)));
   return el("div", { className: "toolbar" }, picker, span, el("span", { className: "buttons" },
     series.events.length ? button("‹ event", "Previous event", () => step(-1)) : null,
@@ -234,6 +241,7 @@ function showSeries(series) {
   const left = series.n_events - series.events.length;
   const events = el("section", { className: "card" }, el("h2", {}, report.totals.n_series > 1 ? `Events of ${series.name}` : "Events"), el("div", { className: "events" }, eventTable(series, rows)),
     series.events.length ? el("p", { className: "how" }, "How to read this: choose a row to zoom all charts to it. The shares say which channels made the score, largest first."
+      + (series.events.length > series.n_detailed && series.charts ? ` The charts are finest around the ${series.n_detailed} worst.` : "")
       + (left ? ` ${left.toLocaleString("en")} milder events are counted but not listed.` : "")) : null);
   const charts = series.charts
     ? el("section", { className: "card charts" }, el("h2", {}, series.name), toolbar(series, view), ...seriesCharts(series, view, () => shown.event), el("p", { className: "keys" }, KEYS))
