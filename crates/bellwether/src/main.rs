@@ -9,7 +9,7 @@ mod commands;
 mod failure;
 mod fitting;
 mod output;
-#[expect(dead_code, reason = "wired next")]
+#[expect(dead_code, unused_imports, reason = "wired next")]
 mod report;
 
 use std::process::ExitCode;

@@ -170,7 +170,7 @@ fn shown(value: &Value) -> String {
 
 fn table(rows: &Rows) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header(rows.keys.iter().map(|key| key.replace('_', " ")));
     for row in &rows.rows {
         table.add_row(row.iter().map(shown));

@@ -117,7 +117,10 @@ fn measure_shape(shape: &Shape, kernels: &'static Kernels, n_threads: usize) -> 
         learning_rate: 1e-3,
         clip_norm: None,
     };
-    let train = shape.batch as f64 * rate(|| drop(trainer.step(shape.batch, fill, Loss::Mse, update)));
+    let train = shape.batch as f64
+        * rate(|| {
+            trainer.step(shape.batch, fill, Loss::Mse, update);
+        });
 
     let scorer = Scorer::new(&architecture, &trainer.weights(), kernels, n_threads);
     let cells = shape.len * n;
