@@ -240,8 +240,8 @@ pub(crate) struct FitArgs {
     /// Samples between the starts of training windows
     #[arg(long, value_name = "N", default_value = "1", alias = "step")]
     pub(crate) stride: NonZeroUsize,
-    /// How channels are scaled: min-max, standard, robust
-    #[arg(long, value_name = "NAME", default_value = "min-max", value_parser = parse_scaler)]
+    /// How channels are scaled: minmax, standard, robust
+    #[arg(long, value_name = "NAME", default_value = "minmax", value_parser = parse_scaler)]
     pub(crate) scaler: ScalerKind,
     /// Passes over the training windows [default: 12, more where the data are few]
     #[arg(long, value_name = "N")]
@@ -460,7 +460,7 @@ fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str) -> Result<T, 
 }
 
 fn parse_scaler(text: &str) -> Result<ScalerKind, String> {
-    ScalerKind::from_name(text).ok_or_else(|| "wanted min-max, standard or robust".to_owned())
+    ScalerKind::from_name(text).ok_or_else(|| "wanted minmax, standard or robust".to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {

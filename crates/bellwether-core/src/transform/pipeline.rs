@@ -9,8 +9,9 @@ use crate::frame::{Channel, Frame, Schema};
 use crate::quantile::{quantile_sorted, sorted_finite};
 use crate::time::humane;
 
-/// Spacings may differ from the trained one by this factor before the data are refused.
-const CADENCE_FACTOR_MAX: f64 = 1.5;
+/// Spacings may differ from the trained one by this factor before the data are refused: less than the doubling that a
+/// logger set to another rate makes, more than what irregular data vary by.
+const CADENCE_FACTOR_MAX: f64 = 1.9;
 
 /// However rarely a channel reports, its last value stands for it during no more samples than this.
 const FILL_LEN_MAX: usize = 1024;
@@ -78,18 +79,20 @@ impl PipelineSpec {
         })
     }
 
-    /// Cadence (median spacing) and longest bridged spacing of all frames together.
+    /// Cadence (median of the frames' own) and longest bridged spacing of all frames together.
     fn spacing(&self, train: &[Frame]) -> Result<(Duration, Duration), FitError> {
         let steps = train.iter().flat_map(|frame| {
             let pairs = frame.time().windows(2);
             pairs.map(|pair| pair[1].since(pair[0]).as_secs_f64())
         });
         let steps = sorted_finite(steps);
-        let n_samples = train.iter().map(Frame::n_samples).sum();
-        let Some(&cadence) = steps.get(steps.len() / 2) else {
+        if steps.is_empty() {
+            let n_samples = train.iter().map(Frame::n_samples).sum();
             return Err(FitError::TooFewSamples { n_samples });
-        };
-        let cadence = Duration::from_secs_f64(cadence);
+        }
+        let mut cadences: Vec<Duration> = train.iter().map(|frame| frame.schema().cadence()).collect();
+        cadences.sort_unstable();
+        let cadence = cadences[cadences.len() / 2];
         for (frame_idx, frame) in train.iter().enumerate() {
             let found = frame.schema().cadence();
             if !cadences_agree(cadence, found) {
@@ -310,7 +313,7 @@ pub enum FitError {
     },
     /// Frames of different spacing.
     #[error(
-        "training series {frame_idx} has a sample every {}, all together every {}: series that share a model \
+        "training series {frame_idx} has a sample every {}, most every {}: series that share a model \
          need one spacing",
         humane(*.found), humane(*.wanted)
     )]
