@@ -20,6 +20,7 @@ pub use scores::{ScoredRow, Scores, Unscored};
 use crate::event::EventRule;
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Model, ModelError};
+use crate::score::CalibrationError;
 use crate::transform::{ApplyError, Pipeline};
 
 /// Everything of a detector but its model, as plain data.
@@ -53,9 +54,11 @@ impl Detector {
             (Mode::Causal, &parts.causal),
             (Mode::Retrospective, &parts.retrospective),
         ] {
-            if !calibrated.calibration.is_valid(parts.pipeline.n_channels()) {
-                return Err(PartsError::Calibration { mode });
-            }
+            let n_channels = parts.pipeline.n_channels();
+            calibrated
+                .calibration
+                .check(n_channels)
+                .map_err(|source| PartsError::Calibration { mode, source })?;
             if !calibrated.smoothing.is_valid() {
                 return Err(PartsError::Smoothing {
                     mode,
@@ -157,12 +160,12 @@ pub enum PartsError {
         model: usize,
     },
     /// A calibration does not fit or holds unusable numbers.
-    #[error(
-        "the {mode} calibration is not usable: wanted finite numbers for each channel, with scales above zero"
-    )]
+    #[error("the {mode} calibration is not usable")]
     Calibration {
         /// Which.
         mode: Mode,
+        /// What is wrong with it.
+        source: CalibrationError,
     },
     /// A span is out of range.
     #[error("the {mode} smoothing span {span} is not usable: wanted 1 to 1000000 samples")]

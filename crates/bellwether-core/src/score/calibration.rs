@@ -89,16 +89,79 @@ impl Calibration {
         sum
     }
 
-    /// Whether the numbers fit `n_channels` channels and are usable: finite, scales above zero, the rest not below.
-    pub(crate) fn is_valid(&self, n_channels: usize) -> bool {
-        let parts = [&self.weights, &self.scale, &self.prior, &self.residual];
-        let usable = |values: &[f64]| values.iter().all(|value| value.is_finite() && *value >= 0.0);
-        parts
-            .iter()
-            .all(|values| values.len() == n_channels && usable(values))
-            && self.scale.iter().all(|scale| *scale > 0.0)
-            && self.weights.iter().sum::<f64>() > 0.0
+    /// Whether the numbers fit `n_channels` channels and are usable: finite, scales above zero, the rest not below,
+    /// and some weight above zero.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] naming the first number that is not.
+    pub fn check(&self, n_channels: usize) -> Result<(), CalibrationError> {
+        let parts = [
+            ("weight", &self.weights),
+            ("scale", &self.scale),
+            ("prior", &self.prior),
+            ("residual", &self.residual),
+        ];
+        for (name, values) in parts {
+            if values.len() != n_channels {
+                return Err(CalibrationError::Len {
+                    name,
+                    n_values: values.len(),
+                    n_channels,
+                });
+            }
+            let is_usable = |value: f64| {
+                value.is_finite()
+                    && if name == "scale" {
+                        value > 0.0
+                    } else {
+                        value >= 0.0
+                    }
+            };
+            if let Some(channel_idx) = values.iter().position(|value| !is_usable(*value)) {
+                let got = values[channel_idx];
+                return Err(CalibrationError::Value {
+                    name,
+                    channel_idx,
+                    got,
+                });
+            }
+        }
+        if self.weights.iter().all(|weight| *weight <= 0.0) {
+            return Err(CalibrationError::NoWeight);
+        }
+        Ok(())
     }
+}
+
+/// Why a [`Calibration`] is not usable.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CalibrationError {
+    /// Not one number for each channel.
+    #[error("{n_values} numbers for the {name} of {n_channels} channels")]
+    Len {
+        /// Which number.
+        name: &'static str,
+        /// How many there are.
+        n_values: usize,
+        /// How many there should be.
+        n_channels: usize,
+    },
+    /// A number out of range.
+    #[error(
+        "the {name} of channel {channel_idx} is {got}, wanted a finite number not below zero (a scale above)"
+    )]
+    Value {
+        /// Which number.
+        name: &'static str,
+        /// Position of the channel.
+        channel_idx: usize,
+        /// What it is.
+        got: f64,
+    },
+    /// No channel counts.
+    #[error("the weight of every channel is zero")]
+    NoWeight,
 }
 
 /// Whether a row of channel errors has a score: not all channels are absent.
@@ -222,13 +285,19 @@ mod tests {
             &fitted.prior,
             &[1.0 / 3.0, 0.06 / (0.102 + 1e-9) / 3.0, 1.0 / 3.0],
         );
-        assert!(fitted.is_valid(3) && !fitted.is_valid(2));
+        assert_eq!(fitted.check(3), Ok(()));
+        let error = fitted.check(2).unwrap_err().to_string();
+        assert!(
+            error.contains("3 numbers for the weight of 2 channels"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_perfect_model_has_scales_above_zero() {
         let fitted = Calibration::fit(vec![1.0], &[true], &[0.0, 0.0], &[0.0]);
-        assert!(fitted.is_valid(1) && fitted.scale[0] > 0.0);
+        assert_eq!(fitted.check(1), Ok(()));
+        assert!(fitted.scale[0] > 0.0);
     }
 
     #[test]

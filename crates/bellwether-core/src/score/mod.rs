@@ -5,5 +5,5 @@
 pub mod calibration;
 pub mod smoothing;
 
-pub use calibration::{Calibration, row_errors, window_errors};
+pub use calibration::{Calibration, CalibrationError, row_errors, window_errors};
 pub use smoothing::{CausalSmoother, Smoothing, TwoSidedSmoother};

@@ -44,7 +44,7 @@ impl Smoothing {
     }
 
     /// Whether the span is usable: from 1 to a million samples.
-    pub(crate) fn is_valid(self) -> bool {
+    pub fn is_valid(self) -> bool {
         1.0 <= self.span && self.span <= 1e6
     }
 }

@@ -14,6 +14,11 @@ impl Sha256 {
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }
+
+    /// The checksum of all that `hash` was fed.
+    pub(super) fn finish(hash: sha2::Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
 }
 
 impl fmt::Display for Sha256 {

@@ -3,10 +3,12 @@
 //! A bundle is a zip archive of exactly three parts, each stored as it is (no compression, hence no decompression
 //! bombs): `manifest.json`, `weights.safetensors` and `SHA256SUMS`, the list of checksums that
 //! `unzip model.bellwether && sha256sum -c SHA256SUMS` verifies. Timestamps and modes are fixed, so equal contents
-//! give equal bytes. What the manifest says is not known here, except for its `format_version`.
+//! give equal bytes. Here both are bytes, but for the manifest's `format_version`; what it says is read and written
+//! by [`manifest`].
 
 mod archive;
 mod checksum;
+pub mod manifest;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,131 @@
+//! What a bundle's `manifest.json` says: all of a detector but its weights, and where it comes from.
+//!
+//! The JSON is made to be read by people too; every number in it is the shortest text that reads back bit for bit.
+//! What cannot be kept so (a number that is not finite) is refused on writing, what contradicts itself on reading.
+
+mod check;
+mod fingerprint;
+mod record;
+mod wire;
+
+use bellwether_core::detect::DetectorParts;
+use bellwether_core::event::EventRuleError;
+use bellwether_core::time::Timestamp;
+use bellwether_core::transform::FitError;
+
+pub use fingerprint::fingerprint;
+pub use record::{CalibrationRecord, EpochRecord, ModeRecord, ModelManifest, SeriesRecord, TrainingRecord};
+
+use super::BundleError;
+use wire::ManifestV1;
+
+/// A detector without its weights, and its history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Name of the model.
+    pub name: String,
+    /// Version of bellwether that wrote the manifest.
+    pub bellwether_version: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// All but the model, ready for [`bellwether_core::detect::Detector::from_parts`].
+    pub detector: DetectorParts,
+    /// The shape of the network whose weights lie beside the manifest.
+    pub model: ModelManifest,
+    /// What it learnt from, and how.
+    pub training: TrainingRecord,
+    /// How its threshold was chosen, and what that rests on.
+    pub calibration: CalibrationRecord,
+}
+
+impl Manifest {
+    /// The manifest as JSON for people and programs, ending in a line feed; the same for equal manifests.
+    ///
+    /// # Errors
+    /// Where [`from_json_bytes`](Self::from_json_bytes) would refuse the result.
+    pub fn to_json_bytes(&self) -> Result<Vec<u8>, ManifestError> {
+        let DetectorParts {
+            pipeline,
+            causal,
+            retrospective,
+            ..
+        } = &self.detector;
+        for (path, calibrated) in [
+            ("detector.causal", causal),
+            ("detector.retrospective", retrospective),
+        ] {
+            wire::check_calibration(path, &calibrated.calibration, pipeline.n_channels())?;
+        }
+        let mut bytes = serde_json::to_vec_pretty(&ManifestV1::from(self))
+            .expect("text keys and plain values always have a JSON form");
+        bytes.push(b'\n');
+        // Reading it back is cheap, and the only proof that nobody will find the bundle broken later.
+        Self::from_json_bytes(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// The manifest in this JSON.
+    ///
+    /// # Errors
+    /// [`ManifestError`] naming the field that is absent, unknown, out of range or at odds with another.
+    pub fn from_json_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        super::check_format(bytes).map_err(|source| ManifestError::Format(Box::new(source)))?;
+        // From here on it is known that nothing follows the object.
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let wire: ManifestV1 = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            let source = error.into_inner();
+            ManifestError::Json { path, source }
+        })?;
+        let manifest = wire.manifest()?;
+        check::check(&manifest)?;
+        Ok(manifest)
+    }
+}
+
+/// Bytes are no manifest, or a manifest would make no sense to a reader.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// No JSON object with a `format_version` that this version of bellwether reads.
+    #[error(transparent)]
+    Format(Box<BundleError>),
+    /// A field is absent, unknown or of another type.
+    #[error("manifest.json: {path} cannot be read; get the original file")]
+    Json {
+        /// The field, as in `training.epochs[0].val_loss`.
+        path: String,
+        /// What was found and where.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A field is out of range or at odds with another.
+    #[error("manifest.json: {path} is {found}, wanted {want}; get the original file")]
+    Value {
+        /// The field.
+        path: String,
+        /// What it says.
+        found: String,
+        /// What it should say.
+        want: String,
+    },
+    /// The pipeline is none.
+    #[error("manifest.json: detector.pipeline is not usable; get the original file")]
+    Pipeline(#[from] FitError),
+    /// The event rule is none.
+    #[error("manifest.json: detector.events is not usable; get the original file")]
+    Events(#[from] EventRuleError),
+}
+
+impl ManifestError {
+    fn value(path: impl Into<String>, found: impl ToString, want: impl Into<String>) -> Self {
+        Self::Value {
+            path: path.into(),
+            found: found.to_string(),
+            want: want.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Laws of manifests: all numbers keep their bits, and nothing that could stand in a file makes us panic.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::{GOLDEN, manifest};
+use crate::bundle::manifest::Manifest;
+use crate::disk::tests::told;
+
+/// Any finite number above zero, of all magnitudes alike.
+fn positive() -> impl Strategy<Value = f64> {
+    // The bits of finite positive numbers are those from 1 to those of the largest.
+    (1..=f64::MAX.to_bits()).prop_map(f64::from_bits)
+}
+
+/// Places of a tree, as JSON pointers.
+fn pointers(tree: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match tree {
+        Value::Object(map) => map
+            .iter()
+            .for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), all)),
+        Value::Array(list) => {
+            for (idx, value) in list.iter().enumerate() {
+                pointers(value, &format!("{at}/{idx}"), all);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (0..9_u64).prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z]{1,4}", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// What is accepted is also written, and reads back.
+fn refused_or_whole(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Ok(manifest) = Manifest::from_json_bytes(bytes) {
+        let again = manifest
+            .to_json_bytes()
+            .map_err(|error| TestCaseError::fail(told(&error)))?;
+        prop_assert_eq!(Manifest::from_json_bytes(&again).unwrap(), manifest);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn numbers_of_all_magnitudes_keep_their_bits(numbers in [positive(), positive(), positive()]) {
+        let written = manifest(numbers);
+        let read = Manifest::from_json_bytes(&written.to_json_bytes().unwrap()).unwrap();
+        for (got, want) in read.detector.causal.calibration.scale.iter().zip(numbers) {
+            prop_assert_eq!(got.to_bits(), want.to_bits());
+        }
+        for (got, want) in read.detector.pipeline.scales().iter().zip(numbers) {
+            prop_assert_eq!(got.offset.to_bits(), (-want).to_bits());
+        }
+        prop_assert_eq!(read, written);
+    }
+
+    #[test]
+    fn no_change_of_a_value_panics(place in any::<prop::sample::Index>(), value in any_value()) {
+        let mut tree: Value = serde_json::from_str(GOLDEN).unwrap();
+        let mut all = Vec::new();
+        pointers(&tree, "", &mut all);
+        *tree.pointer_mut(&all[place.index(all.len())]).unwrap() = value;
+        refused_or_whole(tree.to_string().as_bytes())?;
+    }
+
+    #[test]
+    fn no_change_of_a_byte_panics(at in any::<prop::sample::Index>(), byte: u8, n_cut in 0..3_usize) {
+        let mut bytes = GOLDEN.as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        let end = (at + n_cut).min(bytes.len());
+        bytes.splice(at..end, [byte]);
+        refused_or_whole(&bytes)?;
+    }
+}
