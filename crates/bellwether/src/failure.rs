@@ -31,6 +31,15 @@ impl Failure {
         Self::Failed(text.into().into())
     }
 
+    /// The same failure, with what was being done in front.
+    pub(crate) fn in_context(self, doing: &str) -> Self {
+        match self {
+            Self::Failed(error) => Self::message(format!("{doing}: {}", chain(&*error))),
+            Self::Misfit(error) => Self::Misfit(format!("{doing}: {}", chain(&*error)).into()),
+            other => other,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Failed(_) => 1,

@@ -1,15 +1,15 @@
 //! The binary: flags, wiring, exit codes. The one place that names concrete types of every crate.
 //!
 //! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
-//! of data; [`output`] is how answers are shown, [`failure`] how errors are.
+//! of data and [`artifact`] a bundle of a detector; [`output`] is how answers are shown, [`failure`] how errors are.
 
+mod artifact;
 mod bench;
 mod cli;
 mod commands;
 mod failure;
 mod fitting;
 mod output;
-#[expect(dead_code, unused_imports, reason = "wired next")]
 mod report;
 
 use std::process::ExitCode;

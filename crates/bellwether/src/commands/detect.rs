@@ -1,8 +1,499 @@
-//! `detect`: being written.
-use crate::cli::DetectArgs;
-use crate::failure::Failure;
-use crate::output::Output;
+//! `detect`: score every sample, find events, say because of which channels.
 
-pub(crate) fn run(_args: &DetectArgs, _output: &Output) -> Result<(), Failure> {
-    Err(Failure::message("detect is being written"))
+use std::io::Write;
+use std::path::Path;
+
+use bellwether_core::detect::{Detector, Mode, Scores};
+use bellwether_core::event::Event;
+use bellwether_core::frame::{Frame, SeriesId};
+use bellwether_core::time::{Timestamp, humane};
+use bellwether_store::read::Recording;
+use bellwether_store::write::{AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, WriteError};
+use serde_json::{Value, json};
+
+use crate::artifact::{self, Loaded};
+use crate::cli::DetectArgs;
+use crate::commands::{looking, read};
+use crate::failure::Failure;
+use crate::output::{Output, Rows};
+
+/// A series with what was found in it.
+pub(crate) struct Judged {
+    pub(crate) recording: Recording,
+    pub(crate) scores: Scores,
+}
+
+pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
+    check_formats(args)?;
+    let loaded = artifact::load(&args.model, args.threads.n())?;
+    let recordings = read(&args.data, output)?;
+    let judged = judge(&loaded, recordings, args.mode, output)?;
+    let channels = channel_names(&loaded.detector);
+    if let Some(path) = &args.output {
+        write_rows(path, &judged, &channels, output)?;
+    }
+    if let Some(path) = &args.events {
+        write_events(path, &judged, &channels)?;
+    }
+    if let Some(path) = &args.expected {
+        write_expected(path, &loaded.detector, &judged, args.mode, &channels)?;
+    }
+    if let Some(path) = &args.report {
+        let report = looking::report(&loaded, &judged, args.mode, None, None)?;
+        looking::write(path, &report)?;
+        output.note(&format!("report: {}", path.display()));
+    }
+    if args.output.as_deref() != Some(Path::new("-")) {
+        if args.sweep {
+            sweep(&judged, &loaded.detector, output)?
+        } else {
+            answer(&loaded, &judged, &channels, output)?
+        }
+    }
+    let n_events: usize = judged.iter().map(|series| series.scores.events.len()).sum();
+    if args.fail_on_event && n_events > 0 {
+        return Err(Failure::Gate(format!(
+            "{n_events} events found (--fail-on-event)"
+        )));
+    }
+    Ok(())
+}
+
+/// Every file's format is known before the work begins.
+fn check_formats(args: &DetectArgs) -> Result<(), Failure> {
+    let is_stdout = |path: &Path| path == Path::new("-");
+    let files = args
+        .output
+        .iter()
+        .filter(|path| !is_stdout(path))
+        .chain(&args.events)
+        .chain(&args.expected);
+    for path in files {
+        TableFormat::of_path(path).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Scores every series.
+pub(crate) fn judge(
+    loaded: &Loaded,
+    recordings: Vec<Recording>,
+    mode: Mode,
+    output: &Output,
+) -> Result<Vec<Judged>, Failure> {
+    let bar = output.progress(recordings.len() as u64, "scoring");
+    let mut judged = Vec::new();
+    for recording in recordings {
+        bar.set_message(recording.name.clone());
+        let series = SeriesId::new(recording.name.as_str());
+        let scores = loaded
+            .detector
+            .score(&series, recording.frame.clone(), mode)
+            .map_err(|error| {
+                Failure::misfit(error)
+                    .in_context(&format!("{} does not fit {}", recording.name, loaded.reference))
+            })?;
+        for note in about(&recording, &scores, &loaded.detector) {
+            output.note(&note);
+        }
+        judged.push(Judged { recording, scores });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(judged)
+}
+
+/// What a reader of the scores should know besides.
+fn about(recording: &Recording, scores: &Scores, detector: &Detector) -> Vec<String> {
+    let name = &recording.name;
+    let mut notes = Vec::new();
+    if !scores.ignored.is_empty() {
+        let ignored: Vec<_> = scores.ignored.iter().map(|channel| channel.name()).collect();
+        notes.push(format!(
+            "note: {name}: columns that the model does not know are left out: {}",
+            ignored.join(", ")
+        ));
+    }
+    let unscored = scores.unscored;
+    if unscored.n_missing > 0 {
+        notes.push(format!(
+            "note: {name}: {} samples have no score, less than half of their window was measured",
+            unscored.n_missing
+        ));
+    }
+    if unscored.n_filling == recording.frame.n_samples() {
+        notes.push(format!(
+            "note: {name}: no sample has a score: the {} samples do not fill a window of {} without a gap",
+            recording.frame.n_samples(),
+            detector.window_len()
+        ));
+    }
+    notes
+}
+
+pub(crate) fn channel_names(detector: &Detector) -> Vec<String> {
+    detector
+        .pipeline()
+        .schema()
+        .channels()
+        .iter()
+        .map(|channel| channel.name().to_owned())
+        .collect()
+}
+
+/// Opens `path` for a table, or stdout as CSV for `-`.
+fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<AtomicFile>, Failure> {
+    Ok(TableWriter::new(
+        AtomicFile::create(path)?,
+        TableFormat::of_path(path)?,
+        columns,
+    )?)
+}
+
+/// One row per input sample, in input order.
+fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
+    let with_series = judged.iter().any(|series| series.recording.series.is_some());
+    let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
+    if with_series {
+        columns.push(Column::new("series", ColumnKind::Text));
+    }
+    columns.extend([
+        Column::new("score", ColumnKind::Real).optional(),
+        Column::new("is_anomaly", ColumnKind::Integer).optional(),
+        Column::new("event", ColumnKind::Text).optional(),
+        Column::new("top_channel", ColumnKind::Text).optional(),
+        Column::new("top_share", ColumnKind::Real).optional(),
+    ]);
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let mut writer = TableWriter::new(&mut bytes, TableFormat::Csv, columns)?;
+        fill_rows(&mut writer, judged, channels, with_series)?;
+        writer.finish()?;
+        return output.write(&String::from_utf8_lossy(&bytes));
+    }
+    let mut writer = table(path, columns)?;
+    fill_rows(&mut writer, judged, channels, with_series)?;
+    Ok(writer.finish()?.commit()?)
+}
+
+fn fill_rows<W: Write + Send>(
+    writer: &mut TableWriter<W>,
+    judged: &[Judged],
+    channels: &[String],
+    with_series: bool,
+) -> Result<(), WriteError> {
+    // Each series' rows are in order; the series may be interleaved in the input.
+    let mut next = vec![0; judged.len()];
+    let position = |series: usize, row: usize| judged[series].recording.rows.position(row);
+    let n_rows: usize = judged.iter().map(|series| series.recording.rows.n_rows()).sum();
+    let mut current = 0;
+    for _ in 0..n_rows {
+        let is_done = |series: usize, row: usize| row >= judged[series].recording.rows.n_rows();
+        // The series of the row before goes on most of the time.
+        let wanted = (0..judged.len())
+            .filter(|&series| !is_done(series, next[series]))
+            .min_by_key(|&series| (position(series, next[series]), usize::from(series != current)));
+        let Some(series) = wanted else { break };
+        current = series;
+        let Judged { recording, scores } = &judged[series];
+        let row = next[series];
+        next[series] += 1;
+        let sample = recording.rows.sample_idx(row);
+        let score = scores.score[sample];
+        let event = scores.event[sample].map(|event| event.to_string());
+        let top = scores.top[sample];
+        let mut cells = vec![Cell::Text(recording.rows.time_text(row))];
+        if with_series {
+            cells.push(Cell::Text(&recording.name));
+        }
+        cells.push(Cell::Real(score));
+        cells.push(
+            scores
+                .is_anomaly(sample)
+                .map_or(Cell::Missing, |is| Cell::Integer(i64::from(is))),
+        );
+        cells.push(Cell::text(event.as_deref()));
+        cells.push(Cell::text(top.map(|top| channels[top.channel_idx].as_str())));
+        cells.push(top.map_or(Cell::Missing, |top| Cell::Real(top.share)));
+        writer.row(&cells)?;
+    }
+    Ok(())
+}
+
+/// Channels with their shares, largest first: `name=share;name=share`, summing to 1.
+fn shares_text(event: &Event, channels: &[String]) -> String {
+    let shares = shares(event, channels);
+    shares
+        .iter()
+        .map(|(name, share)| format!("{name}={share:.6}"))
+        .collect::<Vec<_>>()
+        .join(";")
+}
+
+/// Channels with their shares of the event, largest first; they sum to 1.
+pub(crate) fn shares(event: &Event, channels: &[String]) -> Vec<(String, f64)> {
+    let mut shares: Vec<(String, f64)> = channels
+        .iter()
+        .cloned()
+        .zip(event.shares.iter().copied())
+        .collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    shares
+}
+
+fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
+    let columns = vec![
+        Column::new("event", ColumnKind::Text),
+        Column::new("series", ColumnKind::Text),
+        Column::new("start", ColumnKind::Text),
+        Column::new("end", ColumnKind::Text),
+        Column::new("peak_time", ColumnKind::Text),
+        Column::new("peak_score", ColumnKind::Real),
+        Column::new("samples", ColumnKind::Integer),
+        Column::new("severity", ColumnKind::Real),
+        Column::new("kind", ColumnKind::Text),
+        Column::new("channels", ColumnKind::Text),
+    ];
+    let mut writer = table(path, columns)?;
+    for Judged { recording, scores } in judged {
+        for event in &scores.events {
+            let text = |at: Timestamp| time_text(recording, at);
+            writer.row(&[
+                Cell::Text(&event.id.to_string()),
+                Cell::Text(&recording.name),
+                Cell::Text(text(event.start)),
+                Cell::Text(text(event.end)),
+                Cell::Text(text(event.peak_time)),
+                Cell::Real(event.peak_score),
+                Cell::Integer(event.n_samples as i64),
+                Cell::Real(event.severity()),
+                Cell::Text(KIND),
+                Cell::Text(&shares_text(event, channels)),
+            ])?;
+        }
+    }
+    Ok(writer.finish()?.commit()?)
+}
+
+/// Events are not told apart by kind yet.
+pub(crate) const KIND: &str = "anomaly";
+
+/// The instant of a sample as it stands in the input.
+fn time_text(recording: &Recording, at: Timestamp) -> &str {
+    let sample = recording.frame.time().partition_point(|&time| time < at);
+    let (mut low, mut high) = (sample, recording.rows.n_rows() - 1);
+    // Rows are never before their sample; repeated times push them behind it.
+    while low < high {
+        let middle = (low + high) / 2;
+        if recording.rows.sample_idx(middle) < sample {
+            low = middle + 1
+        } else {
+            high = middle
+        }
+    }
+    recording.rows.time_text(low)
+}
+
+/// Rows whose expected values are asked for at once.
+const EXPECTED_ROWS: usize = 4096;
+
+fn write_expected(
+    path: &Path,
+    detector: &Detector,
+    judged: &[Judged],
+    mode: Mode,
+    channels: &[String],
+) -> Result<(), Failure> {
+    let with_series = judged.iter().any(|series| series.recording.series.is_some());
+    let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
+    if with_series {
+        columns.push(Column::new("series", ColumnKind::Text));
+    }
+    columns.push(Column::new("channel", ColumnKind::Text));
+    let reals = ["value", "expected", "lower", "upper", "share"];
+    columns.extend(reals.map(|name| Column::new(name, ColumnKind::Real).optional()));
+    let mut writer = table(path, columns)?;
+    for Judged { recording, .. } in judged {
+        let frame = &recording.frame;
+        let shares = all_shares(detector, recording, mode)?;
+        let order = column_order(frame, channels);
+        for first in (0..frame.n_samples()).step_by(EXPECTED_ROWS) {
+            let rows = first..(first + EXPECTED_ROWS).min(frame.n_samples());
+            let expected = detector
+                .expected(frame, rows.clone(), mode)
+                .map_err(Failure::misfit)?;
+            for row in rows {
+                let text = time_text(recording, frame.time()[row]);
+                let sample = frame.sample(row);
+                for (idx, channel) in channels.iter().enumerate() {
+                    let at = (row - first) * channels.len() + idx;
+                    let mut cells = vec![Cell::Text(text)];
+                    if with_series {
+                        cells.push(Cell::Text(&recording.name));
+                    }
+                    cells.push(Cell::Text(channel));
+                    cells.push(Cell::Real(sample.values[order[idx]]));
+                    cells.push(Cell::Real(expected.expected[at]));
+                    cells.push(Cell::Real(expected.lower[at]));
+                    cells.push(Cell::Real(expected.upper[at]));
+                    cells.push(Cell::Real(f64::from(shares[row * channels.len() + idx])));
+                    writer.row(&cells)?;
+                }
+            }
+        }
+    }
+    Ok(writer.finish()?.commit()?)
+}
+
+/// Where the detector's channels stand in the frame.
+pub(crate) fn column_order(frame: &Frame, channels: &[String]) -> Vec<usize> {
+    let place = |name: &String| frame.schema().channel_idx(name);
+    channels
+        .iter()
+        .map(|name| place(name).expect("the frame was scored, so it has every channel"))
+        .collect()
+}
+
+/// Shares of all channels for each row, `[n_samples, n_channels]`; NaN where a row has no score.
+fn all_shares(detector: &Detector, recording: &Recording, mode: Mode) -> Result<Vec<f32>, Failure> {
+    let n = detector.pipeline().n_channels();
+    let mut shares = vec![f32::NAN; recording.frame.n_samples() * n];
+    let series = SeriesId::new(recording.name.as_str());
+    detector
+        .score_with(&series, recording.frame.clone(), mode, &mut |row| {
+            let of_row = &mut shares[row.row_idx * n..(row.row_idx + 1) * n];
+            for (to, share) in of_row.iter_mut().zip(row.shares) {
+                *to = *share as f32;
+            }
+        })
+        .map_err(Failure::misfit)?;
+    Ok(shares)
+}
+
+/// The events on stdout, a summary on stderr.
+fn answer(loaded: &Loaded, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
+    let mut rows = Rows::new(&[
+        "event",
+        "series",
+        "start",
+        "end",
+        "samples",
+        "peak_score",
+        "severity",
+        "channels",
+    ]);
+    let (mut events, mut series) = (Vec::new(), Vec::new());
+    for Judged { recording, scores } in judged {
+        for event in &scores.events {
+            let shares = shares(event, channels);
+            let top: Vec<String> = shares
+                .iter()
+                .take(3)
+                .filter(|(_, share)| *share >= 0.01)
+                .map(|(name, share)| format!("{name} {:.0}%", share * 100.0))
+                .collect();
+            let (start, end) = (time_text(recording, event.start), time_text(recording, event.end));
+            rows.push(vec![
+                json!(event.id.to_string()),
+                json!(recording.name),
+                json!(start),
+                json!(end),
+                json!(event.n_samples),
+                json!(event.peak_score),
+                json!(event.severity()),
+                json!(top.join(", ")),
+            ]);
+            let all: serde_json::Map<String, Value> = shares
+                .into_iter()
+                .map(|(name, share)| (name, json!(share)))
+                .collect();
+            events.push(json!({
+                "event": event.id.to_string(),
+                "series": recording.name,
+                "start": start,
+                "end": end,
+                "peak_time": time_text(recording, event.peak_time),
+                "peak_score": event.peak_score,
+                "samples": event.n_samples,
+                "severity": event.severity(),
+                "kind": KIND,
+                "is_open": event.is_open,
+                "channels": all,
+            }));
+        }
+        series.push(summary(recording, scores));
+    }
+    let n_samples: usize = judged
+        .iter()
+        .map(|series| series.recording.frame.n_samples())
+        .sum();
+    output.note(&format!(
+        "{}: {} events in {n_samples} samples of {} series",
+        loaded.reference,
+        events.len(),
+        judged.len()
+    ));
+    if events.is_empty() && output.format() == crate::cli::Format::Table {
+        return Ok(());
+    }
+    let document = json!({
+        "model": loaded.reference,
+        "mode": judged.first().map(|series| series.scores.mode.to_string()),
+        "threshold": loaded.detector.calibrated(judged.first().map_or(Mode::Causal, |s| s.scores.mode)).threshold.error(),
+        "events": events,
+        "series": series,
+    });
+    output.answer(&document, &rows)
+}
+
+fn summary(recording: &Recording, scores: &Scores) -> Value {
+    let worst = scores.score.iter().copied().fold(f64::NAN, f64::max);
+    json!({
+        "series": recording.name,
+        "samples": recording.frame.n_samples(),
+        "scored": scores.score.iter().filter(|score| !score.is_nan()).count(),
+        "filling": scores.unscored.n_filling,
+        "missing": scores.unscored.n_missing,
+        "anomalous": scores.score.iter().filter(|&&score| score >= 1.0).count(),
+        "events": scores.events.len(),
+        "worst_score": worst,
+    })
+}
+
+/// Thresholds of the sweep, as multiples of the stored one.
+const SWEEP: [f64; 13] = [
+    0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 10.0,
+];
+
+/// How many events each threshold would give.
+fn sweep(judged: &[Judged], detector: &Detector, output: &Output) -> Result<(), Failure> {
+    let rule = &detector.parts().events;
+    let watched: f64 = judged
+        .iter()
+        .map(|series| {
+            let cadence = series.recording.frame.schema().cadence().as_secs_f64();
+            series.scores.score.iter().filter(|score| !score.is_nan()).count() as f64 * cadence
+        })
+        .sum();
+    let weeks = watched / (7.0 * 86_400.0);
+    let mut rows = Rows::new(&["threshold", "events", "events_per_week", "share_anomalous"]);
+    for factor in SWEEP {
+        let (mut events, mut above, mut scored) = (0, 0, 0);
+        for Judged { scores, .. } in judged {
+            events += rule.count(&scores.score, factor, |row| row == 0);
+            above += scores.score.iter().filter(|&&score| score >= factor).count();
+            scored += scores.score.iter().filter(|score| !score.is_nan()).count();
+        }
+        rows.push(vec![
+            json!(factor),
+            json!(events),
+            json!(events as f64 / weeks),
+            json!(above as f64 / f64::from(u32::try_from(scored.max(1)).unwrap_or(u32::MAX))),
+        ]);
+    }
+    let span = humane(std::time::Duration::from_secs_f64(watched));
+    output.note(&format!(
+        "thresholds are multiples of the stored one; {span} of scored data"
+    ));
+    output.answer(&json!({ "sweep": rows.objects(), "watched_s": watched }), &rows)
 }

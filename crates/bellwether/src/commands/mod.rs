@@ -5,6 +5,7 @@ mod demo;
 mod detect;
 mod evaluate;
 mod generate;
+mod looking;
 mod models;
 mod quality;
 mod speed;
@@ -45,7 +46,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
 }
 
 /// The registry that the flags name, else `$BELLWETHER_HOME`, else the platform's data folder.
-fn registry(args: &RegistryArgs) -> Result<Registry, Failure> {
+pub(crate) fn registry(args: &RegistryArgs) -> Result<Registry, Failure> {
     Ok(Registry::open(
         args.registry.clone().map_or_else(default_registry, Ok)?,
     )?)

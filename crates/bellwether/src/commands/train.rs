@@ -1,8 +1,438 @@
-//! `train`: being written.
-use crate::cli::TrainArgs;
-use crate::failure::Failure;
-use crate::output::Output;
+//! `train`: learn what is normal, publish it as a version of a model.
 
-pub(crate) fn run(_args: TrainArgs, _output: &Output) -> Result<(), Failure> {
-    Err(Failure::message("train is being written"))
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bellwether_core::detect::ModeReport;
+use bellwether_core::frame::Frame;
+use bellwether_core::time::{Timestamp, humane};
+use bellwether_nn::{Kernels, Progress, TrainEnd};
+use bellwether_store::bundle::manifest::{
+    CalibrationRecord, EpochRecord, Manifest, SeriesRecord, TrainingRecord, fingerprint,
+};
+use bellwether_store::read::Recording;
+use bellwether_store::registry::{ModelName, Registry, Version};
+use bellwether_store::write::AtomicFile;
+use serde_json::{Value, json};
+
+use crate::artifact;
+use crate::cli::TrainArgs;
+use crate::commands::{now, read, registry};
+use crate::failure::Failure;
+use crate::fitting::{self, FitSpec, Fitted};
+use crate::output::{Output, Rows};
+
+pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
+    let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    if let Some(column) = &args.group_by {
+        args.data.reading.series_column = Some(column.clone());
+    }
+    // Opened before the work: a registry that cannot be used is no surprise for the end of it.
+    let registry = registry(&args.registry)?;
+    let recordings = read(&args.data, output)?;
+    let mut jobs: Vec<(ModelName, Vec<Recording>)> = Vec::new();
+    if args.group_by.is_some() {
+        for recording in recordings {
+            jobs.push((group_name(&args.name, &recording.name)?, vec![recording]));
+        }
+    } else {
+        jobs.push((args.name.clone(), recordings));
+    }
+    let interrupt = interrupt_flag();
+    let mut log = args.log.as_deref().map(AtomicFile::create).transpose()?;
+    let (mut rows, mut answers) = (Rows::new(&KEYS), Vec::new());
+    for (name, recordings) in jobs {
+        let job = Job {
+            name: &name,
+            args: &args,
+            spec: &spec,
+            registry: &registry,
+            interrupt: &interrupt,
+        };
+        let published = job.run(recordings, log.as_mut(), output)?;
+        rows.push(published.row());
+        answers.push(published.json());
+        if interrupt.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    if let Some(log) = log {
+        log.commit()?;
+    }
+    match answers.as_slice() {
+        [only] => output.answer(only, &rows)?,
+        _ => output.answer(&answers, &rows)?,
+    }
+    if interrupt.load(Ordering::Relaxed) {
+        return Err(Failure::Interrupted(
+            "interrupted: the best weights so far were published".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+const KEYS: [&str; 8] = [
+    "model",
+    "channels",
+    "window",
+    "weights",
+    "epochs",
+    "val_loss",
+    "threshold",
+    "alarms_per_week",
+];
+
+/// A flag that Ctrl-C raises; a second Ctrl-C ends the program at once.
+fn interrupt_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    // Without a handler Ctrl-C ends the program as it always does.
+    let _ = ctrlc::set_handler(move || {
+        if raised.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    flag
+}
+
+/// `NAME-VALUE` with what a name may not hold replaced.
+fn group_name(name: &ModelName, group: &str) -> Result<ModelName, Failure> {
+    let tidy = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let text = format!("{name}-{}", group.chars().map(tidy).collect::<String>());
+    text.parse().map_err(|error| {
+        Failure::Usage(format!(
+            "--group-by: the group {group:?} makes no model name: {error}"
+        ))
+    })
+}
+
+/// One model to train.
+struct Job<'a> {
+    name: &'a ModelName,
+    args: &'a TrainArgs,
+    spec: &'a FitSpec,
+    registry: &'a Registry,
+    interrupt: &'a AtomicBool,
+}
+
+/// A version as it was published.
+struct Published {
+    name: ModelName,
+    version: Version,
+    manifest: Manifest,
+    val_loss: f64,
+    seconds: f64,
+}
+
+impl Job<'_> {
+    fn run(
+        &self,
+        recordings: Vec<Recording>,
+        log: Option<&mut AtomicFile>,
+        output: &Output,
+    ) -> Result<Published, Failure> {
+        let mut series = Vec::new();
+        let mut records = Vec::new();
+        let mut n_labelled = 0;
+        for recording in recordings {
+            let name = recording.name.clone();
+            let n_rows = self.n_training_rows(&recording);
+            n_labelled += labelled_samples(&recording, n_rows);
+            let frames = self.pieces(recording, n_rows, output)?;
+            if let (Some(first), Some(last)) = (frames.first(), frames.last()) {
+                records.push(SeriesRecord {
+                    name,
+                    n_samples: frames.iter().map(Frame::n_samples).sum(),
+                    start: first.time()[0],
+                    end: last.time()[last.n_samples() - 1],
+                });
+                series.push(frames);
+            }
+        }
+        if series.is_empty() {
+            return Err(Failure::message(
+                "no training rows are left: look at --until, --rows and --exclude",
+            ));
+        }
+        if n_labelled > 0 {
+            output.note(&format!(
+                "note: {n_labelled} training rows are labelled anomalous; labels are never learnt from: \
+                 leave such rows out with --exclude or --rows"
+            ));
+        }
+        let data_fingerprint = {
+            let frames: Vec<Frame> = series.iter().flatten().cloned().collect();
+            fingerprint(&frames)
+        };
+        let (fitted, seconds) = self.fit(series, log, output)?;
+        self.publish(fitted, data_fingerprint, records, seconds, output)
+    }
+
+    fn n_training_rows(&self, recording: &Recording) -> usize {
+        let time = recording.frame.time();
+        match (self.args.until, self.args.rows) {
+            (Some(until), _) => time.partition_point(|&at| at < until),
+            // Rows are those of the file; rows that repeat a time share a sample.
+            (_, Some(rows)) if rows.get() < recording.rows.n_rows() => recording.rows.sample_idx(rows.get()),
+            _ => time.len(),
+        }
+    }
+
+    /// The training part without what is excluded, as frames in the order of time.
+    fn pieces(&self, recording: Recording, n_rows: usize, output: &Output) -> Result<Vec<Frame>, Failure> {
+        let Recording { name, frame, .. } = recording;
+        let n_samples = frame.n_samples();
+        let Some(frame) = frame.split_at(n_rows).0 else {
+            output.note(&format!(
+                "note: {name}: none of its {n_samples} rows is in the training part"
+            ));
+            return Ok(Vec::new());
+        };
+        if self.args.exclude.is_empty() {
+            return Ok(vec![frame]);
+        }
+        let is_excluded = |at: Timestamp| self.args.exclude.iter().any(|&(from, to)| from <= at && at < to);
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for (idx, &at) in frame.time().iter().enumerate() {
+            if is_excluded(at) {
+                if start < idx {
+                    pieces.push(frame.slice(start..idx)?);
+                }
+                start = idx + 1;
+            }
+        }
+        if start < frame.n_samples() {
+            pieces.push(frame.slice(start..frame.n_samples())?);
+        }
+        let n_left: usize = pieces.iter().map(Frame::n_samples).sum();
+        output.note(&format!(
+            "note: {name}: {} rows excluded",
+            frame.n_samples() - n_left
+        ));
+        Ok(pieces)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "training time is told and may be limited"
+    )]
+    fn fit(
+        &self,
+        series: Vec<Vec<Frame>>,
+        mut log: Option<&mut AtomicFile>,
+        output: &Output,
+    ) -> Result<(Fitted, f64), Failure> {
+        let start = Instant::now();
+        let bar = output.progress(0, "training");
+        let mut log_error = None;
+        let fitted = fitting::fit(series, self.spec, &mut |progress: &Progress| {
+            bar.set_length((progress.n_epochs * progress.n_steps) as u64);
+            bar.set_position((progress.epoch * progress.n_steps + progress.n_steps_done) as u64);
+            if let Some(epoch) = &progress.epoch_report {
+                bar.set_message(format!("epoch {} loss {:.2e}", epoch.epoch + 1, epoch.val_loss));
+                let line = json!({
+                    "model": self.name.to_string(),
+                    "epoch": epoch.epoch,
+                    "train_loss": epoch.train_loss,
+                    "val_loss": epoch.val_loss,
+                    "learning_rate": epoch.learning_rate,
+                    "gradient_norm": epoch.gradient_norm,
+                    "is_best": epoch.is_best,
+                    "windows": progress.n_windows_done,
+                    "seconds": start.elapsed().as_secs_f64(),
+                });
+                output.detail(&line.to_string());
+                if let Some(log) = log.as_mut() {
+                    log_error = writeln!(log, "{line}").err();
+                }
+            }
+            let is_late = self.args.fit.max_time.is_some_and(|most| start.elapsed() >= most);
+            if is_late || log_error.is_some() || self.interrupt.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        bar.finish_and_clear();
+        match (log_error, &self.args.log) {
+            (Some(error), Some(path)) => Err(cannot_log(path, &error)),
+            _ => Ok((fitted, start.elapsed().as_secs_f64())),
+        }
+    }
+
+    fn publish(
+        &self,
+        fitted: Fitted,
+        data_fingerprint: String,
+        series: Vec<SeriesRecord>,
+        seconds: f64,
+        output: &Output,
+    ) -> Result<Published, Failure> {
+        for note in &fitted.notes {
+            output.note(&format!("note: {note}"));
+        }
+        let manifest = self.manifest(&fitted, data_fingerprint, series, seconds);
+        let bundle = artifact::bundle(&manifest, fitted.model.weights())?;
+        let summary = json!({
+            "architecture": manifest.model.architecture,
+            "network": fitted.model.architecture().to_string(),
+            "channels": fitted.detector.pipeline().n_channels(),
+            "window": manifest.model.window_len,
+            "threshold": fitted.detector.parts().causal.threshold.error(),
+            "rule": manifest.calibration.rule,
+            "samples": manifest.training.n_samples,
+        });
+        let version = self
+            .registry
+            .publish(self.name, &bundle, summary, manifest.created_at)?;
+        let report = &fitted.training;
+        let val_loss = report
+            .epochs
+            .get(report.best_epoch)
+            .map_or(f64::NAN, |epoch| epoch.val_loss);
+        output.note(&said_of_threshold(&fitted.calibration.causal));
+        let seconds_text = humane(Duration::from_secs_f64(seconds));
+        output.note(&format!("published {}@{version} after {seconds_text}", self.name));
+        if version != self.registry.show(self.name)?.champion() {
+            output.note(&format!(
+                "{0} still stands for the version promoted before; `bellwether models promote {0}@{version}` \
+                 makes this one its champion",
+                self.name
+            ));
+        }
+        Ok(Published {
+            name: self.name.clone(),
+            version,
+            manifest,
+            val_loss,
+            seconds,
+        })
+    }
+
+    fn manifest(
+        &self,
+        fitted: &Fitted,
+        data_fingerprint: String,
+        series: Vec<SeriesRecord>,
+        seconds: f64,
+    ) -> Manifest {
+        let report = &fitted.training;
+        let epochs = report.epochs.iter().map(|epoch| EpochRecord {
+            epoch: epoch.epoch,
+            train_loss: epoch.train_loss,
+            val_loss: epoch.val_loss,
+            learning_rate: epoch.learning_rate,
+        });
+        Manifest {
+            name: self.name.to_string(),
+            bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
+            created_at: now(),
+            detector: fitted.detector.parts().clone(),
+            model: artifact::describe(&fitted.model, Kernels::detect()),
+            training: TrainingRecord {
+                data_fingerprint,
+                n_samples: series.iter().map(|series| series.n_samples).sum(),
+                series,
+                n_train_windows: report.n_train_windows,
+                n_val_windows: report.n_val_windows,
+                epochs: epochs.collect(),
+                best_epoch: report.best_epoch,
+                end: match report.end {
+                    TrainEnd::Done => "done",
+                    TrainEnd::EarlyStop => "early stop",
+                    TrainEnd::Stopped => "stopped",
+                }
+                .to_owned(),
+                seed: self.spec.train.seed,
+                settings: self.settings(),
+                seconds: Some(seconds),
+            },
+            calibration: CalibrationRecord::new(&self.spec.threshold, &fitted.calibration),
+        }
+    }
+
+    /// What was asked for, as it was understood.
+    fn settings(&self) -> Value {
+        let fit = &self.args.fit;
+        json!({
+            "data": self.args.data.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "architecture": fit.architecture,
+            "stride": fit.stride,
+            "scaler": fit.scaler.name(),
+            "batch": fit.batch,
+            "lr": fit.lr,
+            "val_share": fit.val_share,
+            "rows": self.args.rows,
+            "until": self.args.until.map(|at| at.to_string()),
+            "exclude": self.args.exclude.iter().map(|(from, to)| format!("{from}/{to}")).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn labelled_samples(recording: &Recording, n_samples: usize) -> usize {
+    let Some(labels) = &recording.labels else { return 0 };
+    let rows = labels.iter().enumerate();
+    rows.filter(|&(row, &label)| label && recording.rows.sample_idx(row) < n_samples)
+        .count()
+}
+
+fn cannot_log(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::message(format!(
+        "cannot write the log {}: {error}; free space or give another --log",
+        path.display()
+    ))
+}
+
+/// One sentence on where the threshold comes from.
+fn said_of_threshold(report: &ModeReport) -> String {
+    let threshold = &report.threshold;
+    let mut text = format!(
+        "threshold {:.3} on {} held-out rows",
+        threshold.threshold.error(),
+        report.n_scored
+    );
+    if let Some(support) = &threshold.support {
+        text += &format!("; {support}");
+    }
+    if let Some(fallback) = &threshold.fallback {
+        text += &format!("; {fallback}");
+    }
+    text
+}
+
+impl Published {
+    fn json(&self) -> Value {
+        let calibration = &self.manifest.calibration.causal;
+        json!({
+            "model": format!("{}@{}", self.name, self.version),
+            "name": self.name.to_string(),
+            "version": self.version.to_string(),
+            "channels": self.manifest.detector.pipeline.n_channels(),
+            "window": self.manifest.model.window_len,
+            "weights": self.manifest.model.n_weights,
+            "epochs": self.manifest.training.epochs.len(),
+            "val_loss": self.val_loss,
+            "threshold": self.manifest.detector.causal.threshold.error(),
+            "threshold_rule": self.manifest.calibration.rule,
+            "threshold_support": calibration.support,
+            "alarms_per_week": calibration.alarms_per_week,
+            "seconds": self.seconds,
+        })
+    }
+
+    fn row(&self) -> Vec<Value> {
+        let json = self.json();
+        KEYS.iter().map(|key| json[*key].clone()).collect()
+    }
 }
