@@ -150,7 +150,7 @@ pub(crate) mod tests {
         let path = dir.path().join("a");
         write_atomic(&path, b"old").unwrap();
         write_atomic(&path, b"new").unwrap();
-        assert_eq!(read(&path, 3).unwrap(), b"new");
+        assert_eq!(read_bounded(&path, 3).unwrap(), b"new");
         // The target is a folder that is not empty: the rename fails after everything was written.
         let folder = dir.path().join("b");
         fs::create_dir_all(folder.join("inner")).unwrap();
@@ -169,14 +169,14 @@ pub(crate) mod tests {
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         };
         check(
-            read(&dir.path().join("none"), 9).map(drop),
+            read_bounded(&dir.path().join("none"), 9).map(drop),
             ["cannot read", "none"],
         );
         check(
-            read(dir.path(), 9).map(drop),
+            read_bounded(dir.path(), 9).map(drop),
             ["cannot read", "not a regular file"],
         );
-        check(read(&file, 4).map(drop), ["5 bytes", "at most 4"]);
+        check(read_bounded(&file, 4).map(drop), ["5 bytes", "at most 4"]);
         check(write_atomic(&file.join("below"), b""), ["cannot write", "below"]);
     }
 }

@@ -286,7 +286,10 @@ fn a_long_table_whose_value_is_the_time_is_refused() {
         assert!(error.contains(expect), "{error}");
     };
     let name = |name: &str| Some(name.to_owned());
-    check(ReadOptions::default(), "column \"timestamp\": \"x\" is not a time");
+    check(
+        ReadOptions::default(),
+        "column \"timestamp\": \"x\" is not a time",
+    );
     check(
         ReadOptions {
             time_column: name("value"),
