@@ -1,7 +1,17 @@
 //! The domain of bellwether: pure, synchronous, deterministic. No disk, net, clock, async or ambient randomness.
 //!
-//! In reading order: [`time`] and [`frame`] say what data are; [`window`] and [`model`] what learns from them;
-//! [`eval`] says how good an answer was; [`synth`] makes plants with known faults.
+//! In reading order, each module built on those before it:
+//!
+//! 1. What data are: [`time`] (instants and spacings), [`frame`] (the samples of one series), [`quantile`] (the one
+//!    definition of median and quantile).
+//! 2. What a model sees: [`transform`] (raw rows made finite and scaled by a fitted pipeline), [`window`] (views on
+//!    such rows), [`model`] (the seam to what learns).
+//! 3. What its errors mean: [`score`] (calibrated and smoothed errors, each channel's part), [`threshold`] (the error
+//!    that is an alarm), [`event`] (the runs of scores that a person is told of).
+//! 4. All of it as one thing: [`detect`] (a detector judges a frame), [`session`] (the same judge for one sample after
+//!    the other).
+//! 5. Beside it: [`classic`] (detectors without a network), [`eval`] (how good an answer was), [`synth`] (plants with
+//!    known faults).
 #![forbid(unsafe_code)]
 
 pub mod classic;

@@ -179,6 +179,10 @@ const CASES: &[(&str, &[&str])] = &[
         &["column \"temp\": a table with the columns channel and value"],
     ),
     (
+        "long_value_reads_as_time.csv",
+        &["line 1, column \"timestamp\": \"x\" is not a time"],
+    ),
+    (
         "long_runs_back.csv",
         &["line 4, column \"timestamp\": time runs backwards"],
     ),
@@ -267,6 +271,43 @@ fn options_that_name_no_column_are_refused() {
     check(
         ReadOptions {
             time_column: Some("temp".to_owned()),
+            ..Default::default()
+        },
+        "column \"timestamp\": holds text",
+    );
+}
+
+/// Fuzzing found that a value which reads as a time was taken for one, and then missing as the value.
+#[test]
+fn a_long_table_whose_value_is_the_time_is_refused() {
+    let check = |options: ReadOptions, expect: &str| {
+        let bytes = include_bytes!("bad/long_value_reads_as_time.csv");
+        let error = read_csv_bytes(bytes, &options).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    let name = |name: &str| Some(name.to_owned());
+    check(
+        ReadOptions::default(),
+        "column \"timestamp\": \"x\" is not a time",
+    );
+    check(
+        ReadOptions {
+            time_column: name("value"),
+            ..Default::default()
+        },
+        "column \"timestamp\": holds text",
+    );
+    check(
+        ReadOptions {
+            time_column: name("channel"),
+            ..Default::default()
+        },
+        "column \"channel\": \"flow\" is not a time",
+    );
+    check(
+        ReadOptions {
+            time_column: name("value"),
+            series_column: name("channel"),
             ..Default::default()
         },
         "column \"timestamp\": holds text",

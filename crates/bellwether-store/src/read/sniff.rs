@@ -122,19 +122,21 @@ pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, Re
     free.retain(|&column| Some(column) != asked_time);
     let series = take_series(&sample, options, &mut free)?;
     let (label, changepoint) = take_labels(&sample, &mut free, &mut notes);
-    let is_long = sample.find(&CHANNEL_NAMES, &free).is_some() && sample.find(&[VALUE_NAME], &free).is_some();
-    let may_fall = series.is_some() || is_long;
+    let long = take_long(&sample, &mut free, &mut notes);
+    let may_fall = series.is_some() || long.is_some();
     let (time, time_format) = match asked_time {
         Some(column) => (column, time_column::format_of(&sample, column)?),
         None => time_column::find(&sample, &free, may_fall)?,
     };
     free.retain(|&column| column != time);
     let blank = take_nameless(&sample, &mut free, &mut notes)?;
-    let values = if is_long {
-        take_long(&sample, &mut free, &mut notes)?
-    } else {
-        check_channels(&sample, &free, &Numbers::new(&options.missing))?;
-        Values::Wide(free)
+    let values = match (long, free.first()) {
+        (Some(_), Some(&beside)) => return Err(sample.column_place(beside).error(Problem::BesideLong)),
+        (Some(long), None) => long,
+        (None, _) => {
+            check_channels(&sample, &free, &Numbers::new(&options.missing))?;
+            Values::Wide(free)
+        }
     };
     Ok(Layout {
         delimiter,
@@ -339,10 +341,11 @@ fn counts_rows(sample: &Sample, column: usize) -> bool {
     numbers.is_some_and(|numbers| numbers.len() == sample.rows.len() && numbers.windows(2).all(follows))
 }
 
-/// Takes the columns of a table in long form, and refuses any beside them.
-fn take_long(sample: &Sample, free: &mut Vec<usize>, notes: &mut Vec<Note>) -> Result<Values, ReadError> {
-    let channel = sample.find(&CHANNEL_NAMES, free).expect("a long table has it");
-    let value = sample.find(&[VALUE_NAME], free).expect("a long table has it");
+/// Takes the columns that make a table one in long form out of `free`, before the time is looked for: a value may
+/// read as a time. None where the table is wide.
+fn take_long(sample: &Sample, free: &mut Vec<usize>, notes: &mut Vec<Note>) -> Option<Values> {
+    let channel = sample.find(&CHANNEL_NAMES, free)?;
+    let value = sample.find(&[VALUE_NAME], free)?;
     let quality = sample.find(&[QUALITY_NAME], free);
     if let Some(quality) = quality {
         let column = sample.names[quality].clone();
@@ -352,10 +355,7 @@ fn take_long(sample: &Sample, free: &mut Vec<usize>, notes: &mut Vec<Note>) -> R
         });
     }
     free.retain(|&column| column != channel && column != value && Some(column) != quality);
-    match free.first() {
-        Some(&beside) => Err(sample.column_place(beside).error(Problem::BesideLong)),
-        None => Ok(Values::Long { channel, value }),
-    }
+    Some(Values::Long { channel, value })
 }
 
 /// Refuses a table without channels, or with a column that holds nothing but text.
