@@ -3,6 +3,7 @@
 //! `golden/lstm.py` wrote the files with torch 2.15.0 and says what is in each. Both sides compute in float32, and
 //! torch itself is up to 5e-7 off float64 in a gradient, 5e-6 in a weight after five steps, where Adam turns the
 //! rounding of a tiny gradient into a step; our exponentials are good to 2e-7. Hence [`TOLERANCE`].
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -29,6 +30,7 @@ struct Golden {
 }
 
 impl Golden {
+    #[expect(clippy::disallowed_methods, reason = "a test reads its golden file")]
     fn read(name: &'static str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let bytes = std::fs::read(folder.join(name).with_extension("safetensors")).unwrap();

@@ -1,4 +1,5 @@
 //! Training: it learns, it repeats itself to the bit, it stops when told, and no data spoil its weights.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use std::ops::ControlFlow;
 

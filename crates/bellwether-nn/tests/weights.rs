@@ -1,4 +1,5 @@
 //! Weights as a file: what was written is read, and nothing else is taken for it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use bellwether_nn::{Architecture, Weights, WeightsError};
 use proptest::prelude::*;

@@ -1,4 +1,8 @@
 //! What enters the network, what comes out of it, and that a window is judged by itself alone.
+#![expect(
+    clippy::float_cmp,
+    reason = "small sums of round numbers are exact; bits are compared on purpose"
+)]
 
 use super::*;
 
