@@ -37,10 +37,18 @@ impl Weights {
     /// Reads the weights of `architecture` out of a safetensors file.
     ///
     /// # Errors
-    /// [`WeightsError`] where the file is damaged, lacks a tensor, has one of another shape or type, or holds a
+    /// [`WeightsError`] where the file is damaged or too short, lacks a tensor, has one of another shape or type, or holds a
     /// number that is not finite.
     pub fn from_safetensors(bytes: &[u8], architecture: &Architecture) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes)?;
+        // Before room is made for them: the architecture may come from outside as well.
+        let want = architecture.n_weights().saturating_mul(size_of::<f32>());
+        if bytes.len() < want {
+            return Err(WeightsError::Short {
+                got: bytes.len(),
+                want,
+            });
+        }
         let mut weights = Self::zeroed(architecture);
         for tensor in weights.tensors_mut() {
             let name = || tensor.name.clone();
@@ -73,6 +81,14 @@ pub enum WeightsError {
     /// Not a safetensors file, or a damaged one.
     #[error("the weights are not a sound safetensors file")]
     Format(#[from] safetensors::SafeTensorError),
+    /// Fewer bytes than the architecture has weights.
+    #[error("the weights are {got} bytes, the architecture wants at least {want}")]
+    Short {
+        /// Bytes found.
+        got: usize,
+        /// Bytes wanted.
+        want: usize,
+    },
     /// A tensor is absent.
     #[error("the weights lack the tensor {name}")]
     Missing {

@@ -91,6 +91,14 @@ impl Framing {
         }
     }
 
+    /// Whether any value that the network answers for was observed in a window.
+    pub(crate) fn has_observed(&self, windows: &Windows<'_>, window_idx: usize) -> bool {
+        windows.observed(window_idx).is_none_or(|observed| {
+            let mut samples = observed.chunks_exact(self.n_channels);
+            samples.any(|sample| self.active.iter().any(|&channel| sample[channel]))
+        })
+    }
+
     /// Writes the network's input for one sample.
     pub(crate) fn input(&self, sample: &[f64], means: &[f64], input: &mut [f32]) {
         let (levels, deviations) = input.split_at_mut(if self.with_level { self.active.len() } else { 0 });
@@ -184,6 +192,9 @@ impl Autoencoder {
     ///
     /// # Errors
     /// [`FramingError::Network`] where the network's widths are not those of the framing.
+    ///
+    /// # Panics
+    /// Where the weights are of another architecture.
     pub fn new(
         architecture: Architecture,
         framing: Framing,
@@ -291,3 +302,6 @@ impl Model for Autoencoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,6 +181,9 @@ const FINAL_RATE_SHARE: f64 = 0.05;
 ///
 /// # Errors
 /// [`TrainError`] without a window, with a setting out of range, or where training diverges.
+///
+/// # Panics
+/// Where the series differ in window length, or have other channels than the framing: the caller's mistake.
 pub fn train(
     series: &[Windows<'_>],
     framing: Framing,
@@ -189,7 +192,16 @@ pub fn train(
 ) -> Result<(Autoencoder, TrainReport), TrainError> {
     check(spec)?;
     let window_len = series.first().map_or(0, Windows::window_len);
-    let (train, val) = split(series, spec.val_share);
+    let fits = |windows: &Windows<'_>| {
+        windows.window_len() == window_len && windows.n_channels() == framing.n_channels()
+    };
+    assert!(
+        series.iter().all(fits),
+        "windows of one length, channels of the framing"
+    );
+    let (train, mut val) = split(series, spec.val_share);
+    // A judge that saw nothing would find every epoch perfect.
+    val.retain(|at| framing.has_observed(&series[at.series], at.window));
     if train.is_empty() {
         return Err(TrainError::NoWindow { window_len });
     }
@@ -245,6 +257,10 @@ fn check(spec: &TrainSpec) -> Result<(), TrainError> {
         0.0 < rate && rate <= 1.0,
         "above 0 and at most 1",
     )?;
+    if let Loss::Huber { delta } = spec.loss {
+        let is_fine = 0.0 < delta && delta.is_finite();
+        setting("huber delta", f64::from(delta), is_fine, "above 0 and finite")?;
+    }
     setting("clip norm", spec.clip_norm, 0.0 < spec.clip_norm, "above 0")?;
     setting(
         "val-share",
@@ -252,6 +268,7 @@ fn check(spec: &TrainSpec) -> Result<(), TrainError> {
         (0.0..=0.5).contains(&spec.val_share),
         "0 to 0.5",
     )?;
+    setting("patience", spec.patience as f64, spec.patience > 0, "at least 1")?;
     setting(
         "windows per epoch",
         spec.epoch_len_max as f64,
@@ -273,10 +290,17 @@ fn split(series: &[Windows<'_>], val_share: f64) -> (Vec<At>, Vec<At>) {
     for (idx, windows) in series.iter().enumerate() {
         let n = windows.n_windows();
         let n_val = (n as f64 * val_share) as usize;
-        let overlap = if n_val == 0 { 0 } else { windows.window_len() - 1 };
-        let n_train = (n - n_val).saturating_sub(overlap);
+        // Windows are views of the same rows: one that ends where the first judge begins shares nothing with it.
+        let n_before = match n_val {
+            0 => n,
+            _ => {
+                let judged_from = windows.values(n - n_val).as_ptr();
+                let is_before = |&window: &usize| windows.values(window).as_ptr_range().end <= judged_from;
+                (0..n - n_val).take_while(is_before).count()
+            }
+        };
         // Too short to leave a gap: then all of it trains.
-        let (n_train, n_val) = if n_train == 0 { (n, 0) } else { (n_train, n_val) };
+        let (n_train, n_val) = if n_before == 0 { (n, 0) } else { (n_before, n_val) };
         train.extend((0..n_train).map(|window| At { series: idx, window }));
         val.extend((n - n_val..n).map(|window| At { series: idx, window }));
     }
@@ -346,7 +370,7 @@ impl Run<'_> {
                     }
                     report.epochs.push(done);
                     epoch += 1;
-                    if epoch > best.epoch + self.spec.patience {
+                    if epoch - best.epoch > self.spec.patience {
                         report.end = TrainEnd::EarlyStop;
                         break;
                     }

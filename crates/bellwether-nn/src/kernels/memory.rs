@@ -45,6 +45,10 @@ impl DerefMut for Aligned {
 ///
 /// Gradients near 1e-36 otherwise make a training step 70 to 90 times slower (measured). Every piece of work sets it
 /// for itself, so the bits do not depend on which thread runs the piece.
+///
+/// The compiler assumes the default mode: what it computes at compile time, or moves across the guard, may keep a
+/// denormal that the processor would have dropped. That is a matter of the last bits near 1e-38, the same in every
+/// run of one binary; the kernels themselves are calls through pointers, and calls are not moved across.
 #[derive(Debug)]
 pub(crate) struct FlushToZero {
     #[cfg(target_arch = "x86_64")]
@@ -91,7 +95,6 @@ fn read_control() -> u32 {
 #[cfg(target_arch = "x86_64")]
 fn write_control(control: u32) {
     // SAFETY: loads MXCSR with bits read from it plus FTZ and DAZ, all of them defined; exceptions stay masked.
-    unsafe {
-        std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const control, options(nostack, preserves_flags, readonly))
-    };
+    // Neither `readonly` nor `preserves_flags`: loads and stores stay on their side, and the exception flags change.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const control, options(nostack)) };
 }

@@ -146,6 +146,7 @@ impl Kernels {
         let n_blocks = width / self.lanes;
         let projected = s.x.is_empty();
         let block = (s.n_inputs + s.n_units) * gate_width;
+        assert!(s.rows > 0, "a step has rows");
         assert!(s.weights.len() >= n_blocks * block);
         assert!(projected || s.x.len() >= extent(s.rows, s.x_stride, s.n_inputs));
         let init = extent(
@@ -175,7 +176,7 @@ impl Kernels {
                 let skipped = if projected { s.n_inputs * gate_width } else { 0 };
                 let step = Step {
                     x: s.x.as_ptr(),
-                    x_stride: s.x_stride,
+                    x_stride: if projected { 0 } else { s.x_stride },
                     n_inputs: if projected { 0 } else { s.n_inputs },
                     h: s.h_before.as_ptr(),
                     h_stride: width,
@@ -205,6 +206,10 @@ impl Kernels {
     pub(crate) fn matmul(&self, m: MatMul<'_>) {
         let inner_all = m.n_blocks * m.inner;
         let width = m.n_vectors * self.lanes;
+        assert!(
+            m.rows > 0 && inner_all > 0,
+            "a product has rows and an inner dimension"
+        );
         assert!(m.a.len() >= extent(m.n_blocks, m.block_stride, extent(m.rows, m.a_stride, m.inner)));
         assert!(m.b.len() >= inner_all * width);
         assert!(m.init.is_none_or(|init| init.len() >= width));
@@ -230,11 +235,12 @@ impl Kernels {
 
     pub(crate) fn outer_sum(&self, o: OuterSum<'_>) {
         let width = o.n_vectors * self.lanes;
+        assert!(o.n_steps > 0 && o.rows > 0, "a sum has terms");
         assert!(o.a.len() >= extent(o.n_steps, o.a_step, extent(o.rows, o.a_stride, o.inner)));
         assert!(o.b.len() >= extent(o.n_steps, o.b_step, extent(o.rows, o.b_stride, width)));
         assert!(o.c.len() >= o.inner * width);
         for (at, n_vectors, first) in self.panels(o.inner, o.n_vectors) {
-            // SAFETY: as in `matmul`.
+            // SAFETY: the asserts above cover every extent; `c` is a borrow distinct from `a` and `b`.
             unsafe {
                 let outer = Outer {
                     a: o.a.as_ptr(),
@@ -257,6 +263,7 @@ impl Kernels {
         let (state, gate_width) = (s.rows * s.width, self.gate_width());
         let n_blocks = s.width / self.lanes;
         let all_gates = n_blocks * s.rows * gate_width;
+        assert!(s.rows > 0, "a step has rows");
         assert!(s.width.is_multiple_of(self.lanes) && s.gates.len() >= all_gates);
         assert!(s.c_before.len() >= state && s.c_after.len() >= state && s.dc.len() >= state);
         assert!(s.dh_after.len() >= state && s.dh_above.is_none_or(|dh| dh.len() >= state));

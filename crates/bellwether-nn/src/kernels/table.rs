@@ -20,6 +20,8 @@ pub struct Kernels {
 }
 
 /// Instantiates every kernel for one [`Lanes`] inside functions that enable its instructions.
+///
+/// Each function is as safe as the one in [`tiles`] that it wraps, on a processor with those instructions.
 macro_rules! table {
     ($table:ident, $lanes:ty, $name:literal $(, #[$feature:meta])?) => {
         static $table: Kernels = {
@@ -111,10 +113,12 @@ impl Kernels {
         let mut tables = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+            // Exactly what the functions of a table enable.
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if has_avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
                 tables.push(&AVX512);
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if has_avx2 {
                 tables.push(&AVX2);
             }
         }

@@ -219,8 +219,8 @@ fn denormals_are_zero_inside_the_guard_only() {
     let tiny = std::hint::black_box(1e-39_f32);
     {
         let _guard = FlushToZero::set();
-        #[cfg(target_arch = "x86_64")]
-        assert_eq!(std::hint::black_box(tiny) * std::hint::black_box(1.0), 0.0);
+        let product = std::hint::black_box(tiny) * std::hint::black_box(1.0);
+        assert_eq!(product > 0.0, cfg!(not(target_arch = "x86_64")));
     }
     assert!(std::hint::black_box(tiny) * std::hint::black_box(1.0) > 0.0);
 }

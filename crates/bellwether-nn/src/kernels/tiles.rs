@@ -2,6 +2,12 @@
 //!
 //! Each output is one chain of fused multiply-adds over the inner dimension in a fixed order, whatever tile its row
 //! falls into: a row's bits do not depend on the rows around it. That is the property the whole product rests on.
+//!
+//! # Safety
+//! Every `unsafe fn` here demands the same two things, and its blocks rely on nothing else: that the processor has the
+//! instructions of its [`Lanes`], and that each pointer (unless null is allowed and given) is valid for the shape and
+//! strides that its field states, for the `rows` or `inner` of the call, what is written apart from what is read.
+//! The methods of [`super::Kernels`] check the extents on slices before they make the pointers.
 
 use super::lanes::{Lanes, cell, sigmoid, tanh};
 

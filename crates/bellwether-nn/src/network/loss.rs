@@ -52,7 +52,9 @@ impl Loss {
 fn gradient(outputs: &mut [f32], targets: &[f32], observed: &[f32], f: impl Fn(f32) -> (f32, f32)) -> f32 {
     let mut sum = 0.0;
     for ((output, target), observed) in outputs.iter_mut().zip(targets).zip(observed) {
-        let (loss, slope) = f(*output - target);
+        // What was not observed has no difference: its filler may be so large that 0 · ∞ would spoil the sum.
+        let d = if *observed > 0.0 { *output - target } else { 0.0 };
+        let (loss, slope) = f(d);
         sum += observed * loss;
         *output = observed * slope;
     }

@@ -136,7 +136,11 @@ impl ScoreSpace {
             }
         };
         let [even, odd] = &mut from[0];
-        let (h_before, h) = if step % 2 == 0 { (even, odd) } else { (odd, even) };
+        let (h_before, h) = if step.is_multiple_of(2) {
+            (even, odd)
+        } else {
+            (odd, even)
+        };
         layout.kernels.lstm_step(LstmStep {
             rows,
             x,

@@ -22,6 +22,9 @@ pub struct Scorer {
 
 impl Scorer {
     /// Packs `weights` for `kernels`, once.
+    ///
+    /// # Panics
+    /// Where the weights are of another architecture.
     pub fn new(
         architecture: &Architecture,
         weights: &Weights,

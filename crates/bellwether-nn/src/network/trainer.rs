@@ -86,6 +86,11 @@ impl Trainer {
     }
 
     /// One step on a mini-batch of `n_windows` windows; `fill(window, slot)` writes each of them, from any thread.
+    ///
+    /// A loss that is not finite has spoilt the weights: go back to ones kept before.
+    ///
+    /// # Panics
+    /// Where `n_windows` is zero.
     pub fn step(
         &mut self,
         n_windows: usize,
@@ -94,16 +99,16 @@ impl Trainer {
         update: Update,
     ) -> StepReport {
         let report = self.differentiate(n_windows, fill, loss);
+        let n_observed = self.n_observed();
         let clip = update
             .clip_norm
             .map_or(1.0, |most| (most / (report.gradient_norm + 1e-6)).min(1.0));
-        let n_observed: f64 = self.blocks.iter().map(|block| block.n_observed).sum();
         self.n_updates = self.n_updates.saturating_add(1);
         let correction = |beta: f32| 1.0 - f64::from(beta).powi(self.n_updates);
         let step = AdamStep {
             rate: (f64::from(update.learning_rate) / correction(0.9)) as f32,
             second_scale: (1.0 / correction(0.999).sqrt()) as f32,
-            gradient_scale: (clip / n_observed.max(1.0)) as f32,
+            gradient_scale: (clip / n_observed) as f32,
         };
         let kernels = self.layout.kernels;
         let (weights, gradient) = (&mut self.weights, &self.gradient);
@@ -116,6 +121,36 @@ impl Trainer {
         }
         self.layout.transpose(&self.weights, &mut self.weights_t);
         report
+    }
+
+    /// Loss and gradient of a mini-batch at the weights as they stand, and leaves them so: what [`Trainer::step`]
+    /// would follow.
+    ///
+    /// The gradient is that of the mean loss over the observed values, before clipping.
+    pub fn gradient(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, &mut Slot<'_>) + Sync,
+        loss: Loss,
+    ) -> (StepReport, Weights) {
+        let report = self.differentiate(n_windows, fill, loss);
+        let scale = (1.0 / self.n_observed()) as f32;
+        let mut gradient = Weights::zeroed(&self.architecture);
+        self.layout.unpack(&self.gradient, &mut gradient);
+        for value in gradient
+            .tensors_mut()
+            .iter_mut()
+            .flat_map(|tensor| &mut tensor.values)
+        {
+            *value *= scale;
+        }
+        (report, gradient)
+    }
+
+    /// Observed values of the mini-batch; 1 where there is none, so that a mean of nothing is zero.
+    fn n_observed(&self) -> f64 {
+        let n: f64 = self.blocks.iter().map(|block| block.n_observed).sum();
+        n.max(1.0)
     }
 
     /// Loss and gradient of a mini-batch; the gradient of the *summed* loss stays in `self.gradient`.
@@ -150,12 +185,12 @@ impl Trainer {
                 *sum += gradient;
             }
         }
-        let n_observed: f64 = self.blocks.iter().map(|block| block.n_observed).sum();
+        let n_observed = self.n_observed();
         let loss: f64 = self.blocks.iter().map(|block| block.loss).sum();
         let norm = squares(&self.gradient).sqrt();
         StepReport {
-            loss: loss / n_observed.max(1.0),
-            gradient_norm: norm / n_observed.max(1.0),
+            loss: loss / n_observed,
+            gradient_norm: norm / n_observed,
         }
     }
 
@@ -201,8 +236,10 @@ impl Trainer {
                 |row, step, outputs| {
                     target(first + row, step, &mut want, &mut observed);
                     for ((output, want), observed) in outputs.iter().zip(&want).zip(&observed) {
-                        sum += f64::from(observed * loss.of(output - want));
-                        n += f64::from(*observed);
+                        if *observed > 0.0 {
+                            sum += f64::from(observed * loss.of(output - want));
+                            n += f64::from(*observed);
+                        }
                     }
                 },
             );

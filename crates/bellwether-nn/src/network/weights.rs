@@ -191,10 +191,23 @@ impl Layout {
         }
     }
 
+    /// # Panics
+    /// Where the weights are of another architecture.
     pub(crate) fn pack(&self, weights: &Weights) -> Aligned {
+        let lens = weights.tensors.iter().map(|tensor| tensor.values.len());
+        assert!(lens.eq(self.tensor_lens()), "weights of another architecture");
         let mut packed = Aligned::zeroed(self.n_weights);
         self.each_weight(|tensor, at, to| packed[to] = weights.tensors[tensor].values[at]);
         packed
+    }
+
+    /// Lengths of the tensors of [`Weights`], in order.
+    fn tensor_lens(&self) -> impl Iterator<Item = usize> {
+        let lstm = self.layers.iter().flat_map(|layer| {
+            let rows = 4 * layer.n_units;
+            [rows * layer.n_inputs, rows * layer.n_units, rows]
+        });
+        lstm.chain([self.head.n_outputs * self.head.n_inputs, self.head.n_outputs])
     }
 
     pub(crate) fn unpack(&self, packed: &[f32], weights: &mut Weights) {

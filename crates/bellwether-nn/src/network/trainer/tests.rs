@@ -86,15 +86,12 @@ fn check_gradients(architecture: &Architecture, loss: Loss, kernels: &'static Ke
             .loss
     };
     let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
-    trainer.differentiate(19, |window, slot| batch.fill(window, slot), loss);
-    let n_observed: f64 = trainer.blocks.iter().map(|block| block.n_observed).sum();
-    let mut gradient = Weights::zeroed(architecture);
-    trainer.layout.unpack(&trainer.gradient, &mut gradient);
+    let (_, gradient) = trainer.gradient(19, |window, slot| batch.fill(window, slot), loss);
     let step = 4e-3_f32;
     for tensor in 0..weights.tensors().len() {
         // The direction of the gradient itself gives the best signal over the rounding of f32 losses.
         let direction = &gradient.tensors()[tensor].values;
-        let norm = squares(direction).sqrt().max(1e-12);
+        let norm = squares(direction).sqrt().max(1e-15);
         let moved = |sign: f32| {
             let mut moved = weights.clone();
             for (value, d) in moved.tensors_mut()[tensor].values.iter_mut().zip(direction) {
@@ -103,12 +100,41 @@ fn check_gradients(architecture: &Architecture, loss: Loss, kernels: &'static Ke
             mean_loss(&moved)
         };
         let slope = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(step));
-        let want = norm / n_observed;
         let name = &weights.tensors()[tensor].name;
         assert!(
-            (slope - want).abs() < 2e-3 * want + 8e-6,
-            "{name} on {architecture}: {slope} against {want}"
+            (slope - norm).abs() < 2e-3 * norm + 8e-6,
+            "{name} on {architecture}: {slope} against {norm}"
         );
+    }
+}
+
+#[test]
+fn clipping_scales_the_gradient_down_to_the_norm_asked_for_and_never_up() {
+    let architecture = Architecture::new(6, 4, 3, &[5], &[6]).unwrap();
+    let (weights, batch) = (random_weights(&architecture, 6), Batch::new(&architecture, 19));
+    let fill = |window: usize, slot: &mut Slot<'_>| batch.fill(window, slot);
+    let start = || Trainer::new(architecture.clone(), &weights, Kernels::detect(), 1);
+    let (report, gradient) = start().gradient(19, fill, Loss::Mse);
+    for (clip_norm, scale) in [
+        (None, 1.0),
+        (Some(2.0 * report.gradient_norm), 1.0),
+        (Some(0.25 * report.gradient_norm), 0.25),
+    ] {
+        let mut trainer = start();
+        let update = Update {
+            learning_rate: 1e-3,
+            clip_norm,
+        };
+        trainer.step(19, fill, Loss::Mse, update);
+        // After one step the first moment is a tenth of the gradient that Adam was given.
+        let mut moment = Weights::zeroed(&architecture);
+        trainer.layout.unpack(&trainer.first, &mut moment);
+        for (moment, gradient) in moment.tensors().iter().zip(gradient.tensors()) {
+            for (moment, gradient) in moment.values.iter().zip(&gradient.values) {
+                let want = 0.1 * scale * gradient;
+                assert!((moment - want).abs() <= 1e-5 * want.abs() + 1e-9, "{clip_norm:?}");
+            }
+        }
     }
 }
 

@@ -1,0 +1,215 @@
+//! What enters the network, what comes out of it, and that a window is judged by itself alone.
+#![expect(
+    clippy::float_cmp,
+    reason = "small sums of round numbers are exact; bits are compared on purpose"
+)]
+
+use super::*;
+
+/// Two smooth channels and a constant one between them, `[n, 3]`.
+fn rows(n: usize) -> Vec<f64> {
+    let row = |t: usize| {
+        let t = t as f64;
+        [0.5 + 0.4 * (t / 4.0).sin(), 0.0, 0.5 + 0.3 * (t / 7.0).cos()]
+    };
+    (0..n).flat_map(row).collect()
+}
+
+fn framing(with_level: bool) -> Framing {
+    Framing::new(3, vec![0, 2], with_level).unwrap()
+}
+
+const LEN: usize = 12;
+
+/// An untrained network that answers something: the head is drawn as well.
+fn autoencoder(kernels: &'static Kernels, n_threads: usize) -> Autoencoder {
+    let architecture = Architecture::new(LEN, 4, 2, &[20, 5], &[7, 20]).unwrap();
+    let mut weights = Weights::random(&architecture, 7);
+    for tensor in weights.tensors_mut().iter_mut().rev().take(2) {
+        let spread = (0..).map(|idx| (idx as f32 * 0.7).sin());
+        tensor
+            .values
+            .iter_mut()
+            .zip(spread)
+            .for_each(|(value, x)| *value = x);
+    }
+    Autoencoder::new(architecture, framing(true), weights, kernels, n_threads).unwrap()
+}
+
+#[test]
+fn framings_that_cannot_be_are_refused() {
+    let out_of_order = FramingError::Channels { n_channels: 3 };
+    for (active, expect) in [
+        (vec![], Err(FramingError::NoActive)),
+        (vec![2, 0], Err(out_of_order.clone())),
+        (vec![1, 1], Err(out_of_order.clone())),
+        (vec![0, 3], Err(out_of_order)),
+        (vec![0, 2], Ok((4, 2))),
+    ] {
+        let got =
+            Framing::new(3, active.clone(), true).map(|framing| (framing.n_inputs(), framing.n_outputs()));
+        assert_eq!(got, expect, "{active:?}");
+    }
+}
+
+#[test]
+fn a_mean_is_over_what_was_observed_or_over_the_fillers_where_nothing_was() {
+    // Channels a and c of three samples; the middle channel is not read.
+    let values = [1.0, 9.0, 10.0, 2.0, 9.0, 20.0, 6.0, 9.0, 60.0];
+    let check = |observed: Option<&[bool]>, expect: [f64; 2]| {
+        let windows = Windows::new(&values, observed, 3, 3, &[0]);
+        let mut means = [0.0; 2];
+        framing(false).means(&windows, 0, &mut means);
+        assert_eq!(means, expect, "{observed:?}");
+    };
+    check(None, [3.0, 30.0]);
+    let (yes, no) = (true, false);
+    check(Some(&[yes, no, yes, no, no, yes, no, no, yes]), [1.0, 30.0]);
+    check(Some(&[no, yes, yes, no, yes, no, no, yes, yes]), [3.0, 35.0]);
+}
+
+#[test]
+fn level_and_deviation_enter_within_their_ranges() {
+    // sample, means → levels and deviations, both of the channels 0 and 2; a mean far off says nothing of the level
+    for (sample, means, expect) in [
+        ([0.5, 9.0, 0.25], [0.25, 0.25], [0.5, 0.25, 0.25, 0.0]),
+        ([2.0, 9.0, -1.0], [0.5, 0.5], [1.25, -0.25, 1.5, -1.5]),
+        ([1e30, 9.0, -1e300], [0.0, 0.0], [1.25, -0.25, 2.0, -2.0]),
+    ] {
+        let mut input = [0.0; 4];
+        framing(true).input(&sample, &means, &mut input);
+        assert_eq!(input, expect, "{sample:?}");
+        let mut input = [0.0; 2];
+        framing(false).input(&sample, &means, &mut input);
+        assert_eq!(input, expect[2..], "{sample:?} without level");
+    }
+}
+
+#[test]
+fn an_autoencoder_of_other_widths_is_refused() {
+    let architecture = Architecture::new(LEN, 2, 2, &[4], &[4]).unwrap();
+    let weights = Weights::zeroed(&architecture);
+    let got = Autoencoder::new(architecture, framing(true), weights, Kernels::detect(), 1);
+    assert_eq!(
+        got.err(),
+        Some(FramingError::Network {
+            inputs: 2,
+            outputs: 2,
+            want_inputs: 4,
+            want_outputs: 2
+        })
+    );
+}
+
+#[test]
+fn a_head_of_zeros_expects_the_mean_and_nothing_where_it_does_not_look() {
+    let architecture = Architecture::new(LEN, 4, 2, &[5], &[5]).unwrap();
+    let weights = Weights::random(&architecture, 1);
+    let network = Autoencoder::new(architecture, framing(true), weights, Kernels::detect(), 1).unwrap();
+    let values = rows(LEN);
+    let windows = Windows::new(&values, None, 3, LEN, &[0]);
+    let (mut means, mut expected) = ([0.0; 2], vec![1.0; values.len()]);
+    network.framing().means(&windows, 0, &mut means);
+    network.expected(windows, &mut expected).unwrap();
+    assert!(
+        expected
+            .chunks_exact(3)
+            .all(|row| row == [means[0], 0.0, means[1]])
+    );
+}
+
+#[test]
+fn errors_of_a_window_are_the_same_bits_alone_in_company_and_on_any_number_of_threads() {
+    const N_WINDOWS: usize = 301;
+    let values = rows(N_WINDOWS + LEN - 1);
+    let observed: Vec<bool> = (0..values.len()).map(|idx| idx % 11 != 3).collect();
+    let starts: Vec<usize> = (0..N_WINDOWS).collect();
+    let windows = Windows::new(&values, Some(&observed), 3, LEN, &starts);
+    let errors = |network: &Autoencoder, batch: usize| {
+        let mut all = Vec::new();
+        for first in (0..N_WINDOWS).step_by(batch) {
+            let some = windows.subset(first..(first + batch).min(N_WINDOWS));
+            let mut out = vec![f64::NAN; some.n_windows() * LEN * 3];
+            network.errors(some, &mut out).unwrap();
+            all.extend(out);
+        }
+        all
+    };
+    for kernels in Kernels::available() {
+        let alone = errors(&autoencoder(kernels, 1), 1);
+        assert!(
+            alone.iter().any(|&error| error > 1e-3),
+            "the network must say something"
+        );
+        for n_threads in [1, 2] {
+            let network = autoencoder(kernels, n_threads);
+            for batch in [2, 5, 33, 300, N_WINDOWS] {
+                let same = errors(&network, batch) == alone;
+                assert!(
+                    same,
+                    "{}: batches of {batch}, {n_threads} threads",
+                    kernels.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_not_observed_has_no_error() {
+    let values = rows(LEN);
+    let observed: Vec<bool> = (0..values.len()).map(|idx| idx % 5 != 0).collect();
+    let windows = Windows::new(&values, Some(&observed), 3, LEN, &[0]);
+    let mut errors = vec![f64::NAN; values.len()];
+    autoencoder(Kernels::detect(), 1)
+        .errors(windows, &mut errors)
+        .unwrap();
+    for (idx, (&error, &observed)) in errors.iter().zip(&observed).enumerate() {
+        // The middle channel is constant zero, and expected so.
+        assert_eq!(error == 0.0, !observed || idx % 3 == 1, "cell {idx}: {error}");
+    }
+}
+
+#[test]
+fn windows_of_another_shape_are_refused() {
+    let network = autoencoder(Kernels::detect(), 1);
+    let values = vec![0.0; 120];
+    for (n_channels, len) in [(3, LEN - 1), (2, LEN)] {
+        let windows = Windows::new(&values, None, n_channels, len, &[0]);
+        let got = network.expected(windows, &mut vec![0.0; n_channels * len]);
+        let expect = ModelError::Shape {
+            want_len: LEN,
+            want_channels: 3,
+            len,
+            channels: n_channels,
+        };
+        assert_eq!(got, Err(expect));
+    }
+}
+
+#[test]
+fn extreme_values_give_finite_errors_or_say_which_window() {
+    let network = autoencoder(Kernels::detect(), 1);
+    let extremes = [
+        (1e30, Ok(())),
+        (-1e150, Ok(())),
+        // The sum of the window leaves the finite numbers.
+        (f64::MAX, Err(ModelError::NotFinite { window_idx: 1 })),
+    ];
+    for (extreme, expect) in extremes {
+        let mut values = rows(2 * LEN);
+        values[3 * LEN..]
+            .iter_mut()
+            .step_by(3)
+            .take(2)
+            .for_each(|value| *value = extreme);
+        let windows = Windows::new(&values, None, 3, LEN, &[0, LEN]);
+        let mut errors = vec![0.0; values.len()];
+        let got = network.errors(windows, &mut errors);
+        assert_eq!(got, expect, "{extreme:e}");
+        assert!(
+            got.is_err() || errors.iter().all(|error| error.is_finite()),
+            "{extreme:e}"
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! The network against PyTorch: answers, losses, gradients and five steps of Adam, on every table of kernels.
+//!
+//! `golden/lstm.py` wrote the files with torch 2.15.0 and says what is in each. Both sides compute in float32, and
+//! torch itself is up to 5e-7 off float64 in a gradient, 5e-6 in a weight after five steps, where Adam turns the
+//! rounding of a tiny gradient into a step; our exponentials are good to 2e-7. Hence [`TOLERANCE`].
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bellwether_nn::{
+    Architecture, Kernels, Loss, Scorer, Slot, StepReport, Tensor, Trainer, Update, Weights,
+};
+use bellwether_testkit::assert_close;
+use safetensors::SafeTensors;
+
+/// Of the value, or absolute where the value is below one; for gradients of the largest value of the tensor.
+const TOLERANCE: f64 = 1e-5;
+
+const CASES: [&str; 4] = ["odd_sizes", "one_layer_masked", "shape_s", "shape_m"];
+const CLIPPED_CASE: &str = "odd_sizes";
+const MASKED_CASE: &str = "one_layer_masked";
+
+/// One file, and the network that it speaks of.
+struct Golden {
+    name: &'static str,
+    tensors: HashMap<String, Vec<f32>>,
+    architecture: Architecture,
+    n_windows: usize,
+}
+
+impl Golden {
+    #[expect(clippy::disallowed_methods, reason = "a test reads its golden file")]
+    fn read(name: &'static str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let bytes = std::fs::read(folder.join(name).with_extension("safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+        let values = |data: &[u8]| data.chunks_exact(4).map(float).collect();
+        let tensors = file
+            .iter()
+            .map(|(name, view)| (name.to_owned(), values(view.data())));
+        let shape = |name: &str| file.tensor(name).unwrap().shape().to_vec();
+        let units = |stack: &str| -> Vec<usize> {
+            let names = (0..).map(|idx| format!("init/{stack}.{idx}.w_hh"));
+            names
+                .map_while(|name| Some(file.tensor(&name).ok()?.shape()[1]))
+                .collect()
+        };
+        let (x, output) = (shape("x"), shape("output"));
+        Self {
+            name,
+            tensors: tensors.collect(),
+            architecture: Architecture::new(x[1], x[2], output[2], &units("encoder"), &units("decoder"))
+                .unwrap(),
+            n_windows: x[0],
+        }
+    }
+
+    fn values(&self, name: &str) -> &[f32] {
+        self.tensors
+            .get(name)
+            .unwrap_or_else(|| panic!("{}: no {name}", self.name))
+    }
+
+    fn scalar(&self, name: &str) -> f64 {
+        f64::from(self.values(name)[0])
+    }
+
+    /// The tensors of one group, `init/encoder.0.w_ih` and so on.
+    fn weights(&self, group: &str) -> Weights {
+        let mut weights = Weights::zeroed(&self.architecture);
+        for tensor in weights.tensors_mut() {
+            let values = self.values(&format!("{group}/{}", tensor.name));
+            tensor.values.copy_from_slice(values);
+        }
+        weights
+    }
+
+    fn trainer(&self, kernels: &'static Kernels) -> Trainer {
+        Trainer::new(self.architecture.clone(), &self.weights("init"), kernels, 1)
+    }
+
+    /// Writes one window into its slot.
+    fn fill(&self, window: usize, slot: &mut Slot<'_>) {
+        let (len, n_in, n_out) = self.sizes();
+        let mask = self.tensors.get("mask");
+        for step in 0..len {
+            let at = window * len + step;
+            slot.input(step)
+                .copy_from_slice(&self.values("x")[at * n_in..][..n_in]);
+            slot.target(step)
+                .copy_from_slice(&self.values("target")[at * n_out..][..n_out]);
+            if let Some(mask) = mask {
+                slot.observed(step).copy_from_slice(&mask[at * n_out..][..n_out]);
+            }
+        }
+    }
+
+    fn sizes(&self) -> (usize, usize, usize) {
+        let network = &self.architecture;
+        (network.window_len(), network.n_inputs(), network.n_outputs())
+    }
+
+    fn gradient(&self, kernels: &'static Kernels, loss: Loss) -> (StepReport, Weights) {
+        self.trainer(kernels)
+            .gradient(self.n_windows, |window, slot| self.fill(window, slot), loss)
+    }
+}
+
+/// Runs `check(golden, kernels, what to call it)` for every case on every table.
+fn each(check: impl Fn(&Golden, &'static Kernels, &str)) {
+    for name in CASES {
+        let golden = Golden::read(name);
+        for kernels in Kernels::available() {
+            check(&golden, kernels, &format!("{name} on {}", kernels.name()));
+        }
+    }
+}
+
+fn assert_all_close(got: &[f32], want: &[f32], what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    for (idx, (got, want)) in got.iter().zip(want).enumerate() {
+        assert_close(
+            f64::from(*got),
+            f64::from(*want),
+            TOLERANCE,
+            &format!("{what} [{idx}]"),
+        );
+    }
+}
+
+/// Each tensor to within [`TOLERANCE`] of its largest value: most gradients are far below one.
+fn assert_gradients_close(got: &Weights, want: &Weights, what: &str) {
+    for (got, want) in got.tensors().iter().zip(want.tensors()) {
+        assert_scaled_close(&got.values, &want.values, &format!("{what}: {}", want.name));
+    }
+}
+
+fn assert_scaled_close(got: &[f32], want: &[f32], what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    let largest = want
+        .iter()
+        .fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    for (idx, (got, want)) in got.iter().zip(want).enumerate() {
+        let off = f64::from((got - want).abs());
+        assert!(
+            off <= TOLERANCE * f64::from(largest),
+            "{what} [{idx}]: got {got}, want {want}, largest {largest}"
+        );
+    }
+}
+
+fn norm(weights: &Weights) -> f64 {
+    let values = weights.tensors().iter().flat_map(|tensor| &tensor.values);
+    values.map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+fn head_bias(weights: &Weights) -> &Tensor {
+    weights.tensors().last().expect("a network has a head")
+}
+
+#[test]
+fn answers_are_those_of_torch_for_one_window_and_for_many() {
+    each(|golden, kernels, what| {
+        let (len, n_in, n_out) = golden.sizes();
+        let scorer = Scorer::new(&golden.architecture, &golden.weights("init"), kernels, 1);
+        let run = |windows: std::ops::Range<usize>| {
+            let mut out = vec![0.0_f32; windows.len() * len * n_out];
+            scorer.run(
+                &mut out,
+                len * n_out,
+                |window, step, input| {
+                    let at = (windows.start + window) * len + step;
+                    input.copy_from_slice(&golden.values("x")[at * n_in..][..n_in]);
+                },
+                |_, step, output, out| out[step * n_out..][..n_out].copy_from_slice(output),
+            );
+            out
+        };
+        let want = golden.values("output");
+        assert_all_close(&run(0..golden.n_windows), want, what);
+        for (window, want) in want.chunks_exact(len * n_out).enumerate() {
+            assert_all_close(
+                &run(window..window + 1),
+                want,
+                &format!("{what}, window {window} alone"),
+            );
+        }
+    });
+}
+
+#[test]
+fn losses_are_those_of_torch_and_their_gradients_reach_the_head() {
+    let losses = [
+        ("mse", Loss::Mse),
+        ("mae", Loss::Mae),
+        ("huber", Loss::Huber { delta: 1.0 }),
+    ];
+    each(|golden, kernels, what| {
+        let n_out = golden.architecture.n_outputs();
+        for (name, loss) in losses {
+            if !golden.tensors.contains_key(&format!("loss/{name}")) {
+                continue;
+            }
+            let what = format!("{what}: {name}");
+            let (report, gradient) = golden.gradient(kernels, loss);
+            assert_close(
+                report.loss,
+                golden.scalar(&format!("loss/{name}")),
+                TOLERANCE,
+                &what,
+            );
+            // The head's bias feels every output's gradient: theirs is the sum over windows and time.
+            let mut want = vec![0.0_f32; n_out];
+            for output in golden.values(&format!("output_grad/{name}")).chunks_exact(n_out) {
+                want.iter_mut().zip(output).for_each(|(sum, d)| *sum += d);
+            }
+            assert_scaled_close(&head_bias(&gradient).values, &want, &what);
+        }
+    });
+}
+
+#[test]
+fn gradients_are_those_of_torch() {
+    each(|golden, kernels, what| {
+        let (report, got) = golden.gradient(kernels, Loss::Mse);
+        let want = golden.weights("grad");
+        assert_gradients_close(&got, &want, what);
+        let want = norm(&want);
+        assert!(
+            (report.gradient_norm / want - 1.0).abs() <= TOLERANCE,
+            "{what}: norm {want}, {report:?}"
+        );
+    });
+}
+
+#[test]
+fn five_steps_of_adam_end_where_those_of_torch_do() {
+    each(|golden, kernels, what| check_steps(golden, kernels, "adam5", None, what));
+}
+
+#[test]
+fn five_clipped_steps_of_adam_end_where_those_of_torch_do() {
+    let golden = Golden::read(CLIPPED_CASE);
+    for kernels in Kernels::available() {
+        check_steps(&golden, kernels, "adam5_clip", Some(1.0), kernels.name());
+    }
+    // Adam all but cancels a scaled gradient; not so far that the comparison could not tell.
+    let (plain, clipped) = (golden.weights("adam5"), golden.weights("adam5_clip"));
+    let off = |(a, b): (&Tensor, &Tensor)| {
+        let pairs = a.values.iter().zip(&b.values);
+        pairs.fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()))
+    };
+    let most = plain
+        .tensors()
+        .iter()
+        .zip(clipped.tensors())
+        .map(off)
+        .fold(0.0, f32::max);
+    assert!(
+        f64::from(most) > 2.0 * TOLERANCE,
+        "clipping moved the weights by {most} only"
+    );
+}
+
+fn check_steps(golden: &Golden, kernels: &'static Kernels, group: &str, clip_norm: Option<f64>, what: &str) {
+    let mut trainer = golden.trainer(kernels);
+    let update = Update {
+        learning_rate: 1e-3,
+        clip_norm,
+    };
+    let norms = golden.tensors.get(&format!("{group}_norm"));
+    for (step, &want) in golden.values(&format!("{group}_loss")).iter().enumerate() {
+        let report = trainer.step(
+            golden.n_windows,
+            |window, slot| golden.fill(window, slot),
+            Loss::Mse,
+            update,
+        );
+        let what = format!("{what}: step {step}");
+        assert_close(report.loss, f64::from(want), TOLERANCE, &what);
+        if let Some(norms) = norms {
+            assert_close(report.gradient_norm, f64::from(norms[step]), TOLERANCE, &what);
+        }
+    }
+    let (got, want) = (trainer.weights(), golden.weights(group));
+    for (got, want) in got.tensors().iter().zip(want.tensors()) {
+        assert_all_close(&got.values, &want.values, &format!("{what}: {}", want.name));
+    }
+}
+
+#[test]
+fn a_gradient_leaves_the_weights_alone() {
+    let golden = Golden::read(MASKED_CASE);
+    let mut trainer = golden.trainer(Kernels::detect());
+    let mut gradient = || {
+        trainer.gradient(
+            golden.n_windows,
+            |window, slot| golden.fill(window, slot),
+            Loss::Mse,
+        )
+    };
+    assert_eq!(gradient(), gradient());
+    assert_eq!(trainer.weights(), golden.weights("init"));
+}

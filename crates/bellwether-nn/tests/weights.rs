@@ -1,0 +1,117 @@
+//! Weights as a file: what was written is read, and nothing else is taken for it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+use bellwether_nn::{Architecture, Weights, WeightsError};
+use proptest::prelude::*;
+
+fn network() -> Architecture {
+    Architecture::new(5, 2, 1, &[3, 2], &[2]).unwrap()
+}
+
+fn file() -> Vec<u8> {
+    Weights::random(&network(), 3).to_safetensors().unwrap()
+}
+
+#[test]
+fn weights_come_back_bit_for_bit_and_equal_weights_give_equal_bytes() {
+    let weights = Weights::random(&network(), 3);
+    let bytes = weights.to_safetensors().unwrap();
+    assert_eq!(Weights::from_safetensors(&bytes, &network()).unwrap(), weights);
+    assert_eq!(bytes, file());
+    let n_values: usize = weights.tensors().iter().map(|tensor| tensor.values.len()).sum();
+    assert_eq!(n_values, network().n_weights());
+}
+
+#[test]
+fn tensors_have_the_names_and_shapes_of_torch() {
+    let weights = Weights::zeroed(&network());
+    let got: Vec<(&str, &[usize])> = weights
+        .tensors()
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), &tensor.shape[..]))
+        .collect();
+    let expect: [(&str, &[usize]); 11] = [
+        ("encoder.0.w_ih", &[12, 2]),
+        ("encoder.0.w_hh", &[12, 3]),
+        ("encoder.0.b", &[12]),
+        ("encoder.1.w_ih", &[8, 3]),
+        ("encoder.1.w_hh", &[8, 2]),
+        ("encoder.1.b", &[8]),
+        ("decoder.0.w_ih", &[8, 2]),
+        ("decoder.0.w_hh", &[8, 2]),
+        ("decoder.0.b", &[8]),
+        ("head.w", &[1, 2]),
+        ("head.b", &[1]),
+    ];
+    assert_eq!(got, expect);
+}
+
+#[test]
+fn weights_of_another_network_are_refused() {
+    let refused = |encoder: &[usize], decoder: &[usize], n_inputs: usize| {
+        let other = Architecture::new(5, n_inputs, 1, encoder, decoder).unwrap();
+        Weights::from_safetensors(&file(), &other)
+            .unwrap_err()
+            .to_string()
+    };
+    for (message, expect) in [
+        (refused(&[3, 2], &[2], 1), "encoder.0.w_ih"),
+        (refused(&[3, 2], &[1], 2), "decoder.0.w_ih"),
+        (refused(&[3, 2], &[2, 2], 2), "decoder.1.w_ih"),
+        // Refused before room is made for its two billion weights.
+        (refused(&[4096; 8], &[4096; 8], 2), "wants at least"),
+        (refused(&[3], &[2], 2), "decoder.0.w_ih"),
+    ] {
+        assert!(message.contains(expect), "{message}");
+    }
+}
+
+#[test]
+fn a_weight_that_is_not_finite_is_refused() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut weights = Weights::random(&network(), 3);
+        weights.tensors_mut()[4].values[1] = value;
+        let bytes = weights.to_safetensors().unwrap();
+        let got = Weights::from_safetensors(&bytes, &network());
+        assert!(
+            matches!(&got, Err(WeightsError::NotFinite { name }) if name == "encoder.1.w_hh"),
+            "{got:?}"
+        );
+    }
+}
+
+#[test]
+fn a_truncated_or_lengthened_file_is_refused() {
+    let mut bytes = file();
+    for len in 0..bytes.len() {
+        assert!(
+            Weights::from_safetensors(&bytes[..len], &network()).is_err(),
+            "{len} of {} bytes",
+            bytes.len()
+        );
+    }
+    bytes.push(0);
+    assert!(Weights::from_safetensors(&bytes, &network()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn foreign_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        prop_assert!(Weights::from_safetensors(&bytes, &network()).is_err());
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_give_finite_weights(
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4),
+    ) {
+        let mut bytes = file();
+        for (at, flip) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+        }
+        if let Ok(weights) = Weights::from_safetensors(&bytes, &network()) {
+            let mut values = weights.tensors().iter().flat_map(|tensor| &tensor.values);
+            prop_assert!(values.all(|value| value.is_finite()));
+        }
+    }
+}
