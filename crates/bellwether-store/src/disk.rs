@@ -42,6 +42,14 @@ fn hint(source: &io::Error) -> &'static str {
     }
 }
 
+/// Makes the folder `path`, and those above it, where they are missing.
+///
+/// # Errors
+/// Where it cannot be made, or is something else than a folder.
+pub fn create_folder(path: &Path) -> Result<(), DiskError> {
+    fs::create_dir_all(path).map_err(DiskError::at("create the folder", path))
+}
+
 /// The whole of a regular file of at most `bytes_max` bytes.
 ///
 /// # Errors

@@ -306,7 +306,7 @@ pub(crate) struct DetectArgs {
     /// causal: a score uses nothing after its sample; retrospective: it may
     #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
     pub(crate) mode: Mode,
-    /// Write a page to look at
+    /// Write a page to look at (FILE.html), or its facts (FILE.json)
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
     /// Show how many events each threshold would give
@@ -340,7 +340,7 @@ pub(crate) struct EvaluateArgs {
     /// Judge only rows from the N-th on, counted from 0
     #[arg(long, value_name = "N", conflicts_with = "from")]
     pub(crate) skip_rows: Option<usize>,
-    /// Write a page to look at
+    /// Write a page to look at (FILE.html), or its facts (FILE.json)
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]

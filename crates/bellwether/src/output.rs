@@ -7,7 +7,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cli::{ColorChoice, Format, Global};
 use crate::failure::Failure;
@@ -201,14 +201,4 @@ fn csv(rows: &Rows) -> String {
         text += &format!("{}\n", row.iter().map(cell).collect::<Vec<_>>().join(","));
     }
     text
-}
-
-/// An object of the given pairs.
-pub(crate) fn object(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    Value::Object(
-        pairs
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect::<Map<_, _>>(),
-    )
 }

@@ -5,7 +5,7 @@ use bellwether_core::eval::{self, Metrics, vus};
 use bellwether_core::frame::Frame;
 use bellwether_core::quantile::{quantile_sorted, sorted_finite};
 use bellwether_core::time::Timestamp;
-use bellwether_store::read::{self, Recording};
+use bellwether_store::read::{Recording, labels_file};
 use serde_json::{Map, Value, json};
 
 use crate::artifact::{self, Loaded};
@@ -65,9 +65,18 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
     let mut results = Vec::new();
     for (series, labels) in judged.iter().zip(&labels) {
         let first = first_row(args, &series.recording);
-        let case = Case { judged: series, labels, first, vus_window: args.vus_window };
+        let case = Case {
+            judged: series,
+            labels,
+            first,
+            vus_window: args.vus_window,
+        };
         for (model, metrics) in case.all(&loaded)? {
-            results.push(SeriesMetrics { series: series.recording.name.clone(), model, metrics });
+            results.push(SeriesMetrics {
+                series: series.recording.name.clone(),
+                model,
+                metrics,
+            });
         }
     }
     if let Some(path) = &args.report {
@@ -93,7 +102,7 @@ struct SeriesMetrics {
 
 /// The truth per input row of every series.
 fn labels(args: &EvaluateArgs, recordings: &[Recording]) -> Result<Vec<Vec<bool>>, Failure> {
-    let file = args.labels.as_deref().map(read::labels_file).transpose()?;
+    let file = args.labels.as_deref().map(labels_file).transpose()?;
     recordings
         .iter()
         .map(|recording| match (&file, &recording.labels) {
@@ -139,11 +148,22 @@ impl Case<'_> {
         let mut results = vec![(loaded.reference.clone(), self.metrics(&scores.score, 1.0)?)];
         let random = baseline::random(n, 1);
         results.push(("random".to_owned(), self.metrics(&random, 0.99)?));
-        let first = if self.first < recording.rows.n_rows() { recording.rows.sample_idx(self.first) } else { n };
-        let train: Frame = if first >= 2 { frame.slice(0..first)? } else { frame.clone() };
+        let first = if self.first < recording.rows.n_rows() {
+            recording.rows.sample_idx(self.first)
+        } else {
+            n
+        };
+        let train: Frame = if first >= 2 {
+            frame.slice(0..first)?
+        } else {
+            frame.clone()
+        };
         let max_z = baseline::max_z(&train, frame).map_err(Failure::misfit)?;
         let in_sample = sorted_finite(max_z[..train.n_samples()].iter().copied());
-        results.push(("max-z".to_owned(), self.metrics(&max_z, quantile_sorted(&in_sample, 0.99))?));
+        results.push((
+            "max-z".to_owned(),
+            self.metrics(&max_z, quantile_sorted(&in_sample, 0.99))?,
+        ));
         Ok(results)
     }
 
@@ -152,7 +172,9 @@ impl Case<'_> {
         let truth = row_truth(&self.judged.recording, self.labels, self.first);
         let score: Vec<f64> = truth.samples.iter().map(|&sample| scores[sample]).collect();
         let predicted: Vec<bool> = score.iter().map(|&score| score >= threshold).collect();
-        let window = self.vus_window.unwrap_or_else(|| vus::default_window(&truth.labels));
+        let window = self
+            .vus_window
+            .unwrap_or_else(|| vus::default_window(&truth.labels));
         eval::evaluate(&truth.labels, &score, &predicted, &truth.time, window).map_err(|error| {
             Failure::from(error).in_context(&format!("{} cannot be judged", self.judged.recording.name))
         })
@@ -168,7 +190,11 @@ pub(crate) struct Truth {
 
 /// Truth per sample from the input row `first` on: a sample is anomalous where any of its rows is.
 pub(crate) fn row_truth(recording: &Recording, labels: &[bool], first: usize) -> Truth {
-    let mut truth = Truth { samples: Vec::new(), time: Vec::new(), labels: Vec::new() };
+    let mut truth = Truth {
+        samples: Vec::new(),
+        time: Vec::new(),
+        labels: Vec::new(),
+    };
     for (row, &label) in labels.iter().enumerate().skip(first) {
         let sample = recording.rows.sample_idx(row);
         match truth.labels.last_mut() {
@@ -192,8 +218,11 @@ fn means(results: &[SeriesMetrics]) -> Vec<(&str, [f64; METRIC_KEYS.len()])> {
         }
     }
     let mean_of = |model: &str| {
-        let rows: Vec<_> =
-            results.iter().filter(|result| result.model == model).map(|result| metric_values(&result.metrics)).collect();
+        let rows: Vec<_> = results
+            .iter()
+            .filter(|result| result.model == model)
+            .map(|result| metric_values(&result.metrics))
+            .collect();
         column_means(&rows)
     };
     models.into_iter().map(|model| (model, mean_of(model))).collect()
@@ -202,7 +231,11 @@ fn means(results: &[SeriesMetrics]) -> Vec<(&str, [f64; METRIC_KEYS.len()])> {
 /// Means of the columns; what is not defined for a row does not count.
 pub(crate) fn column_means(rows: &[[f64; METRIC_KEYS.len()]]) -> [f64; METRIC_KEYS.len()] {
     std::array::from_fn(|column| {
-        let defined: Vec<f64> = rows.iter().map(|row| row[column]).filter(|value| !value.is_nan()).collect();
+        let defined: Vec<f64> = rows
+            .iter()
+            .map(|row| row[column])
+            .filter(|value| !value.is_nan())
+            .collect();
         defined.iter().sum::<f64>() / defined.len() as f64
     })
 }
@@ -216,7 +249,12 @@ fn metrics_table(results: &[SeriesMetrics], loaded: &Loaded) -> MetricsTable {
     MetricsTable::new(&METRIC_KEYS, rows.collect())
 }
 
-fn answer(results: &[SeriesMetrics], loaded: &Loaded, args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
+fn answer(
+    results: &[SeriesMetrics],
+    loaded: &Loaded,
+    args: &EvaluateArgs,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut keys = vec!["series", "model"];
     keys.extend(METRIC_KEYS);
     let mut rows = Rows::new(&keys);

@@ -144,9 +144,13 @@ fn expected_columns(
     Ok(columns)
 }
 
-/// Writes the page, whole or not at all.
+/// Writes the page, whole or not at all; a path that ends in `.json` gets the same facts as JSON.
 pub(crate) fn write(path: &Path, report: &Report) -> Result<(), Failure> {
     let mut file = AtomicFile::create(path)?;
-    report.write_html(&mut file)?;
+    if path.extension().is_some_and(|ending| ending == "json") {
+        serde_json::to_writer(&mut file, &report.to_json()?)?;
+    } else {
+        report.write_html(&mut file)?;
+    }
     Ok(file.commit()?)
 }

@@ -8,13 +8,12 @@ use bellwether_core::detect::Mode;
 use bellwether_core::eval::{self, Metrics};
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::quantile::{quantile_sorted, sorted_finite};
-use bellwether_core::time::Timestamp;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cli::{FitArgs, ThreadArgs};
-use crate::commands::evaluate::{METRIC_KEYS, metric_values, metrics_json};
+use crate::commands::evaluate::{METRIC_KEYS, column_means, metric_values, metrics_json, row_truth};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
 use crate::output::{Output, Rows};
@@ -166,7 +165,7 @@ impl Case {
         let train = recording.frame.slice(0..n_train)?;
         Ok(Self {
             train,
-            labels: labels[series.train_rows..].to_vec(),
+            labels,
             recording,
             n_train_rows: series.train_rows,
             vus_window: series.vus_window,
@@ -212,26 +211,14 @@ impl Case {
 
     /// Judges per input row: a row that repeats a time has its sample's score.
     fn metrics(&self, scores: &[f64], predicted: &[bool], n_train: usize) -> Result<Metrics, Failure> {
-        let rows = self.n_train_rows..self.recording.rows.n_rows();
-        let (mut row_scores, mut row_predicted) = (Vec::new(), Vec::new());
-        let mut time: Vec<Timestamp> = Vec::new();
-        let mut labels = Vec::new();
-        for (row, &label) in rows.zip(&self.labels) {
-            let sample = self.recording.rows.sample_idx(row);
-            let at = self.recording.frame.time()[sample];
-            if sample < n_train || time.last().is_some_and(|&last| at <= last) {
-                continue;
-            }
-            row_scores.push(scores[sample - n_train]);
-            row_predicted.push(predicted[sample - n_train]);
-            time.push(at);
-            labels.push(label);
-        }
+        let truth = row_truth(&self.recording, &self.labels, self.n_train_rows);
+        let scores: Vec<f64> = truth.samples.iter().map(|&at| scores[at - n_train]).collect();
+        let predicted: Vec<bool> = truth.samples.iter().map(|&at| predicted[at - n_train]).collect();
         Ok(eval::evaluate(
-            &labels,
-            &row_scores,
-            &row_predicted,
-            &time,
+            &truth.labels,
+            &scores,
+            &predicted,
+            &truth.time,
             self.vus_window,
         )?)
     }
@@ -303,18 +290,6 @@ fn answer(
         datasets: Value::Object(by_dataset),
     };
     output.answer(&report, &rows)
-}
-
-/// Means of the columns; what is not defined for a series does not count.
-fn column_means(rows: &[[f64; METRIC_KEYS.len()]]) -> [f64; METRIC_KEYS.len()] {
-    std::array::from_fn(|column| {
-        let defined: Vec<f64> = rows
-            .iter()
-            .map(|row| row[column])
-            .filter(|value| !value.is_nan())
-            .collect();
-        defined.iter().sum::<f64>() / defined.len() as f64
-    })
 }
 
 fn row(model: &str, dataset: &str, n: usize, mean: &[f64; METRIC_KEYS.len()]) -> Vec<Value> {

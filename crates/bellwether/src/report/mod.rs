@@ -15,7 +15,7 @@ use std::io;
 use bellwether_core::time::Timestamp;
 use serde::Serialize;
 
-pub(crate) use metrics::{Metric, MetricsRow, MetricsTable, Unit};
+pub(crate) use metrics::{MetricsRow, MetricsTable};
 pub(crate) use series::{Event, Expected, Resolution, SeriesInput, SeriesReport};
 
 /// Rows of the fleet table, the worst series of all.
