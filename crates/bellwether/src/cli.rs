@@ -122,7 +122,7 @@ pub(crate) struct ReadingArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArgs {
     /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
-    #[arg(long, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
+    #[arg(long, global = true, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
     pub(crate) registry: Option<PathBuf>,
 }
 

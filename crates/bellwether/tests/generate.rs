@@ -115,14 +115,18 @@ fn what_is_written_reads_back_as_it_was_made_with_its_labels() {
 #[test]
 fn columns_are_time_device_where_several_and_channels() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |args: &[&str], expect: &str| {
+    let check = |args: &[&str], expect_head: &str, expect_second: &str| {
         let (stdout, _) = made(folder.path(), &[args, &["-o", "-"]].concat());
-        let head: Vec<&str> = stdout.lines().take(2).collect();
-        assert_eq!(head.join("\n"), expect);
+        let lines: Vec<&str> = stdout.lines().take(3).collect();
+        assert_eq!(lines[0], expect_head);
+        assert!(lines[2].starts_with(expect_second), "{}", lines[2]);
     };
+    let sine = ["--template", "sine", "--channels", "2", "--cadence", "250ms"];
+    check(&sine, "timestamp,sensor_1,sensor_2", "2024-01-01T00:00:00.250Z,");
     check(
-        &["--template", "sine", "--samples", "3", "--channels", "2"],
-        "timestamp,channel_0,channel_1\n2024-01-01T00:00:00Z,0.035,0.841",
+        &[&sine[..], &["--devices", "2"]].concat(),
+        "timestamp,device,sensor_1,sensor_2",
+        "2024-01-01T00:00:00Z,sine-02,",
     );
 }
 

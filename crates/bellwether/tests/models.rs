@@ -47,8 +47,9 @@ impl Fixture {
     fn run(&self, args: &[&str]) -> Ran {
         let output = cargo_bin_cmd!("bellwether")
             .current_dir(self.dir.path())
-            .args(["models", "--registry", "models"])
+            .arg("models")
             .args(args)
+            .args(["--registry", "models"])
             .env_remove("BELLWETHER_FORMAT")
             .output()
             .unwrap();

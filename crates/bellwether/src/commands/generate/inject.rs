@@ -44,13 +44,7 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
         counted(truth.faults.len(), "fault"),
     ));
     truth.note(output);
-    note_next(
-        path,
-        &model_name(&recordings[0].name),
-        devices[0].frame.time(),
-        &truth,
-        output,
-    );
+    note_next(path, &model_name(data), devices[0].frame.time(), &truth, output);
     if output.format() == Format::Table || is_stdout(path) {
         return Ok(());
     }
@@ -206,10 +200,14 @@ fn line<'a>(place: &Place, recordings: &'a [Recording], devices: &'a [Device], t
     }
 }
 
-/// The name of the series as a name of a model, if it can be one.
-fn model_name(series: &str) -> String {
-    let name = series.to_lowercase();
-    match name.parse::<ModelName>() {
+/// The name of the data as a name of a model, if it can be one.
+fn model_name(data: &Path) -> String {
+    let stem = data
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    match stem.parse::<ModelName>() {
         Ok(name) => name.to_string(),
         Err(_) => "my-model".to_owned(),
     }
