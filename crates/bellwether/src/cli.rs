@@ -122,7 +122,7 @@ pub(crate) struct ReadingArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArgs {
     /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
-    #[arg(long, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
+    #[arg(long, global = true, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
     pub(crate) registry: Option<PathBuf>,
 }
 
@@ -157,11 +157,17 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// Where the data go: FILE.csv, FILE.jsonl, FILE.parquet, or `-` for stdout as CSV
-    #[arg(short, long, value_name = "FILE", alias = "output-path")]
-    pub(crate) output: PathBuf,
-    /// What kind of plant
-    #[arg(long, default_value = "pump", value_parser = parse::<Template>)]
+    /// Where the data go: FILE.csv, FILE.jsonl, FILE.parquet, or `-` for stdout (CSV, or with --format ndjson JSON lines)
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        alias = "output-path",
+        conflicts_with = "to"
+    )]
+    pub(crate) output: Option<PathBuf>,
+    /// What kind of plant: pump, server, boiler, turbine, compressor, sine
+    #[arg(long, value_name = "NAME", default_value = "pump", value_parser = parse::<Template>)]
     pub(crate) template: Template,
     /// Samples per device
     #[arg(long, value_name = "N", default_value = "10080", alias = "num-samples")]
@@ -187,14 +193,21 @@ pub(crate) struct GenerateArgs {
     /// Write the truth beside the data: start,end,kind,channels,series
     #[arg(long, value_name = "FILE", alias = "labels-path")]
     pub(crate) labels: Option<PathBuf>,
-    /// Put the faults into these data instead of made-up ones
-    #[arg(long, value_name = "DATA")]
+    /// Put the faults into these data instead of made-up ones: a file, a folder, or `-` for stdin
+    #[arg(
+        long,
+        value_name = "DATA",
+        requires = "anomalies",
+        conflicts_with_all = ["template", "samples", "channels", "devices", "cadence", "start", "to"]
+    )]
     pub(crate) inject_into: Option<PathBuf>,
-    /// Emit samples as they would happen, so many per second and device (0 = as fast as possible); needs --to
-    #[arg(long, value_name = "N", requires = "to")]
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+    /// Emit the samples as they would happen, so many per second and device (0 = as fast as possible)
+    #[arg(long, value_name = "N", requires = "to", value_parser = parse_rate)]
     pub(crate) rate: Option<f64>,
-    /// Where live samples go: `-` for stdout
-    #[arg(long, value_name = "URL")]
+    /// Where live samples go: `-` for stdout (JSON lines, or with --format csv CSV)
+    #[arg(long, value_name = "URL", requires = "rate")]
     pub(crate) to: Option<String>,
 }
 
@@ -395,7 +408,7 @@ pub(crate) enum ModelsCommand {
         /// NAME, NAME@VERSION or NAME@ALIAS
         #[arg(value_name = "REF", value_parser = parse::<ModelRef>)]
         model: ModelRef,
-        /// FILE.bellwether
+        /// FILE.bellwether, or `-` for stdout
         #[arg(value_name = "FILE")]
         to: PathBuf,
     },
@@ -477,6 +490,14 @@ fn parse_interval(text: &str) -> Result<(Timestamp, Timestamp), String> {
         Ok((start, end))
     } else {
         Err("the end is not after the start".to_owned())
+    }
+}
+
+/// Samples per second: 0 for no pacing.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate >= 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err("wanted samples per second such as 2 or 0.5, or 0 for as fast as possible".to_owned()),
     }
 }
 

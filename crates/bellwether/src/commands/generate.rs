@@ -1,8 +1,285 @@
-//! `generate`: being written.
-use crate::cli::GenerateArgs;
-use crate::failure::Failure;
-use crate::output::Output;
+//! `generate`: synthetic fleets with known faults, into a file or as they would happen; or the same faults put into
+//! given data. The truth about them goes beside.
 
-pub(crate) fn run(_args: &GenerateArgs, _output: &Output) -> Result<(), Failure> {
-    Err(Failure::message("generate is being written"))
+mod inject;
+mod live;
+mod table;
+
+use std::path::Path;
+
+use bellwether_core::synth::{self, Device, Fault, PlantSpec};
+use bellwether_core::time::{Timestamp, humane};
+use serde_json::{Value, json};
+
+use crate::cli::{Format, GenerateArgs};
+use crate::failure::Failure;
+use crate::output::{Output, Rows, object};
+use table::{Line, Out, Table};
+
+pub(crate) fn run(args: &GenerateArgs, output: &Output) -> Result<(), Failure> {
+    match (&args.output, args.to.as_deref(), &args.inject_into) {
+        (Some(path), None, None) => make(args, path, output),
+        (Some(path), None, Some(data)) => inject::run(args, data, path, output),
+        (None, Some("-"), _) => live::run(args, output),
+        (None, Some(url), _) => Err(Failure::Usage(format!(
+            "--to {url}: not yet supported: only `-`, the standard output"
+        ))),
+        _ => Err(Failure::Usage(
+            "where shall the data go? give -o FILE.csv (.jsonl and .parquet work too, `-` is stdout), or \
+             --rate N --to - for samples as they would happen"
+                .to_owned(),
+        )),
+    }
+}
+
+fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure> {
+    // Before the work: a name that will not do, or a missing folder, is told at once.
+    let out = Out::create(path, output.format())?;
+    let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
+    let spec = plant(args);
+    let devices = synth::generate(&spec)?;
+    let truth = Truth::of(&devices);
+    table_of(&devices).write(lines(&devices), out)?;
+    if let Some(out) = labels {
+        truth.write(out)?;
+    }
+
+    output.note(&format!("{}: {}", shown(path), about(&spec, &devices, &truth)));
+    truth.note(output);
+    note_next(
+        path,
+        spec.template.name(),
+        devices[0].frame.time(),
+        &truth,
+        output,
+    );
+    if output.format() == Format::Table || is_stdout(path) {
+        return Ok(());
+    }
+    let document = object([
+        ("output", text(path)),
+        ("labels", args.labels.as_deref().map_or(Value::Null, text)),
+        ("template", json!(spec.template.name())),
+        ("seed", json!(spec.seed)),
+        ("devices", json!(names(&devices))),
+        ("samples", json!(spec.n_samples)),
+        ("channels", json!(table::channels(&devices[0].frame))),
+        ("cadence_s", json!(spec.cadence.as_secs_f64())),
+        ("start", json!(spec.start.to_string())),
+        ("faults", json!(truth.rows().objects())),
+    ]);
+    output.answer(&document, &truth.rows())
+}
+
+/// The fleet that the flags describe.
+fn plant(args: &GenerateArgs) -> PlantSpec {
+    PlantSpec {
+        template: args.template,
+        n_samples: args.samples.get(),
+        n_channels: args.channels.map(std::num::NonZeroUsize::get),
+        n_devices: args.devices.get(),
+        cadence: args.cadence,
+        start: args.start,
+        seed: args.seed,
+        anomalies: args.anomalies.clone(),
+    }
+}
+
+fn table_of(devices: &[Device]) -> Table {
+    Table {
+        time: "timestamp".to_owned(),
+        series: (devices.len() > 1).then(|| "device".to_owned()),
+        channels: table::channels(&devices[0].frame),
+        marks: Vec::new(),
+    }
+}
+
+/// The rows as a fleet sends them: all devices at an instant, then the next instant.
+fn lines(devices: &[Device]) -> impl Iterator<Item = Line<'_>> {
+    (0..devices[0].frame.n_samples())
+        .flat_map(move |sample_idx| devices.iter().map(move |device| line(device, sample_idx)))
+}
+
+fn line(device: &Device, sample_idx: usize) -> Line<'_> {
+    let sample = device.frame.sample(sample_idx);
+    Line {
+        time: sample.time.to_string().into(),
+        series: &device.name,
+        values: sample.values,
+        marks: Vec::new(),
+    }
+}
+
+fn names(devices: &[Device]) -> Vec<&str> {
+    devices.iter().map(|device| device.name.as_str()).collect()
+}
+
+/// All faults of a fleet, by time.
+struct Truth {
+    faults: Vec<(String, Fault)>,
+    /// Whether labels must name the series.
+    has_series: bool,
+}
+
+impl Truth {
+    fn of(devices: &[Device]) -> Self {
+        let mut faults: Vec<(String, Fault)> = devices
+            .iter()
+            .flat_map(|device| {
+                device
+                    .faults
+                    .iter()
+                    .map(|fault| (device.name.clone(), fault.clone()))
+            })
+            .collect();
+        faults.sort_by_key(|(_, fault)| (fault.start, fault.end));
+        Self {
+            faults,
+            has_series: devices.len() > 1,
+        }
+    }
+
+    /// Start of the first fault.
+    fn first(&self) -> Option<Timestamp> {
+        self.faults.first().map(|(_, fault)| fault.start)
+    }
+
+    /// Writes the labels: `start,end,kind,channels,series`.
+    fn write(&self, out: Out) -> Result<(), Failure> {
+        table::write_labels(
+            out,
+            self.faults
+                .iter()
+                .map(|(series, fault)| (self.has_series.then_some(series.as_str()), fault)),
+        )
+    }
+
+    /// The faults for programs.
+    fn rows(&self) -> Rows {
+        let mut rows = Rows::new(&[
+            "start",
+            "end",
+            "kind",
+            "channels",
+            "series",
+            "samples",
+            "magnitude",
+        ]);
+        for (series, fault) in &self.faults {
+            rows.push(vec![
+                json!(fault.start.to_string()),
+                json!(fault.end.to_string()),
+                json!(fault.kind.name()),
+                json!(fault.channels.join(";")),
+                if self.has_series {
+                    json!(series)
+                } else {
+                    Value::Null
+                },
+                json!(fault.n_samples()),
+                json!(fault.magnitude),
+            ]);
+        }
+        rows
+    }
+
+    /// The faults for people, a line each.
+    fn note(&self, output: &Output) {
+        for (series, fault) in &self.faults {
+            let device = if self.has_series {
+                format!("{series} ")
+            } else {
+                String::new()
+            };
+            let magnitude = fault
+                .magnitude
+                .map_or_else(String::new, |magnitude| format!(" by {magnitude} sd"));
+            output.note(&format!(
+                "  {device}{} of {}{magnitude}: {} to {}",
+                fault.kind,
+                fault.channels.join(", "),
+                fault.start,
+                fault.end,
+            ));
+        }
+    }
+}
+
+/// What was made, in a line.
+fn about(spec: &PlantSpec, devices: &[Device], truth: &Truth) -> String {
+    let frame = &devices[0].frame;
+    format!(
+        "{} of {}, {} of {} each, one every {} from {}, seed {}, {}",
+        counted(devices.len(), "device"),
+        spec.template,
+        counted(frame.n_samples(), "sample"),
+        counted(frame.n_channels(), "channel"),
+        humane(spec.cadence),
+        spec.start,
+        spec.seed,
+        counted(truth.faults.len(), "fault"),
+    )
+}
+
+/// Says how to go on: train on what comes before the first fault, if that is enough to learn from.
+fn note_next(path: &Path, name: &str, time: &[Timestamp], truth: &Truth, output: &Output) {
+    let is_csv = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    if !is_csv || is_stdout(path) {
+        return;
+    }
+    let until = match truth.first() {
+        Some(first) if first > time[time.len() / 4] => format!(" --until {first}"),
+        _ => String::new(),
+    };
+    output.note(&format!(
+        "go on: bellwether train {} --name {name}{until}",
+        quoted(&path.display().to_string())
+    ));
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn shown(path: &Path) -> String {
+    if is_stdout(path) {
+        "stdout".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// A path as JSON, also where it is not UTF-8.
+fn text(path: &Path) -> Value {
+    json!(path.to_string_lossy())
+}
+
+/// `1 fault`, `2 faults`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+:@=-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_split_them() {
+        let check = |text: &str, expect: &str| assert_eq!(quoted(text), expect);
+        check("data/pump-1.csv", "data/pump-1.csv");
+        check("my pump.csv", "'my pump.csv'");
+        check("it's.csv", r"'it'\''s.csv'");
+    }
 }

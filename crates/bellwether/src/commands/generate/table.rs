@@ -1,0 +1,164 @@
+//! Rows of series as one table, and where tables go.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::Path;
+
+use bellwether_core::frame::Frame;
+use bellwether_core::synth::Fault;
+use bellwether_store::write::{AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, WriteError};
+
+use crate::cli::Format;
+use crate::failure::Failure;
+
+/// The columns of a table: time, series where there are several, channels, marks.
+pub(super) struct Table {
+    pub(super) time: String,
+    pub(super) series: Option<String>,
+    pub(super) channels: Vec<String>,
+    /// Columns of 0 and 1.
+    pub(super) marks: Vec<&'static str>,
+}
+
+/// One row.
+pub(super) struct Line<'a> {
+    pub(super) time: Cow<'a, str>,
+    pub(super) series: &'a str,
+    pub(super) values: &'a [f64],
+    pub(super) marks: Vec<bool>,
+}
+
+impl Table {
+    /// Writes the rows. A reader that has gone ends the table and is no error.
+    pub(super) fn write<'a>(&self, lines: impl Iterator<Item = Line<'a>>, out: Out) -> Result<(), Failure> {
+        let mut columns = vec![Column::new(&self.time, ColumnKind::Text)];
+        columns.extend(self.series.iter().map(|name| Column::new(name, ColumnKind::Text)));
+        let channels = self.channels.iter();
+        columns.extend(channels.map(|name| Column::new(name, ColumnKind::Real).optional()));
+        columns.extend(
+            self.marks
+                .iter()
+                .map(|name| Column::new(*name, ColumnKind::Integer)),
+        );
+        out.table(columns, |table| {
+            for line in lines {
+                let mut cells = vec![Cell::Text(&line.time)];
+                cells.extend(self.series.is_some().then_some(Cell::Text(line.series)));
+                cells.extend(line.values.iter().map(|&value| Cell::Real(value)));
+                cells.extend(line.marks.iter().map(|&mark| Cell::Integer(mark.into())));
+                table.row(&cells)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Writes faults as intervals, both ends included: `start,end,kind,channels,series`, channels divided by semicolons.
+pub(super) fn write_labels<'a>(
+    out: Out,
+    faults: impl Iterator<Item = (Option<&'a str>, &'a Fault)>,
+) -> Result<(), Failure> {
+    let text = |name: &str| Column::new(name, ColumnKind::Text);
+    let columns = vec![
+        text("start"),
+        text("end"),
+        text("kind"),
+        text("channels"),
+        text("series").optional(),
+    ];
+    out.table(columns, |table| {
+        for (series, fault) in faults {
+            table.row(&[
+                Cell::Text(&fault.start.to_string()),
+                Cell::Text(&fault.end.to_string()),
+                Cell::Text(fault.kind.name()),
+                Cell::Text(&fault.channels.join(";")),
+                Cell::text(series),
+            ])?;
+        }
+        Ok(())
+    })
+}
+
+/// Names of the channels.
+pub(super) fn channels(frame: &Frame) -> Vec<String> {
+    let channels = frame.schema().channels().iter();
+    channels.map(|channel| channel.name().to_owned()).collect()
+}
+
+/// Where a table goes, and in what form.
+pub(super) struct Out {
+    to: To,
+    format: TableFormat,
+}
+
+enum To {
+    File(AtomicFile),
+    Stdout(io::Stdout),
+}
+
+impl Out {
+    /// The file at `path` in the form of its ending; `-` is stdout, as CSV unless JSON is asked for.
+    pub(super) fn create(path: &Path, format: Format) -> Result<Self, Failure> {
+        if path.as_os_str() != "-" {
+            return Self::create_file(path);
+        }
+        Ok(Self {
+            to: To::Stdout(io::stdout()),
+            format: match format {
+                Format::Table | Format::Csv => TableFormat::Csv,
+                Format::Json | Format::Ndjson => TableFormat::Jsonl,
+            },
+        })
+    }
+
+    /// The file at `path` in the form of its ending.
+    pub(super) fn create_file(path: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            format: TableFormat::of_path(path)?,
+            to: To::File(AtomicFile::create(path)?),
+        })
+    }
+
+    /// Writes a table that `fill` fills, and puts a file in its place.
+    fn table(
+        self,
+        columns: Vec<Column>,
+        fill: impl FnOnce(&mut TableWriter<To>) -> Result<(), WriteError>,
+    ) -> Result<(), Failure> {
+        let written = TableWriter::new(self.to, self.format, columns).and_then(|mut table| {
+            fill(&mut table)?;
+            table.finish()
+        });
+        match written {
+            Ok(To::File(file)) => Ok(file.commit()?),
+            Ok(To::Stdout(mut stdout)) => unless_gone(stdout.flush()),
+            Err(WriteError::Table(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A reader that has gone, as `head` does, is no error.
+fn unless_gone(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+impl Write for To {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}

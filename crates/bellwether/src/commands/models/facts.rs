@@ -1,0 +1,151 @@
+//! What is known of a version, as JSON and as rows of key and value.
+
+use bellwether_store::registry::{Action, Entry, Index};
+use serde_json::{Value, json};
+
+use super::{aliases, is_champion};
+use crate::output::Rows;
+
+/// Most elements of an array that rows show.
+const SHOWN_MAX: usize = 12;
+
+/// What the index says of one version.
+pub(super) fn of_entry(index: &Index, entry: &Entry) -> Vec<(&'static str, Value)> {
+    vec![
+        ("version", json!(entry.version.number())),
+        ("is_champion", json!(is_champion(index, entry))),
+        ("aliases", json!(aliases(index, entry))),
+        ("created_at", json!(entry.created_at.to_string())),
+        ("bytes", json!(entry.bytes)),
+        ("sha256", json!(entry.sha256.to_string())),
+        ("summary", entry.summary.clone()),
+    ]
+}
+
+/// The changes of champion, oldest first.
+pub(super) fn history(index: &Index) -> Value {
+    let action = |action| match action {
+        Action::Published => "published",
+        Action::Promoted => "promoted",
+        Action::RolledBack => "rolled_back",
+    };
+    let changes = index.history().iter().map(|change| {
+        json!({
+            "version": change.version.number(),
+            "at": change.at.to_string(),
+            "action": action(change.action),
+        })
+    });
+    changes.collect()
+}
+
+/// A fact of a summary as one cell: a list by its length.
+pub(super) fn cell(fact: Option<&Value>) -> Value {
+    match fact {
+        None => Value::Null,
+        Some(Value::Array(list)) => json!(list.len()),
+        Some(object @ Value::Object(_)) => json!(object.to_string()),
+        Some(plain) => plain.clone(),
+    }
+}
+
+/// All facts of a document, one a row: `manifest.model.window_len` and its value.
+pub(super) fn rows(document: &Value) -> Rows {
+    let mut rows = Rows::new(&["key", "value"]);
+    push(&mut rows, "", document);
+    rows
+}
+
+fn push(rows: &mut Rows, key: &str, value: &Value) {
+    match value {
+        Value::Object(facts) => {
+            for (name, fact) in facts {
+                let dot = if key.is_empty() { "" } else { "." };
+                push(rows, &format!("{key}{dot}{name}"), fact);
+            }
+        }
+        Value::Array(list) if list.iter().any(Value::is_object) => {
+            for (idx, fact) in list.iter().enumerate().take(SHOWN_MAX) {
+                rows.push(vec![json!(format!("{key}[{idx}]")), json!(in_line(fact))]);
+            }
+            if list.len() > SHOWN_MAX {
+                rows.push(vec![json!(format!("{key}[…]")), json!(rest(list.len()))]);
+            }
+        }
+        Value::Null => rows.push(vec![json!(key), Value::Null]),
+        plain => rows.push(vec![json!(key), json!(in_line(plain))]),
+    }
+}
+
+/// A value as a line of text. Numbers stay as they are written: a threshold is not rounded.
+fn in_line(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let mut shown: Vec<String> = list.iter().take(SHOWN_MAX).map(in_line).collect();
+            if list.len() > SHOWN_MAX {
+                shown.push(rest(list.len()));
+            }
+            shown.join(", ")
+        }
+        Value::Object(facts) => {
+            let facts = facts
+                .iter()
+                .map(|(name, fact)| format!("{name} {}", in_line(fact)));
+            facts.collect::<Vec<_>>().join(", ")
+        }
+        plain => plain.to_string(),
+    }
+}
+
+fn rest(n: usize) -> String {
+    format!("… {n} in all, see --format json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fact_has_its_row() {
+        let check = |document: Value, expect: &[(&str, &str)]| {
+            let expect: Vec<Value> = expect
+                .iter()
+                .map(|(key, value)| json!({"key": key, "value": value}))
+                .collect();
+            assert_eq!(rows(&document).objects(), expect);
+        };
+        check(json!({}), &[]);
+        check(
+            json!({"a": {"b": {"c": 0.30000000000000004}}}),
+            &[("a.b.c", "0.30000000000000004")],
+        );
+        check(
+            json!({"sizes": [64, 16], "none": []}),
+            &[("none", ""), ("sizes", "64, 16")],
+        );
+        check(
+            json!({"channels": [{"name": "flow", "scale": [1, 2]}, {"name": "speed"}]}),
+            &[
+                ("channels[0]", "name flow, scale 1, 2"),
+                ("channels[1]", "name speed"),
+            ],
+        );
+        check(
+            json!({"losses": (0..13).collect::<Vec<_>>()}),
+            &[(
+                "losses",
+                "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … 13 in all, see --format json",
+            )],
+        );
+    }
+
+    #[test]
+    fn a_summary_shows_lists_by_their_length() {
+        let check = |fact: Option<Value>, expect: Value| assert_eq!(cell(fact.as_ref()), expect);
+        check(None, Value::Null);
+        check(Some(json!(["a", "b"])), json!(2));
+        check(Some(json!(8)), json!(8));
+        check(Some(json!("lstm-ae")), json!("lstm-ae"));
+    }
+}
