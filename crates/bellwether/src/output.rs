@@ -202,3 +202,8 @@ fn csv(rows: &Rows) -> String {
     }
     text
 }
+
+/// An object of the given pairs.
+pub(crate) fn object(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
