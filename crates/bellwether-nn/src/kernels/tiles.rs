@@ -116,14 +116,16 @@ pub(super) struct Step {
     pub gates: *mut f32,
 }
 
+/// Takes and returns the sums by value: as a local of the loop they stay in registers; behind a reference that other
+/// loops index too, the compiler stores part of them in every round.
 #[inline(always)]
 unsafe fn accumulate<S: Lanes, const ROWS: usize>(
-    sums: &mut [[S::V; GATES]; ROWS],
+    mut sums: [[S::V; GATES]; ROWS],
     a: *const f32,
     a_stride: usize,
     inner: usize,
     weights: *const f32,
-) {
+) -> [[S::V; GATES]; ROWS] {
     unsafe {
         for k in 0..inner {
             let w = weights.add(k * GATES * S::LANES);
@@ -142,6 +144,7 @@ unsafe fn accumulate<S: Lanes, const ROWS: usize>(
             }
         }
     }
+    sums
 }
 
 #[inline(always)]
@@ -154,21 +157,11 @@ unsafe fn step_tile<S: Lanes, const TRAIN: bool, const ROWS: usize>(s: &Step, fi
                 *sum = S::load(init.add(gate * S::LANES));
             }
         }
-        accumulate::<S, ROWS>(
-            &mut sums,
-            s.x.add(first * s.x_stride),
-            s.x_stride,
-            s.n_inputs,
-            s.weights,
-        );
+        let x = s.x.add(first * s.x_stride);
+        let sums = accumulate::<S, ROWS>(sums, x, s.x_stride, s.n_inputs, s.weights);
         let recurrent = s.weights.add(s.n_inputs * GATES * S::LANES);
-        accumulate::<S, ROWS>(
-            &mut sums,
-            s.h.add(first * s.h_stride),
-            s.h_stride,
-            s.n_units,
-            recurrent,
-        );
+        let h = s.h.add(first * s.h_stride);
+        let sums = accumulate::<S, ROWS>(sums, h, s.h_stride, s.n_units, recurrent);
         for (row, sums) in sums.iter().enumerate() {
             let at = (first + row) * s.state_stride;
             let before = S::load(s.c_before.add(at));
