@@ -1,4 +1,5 @@
 //! `bellwether models` as people run it, on a registry with three versions of one model.
+#![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests look at and damage what is on the disk"
