@@ -147,7 +147,7 @@ fn a_version_is_shown_with_its_manifest() {
         "is_champion,true",
         "manifest.model.architecture,lstm-ae",
         "manifest.detector.causal.threshold,0.1234567890123",
-        "manifest.detector.pipeline.channels[1],name speed",
+        "manifest.detector.pipeline.channels[1],speed",
     ] {
         assert!(csv.lines().any(|found| found == line), "{line} is not in {csv}");
     }

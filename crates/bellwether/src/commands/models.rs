@@ -133,8 +133,8 @@ fn show(registry: &Registry, model: &ModelRef, output: &Output) -> Result<(), Fa
     };
     facts.push(("weights_bytes", json!(loaded.bundle.weights.len())));
     facts.push(("manifest", manifest));
-    let document = object(facts);
-    output.answer(&document, &facts::rows(&document))
+    let rows = facts::rows(&facts);
+    output.answer(&object(facts), &rows)
 }
 
 fn promote(registry: &Registry, model: &NamedRef, output: &Output) -> Result<(), Failure> {
