@@ -1,4 +1,5 @@
 //! `bellwether generate` as people run it: files, the truth beside them, injected faults, live samples.
+#![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "the tests look at what is on the disk")]
 
 use std::fs;

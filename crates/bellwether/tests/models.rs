@@ -1,4 +1,5 @@
 //! `bellwether models` as people run it, on a registry with three versions of one model.
+#![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests look at and damage what is on the disk"
@@ -146,7 +147,7 @@ fn a_version_is_shown_with_its_manifest() {
         "is_champion,true",
         "manifest.model.architecture,lstm-ae",
         "manifest.detector.causal.threshold,0.1234567890123",
-        "manifest.detector.pipeline.channels[1],name speed",
+        "manifest.detector.pipeline.channels[1],speed",
     ] {
         assert!(csv.lines().any(|found| found == line), "{line} is not in {csv}");
     }

@@ -133,8 +133,8 @@ fn show(registry: &Registry, model: &ModelRef, output: &Output) -> Result<(), Fa
     };
     facts.push(("weights_bytes", json!(loaded.bundle.weights.len())));
     facts.push(("manifest", manifest));
-    let document = object(facts);
-    output.answer(&document, &facts::rows(&document))
+    let rows = facts::rows(&facts);
+    output.answer(&object(facts), &rows)
 }
 
 fn promote(registry: &Registry, model: &NamedRef, output: &Output) -> Result<(), Failure> {
@@ -261,19 +261,19 @@ fn import(registry: &Registry, from: &Path, name: &ModelName, output: &Output) -
     done(&told, name, facts, output)
 }
 
-/// What a registry's list shows of a model, from its manifest: `architecture`, `channels` (how many), `window`,
-/// `threshold` (of the causal mode); null where the manifest does not say.
-pub(crate) fn summary(manifest: &Value) -> Value {
+/// What the list shows of a model, from its manifest, under the keys that training uses; null where the manifest does
+/// not say.
+fn summary(manifest: &Value) -> Value {
     let at = |path: &str| manifest.pointer(path).cloned().unwrap_or_default();
     let channels = manifest.pointer("/detector/pipeline/channels");
+    let n_channels = channels.and_then(Value::as_array).map(Vec::len);
     object([
         ("architecture", at("/model/architecture")),
-        (
-            "channels",
-            json!(channels.and_then(Value::as_array).map(Vec::len)),
-        ),
+        ("channels", json!(n_channels)),
         ("window", at("/model/window_len")),
         ("threshold", at("/detector/causal/threshold")),
+        ("rule", at("/calibration/rule")),
+        ("samples", at("/training/n_samples")),
     ])
 }
 

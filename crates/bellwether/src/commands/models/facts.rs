@@ -49,10 +49,12 @@ pub(super) fn cell(fact: Option<&Value>) -> Value {
     }
 }
 
-/// All facts of a document, one a row: `manifest.model.window_len` and its value.
-pub(super) fn rows(document: &Value) -> Rows {
+/// All facts in their order, one a row: `manifest.model.window_len` and its value.
+pub(super) fn rows(facts: &[(&'static str, Value)]) -> Rows {
     let mut rows = Rows::new(&["key", "value"]);
-    push(&mut rows, "", document);
+    for (key, fact) in facts {
+        push(&mut rows, key, fact);
+    }
     rows
 }
 
@@ -60,8 +62,7 @@ fn push(rows: &mut Rows, key: &str, value: &Value) {
     match value {
         Value::Object(facts) => {
             for (name, fact) in facts {
-                let dot = if key.is_empty() { "" } else { "." };
-                push(rows, &format!("{key}{dot}{name}"), fact);
+                push(rows, &format!("{key}.{name}"), fact);
             }
         }
         Value::Array(list) if list.iter().any(Value::is_object) => {
@@ -89,10 +90,11 @@ fn in_line(value: &Value) -> String {
             shown.join(", ")
         }
         Value::Object(facts) => {
-            let facts = facts
-                .iter()
-                .map(|(name, fact)| format!("{name} {}", in_line(fact)));
-            facts.collect::<Vec<_>>().join(", ")
+            // What the object is called says what it is about.
+            let name = facts.get("name").map(in_line);
+            let others = facts.iter().filter(|(key, _)| *key != "name");
+            let others = others.map(|(key, fact)| format!("{key} {}", in_line(fact)));
+            name.into_iter().chain(others).collect::<Vec<_>>().join(", ")
         }
         plain => plain.to_string(),
     }
@@ -108,33 +110,28 @@ mod tests {
 
     #[test]
     fn every_fact_has_its_row() {
-        let check = |document: Value, expect: &[(&str, &str)]| {
+        let check = |fact: Value, expect: &[(&str, &str)]| {
             let expect: Vec<Value> = expect
                 .iter()
                 .map(|(key, value)| json!({"key": key, "value": value}))
                 .collect();
-            assert_eq!(rows(&document).objects(), expect);
+            assert_eq!(rows(&[("it", fact)]).objects(), expect);
         };
         check(json!({}), &[]);
+        check(json!([]), &[("it", "")]);
         check(
-            json!({"a": {"b": {"c": 0.30000000000000004}}}),
-            &[("a.b.c", "0.30000000000000004")],
+            json!({"a": {"b": 0.30000000000000004}}),
+            &[("it.a.b", "0.30000000000000004")],
+        );
+        check(json!({"sizes": [64, 16]}), &[("it.sizes", "64, 16")]);
+        check(
+            json!([{"kind": "a", "name": "flow", "scale": [1, 2]}, {"name": "speed"}]),
+            &[("it[0]", "flow, kind a, scale 1, 2"), ("it[1]", "speed")],
         );
         check(
-            json!({"sizes": [64, 16], "none": []}),
-            &[("none", ""), ("sizes", "64, 16")],
-        );
-        check(
-            json!({"channels": [{"name": "flow", "scale": [1, 2]}, {"name": "speed"}]}),
-            &[
-                ("channels[0]", "name flow, scale 1, 2"),
-                ("channels[1]", "name speed"),
-            ],
-        );
-        check(
-            json!({"losses": (0..13).collect::<Vec<_>>()}),
+            json!((0..13).collect::<Vec<_>>()),
             &[(
-                "losses",
+                "it",
                 "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … 13 in all, see --format json",
             )],
         );
