@@ -116,39 +116,15 @@ pub(super) struct Step {
     pub gates: *mut f32,
 }
 
-/// Takes and returns the sums by value: as a local of the loop they stay in registers; behind a reference that other
-/// loops index too, the compiler stores part of them in every round.
+/// Sums of the four gates before activation for `ROWS` rows: init + input · weights + hidden · weights.
+///
+/// The sums are indexed by loops that unroll wholly and by nothing else: so they live in registers. A tile that also
+/// ran the cells, a loop too long to unroll, kept them in memory and stored each after every multiply-add.
+///
+/// # Safety
+/// As [`step`]; `out` is valid for `ROWS` × 4 registers.
 #[inline(always)]
-unsafe fn accumulate<S: Lanes, const ROWS: usize>(
-    mut sums: [[S::V; GATES]; ROWS],
-    a: *const f32,
-    a_stride: usize,
-    inner: usize,
-    weights: *const f32,
-) -> [[S::V; GATES]; ROWS] {
-    unsafe {
-        for k in 0..inner {
-            let w = weights.add(k * GATES * S::LANES);
-            let w = [
-                S::load(w),
-                S::load(w.add(S::LANES)),
-                S::load(w.add(2 * S::LANES)),
-                S::load(w.add(3 * S::LANES)),
-            ];
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*a.add(row * a_stride + k));
-                sums[0] = S::fma(x, w[0], sums[0]);
-                sums[1] = S::fma(x, w[1], sums[1]);
-                sums[2] = S::fma(x, w[2], sums[2]);
-                sums[3] = S::fma(x, w[3], sums[3]);
-            }
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-unsafe fn step_tile<S: Lanes, const TRAIN: bool, const ROWS: usize>(s: &Step, first: usize) {
+unsafe fn gates_tile<S: Lanes, const ROWS: usize>(s: &Step, first: usize, out: *mut f32) {
     unsafe {
         let mut sums = [[S::splat(0.0); GATES]; ROWS];
         for (row, sums) in sums.iter_mut().enumerate() {
@@ -157,27 +133,57 @@ unsafe fn step_tile<S: Lanes, const TRAIN: bool, const ROWS: usize>(s: &Step, fi
                 *sum = S::load(init.add(gate * S::LANES));
             }
         }
-        let x = s.x.add(first * s.x_stride);
-        let sums = accumulate::<S, ROWS>(sums, x, s.x_stride, s.n_inputs, s.weights);
-        let recurrent = s.weights.add(s.n_inputs * GATES * S::LANES);
-        let h = s.h.add(first * s.h_stride);
-        let sums = accumulate::<S, ROWS>(sums, h, s.h_stride, s.n_units, recurrent);
+        let mut weights = s.weights;
+        let parts = [(s.x, s.x_stride, s.n_inputs), (s.h, s.h_stride, s.n_units)];
+        for (a, a_stride, inner) in parts {
+            let a = a.wrapping_add(first * a_stride);
+            for k in 0..inner {
+                let mut w = [S::splat(0.0); GATES];
+                for (gate, w) in w.iter_mut().enumerate() {
+                    *w = S::load(weights.add(gate * S::LANES));
+                }
+                weights = weights.add(GATES * S::LANES);
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let x = S::splat(*a.add(row * a_stride + k));
+                    for (sum, w) in sums.iter_mut().zip(w) {
+                        *sum = S::fma(x, w, *sum);
+                    }
+                }
+            }
+        }
         for (row, sums) in sums.iter().enumerate() {
+            for (gate, sum) in sums.iter().enumerate() {
+                S::store(out.add((row * GATES + gate) * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+/// The cells of `rows` rows from `first` on. `sums` holds their gates before activation; training leaves the
+/// activated gates in their place.
+///
+/// # Safety
+/// As [`step`]; `sums` is valid for `rows` × 4 registers.
+#[inline(always)]
+unsafe fn cells<S: Lanes, const TRAIN: bool>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
+    unsafe {
+        for row in 0..rows {
             let at = (first + row) * s.state_stride;
+            let gates = sums.add(row * GATES * S::LANES);
+            let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
+            let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
             let before = S::load(s.c_before.add(at));
             if TRAIN {
-                let (i, f) = (sigmoid::<S>(sums[0]), sigmoid::<S>(sums[1]));
-                let (g, o) = (tanh::<S>(sums[2]), sigmoid::<S>(sums[3]));
+                let (i, f, g, o) = (sigmoid::<S>(i), sigmoid::<S>(f), tanh::<S>(g), sigmoid::<S>(o));
                 let c = S::fma(f, before, S::mul(i, g));
                 S::store(s.c_after.add(at), c);
                 S::store(s.h_after.add(at), S::mul(o, tanh::<S>(c)));
-                let gates = s.gates.add((first + row) * GATES * S::LANES);
                 S::store(gates, i);
                 S::store(gates.add(S::LANES), f);
                 S::store(gates.add(2 * S::LANES), g);
                 S::store(gates.add(3 * S::LANES), o);
             } else {
-                let (c, h) = cell::<S>(sums[0], sums[1], sums[2], sums[3], before);
+                let (c, h) = cell::<S>(i, f, g, o, before);
                 S::store(s.c_after.add(at), c);
                 S::store(s.h_after.add(at), h);
             }
@@ -185,12 +191,37 @@ unsafe fn step_tile<S: Lanes, const TRAIN: bool, const ROWS: usize>(s: &Step, fi
     }
 }
 
+/// One step of a block of units for all rows.
+///
+/// # Safety
+/// The instructions of `S` are enabled, and every pointer of `s` is valid for the extents that its doc gives.
 #[inline(always)]
 pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, rows: usize) {
+    let mut scratch = [0.0_f32; STEP_ROWS_MAX * GATES * LANES_MAX];
     for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
-        unsafe { by_rows!(rows, step_tile, [S, TRAIN], (s, first)) }
+        unsafe {
+            let sums = if TRAIN {
+                s.gates.add(first * GATES * S::LANES)
+            } else {
+                scratch.as_mut_ptr()
+            };
+            match rows {
+                1 => gates_tile::<S, 1>(s, first, sums),
+                2 => gates_tile::<S, 2>(s, first, sums),
+                3 => gates_tile::<S, 3>(s, first, sums),
+                4 => gates_tile::<S, 4>(s, first, sums),
+                5 => gates_tile::<S, 5>(s, first, sums),
+                6 => gates_tile::<S, 6>(s, first, sums),
+                _ => unreachable!("a tile of four registers has at most six rows"),
+            }
+            cells::<S, TRAIN>(s, first, rows, sums);
+        }
     }
 }
+
+/// Most rows of a tile that is four registers wide, and most lanes of a register.
+const STEP_ROWS_MAX: usize = 6;
+const LANES_MAX: usize = 16;
 
 /// `C = init + A · B`, one panel of B at a time.
 #[derive(Clone, Copy)]
