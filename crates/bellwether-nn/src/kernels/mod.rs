@@ -55,6 +55,9 @@ pub(crate) struct LstmStep<'a> {
     pub h: &'a mut [f32],
     /// `[n_blocks][rows][4 lanes]`, written when training.
     pub gates: Option<&'a mut [f32]>,
+    /// Goes through the blocks of units from the last to the first: a caller that alternates finds what the step
+    /// before read last still in the nearest cache. The answer is the same.
+    pub is_backwards: bool,
 }
 
 /// `c = init + a · b` for packed `b`.
@@ -169,7 +172,8 @@ impl Kernels {
         };
         let c_after = s.c.as_mut_ptr();
         let c_before = s.c_before.map_or(c_after.cast_const(), <[f32]>::as_ptr);
-        for unit_block in 0..n_blocks {
+        for nth in 0..n_blocks {
+            let unit_block = if s.is_backwards { n_blocks - 1 - nth } else { nth };
             // SAFETY: the asserts above cover every extent below; the mutable slices are distinct borrows; `c` may
             // be read and written at the same place because a tile reads a state before it writes it.
             unsafe {

@@ -147,6 +147,7 @@ fn a_step_equals_the_textbook_cell_over_the_whole_range() {
                     c: &mut c,
                     h: &mut h,
                     gates: training.then_some(&mut gates[..]),
+                    is_backwards: training,
                 });
                 for unit in 0..kernels.lanes {
                     let z = [0, 1, 2, 3].map(|gate| f64::from(bias[gate * kernels.lanes + unit]));
@@ -183,6 +184,7 @@ fn not_a_number_is_never_hidden() {
             c: &mut c,
             h: &mut h,
             gates: None,
+            is_backwards: false,
         });
         assert!(h[0].is_nan() && !h[1].is_nan(), "{}", kernels.name);
     }

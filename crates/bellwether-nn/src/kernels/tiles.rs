@@ -197,13 +197,14 @@ unsafe fn cells<S: Lanes, const TRAIN: bool>(s: &Step, first: usize, rows: usize
 /// The instructions of `S` are enabled, and every pointer of `s` is valid for the extents that its doc gives.
 #[inline(always)]
 pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, rows: usize) {
-    let mut scratch = [0.0_f32; STEP_ROWS_MAX * GATES * LANES_MAX];
+    // Not zeroed: a tile writes what its cells read, and one row pays for every line of it.
+    let mut scratch = std::mem::MaybeUninit::<[f32; STEP_ROWS_MAX * GATES * LANES_MAX]>::uninit();
     for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
         unsafe {
             let sums = if TRAIN {
                 s.gates.add(first * GATES * S::LANES)
             } else {
-                scratch.as_mut_ptr()
+                scratch.as_mut_ptr().cast()
             };
             match rows {
                 1 => gates_tile::<S, 1>(s, first, sums),

@@ -244,6 +244,7 @@ impl Block {
             c,
             h,
             gates: Some(&mut states.gates[step * 4 * state..(step + 1) * 4 * state]),
+            is_backwards: false,
         });
     }
 

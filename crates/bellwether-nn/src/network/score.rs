@@ -154,6 +154,7 @@ impl ScoreSpace {
             c: &mut self.c[idx],
             h,
             gates: None,
+            is_backwards: false,
         });
     }
 
@@ -206,6 +207,7 @@ impl ScoreSpace {
                     c,
                     h,
                     gates: None,
+                    is_backwards: step % 2 == 1,
                 });
             }
             self.sequences.swap(0, 1);
