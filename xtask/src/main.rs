@@ -15,6 +15,7 @@ mod clippy;
 mod docs;
 mod fmt;
 mod fuzz;
+mod results;
 mod test;
 mod tidy;
 
@@ -48,6 +49,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Measure bellwether beside `PyTorch` and ONNX Runtime, in one run
     BenchPeers(bench_peers::Options),
+    /// Measure quality and speed, and write docs/results.md
+    Results(results::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::BenchPeers(options) => bench_peers::run(&options),
+        Command::Results(options) => results::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

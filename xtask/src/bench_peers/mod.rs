@@ -98,7 +98,7 @@ fn ensure_peers() -> Result<PathBuf> {
 }
 
 /// Builds the binary as it is shipped; returns its path.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     cargo::run(&mut cargo::cargo([
         "build",
         "--release",
@@ -126,7 +126,7 @@ fn ours(binary: &PathBuf) -> Result<Vec<Measured>> {
 }
 
 /// The processor and how many cores of it we have.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let described = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = described
         .lines()

@@ -1,0 +1,161 @@
+//! `cargo xtask results`: what bellwether achieves on labelled data and on this machine, written to docs/results.md.
+//!
+//! Every figure on that page comes from a run of this command, good or bad.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::Value;
+
+use crate::bench_peers;
+use crate::cargo;
+
+const PAGE: &str = "docs/results.md";
+const MODELS: [&str; 3] = ["lstm-ae", "max-z", "random"];
+const METRICS: [(&str, &str); 7] = [
+    ("vus_pr", "VUS-PR"),
+    ("vus_roc", "VUS-ROC"),
+    ("auc_pr", "AUC-PR"),
+    ("range_f1", "range F1"),
+    ("event_f1", "event F1"),
+    ("f1", "point F1"),
+    ("false_alarms_per_week", "false alarms / week"),
+];
+
+/// What to measure on.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Folder of labelled series with a manifest.json
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BELLWETHER_DATA",
+        default_value = "../shared/data"
+    )]
+    data: PathBuf,
+}
+
+/// # Errors
+/// Where the build or a benchmark fails, or prints what does not read.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let binary = bench_peers::build()?;
+    let bench = |arguments: &[&str]| -> Result<Value> {
+        let mut command = cargo::program(&binary);
+        command.arg("bench").args(arguments).args(["--format", "json"]);
+        serde_json::from_str(&cargo::read(&mut command)?).context("bench printed no JSON")
+    };
+    let data = options.data.display().to_string();
+    let models = MODELS.join(",");
+    let mut page = String::from(
+        "# Results\n\nMade by `cargo xtask results`; every figure is from one run of it. One configuration for all \
+         series: what `train` does when told nothing. Learnt from each series' training rows only, never from a \
+         label; judged on its other rows. Means are means of data-set means, so that one large family does not \
+         decide.\n\n",
+    );
+    writeln!(page, "Machine: {}. {}.\n", bench_peers::machine(), rustc()?)?;
+    for mode in ["causal", "retrospective"] {
+        let report = bench(&["quality", &data, "--models", &models, "--mode", mode])?;
+        quality(&mut page, mode, &report)?;
+    }
+    speed(&mut page, &bench(&["kernels"])?)?;
+    page += "\nBeside PyTorch and ONNX Runtime: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
+             docs/peers.md`.\n";
+    std::fs::write(cargo::root().join(PAGE), page).with_context(|| format!("cannot write {PAGE}"))
+}
+
+fn rustc() -> Result<String> {
+    Ok(cargo::read(cargo::program("rustc").arg("--version"))?
+        .trim()
+        .to_owned())
+}
+
+/// One table of VUS-PR by data set, one of all metrics.
+fn quality(page: &mut String, mode: &str, report: &Value) -> Result<()> {
+    let says = if mode == "causal" {
+        "a score uses nothing after its sample"
+    } else {
+        "a score may look ahead within the file; not comparable with causal ones"
+    };
+    writeln!(page, "## Detection quality, {mode} ({says})\n")?;
+    let datasets: Vec<&String> = report["datasets"][MODELS[0]]
+        .as_object()
+        .context("no data sets in the report")?
+        .keys()
+        .collect();
+    write!(page, "VUS-PR |")?;
+    datasets
+        .iter()
+        .try_for_each(|dataset| write!(page, " {dataset} |"))?;
+    writeln!(page, " mean")?;
+    writeln!(page, "---|{}---:", "---:|".repeat(datasets.len()))?;
+    for model in MODELS {
+        write!(page, "{model} |")?;
+        for dataset in &datasets {
+            write!(
+                page,
+                " {} |",
+                shown(&report["datasets"][model][dataset.as_str()]["vus_pr"])
+            )?;
+        }
+        writeln!(page, " {}", shown(&report["mean"][model]["vus_pr"]))?;
+    }
+    write!(page, "\nmean of data sets |")?;
+    METRICS
+        .iter()
+        .try_for_each(|(_, label)| write!(page, " {label} |"))?;
+    writeln!(page, "\n---|{}", "---:|".repeat(METRICS.len()))?;
+    for model in MODELS {
+        write!(page, "{model} |")?;
+        METRICS
+            .iter()
+            .try_for_each(|(key, _)| write!(page, " {} |", shown(&report["mean"][model][*key])))?;
+        writeln!(page)?;
+    }
+    writeln!(
+        page,
+        "\nF1 and false alarms are at each detector's own threshold: the alarm budget of 1/week for lstm-ae, the \
+         99 % quantile of the training scores for max-z, 0.99 for random.\n"
+    )?;
+    Ok(())
+}
+
+fn speed(page: &mut String, report: &Value) -> Result<()> {
+    writeln!(
+        page,
+        "## Speed\n\nKernels: {}. Shapes: S 30×5, 32-16-16-32; M 64×25, 64-32-32-64; L 100×55, 128-64-64-128. \
+                    Training at batch 32, 64, 128; scoring at batch 256; float32.\n",
+        report["kernels"].as_str().unwrap_or("?")
+    )?;
+    writeln!(
+        page,
+        "shape | threads | train windows/s | score windows/s | one window µs p50 | p99 | train GF/s | score GF/s | peak GF/s"
+    )?;
+    writeln!(page, "---|---:|---:|---:|---:|---:|---:|---:|---:")?;
+    for shape in report["shapes"].as_array().context("no shapes in the report")? {
+        writeln!(
+            page,
+            "{} | {} | {} | {} | {} | {} | {} | {} | {}",
+            shape["name"].as_str().unwrap_or("?"),
+            shape["threads"],
+            shown(&shape["train_windows_per_s"]),
+            shown(&shape["score_windows_per_s"]),
+            shown(&shape["latency_us"]["p50"]),
+            shown(&shape["latency_us"]["p99"]),
+            shown(&shape["gflops"]["train"]),
+            shown(&shape["gflops"]["score"]),
+            shown(&shape["peak_gflops"]),
+        )?;
+    }
+    Ok(())
+}
+
+fn shown(value: &Value) -> String {
+    match value.as_f64() {
+        None => "–".to_owned(),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.3}"),
+    }
+}
