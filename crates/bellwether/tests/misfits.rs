@@ -79,7 +79,7 @@ fn data_that_do_not_fit_the_model_end_with_4_and_say_what_is_wrong() {
         .collect();
     check(
         &every_fifth.join("\n"),
-        &["a sample every 5 min", "trained on one every 1 min", "resample"],
+        &["a sample every 5 min", "trained on one every 60 s", "resample"],
     );
 }
 
@@ -314,6 +314,8 @@ fn settings_out_of_range_are_refused_by_their_name() {
     check("--lr 0", 2, &["--lr"]);
     check("--lr fast", 2, &["--lr", "fast"]);
     check("--val-share 1", 2, &["--val-share"]);
+    check("--val-share -0.1", 2, &["--val-share"]);
+    check("--batch 5000", 2, &["--batch", "4096"]);
     check("--val-share nan", 2, &["--val-share"]);
     check("--architecture 64-x/3", 2, &["--architecture", "64-x/3"]);
     check("--architecture 0/0", 2, &["--architecture"]);

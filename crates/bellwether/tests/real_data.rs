@@ -18,7 +18,8 @@ fn real_series_are_trained_on_and_judged_row_by_row() {
         let file = data.join(series);
         let file = file.display();
         let train = format!("train {file} --name {name} --rows {train_rows} --epochs 3 --registry models");
-        bellwether(own.path(), &train).ends(0);
+        let ran = bellwether(own.path(), &train).ends(0).says(&["published"]);
+        assert!(ran.stdout.contains(&format!("{name}@1")), "{}", ran.stdout);
         for mode in ["causal", "retrospective"] {
             let detect = format!("detect {file} --model {name} --registry models --mode {mode} -o rows.csv");
             bellwether(own.path(), &detect).ends(0);

@@ -102,18 +102,21 @@ struct SeriesMetrics {
 
 /// The truth per input row of every series.
 fn labels(args: &EvaluateArgs, recordings: &[Recording]) -> Result<Vec<Vec<bool>>, Failure> {
-    let file = args.labels.as_deref().map(labels_file).transpose()?;
-    recordings
-        .iter()
-        .map(|recording| match (&file, &recording.labels) {
-            (Some(labels), _) => Ok(labels.of_rows(recording)?),
-            (None, Some(labels)) => Ok(labels.clone()),
-            (None, None) => Err(Failure::message(format!(
-                "{}: no labels to judge by: give --labels FILE, or a column is_anomaly of 0 and 1",
-                recording.name
-            ))),
-        })
-        .collect()
+    let told = args.labels.as_deref();
+    let told = told
+        .map(|path| Ok::<_, Failure>((path, labels_file(path)?)))
+        .transpose()?;
+    let of_recording = |recording: &Recording| match (&told, &recording.labels) {
+        (Some((path, labels)), _) => labels
+            .of_rows(recording)
+            .map_err(|error| Failure::from(error).in_context(&path.display().to_string())),
+        (None, Some(labels)) => Ok(labels.clone()),
+        (None, None) => Err(Failure::message(format!(
+            "{}: no labels to judge by: give --labels FILE, or a column is_anomaly of 0 and 1",
+            recording.name
+        ))),
+    };
+    recordings.iter().map(of_recording).collect()
 }
 
 /// The first input row that is judged.
