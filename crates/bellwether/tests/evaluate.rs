@@ -1,4 +1,5 @@
 //! `bellwether evaluate` as people run it: figures under their agreed names, with trivial baselines beside them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![expect(clippy::disallowed_methods, reason = "the tests look at what is on the disk")]
 
 mod fleet;

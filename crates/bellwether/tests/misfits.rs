@@ -1,5 +1,6 @@
 //! What does not fit: data, models, files and words on the command line. Each gets its exit code and a sentence
 //! that names it; nothing panics.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests look at and damage what is on the disk"
