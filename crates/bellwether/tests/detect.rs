@@ -368,7 +368,11 @@ fn training_tells_every_epoch_and_what_it_published() {
     let published: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(published["model"], "told@1");
     assert_eq!(published["epochs"], 1);
-    // One model for each pump.
+    // One model for each pump; names that would fall together are no model's.
+    let alike = own_folder(&[("alike.csv", &text("fleet.csv").replace("pump-02", "pump.01"))]);
+    let train = "train alike.csv --name each --group-by device --rows 300 --epochs 1 --registry models";
+    let clash = bellwether(alike.path(), train).ends(1);
+    clash.says(&["\"pump-01\" and \"pump.01\"", "each-pump-01", "rename one"]);
     let train = "train fleet.csv --name each --group-by device --rows 300 --epochs 1 --registry models";
     bellwether(folder, train)
         .ends(0)

@@ -120,6 +120,26 @@ fn a_column_of_labels_says_the_same_as_a_file_of_intervals() {
 }
 
 #[test]
+fn a_healthy_series_counts_towards_false_alarms_only() {
+    let truth = text("faults.csv");
+    let of_pump: Vec<&str> = truth.lines().filter(|line| !line.ends_with("pump-01")).collect();
+    let own = own_folder(&[
+        ("fleet.csv", &text("fleet.csv")),
+        ("one.csv", &of_pump.join("\n")),
+    ]);
+    let document = evaluate(own.path(), "fleet.csv --labels one.csv");
+    let series = of_model(&document, "pump@1");
+    assert_eq!(series[0]["series"], "pump-01");
+    assert!(series[0]["metrics"]["vus_pr"].is_null());
+    assert!(series[0]["metrics"]["false_alarms_per_week"].as_f64().unwrap() > 0.0);
+    assert_eq!(document["mean"]["vus_pr"], series[1]["metrics"]["vus_pr"]);
+    let nothing = "evaluate fleet.csv --labels one.csv --skip-rows 1480";
+    with_model(own.path(), nothing)
+        .ends(1)
+        .says(&["no labelled anomaly"]);
+}
+
+#[test]
 fn without_truth_there_is_nothing_to_judge_by() {
     let own = own_folder(&[
         ("fleet.csv", &text("fleet.csv")),

@@ -257,6 +257,33 @@ fn places_that_cannot_be_written_are_named_before_or_after_the_work() {
     .says(&["none/log.jsonl"]);
 }
 
+#[test]
+fn no_output_destroys_an_input_or_another_output() {
+    let own = own_folder(&[
+        ("data.csv", &text("fleet.csv")),
+        ("truth.csv", &text("faults.csv")),
+    ]);
+    let check = |ran: Ran, texts: &[&str]| {
+        ran.ends(2).says(texts);
+        let data = fs::read_to_string(own.path().join("data.csv")).unwrap();
+        assert!(data == text("fleet.csv"), "the data are gone");
+        assert_eq!(fs::read_dir(own.path()).unwrap().count(), 2);
+    };
+    let input: &[&str] = &["data.csv: this is an input"];
+    let model = |line: &str| with_model(own.path(), line);
+    check(model("detect data.csv -o data.csv"), input);
+    check(model("detect ./data.csv --events data.csv"), input);
+    check(
+        model("detect data.csv -o rows.csv --events ./rows.csv"),
+        &["--events ./rows.csv: --output writes there too"],
+    );
+    let evaluate = "evaluate data.csv --labels truth.csv --report truth.csv";
+    check(model(evaluate), &["truth.csv: this is an input"]);
+    check(train(own.path(), "data.csv --log data.csv"), input);
+    let generate = "generate --inject-into data.csv --anomaly spike -o data.csv";
+    check(bellwether(own.path(), generate), input);
+}
+
 /// A disk that is always full.
 #[cfg(target_os = "linux")]
 #[test]
