@@ -62,6 +62,55 @@ impl Default for TrainSpec {
     }
 }
 
+impl TrainSpec {
+    /// Whether the settings are in range, without any data.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] naming the first that is not.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let setting = |name, got, is_fine: bool, want| {
+            if is_fine {
+                Ok(())
+            } else {
+                Err(TrainError::Setting { name, got, want })
+            }
+        };
+        let n_epochs = self.n_epochs.unwrap_or(1);
+        setting("epochs", n_epochs as f64, n_epochs > 0, "at least 1")?;
+        setting(
+            "batch",
+            self.batch_len as f64,
+            (1..=4096).contains(&self.batch_len),
+            "1 to 4096",
+        )?;
+        let rate = self.learning_rate;
+        setting(
+            "learning rate",
+            rate,
+            0.0 < rate && rate <= 1.0,
+            "above 0 and at most 1",
+        )?;
+        if let Loss::Huber { delta } = self.loss {
+            let is_fine = 0.0 < delta && delta.is_finite();
+            setting("huber delta", f64::from(delta), is_fine, "above 0 and finite")?;
+        }
+        setting("clip norm", self.clip_norm, 0.0 < self.clip_norm, "above 0")?;
+        setting(
+            "val-share",
+            self.val_share,
+            (0.0..=0.5).contains(&self.val_share),
+            "0 to 0.5",
+        )?;
+        setting("patience", self.patience as f64, self.patience > 0, "at least 1")?;
+        setting(
+            "windows per epoch",
+            self.epoch_len_max as f64,
+            self.epoch_len_max > 0,
+            "at least 1",
+        )
+    }
+}
+
 /// Epochs for `n_windows` per epoch: 12, and more where there are few windows, up to 60.
 pub fn default_epochs(n_windows: usize) -> usize {
     (12 * 1500 / n_windows.max(1)).clamp(12, 60)
@@ -190,7 +239,7 @@ pub fn train(
     spec: &TrainSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<(Autoencoder, TrainReport), TrainError> {
-    check(spec)?;
+    spec.check()?;
     let window_len = series.first().map_or(0, Windows::window_len);
     let fits = |windows: &Windows<'_>| {
         windows.window_len() == window_len && windows.n_channels() == framing.n_channels()
@@ -232,49 +281,6 @@ pub fn train(
     let (weights, report) = run.epochs(&architecture, kernels, &train, &val, observe)?;
     let autoencoder = Autoencoder::new(architecture, framing, weights, kernels, spec.n_threads)?;
     Ok((autoencoder, report))
-}
-
-fn check(spec: &TrainSpec) -> Result<(), TrainError> {
-    let setting = |name, got, is_fine: bool, want| {
-        if is_fine {
-            Ok(())
-        } else {
-            Err(TrainError::Setting { name, got, want })
-        }
-    };
-    let n_epochs = spec.n_epochs.unwrap_or(1);
-    setting("epochs", n_epochs as f64, n_epochs > 0, "at least 1")?;
-    setting(
-        "batch",
-        spec.batch_len as f64,
-        (1..=4096).contains(&spec.batch_len),
-        "1 to 4096",
-    )?;
-    let rate = spec.learning_rate;
-    setting(
-        "learning rate",
-        rate,
-        0.0 < rate && rate <= 1.0,
-        "above 0 and at most 1",
-    )?;
-    if let Loss::Huber { delta } = spec.loss {
-        let is_fine = 0.0 < delta && delta.is_finite();
-        setting("huber delta", f64::from(delta), is_fine, "above 0 and finite")?;
-    }
-    setting("clip norm", spec.clip_norm, 0.0 < spec.clip_norm, "above 0")?;
-    setting(
-        "val-share",
-        spec.val_share,
-        (0.0..=0.5).contains(&spec.val_share),
-        "0 to 0.5",
-    )?;
-    setting("patience", spec.patience as f64, spec.patience > 0, "at least 1")?;
-    setting(
-        "windows per epoch",
-        spec.epoch_len_max as f64,
-        spec.epoch_len_max > 0,
-        "at least 1",
-    )
 }
 
 /// A window of one of the series.

@@ -263,13 +263,18 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "N", default_value = "64", alias = "batch-size")]
     pub(crate) batch: NonZeroUsize,
     /// Learning rate at the start
-    #[arg(long, value_name = "X", default_value_t = 3e-3)]
+    #[arg(long, value_name = "X", default_value_t = 3e-3, allow_negative_numbers = true)]
     pub(crate) lr: f64,
     /// Loss: mse, mae, huber
     #[arg(long, value_name = "NAME", value_enum, default_value = "mse")]
     pub(crate) loss: LossName,
     /// Share of the fitted part, the last in time, that decides when to stop
-    #[arg(long, value_name = "X", default_value_t = 0.125)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.125,
+        allow_negative_numbers = true
+    )]
     pub(crate) val_share: f64,
     /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
     #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]

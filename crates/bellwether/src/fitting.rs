@@ -11,7 +11,9 @@ use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, Prepared, ScalerKind};
-use bellwether_nn::{Autoencoder, Framing, Loss, Progress, TrainEnd, TrainReport, TrainSpec};
+use bellwether_nn::{
+    Architecture, Autoencoder, Framing, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec,
+};
 
 use crate::cli::{FitArgs, LossName};
 use crate::failure::Failure;
@@ -40,7 +42,7 @@ impl FitSpec {
     pub(crate) fn from_args(args: &FitArgs, n_threads: usize) -> Result<Self, Failure> {
         let (encoder, decoder) = sizes(&args.architecture)?;
         let budget = args.alarm_budget.map(ThresholdRule::Budget);
-        Ok(Self {
+        let spec = Self {
             window: args.window,
             stride: args.stride,
             scaler: args.scaler,
@@ -62,7 +64,20 @@ impl FitSpec {
                 n_threads,
                 ..TrainSpec::default()
             },
-        })
+        };
+        spec.train.check().map_err(refused)?;
+        Ok(spec)
+    }
+}
+
+/// A setting out of range, under the name of its option.
+fn refused(error: TrainError) -> Failure {
+    match error {
+        TrainError::Setting { name, got, want } => {
+            let option = if name == "learning rate" { "lr" } else { name };
+            Failure::Usage(format!("--{option} {got}: wanted {want}"))
+        }
+        other => other.into(),
     }
 }
 
@@ -77,12 +92,17 @@ fn sizes(text: &str) -> Result<(Vec<usize>, Vec<usize>), Failure> {
             .map(|size| size.trim().parse().ok())
             .collect::<Option<Vec<_>>>()
     };
-    text.split_once('/')
+    let (encoder, decoder) = text
+        .split_once('/')
         .and_then(|(encoder, decoder)| Some((stack(encoder)?, stack(decoder)?)))
         .ok_or_else(|| {
             let want = "wanted `lstm`, or the sizes of encoder and decoder such as 64-16/64";
             Failure::Usage(format!("--architecture {text:?}: {want}"))
-        })
+        })?;
+    // The sizes are judged by themselves: window and channels are not known before the data.
+    Architecture::new(1, 1, 1, &encoder, &decoder)
+        .map_err(|error| Failure::Usage(format!("--architecture {text:?}: {error}")))?;
+    Ok((encoder, decoder))
 }
 
 /// A detector, and how it came to be.

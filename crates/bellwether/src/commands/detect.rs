@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
-use crate::commands::{looking, read};
+use crate::commands::{looking, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
@@ -25,6 +25,13 @@ pub(crate) struct Judged {
 
 pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     check_formats(args)?;
+    let outputs = [
+        ("--output", args.output.as_ref()),
+        ("--events", args.events.as_ref()),
+        ("--expected", args.expected.as_ref()),
+        ("--report", args.report.as_ref()),
+    ];
+    refuse_overwriting(&args.data.data, outputs)?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read(&args.data, output)?;
     let judged = judge(&loaded, recordings, args.mode, output)?;

@@ -1,7 +1,7 @@
 //! `evaluate`: how good the detection is where the truth is known; trivial baselines always stand beside it.
 
 use bellwether_core::classic::baseline;
-use bellwether_core::eval::{self, Metrics, vus};
+use bellwether_core::eval::{self, EvalError, Metrics, delay, vus};
 use bellwether_core::frame::Frame;
 use bellwether_core::quantile::{quantile_sorted, sorted_finite};
 use bellwether_core::time::Timestamp;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::artifact::{self, Loaded};
 use crate::cli::EvaluateArgs;
 use crate::commands::detect::{Judged, judge};
-use crate::commands::{looking, read};
+use crate::commands::{looking, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 use crate::report::{MetricsRow, MetricsTable};
@@ -58,6 +58,8 @@ pub(crate) fn metrics_json(values: &[f64; METRIC_KEYS.len()]) -> Value {
 }
 
 pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
+    let inputs = [args.data.data.as_slice(), args.labels.as_slice()].concat();
+    refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read(&args.data, output)?;
     let labels = labels(args, &recordings)?;
@@ -71,13 +73,23 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
             first,
             vus_window: args.vus_window,
         };
-        for (model, metrics) in case.all(&loaded)? {
-            results.push(SeriesMetrics {
-                series: series.recording.name.clone(),
-                model,
-                metrics,
-            });
+        let name = &series.recording.name;
+        let judged = case.all(&loaded)?;
+        if judged.iter().all(|(_, values)| values[0].is_nan()) {
+            output.note(&format!(
+                "note: {name}: no labelled anomaly: it counts towards the false alarms only"
+            ));
         }
+        results.extend(judged.into_iter().map(|(model, values)| SeriesMetrics {
+            series: name.clone(),
+            model,
+            values,
+        }));
+    }
+    if results.iter().all(|result| result.values[0].is_nan()) {
+        return Err(Failure::message(
+            "no labelled anomaly in the part that is judged: evaluate where something went wrong",
+        ));
     }
     if let Some(path) = &args.report {
         let sample_labels: Vec<Vec<bool>> = judged
@@ -93,27 +105,33 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
     answer(&results, &loaded, args, output)
 }
 
+/// Metrics in the order of [`METRIC_KEYS`]; NaN where one is not defined.
+type Values = [f64; METRIC_KEYS.len()];
+
 /// One detector on one series.
 struct SeriesMetrics {
     series: String,
     model: String,
-    metrics: Metrics,
+    values: Values,
 }
 
 /// The truth per input row of every series.
 fn labels(args: &EvaluateArgs, recordings: &[Recording]) -> Result<Vec<Vec<bool>>, Failure> {
-    let file = args.labels.as_deref().map(labels_file).transpose()?;
-    recordings
-        .iter()
-        .map(|recording| match (&file, &recording.labels) {
-            (Some(labels), _) => Ok(labels.of_rows(recording)?),
-            (None, Some(labels)) => Ok(labels.clone()),
-            (None, None) => Err(Failure::message(format!(
-                "{}: no labels to judge by: give --labels FILE, or a column is_anomaly of 0 and 1",
-                recording.name
-            ))),
-        })
-        .collect()
+    let told = args.labels.as_deref();
+    let told = told
+        .map(|path| Ok::<_, Failure>((path, labels_file(path)?)))
+        .transpose()?;
+    let of_recording = |recording: &Recording| match (&told, &recording.labels) {
+        (Some((path, labels)), _) => labels
+            .of_rows(recording)
+            .map_err(|error| Failure::from(error).in_context(&path.display().to_string())),
+        (None, Some(labels)) => Ok(labels.clone()),
+        (None, None) => Err(Failure::message(format!(
+            "{}: no labels to judge by: give --labels FILE, or a column is_anomaly of 0 and 1",
+            recording.name
+        ))),
+    };
+    recordings.iter().map(of_recording).collect()
 }
 
 /// The first input row that is judged.
@@ -141,7 +159,7 @@ struct Case<'a> {
 impl Case<'_> {
     /// The model first, then the baselines, which learn from the samples before the first judged one, or, where
     /// there are none, from all.
-    fn all(&self, loaded: &Loaded) -> Result<Vec<(String, Metrics)>, Failure> {
+    fn all(&self, loaded: &Loaded) -> Result<Vec<(String, Values)>, Failure> {
         let Judged { recording, scores } = self.judged;
         let frame = &recording.frame;
         let n = frame.n_samples();
@@ -167,17 +185,27 @@ impl Case<'_> {
         Ok(results)
     }
 
-    /// Metrics of scores per sample; what lies at or above the threshold is predicted.
-    fn metrics(&self, scores: &[f64], threshold: f64) -> Result<Metrics, Failure> {
+    /// Metrics of scores per sample; what lies at or above the threshold is predicted. A series without a labelled
+    /// anomaly has false alarms and nothing to find.
+    fn metrics(&self, scores: &[f64], threshold: f64) -> Result<Values, Failure> {
         let truth = row_truth(&self.judged.recording, self.labels, self.first);
         let score: Vec<f64> = truth.samples.iter().map(|&sample| scores[sample]).collect();
         let predicted: Vec<bool> = score.iter().map(|&score| score >= threshold).collect();
+        let refused = |error: EvalError| {
+            Failure::from(error).in_context(&format!("{} cannot be judged", self.judged.recording.name))
+        };
+        if !truth.labels.contains(&true) {
+            let alarms = delay::false_alarms(&truth.labels, &predicted, &truth.time).map_err(refused)?;
+            let mut values = [f64::NAN; METRIC_KEYS.len()];
+            values[METRIC_KEYS.len() - 1] = alarms.per_week().unwrap_or(f64::NAN);
+            return Ok(values);
+        }
         let window = self
             .vus_window
             .unwrap_or_else(|| vus::default_window(&truth.labels));
-        eval::evaluate(&truth.labels, &score, &predicted, &truth.time, window).map_err(|error| {
-            Failure::from(error).in_context(&format!("{} cannot be judged", self.judged.recording.name))
-        })
+        let metrics =
+            eval::evaluate(&truth.labels, &score, &predicted, &truth.time, window).map_err(refused)?;
+        Ok(metric_values(&metrics))
     }
 }
 
@@ -221,7 +249,7 @@ fn means(results: &[SeriesMetrics]) -> Vec<(&str, [f64; METRIC_KEYS.len()])> {
         let rows: Vec<_> = results
             .iter()
             .filter(|result| result.model == model)
-            .map(|result| metric_values(&result.metrics))
+            .map(|result| result.values)
             .collect();
         column_means(&rows)
     };
@@ -264,7 +292,7 @@ fn answer(
         rows.push(row);
     };
     for result in results {
-        push(&result.series, &result.model, &metric_values(&result.metrics));
+        push(&result.series, &result.model, &result.values);
     }
     let means = means(results);
     if results.len() > means.len() {
@@ -279,7 +307,7 @@ fn answer(
                 "dataset": args.data.data.first().map(|path| path.display().to_string()),
                 "series": result.series,
                 "model": result.model,
-                "metrics": metrics_json(&metric_values(&result.metrics)),
+                "metrics": metrics_json(&result.values),
             })
         })
         .collect();

@@ -12,11 +12,17 @@ use bellwether_core::time::{Timestamp, humane};
 use serde_json::{Value, json};
 
 use crate::cli::{Format, GenerateArgs};
+use crate::commands::refuse_overwriting;
 use crate::failure::Failure;
 use crate::output::{Output, Rows, object};
 use table::{Line, Out, Table};
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> Result<(), Failure> {
+    let outputs = [
+        ("--output", args.output.as_ref()),
+        ("--labels", args.labels.as_ref()),
+    ];
+    refuse_overwriting(args.inject_into.as_slice(), outputs)?;
     match (&args.output, args.to.as_deref(), &args.inject_into) {
         (Some(path), None, None) => make(args, path, output),
         (Some(path), None, Some(data)) => inject::run(args, data, path, output),

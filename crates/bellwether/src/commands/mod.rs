@@ -81,6 +81,45 @@ fn read(args: &DataArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
     Ok(recordings)
 }
 
+/// Refuses outputs that would destroy an input, or each other, before anything is written.
+fn refuse_overwriting<'a>(
+    inputs: &[PathBuf],
+    outputs: impl IntoIterator<Item = (&'static str, Option<&'a PathBuf>)>,
+) -> Result<(), Failure> {
+    // What is no regular file, such as a pipe or /dev/null, holds nothing to destroy.
+    let place = |path: &PathBuf| match path.canonicalize() {
+        Ok(there) => (!there.exists() || there.is_file()).then_some(there),
+        Err(_) => std::path::absolute(path).ok(),
+    };
+    let is_stdio = |path: &PathBuf| path.as_os_str() == "-";
+    let inputs: Vec<PathBuf> = inputs
+        .iter()
+        .filter(|path| !is_stdio(path))
+        .filter_map(place)
+        .collect();
+    let mut taken: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in outputs {
+        let Some(path) = path.filter(|path| !is_stdio(path)) else {
+            continue;
+        };
+        let Some(at) = place(path) else { continue };
+        if inputs.contains(&at) {
+            return Err(Failure::Usage(format!(
+                "{option} {}: this is an input and would be overwritten; give another file",
+                path.display()
+            )));
+        }
+        if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == at) {
+            return Err(Failure::Usage(format!(
+                "{option} {}: {other} writes there too; give another file",
+                path.display()
+            )));
+        }
+        taken.push((option, at));
+    }
+    Ok(())
+}
+
 fn options(args: &ReadingArgs) -> ReadOptions {
     ReadOptions {
         time_column: args.time_column.clone(),

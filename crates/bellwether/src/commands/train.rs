@@ -21,13 +21,14 @@ use serde_json::{Value, json};
 
 use crate::artifact;
 use crate::cli::TrainArgs;
-use crate::commands::{now, read, registry};
+use crate::commands::{now, read, refuse_overwriting, registry};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec, Fitted};
 use crate::output::{Output, Rows};
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    refuse_overwriting(&args.data.data, [("--log", args.log.as_ref())])?;
     if let Some(column) = &args.group_by {
         args.data.reading.series_column = Some(column.clone());
     }
@@ -37,7 +38,14 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let mut jobs: Vec<(ModelName, Vec<Recording>)> = Vec::new();
     if args.group_by.is_some() {
         for recording in recordings {
-            jobs.push((group_name(&args.name, &recording.name)?, vec![recording]));
+            let name = group_name(&args.name, &recording.name)?;
+            if let Some((_, others)) = jobs.iter().find(|(taken, _)| *taken == name) {
+                return Err(Failure::message(format!(
+                    "--group-by: the groups {:?} and {:?} would both make the model {name}: rename one",
+                    others[0].name, recording.name
+                )));
+            }
+            jobs.push((name, vec![recording]));
         }
     } else {
         jobs.push((args.name.clone(), recordings));

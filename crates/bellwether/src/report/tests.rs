@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::metrics::{Metric, Unit};
 use super::*;
 
 /// Names that try to be markup.

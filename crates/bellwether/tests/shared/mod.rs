@@ -1,0 +1,60 @@
+//! Runs of the binary, as a person at a shell would make them.
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    command: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs `bellwether ARGS` in `folder`; the words of `line` are divided by spaces.
+pub(crate) fn bellwether(folder: &Path, line: &str) -> Ran {
+    let mut command = cargo_bin_cmd!("bellwether");
+    command.current_dir(folder).args(line.split_whitespace());
+    // What the environment of the tests says must not reach them.
+    for name in ["FORMAT", "REGISTRY", "THREADS", "HOME"] {
+        command.env_remove(format!("BELLWETHER_{name}"));
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let ran = Ran {
+        command: format!("bellwether {line}"),
+        code: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    };
+    for word in ["panicked", "RUST_BACKTRACE"] {
+        assert!(!ran.stderr.contains(word), "{}: {}", ran.command, ran.stderr);
+    }
+    ran
+}
+
+impl Ran {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub(crate) fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}: {}", self.command, self.stderr);
+        self
+    }
+
+    /// Asserts that stderr says all of `texts`.
+    #[track_caller]
+    pub(crate) fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            let (command, stderr) = (&self.command, &self.stderr);
+            assert!(stderr.contains(text), "{command}: {text:?} is not said: {stderr}");
+        }
+        self
+    }
+}
