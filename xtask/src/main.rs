@@ -1,4 +1,5 @@
 //! The project's own commands, `cargo xtask COMMAND`: what continuous integration runs, one by one or all together.
+#![forbid(unsafe_code)]
 #![expect(
     clippy::disallowed_methods,
     reason = "the walls guard the product; a build tool reads files and clocks"

@@ -1,4 +1,5 @@
 //! What the tests of every crate share: tolerances and the real data sets.
+#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 

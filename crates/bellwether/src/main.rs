@@ -2,6 +2,7 @@
 //!
 //! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
 //! of data and [`artifact`] a bundle of a detector; [`output`] is how answers are shown, [`failure`] how errors are.
+#![forbid(unsafe_code)]
 
 mod artifact;
 mod bench;

@@ -461,10 +461,13 @@ mod tests {
         );
         check(
             &["flow", "temperature"],
-            &[0, 91],
-            "every 91 s, the model was trained on one every 60 s",
+            &[0, 115],
+            "every 115 s, the model was trained on one every 60 s",
         );
-        check(&["flow", "temperature"], &[0, 39], "every 39 s");
+        check(&["flow", "temperature"], &[0, 31], "every 31 s");
+        // Irregular data vary so much by themselves.
+        let near = frame(&["flow", "temperature"], &[0, 100], &[0.0; 4]);
+        assert!(pipeline.check(near.schema()).is_ok());
         let columns = pipeline
             .check(frame(&["temperature", "site", "flow"], &[0, 60], &[0.0; 6]).schema())
             .unwrap();
