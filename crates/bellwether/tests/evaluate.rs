@@ -126,6 +126,7 @@ fn a_healthy_series_counts_towards_false_alarms_only() {
     let own = own_folder(&[
         ("fleet.csv", &text("fleet.csv")),
         ("one.csv", &of_pump.join("\n")),
+        ("other.csv", &truth.replace("pump-01", "pump-1")),
     ]);
     let document = evaluate(own.path(), "fleet.csv --labels one.csv");
     let series = of_model(&document, "pump@1");
@@ -133,6 +134,10 @@ fn a_healthy_series_counts_towards_false_alarms_only() {
     assert!(series[0]["metrics"]["vus_pr"].is_null());
     assert!(series[0]["metrics"]["false_alarms_per_week"].as_f64().unwrap() > 0.0);
     assert_eq!(document["mean"]["vus_pr"], series[1]["metrics"]["vus_pr"]);
+    let other = "evaluate fleet.csv --labels other.csv";
+    with_model(own.path(), other)
+        .ends(0)
+        .says(&["\"pump-1\", which is not in the data"]);
     let nothing = "evaluate fleet.csv --labels one.csv --skip-rows 1480";
     with_model(own.path(), nothing)
         .ends(1)

@@ -1,5 +1,7 @@
 //! `detect`: score every sample, find events, say because of which channels.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::Write;
 use std::path::Path;
 
@@ -189,22 +191,17 @@ fn fill_rows<W: Write + Send>(
     channels: &[String],
     with_series: bool,
 ) -> Result<(), WriteError> {
-    // Each series' rows are in order; the series may be interleaved in the input.
-    let mut next = vec![0; judged.len()];
-    let position = |series: usize, row: usize| judged[series].recording.rows.position(row);
-    let n_rows: usize = judged.iter().map(|series| series.recording.rows.n_rows()).sum();
-    let mut current = 0;
-    for _ in 0..n_rows {
-        let is_done = |series: usize, row: usize| row >= judged[series].recording.rows.n_rows();
-        // The series of the row before goes on most of the time.
-        let wanted = (0..judged.len())
-            .filter(|&series| !is_done(series, next[series]))
-            .min_by_key(|&series| (position(series, next[series]), usize::from(series != current)));
-        let Some(series) = wanted else { break };
-        current = series;
+    // Each series' rows are in order; the series may be interleaved in the input. The next row of each waits here.
+    let next_of = |series: usize, row: usize| {
+        let rows = &judged[series].recording.rows;
+        (row < rows.n_rows()).then(|| Reverse((rows.position(row), series, row)))
+    };
+    let mut waiting: BinaryHeap<_> = (0..judged.len())
+        .filter_map(|series| next_of(series, 0))
+        .collect();
+    while let Some(Reverse((_, series, row))) = waiting.pop() {
+        waiting.extend(next_of(series, row + 1));
         let Judged { recording, scores } = &judged[series];
-        let row = next[series];
-        next[series] += 1;
         let sample = recording.rows.sample_idx(row);
         let score = scores.score[sample];
         let event = scores.event[sample].map(|event| event.to_string());

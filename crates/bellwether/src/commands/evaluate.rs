@@ -5,7 +5,7 @@ use bellwether_core::eval::{self, EvalError, Metrics, delay, vus};
 use bellwether_core::frame::Frame;
 use bellwether_core::quantile::{quantile_sorted, sorted_finite};
 use bellwether_core::time::Timestamp;
-use bellwether_store::read::{Recording, labels_file};
+use bellwether_store::read::{Labels, Recording, labels_file};
 use serde_json::{Map, Value, json};
 
 use crate::artifact::{self, Loaded};
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
     refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read(&args.data, output)?;
-    let labels = labels(args, &recordings)?;
+    let labels = labels(args, &recordings, output)?;
     let judged = judge(&loaded, recordings, args.mode, output)?;
     let mut results = Vec::new();
     for (series, labels) in judged.iter().zip(&labels) {
@@ -116,11 +116,23 @@ struct SeriesMetrics {
 }
 
 /// The truth per input row of every series.
-fn labels(args: &EvaluateArgs, recordings: &[Recording]) -> Result<Vec<Vec<bool>>, Failure> {
+fn labels(args: &EvaluateArgs, recordings: &[Recording], output: &Output) -> Result<Vec<Vec<bool>>, Failure> {
     let told = args.labels.as_deref();
     let told = told
         .map(|path| Ok::<_, Failure>((path, labels_file(path)?)))
         .transpose()?;
+    if let Some((path, Labels::Intervals(spans))) = &told {
+        for span in spans {
+            let is_there = |name: &String| recordings.iter().any(|recording| recording.name == *name);
+            if let Some(name) = span.series.as_ref().filter(|name| !is_there(name)) {
+                let path = path.display();
+                output.note(&format!(
+                    "note: {path}: the interval from {} is of {name:?}, which is not in the data: it is left out",
+                    span.start
+                ));
+            }
+        }
+    }
     let of_recording = |recording: &Recording| match (&told, &recording.labels) {
         (Some((path, labels)), _) => labels
             .of_rows(recording)
