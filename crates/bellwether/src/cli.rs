@@ -187,8 +187,7 @@ pub(crate) struct GenerateArgs {
     /// Seed: the same seed makes the same data everywhere
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub(crate) seed: u64,
-    /// A fault, repeatable: KIND[@START][+LENGTH][*MAGNITUDE][:CHANNELS], e.g. drift@70%+500*4:pressure_out_bar
-    #[arg(long = "anomaly", value_name = "SPEC", value_parser = parse::<AnomalySpec>)]
+    #[arg(help = "A fault, repeatable: KIND[@START][+LENGTH][*MAGNITUDE][:CHANNELS], e.g. drift@70%+500*4:pressure_out_bar", long = "anomaly", value_name = "SPEC", value_parser = parse::<AnomalySpec>)]
     pub(crate) anomalies: Vec<AnomalySpec>,
     /// Write the truth beside the data: start,end,kind,channels,series
     #[arg(long, value_name = "FILE", alias = "labels-path")]
@@ -343,8 +342,12 @@ pub(crate) struct EvaluateArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The truth: 0/1 per row, or start,end[,kind,channels] per interval [default: the column is_anomaly]
-    #[arg(long, value_name = "FILE", alias = "labels-path")]
+    #[arg(
+        help = "The truth: 0/1 per row, or start,end[,kind,channels] per interval [default: the column is_anomaly]",
+        long,
+        value_name = "FILE",
+        alias = "labels-path"
+    )]
     pub(crate) labels: Option<PathBuf>,
     /// causal or retrospective
     #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
