@@ -21,7 +21,7 @@ pub(crate) use memory::{Aligned, FlushToZero};
 pub use table::Kernels;
 pub(crate) use tiles::AdamStep;
 
-use tiles::{GATES, Outer, Product, Step, StepBack};
+use tiles::{Blocks, GATES, Outer, Product, Step, StepBack};
 
 /// Registers of a full panel.
 const PANEL: usize = 4;
@@ -172,39 +172,38 @@ impl Kernels {
         };
         let c_after = s.c.as_mut_ptr();
         let c_before = s.c_before.map_or(c_after.cast_const(), <[f32]>::as_ptr);
-        for nth in 0..n_blocks {
-            let unit_block = if s.is_backwards { n_blocks - 1 - nth } else { nth };
-            // SAFETY: the asserts above cover every extent below; the mutable slices are distinct borrows; `c` may
-            // be read and written at the same place because a tile reads a state before it writes it.
-            unsafe {
-                let skipped = if projected { s.n_inputs * gate_width } else { 0 };
-                let step = Step {
-                    x: s.x.as_ptr(),
-                    x_stride: if projected { 0 } else { s.x_stride },
-                    n_inputs: if projected { 0 } else { s.n_inputs },
-                    h: s.h_before.as_ptr(),
-                    h_stride: width,
-                    n_units: s.n_units,
-                    weights: s.weights.as_ptr().add(unit_block * block + skipped),
-                    init: s.init.values.as_ptr().add(unit_block * s.init.block_stride),
-                    init_stride: s.init.row_stride,
-                    c_before: c_before.add(unit_block * self.lanes),
-                    c_after: c_after.add(unit_block * self.lanes),
-                    h_after: s.h.as_mut_ptr().add(unit_block * self.lanes),
-                    state_stride: width,
-                    gates: if training {
-                        gates.add(unit_block * s.rows * gate_width)
-                    } else {
-                        gates
-                    },
-                };
-                if training {
-                    (self.step_train)(&step, s.rows)
-                } else {
-                    (self.step_score)(&step, s.rows)
-                }
-            }
-        }
+        let blocks = Blocks {
+            n: n_blocks,
+            weights_stride: block,
+            init_stride: s.init.block_stride,
+            gates_stride: if training { s.rows * gate_width } else { 0 },
+            is_backwards: s.is_backwards,
+        };
+        let first = Step {
+            x: s.x.as_ptr(),
+            x_stride: if projected { 0 } else { s.x_stride },
+            n_inputs: if projected { 0 } else { s.n_inputs },
+            h: s.h_before.as_ptr(),
+            h_stride: width,
+            n_units: s.n_units,
+            weights: s.weights[if projected { s.n_inputs * gate_width } else { 0 }..].as_ptr(),
+            init: s.init.values.as_ptr(),
+            init_stride: s.init.row_stride,
+            c_before,
+            c_after,
+            h_after: s.h.as_mut_ptr(),
+            state_stride: width,
+            gates,
+        };
+        let step = if training {
+            self.step_train
+        } else {
+            self.step_score
+        };
+        // SAFETY: the asserts above cover every extent of every block; the mutable slices are distinct borrows; `c`
+        // may be read and written at the same place because a cell reads its state before it writes it, and the
+        // hidden states before and after never share one.
+        unsafe { step(&first, &blocks, s.rows) };
     }
 
     pub(crate) fn matmul(&self, m: MatMul<'_>) {

@@ -3,15 +3,15 @@
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
-use super::tiles::{self, AdamStep, Outer, Product, Step, StepBack};
+use super::tiles::{self, AdamStep, Blocks, Outer, Product, Step, StepBack};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
 pub struct Kernels {
     pub(super) name: &'static str,
     pub(super) lanes: usize,
-    pub(super) step_train: unsafe fn(&Step, usize),
-    pub(super) step_score: unsafe fn(&Step, usize),
+    pub(super) step_train: unsafe fn(&Step, &Blocks, usize),
+    pub(super) step_score: unsafe fn(&Step, &Blocks, usize),
     pub(super) product: unsafe fn(&Product, usize, usize),
     pub(super) outer: unsafe fn(&Outer, usize, usize),
     pub(super) step_back: unsafe fn(&StepBack, usize),
@@ -26,12 +26,12 @@ macro_rules! table {
     ($table:ident, $lanes:ty, $name:literal $(, #[$feature:meta])?) => {
         static $table: Kernels = {
             $(#[$feature])?
-            unsafe fn step_train(s: &Step, rows: usize) {
-                unsafe { tiles::step::<$lanes, true>(s, rows) }
+            unsafe fn step_train(s: &Step, blocks: &Blocks, rows: usize) {
+                unsafe { tiles::step::<$lanes, true>(s, blocks, rows) }
             }
             $(#[$feature])?
-            unsafe fn step_score(s: &Step, rows: usize) {
-                unsafe { tiles::step::<$lanes, false>(s, rows) }
+            unsafe fn step_score(s: &Step, blocks: &Blocks, rows: usize) {
+                unsafe { tiles::step::<$lanes, false>(s, blocks, rows) }
             }
             $(#[$feature])?
             unsafe fn product(p: &Product, n_vectors: usize, rows: usize) {

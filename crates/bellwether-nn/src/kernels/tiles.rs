@@ -30,7 +30,7 @@ fn tiles(n: usize, max: usize) -> Tiles {
     Tiles {
         first: 0,
         rows_left: n,
-        tiles_left: n.div_ceil(max),
+        tiles_left: if n <= max { n.min(1) } else { n.div_ceil(max) },
     }
 }
 
@@ -42,7 +42,13 @@ impl Iterator for Tiles {
         if self.tiles_left == 0 {
             return None;
         }
-        let (first, rows) = (self.first, self.rows_left.div_ceil(self.tiles_left));
+        // One tile is the common case where it counts, a single window: it pays for no division.
+        let rows = if self.tiles_left == 1 {
+            self.rows_left
+        } else {
+            self.rows_left.div_ceil(self.tiles_left)
+        };
+        let first = self.first;
         self.first += rows;
         self.rows_left -= rows;
         self.tiles_left -= 1;
@@ -191,31 +197,75 @@ unsafe fn cells<S: Lanes, const TRAIN: bool>(s: &Step, first: usize, rows: usize
     }
 }
 
-/// One step of a block of units for all rows.
+/// The blocks of units of a layer: a [`Step`] describes the first, these the way to the others.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks {
+    pub n: usize,
+    /// Distance between the weights, the initial sums and the gates of neighbouring blocks.
+    pub weights_stride: usize,
+    pub init_stride: usize,
+    pub gates_stride: usize,
+    /// From the last block to the first.
+    pub is_backwards: bool,
+}
+
+impl Blocks {
+    /// The `nth` block to be done.
+    #[inline(always)]
+    fn nth<S: Lanes>(&self, first: &Step, nth: usize) -> Step {
+        let block = if self.is_backwards { self.n - 1 - nth } else { nth };
+        let units = block * S::LANES;
+        Step {
+            weights: first.weights.wrapping_add(block * self.weights_stride),
+            init: first.init.wrapping_add(block * self.init_stride),
+            gates: first.gates.wrapping_add(block * self.gates_stride),
+            c_before: first.c_before.wrapping_add(units),
+            c_after: first.c_after.wrapping_add(units),
+            h_after: first.h_after.wrapping_add(units),
+            ..*first
+        }
+    }
+}
+
+/// One step of all blocks of units for all rows.
 ///
 /// # Safety
-/// The instructions of `S` are enabled, and every pointer of `s` is valid for the extents that its doc gives.
+/// The instructions of `S` are enabled, and every pointer of every block is valid for the extents that its doc gives.
 #[inline(always)]
-pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, rows: usize) {
-    // Not zeroed: a tile writes what its cells read, and one row pays for every line of it.
+pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, blocks: &Blocks, rows: usize) {
+    // Not zeroed: a tile writes what its cells read.
     let mut scratch = std::mem::MaybeUninit::<[f32; STEP_ROWS_MAX * GATES * LANES_MAX]>::uninit();
-    for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
-        unsafe {
-            let sums = if TRAIN {
-                s.gates.add(first * GATES * S::LANES)
-            } else {
-                scratch.as_mut_ptr().cast()
-            };
-            match rows {
-                1 => gates_tile::<S, 1>(s, first, sums),
-                2 => gates_tile::<S, 2>(s, first, sums),
-                3 => gates_tile::<S, 3>(s, first, sums),
-                4 => gates_tile::<S, 4>(s, first, sums),
-                5 => gates_tile::<S, 5>(s, first, sums),
-                6 => gates_tile::<S, 6>(s, first, sums),
-                _ => unreachable!("a tile of four registers has at most six rows"),
+    for nth in 0..blocks.n {
+        let s = blocks.nth::<S>(s, nth);
+        for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
+            unsafe {
+                let sums = if TRAIN {
+                    s.gates.add(first * GATES * S::LANES)
+                } else {
+                    scratch.as_mut_ptr().cast()
+                };
+                gates::<S>(&s, first, rows, sums);
+                cells::<S, TRAIN>(&s, first, rows, sums);
             }
-            cells::<S, TRAIN>(s, first, rows, sums);
+        }
+    }
+}
+
+/// The tile of the right number of rows.
+///
+/// # Safety
+/// As [`gates_tile`].
+#[inline(always)]
+unsafe fn gates<S: Lanes>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
+    unsafe {
+        match rows {
+            1 => gates_tile::<S, 1>(s, first, sums),
+            2 => gates_tile::<S, 2>(s, first, sums),
+            3 => gates_tile::<S, 3>(s, first, sums),
+            4 => gates_tile::<S, 4>(s, first, sums),
+            5 => gates_tile::<S, 5>(s, first, sums),
+            6 => gates_tile::<S, 6>(s, first, sums),
+            _ => unreachable!("a tile of four registers has at most six rows"),
         }
     }
 }
