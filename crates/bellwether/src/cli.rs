@@ -128,7 +128,7 @@ pub(crate) struct RegistryArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ThreadArgs {
-    /// Worker threads; results do not depend on them [default: all cores]
+    /// Worker threads, at most 256; results do not depend on them [default: all cores]
     #[arg(long, value_name = "N", env = "BELLWETHER_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
 }
@@ -136,9 +136,12 @@ pub(crate) struct ThreadArgs {
 impl ThreadArgs {
     pub(crate) fn n(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(all, NonZeroUsize::get)
+        self.threads.map_or_else(all, NonZeroUsize::get).min(THREADS_MAX)
     }
 }
+
+/// More threads than any machine has cores for would only fill its memory.
+const THREADS_MAX: usize = 256;
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
