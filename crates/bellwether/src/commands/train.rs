@@ -178,10 +178,7 @@ impl Job<'_> {
                  leave such rows out with --exclude or --rows"
             ));
         }
-        let data_fingerprint = {
-            let frames: Vec<Frame> = series.iter().flatten().cloned().collect();
-            fingerprint(&frames)
-        };
+        let data_fingerprint = fingerprint(series.iter().flatten());
         let (fitted, seconds) = self.fit(series, log, output)?;
         self.publish(fitted, data_fingerprint, records, seconds, output)
     }

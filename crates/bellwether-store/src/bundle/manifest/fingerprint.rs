@@ -13,7 +13,7 @@ const BLOCK_LEN: usize = 4096;
 /// For each frame: number of channels, each name as its length and its UTF-8 bytes, number of samples, times in
 /// nanoseconds, values row by row. All numbers are 8 bytes, little-endian; every missing value is the same NaN,
 /// `7ff8000000000000`. Lengths stand before what they count, so that no two lists of frames give the same bytes.
-pub fn fingerprint(frames: &[Frame]) -> String {
+pub fn fingerprint<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> String {
     let mut hash = sha2::Sha256::new();
     for frame in frames {
         hash.update(n_bytes(frame.n_channels()));
