@@ -5,6 +5,7 @@
 //! blocks stay in the cache: faster than the whole batch at once.
 
 use super::loss::Loss;
+use super::products::{head_product, project};
 use super::weights::{Layout, LstmLayout};
 use crate::kernels::{Aligned, Init, LstmStep, LstmStepBack, MatMul, OuterSum};
 
@@ -150,53 +151,30 @@ impl Block {
                 self.step(layout, weights, idx, step);
             }
         }
-        self.project(layout, weights);
-        let (kernels, head) = (layout.kernels, &layout.head);
+        // Every step of the first decoder layer starts from the same projection of the bottleneck.
+        let width = layout.layers[n_encoder].input_width;
+        let bottleneck = hidden(
+            &self.layers[n_encoder - 1].h,
+            self.rows * width,
+            layout.window_len,
+        );
+        project(
+            layout,
+            weights,
+            n_encoder,
+            self.rows,
+            bottleneck,
+            &mut self.projection,
+        );
+        let head = &layout.head;
+        let (state, out) = (self.rows * head.input_width, self.rows * head.width);
         for step in 0..layout.window_len {
             for idx in n_encoder..self.layers.len() {
                 self.step(layout, weights, idx, step);
             }
-            let out = self.rows * head.width;
-            kernels.matmul(MatMul {
-                rows: self.rows,
-                a: hidden(
-                    &self.layers[self.layers.len() - 1].h,
-                    self.rows * head.input_width,
-                    step + 1,
-                ),
-                a_stride: head.input_width,
-                n_blocks: 1,
-                block_stride: 0,
-                inner: head.n_inputs,
-                b: &weights[head.weights.clone()],
-                n_vectors: head.width / kernels.lanes(),
-                init: Some(&weights[head.bias.clone()]),
-                c: &mut self.output[step * out..(step + 1) * out],
-                c_stride: head.width,
-            });
-        }
-    }
-
-    /// The projection of the bottleneck, from which every step of the first decoder layer starts.
-    fn project(&mut self, layout: &Layout, weights: &[f32]) {
-        let (kernels, layer) = (layout.kernels, &layout.layers[layout.n_encoder]);
-        let gate_width = kernels.gate_width();
-        let bottleneck = &self.layers[layout.n_encoder - 1].h;
-        for block in 0..layer.n_blocks {
-            let at = block * self.rows * gate_width;
-            kernels.matmul(MatMul {
-                rows: self.rows,
-                a: hidden(bottleneck, self.rows * layer.input_width, layout.window_len),
-                a_stride: layer.input_width,
-                n_blocks: 1,
-                block_stride: 0,
-                inner: layer.n_inputs,
-                b: &weights[layer.weights.start + block * layer.block(gate_width)..],
-                n_vectors: 4,
-                init: Some(&weights[layer.bias.start + block * gate_width..]),
-                c: &mut self.projection[at..],
-                c_stride: gate_width,
-            });
+            let last = hidden(&self.layers[self.layers.len() - 1].h, state, step + 1);
+            let output = &mut self.output[step * out..(step + 1) * out];
+            head_product(layout, weights, self.rows, last, output);
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod architecture;
 pub(crate) mod block;
 pub(crate) mod loss;
+mod products;
 pub(crate) mod score;
 pub(crate) mod scorer;
 pub(crate) mod trainer;
