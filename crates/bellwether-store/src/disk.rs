@@ -1,5 +1,6 @@
 //! The few disk operations on which everything durable is built: bounded reads, synced writes, atomic replacement.
 
+use crate::write::AtomicFile;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -86,25 +87,9 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
 /// # Errors
 /// Where a step fails; the old file is then untouched and nothing is left beside it.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut options = tempfile::Builder::new();
-    options.prefix(".").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What a plainly created file gets (the umask still applies), not the private mode of temporary files.
-        options.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut temp = options
-        .tempfile_in(folder)
-        .map_err(DiskError::at("write", path))?;
-    fill(temp.as_file_mut(), bytes).map_err(DiskError::at("write", path))?;
-    temp.persist(path)
-        .map_err(|failed| DiskError::at("write", path)(failed.error))?;
-    sync_folder(folder)
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(DiskError::at("write", path))?;
+    file.commit()
 }
 
 /// Writes a file (replacing one of that name) and waits until it is on the disk. Not atomic: for files that nobody
