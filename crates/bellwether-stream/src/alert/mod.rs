@@ -1,0 +1,35 @@
+//! The life of an alert: pending, firing, acknowledged, resolved; and what is told to whom.
+
+pub mod rules;
+
+use bellwether_core::time::Timestamp;
+use bellwether_store::database::{AlertKind, ChannelNote};
+
+/// What is told of an alert, by every channel in its own form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notice {
+    /// The alert: the same id in every message about it.
+    pub id: String,
+    /// Why there is an alert.
+    pub kind: AlertKind,
+    /// Whether it goes on.
+    pub is_firing: bool,
+    /// The device.
+    pub device: String,
+    /// The model version that judged it.
+    pub model: String,
+    /// When it began, by the clock of the data.
+    pub start: Timestamp,
+    /// When its cause ended.
+    pub end: Option<Timestamp>,
+    /// The highest score so far; 1 is the threshold.
+    pub peak_score: f64,
+    /// From 0 to 100.
+    pub severity: f64,
+    /// Channels with shares, measured and expected values; largest share first.
+    pub channels: Vec<ChannelNote>,
+    /// Where to say what it was: `("false-alarm", url)` … Empty where no address is configured.
+    pub links: Vec<(String, String)>,
+    /// A test, and no real alert.
+    pub is_test: bool,
+}

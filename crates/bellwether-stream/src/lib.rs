@@ -1,0 +1,19 @@
+//! From live samples to alerts: sources, sessions, one commit, channels.
+//!
+//! # Tour
+//! - [`arrival`]: what sources hand over, and the receipt that comes back
+//! - [`source`]: stdin and files, HTTP push, MQTT; `decode` turns their messages into arrivals
+//! - [`live`]: judges arrivals in cycles, and commits each cycle before anything is acknowledged
+//! - [`alert`]: the life of an alert, and what is told to whom
+//! - [`channel`]: webhook, Alertmanager, MQTT, mail
+
+#![forbid(unsafe_code)]
+
+pub mod alert;
+pub mod arrival;
+pub mod channel;
+pub mod live;
+pub mod mqtt;
+pub mod patterns;
+pub mod secret;
+pub mod source;

@@ -1,0 +1,84 @@
+//! Rules by device: the first pattern that a device's name matches decides.
+
+use globset::{Glob, GlobMatcher};
+
+/// A rule for each pattern of device names, in order, and one for all others.
+#[derive(Debug, Clone)]
+pub struct ByDevice<T> {
+    rules: Vec<(GlobMatcher, T)>,
+    otherwise: T,
+}
+
+/// A pattern that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("device pattern {pattern:?}: {problem}")]
+pub struct PatternError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl<T> ByDevice<T> {
+    /// One rule for all devices.
+    pub fn all(otherwise: T) -> Self {
+        Self {
+            rules: Vec::new(),
+            otherwise,
+        }
+    }
+
+    /// Rules by pattern (`pump-*`, `*`, `line-[12]/?`), the first that matches counting.
+    ///
+    /// # Errors
+    /// [`PatternError`] where a pattern cannot be read.
+    pub fn new<P: AsRef<str>>(
+        rules: impl IntoIterator<Item = (P, T)>,
+        otherwise: T,
+    ) -> Result<Self, PatternError> {
+        let read = |(pattern, rule): (P, T)| Ok((matcher(pattern.as_ref())?, rule));
+        Ok(Self {
+            rules: rules.into_iter().map(read).collect::<Result<_, _>>()?,
+            otherwise,
+        })
+    }
+
+    /// The rule of that device.
+    pub fn of(&self, device: &str) -> &T {
+        self.rules
+            .iter()
+            .find(|(pattern, _)| pattern.is_match(device))
+            .map_or(&self.otherwise, |(_, rule)| rule)
+    }
+
+    /// All rules, the one for all others last.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.rules.iter().map(|(_, rule)| rule).chain([&self.otherwise])
+    }
+}
+
+/// Whether a device's name matches a pattern.
+///
+/// # Errors
+/// [`PatternError`] where the pattern cannot be read.
+pub fn matcher(pattern: &str) -> Result<GlobMatcher, PatternError> {
+    match Glob::new(pattern) {
+        Ok(glob) => Ok(glob.compile_matcher()),
+        Err(error) => Err(PatternError {
+            pattern: pattern.to_owned(),
+            problem: error.kind().to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() {
+        let rules = ByDevice::new([("pump-7", 1), ("pump-*", 2)], 3).unwrap();
+        assert_eq!([rules.of("pump-7"), rules.of("pump-8"), rules.of("boiler")], [&1, &2, &3]);
+        assert!(ByDevice::new([("pump-[", 1)], 2).is_err());
+    }
+}
