@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn the_first_pattern_that_matches_decides() {
         let rules = ByDevice::new([("pump-7", 1), ("pump-*", 2)], 3).unwrap();
-        assert_eq!([rules.of("pump-7"), rules.of("pump-8"), rules.of("boiler")], [&1, &2, &3]);
+        assert_eq!(
+            [rules.of("pump-7"), rules.of("pump-8"), rules.of("boiler")],
+            [&1, &2, &3]
+        );
         assert!(ByDevice::new([("pump-[", 1)], 2).is_err());
     }
 }

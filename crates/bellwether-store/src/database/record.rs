@@ -6,7 +6,7 @@ use bellwether_core::event::{Event, EventId};
 use bellwether_core::time::Timestamp;
 
 /// Everything that one group commit writes, in one transaction.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Commit {
     /// The arrivals of this commit, encoded by who replays them; empty: none.
     pub arrivals: Vec<u8>,
@@ -30,6 +30,25 @@ pub struct Commit {
     pub answers: Vec<Answer>,
     /// The clock of this machine.
     pub now: Timestamp,
+}
+
+impl Commit {
+    /// A commit that writes nothing yet.
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            arrivals: Vec::new(),
+            judged: Vec::new(),
+            checkpoints: Vec::new(),
+            journal_from: None,
+            offsets: Vec::new(),
+            events: Vec::new(),
+            alerts: Vec::new(),
+            ended: Vec::new(),
+            quarantine: Vec::new(),
+            answers: Vec::new(),
+            now,
+        }
+    }
 }
 
 /// Judged samples of one model version, in order of judgement; columns of equal length.
