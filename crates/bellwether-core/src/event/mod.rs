@@ -4,12 +4,14 @@
 //! says about its event is what was known at that row.
 
 mod rule;
+mod state;
 
 use std::collections::VecDeque;
 use std::fmt;
 
 pub use rule::{EventRule, EventRuleError};
 use rule::{Gate, Move};
+pub use state::{TrackedRow, TrackerState};
 
 use crate::frame::SeriesId;
 use crate::time::Timestamp;
@@ -108,16 +110,9 @@ pub struct EventTracker {
     gate: Gate,
     series: SeriesId,
     /// The last m rows, for events that start before they are known.
-    recent: VecDeque<Row>,
+    recent: VecDeque<TrackedRow>,
     /// The event that builds up or is open.
     current: Option<Building>,
-}
-
-#[derive(Debug, Clone)]
-struct Row {
-    time: Timestamp,
-    score: f64,
-    shares: Vec<f64>,
 }
 
 impl EventTracker {
@@ -171,6 +166,12 @@ impl EventTracker {
         }
     }
 
+    /// The event that is open, as far as it is known.
+    pub fn open_event(&self) -> Option<Event> {
+        let current = self.current.as_ref().filter(|_| self.gate.is_open())?;
+        Some(current.clone().finish(true))
+    }
+
     /// A gap: no event reaches across. Returns the event it ends.
     pub fn restart(&mut self) -> Option<Event> {
         self.end(false)
@@ -205,7 +206,7 @@ impl EventTracker {
         .unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(shares);
-        self.recent.push_back(Row {
+        self.recent.push_back(TrackedRow {
             time,
             score,
             shares: kept,
