@@ -4,14 +4,18 @@
 //! number of processes read, and may change what people decide (alerts, suppressions, feedback).
 
 mod address;
+mod block;
+mod commit;
 mod connection;
 mod error;
 pub mod record;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use connection::Database;
 use connection::Transaction;
 pub use error::{Cause, DatabaseError};
 pub use record::*;
+pub use writer::{Bounds, Writer};
