@@ -36,6 +36,22 @@ impl EventId {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Self((mixed ^ (mixed >> 31)) >> 16)
     }
+
+    /// As a number below 2⁴⁸.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The id of that number; `None` where it is none.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        (bits >> 48 == 0).then_some(Self(bits))
+    }
+
+    /// The id written as twelve hexadecimal digits; `None` where it is none.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Self::from_bits(u64::from_str_radix(text, 16).ok().filter(|_| is_hex)?)
+    }
 }
 
 /// Twelve hexadecimal digits.
