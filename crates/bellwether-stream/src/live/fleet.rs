@@ -145,6 +145,10 @@ impl Fleet {
                 self.told.absorb(work.told);
             }
         }
+        // Whether it was called silent since, the journal does not say.
+        for device in self.shards.iter_mut().flat_map(|shard| shard.devices.values_mut()) {
+            device.may_be_silent = device.rules.silence.is_some();
+        }
     }
 
     /// Judges the steps of a cycle, and says what is to be committed.

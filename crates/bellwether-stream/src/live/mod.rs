@@ -25,7 +25,6 @@ pub use models::{Models, Served};
 pub use outputs::Outputs;
 pub use run::{Live, LiveRules};
 pub use settings::{DeviceRules, Settings};
-pub use shard::Row;
 pub use stats::{Snapshot, Stats};
 
 #[cfg(test)]
