@@ -1,5 +1,7 @@
-//! What the tests of every crate share: tolerances and the real data sets.
+//! What the tests of every crate share: tolerances, the real data sets, a PostgreSQL of its own.
 #![forbid(unsafe_code)]
+
+pub mod postgres;
 
 use std::path::PathBuf;
 

@@ -8,8 +8,10 @@ mod block;
 mod commit;
 mod connection;
 mod error;
+mod read;
 pub mod record;
 mod schema;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -17,5 +19,6 @@ mod writer;
 pub use connection::Database;
 use connection::Transaction;
 pub use error::{Cause, DatabaseError};
+pub use read::{Counts, EventCursor, EventFilter, GivenAnswer, StoredEvent, StoredQuarantined, StoredState};
 pub use record::*;
 pub use writer::{Bounds, Writer};
