@@ -1,6 +1,8 @@
 //! What the tests of every crate share: tolerances and the real data sets.
 #![forbid(unsafe_code)]
 
+pub mod mosquitto;
+
 use std::path::PathBuf;
 
 /// The folder of real labelled data: `BELLWETHER_DATA`, else `../shared/data` beside the checkout.

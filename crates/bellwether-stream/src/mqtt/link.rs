@@ -144,6 +144,13 @@ pub(crate) fn open(broker: &Broker, session: Session) -> Result<(Client, Link), 
     })
 }
 
+#[cfg(test)]
+impl Ack {
+    pub(crate) fn test(number: u16) -> Self {
+        Self(number)
+    }
+}
+
 impl Link {
     /// The next thing that happens.
     ///
