@@ -3,7 +3,10 @@
 mod backoff;
 pub(crate) mod link;
 pub mod publisher;
+#[cfg(test)]
+pub(crate) mod tests;
 mod tls;
+pub mod topic;
 mod v4;
 mod v5;
 
@@ -193,63 +196,6 @@ impl Target {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn broker(url: &str) -> Broker {
-        Broker {
-            url: Url::parse(url).unwrap(),
-            version: MqttVersion::V5,
-            client_id: "test".into(),
-            username: None,
-            password: None,
-            ca_file: None,
-            client_cert: None,
-        }
-    }
-
-    #[test]
-    fn addresses_say_where_and_nothing_else() {
-        let reached = |url: &str| broker(url).target().map(|target| target.socket_address()).ok();
-        for (url, expect) in [
-            ("mqtt://plant:1884", Some("plant:1884")),
-            ("mqtt://plant", Some("plant:1883")),
-            ("tcp://10.0.0.7/", Some("10.0.0.7:1883")),
-            ("mqtt://[::1]:9", Some("[::1]:9")),
-            ("http://plant", None),
-            ("mqtt://me:secret@plant", None),
-            ("mqtt://plant/topic", None),
-            ("mqtt:plant", None),
-        ] {
-            assert_eq!(reached(url).as_deref(), expect, "{url}");
-        }
-        let text = broker("mqtt://me:secret@plant").check().unwrap_err().to_string();
-        assert!(!text.contains("secret"), "{text}");
-    }
-
-    #[test]
-    fn options_that_contradict_each_other_are_refused() {
-        let mut named = broker("mqtt://plant");
-        named.client_id = String::new();
-        let mut nobody = broker("mqtt://plant");
-        nobody.password = Some(Secret::new("x"));
-        let mut unused = broker("mqtt://plant");
-        unused.ca_file = Some("ca.pem".into());
-        let mut missing = broker("mqtts://plant");
-        missing.ca_file = Some("no/such/ca.pem".into());
-        for (broker, expect) in [
-            (named, "client_id"),
-            (nobody, "password without username"),
-            (unused, "use mqtts://"),
-            (missing, "ca_file"),
-        ] {
-            let text = broker.check().unwrap_err().to_string();
-            assert!(text.contains(expect), "{text}");
         }
     }
 }

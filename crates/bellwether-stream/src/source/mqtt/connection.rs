@@ -40,6 +40,7 @@ pub(super) struct Connection<'a> {
     pub(super) name: &'a Arc<str>,
     pub(super) broker: &'a Broker,
     pub(super) topics: &'a [String],
+    pub(super) unsettled_bytes_max: usize,
     /// This process has subscribed: the broker's session holds these topics.
     pub(super) is_subscribed: &'a mut bool,
 }
@@ -53,7 +54,7 @@ impl Connection<'_> {
             Ok(opened) => opened,
             Err(error) => return End::Lost(whole_text(&error)),
         };
-        let (intake, mut take, load) = Intake::new(Arc::clone(self.name));
+        let (intake, mut take, load) = Intake::new(Arc::clone(self.name), self.unsettled_bytes_max);
         let mut driver = Driver::start(link, intake);
         let begun = tokio::select! {
             begun = self.begin(&client, &mut take) => begun,

@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::mqtt::link::{Happening, Message};
 
 /// Bytes of messages at most that are not acknowledged yet.
-const UNSETTLED_BYTES_MAX: usize = 64 << 20;
+pub(super) const UNSETTLED_BYTES_MAX: usize = 64 << 20;
 
 /// What a message takes beside its payload: its topic, its arrival, its place in queues.
 const MESSAGE_BYTES: usize = 512;
@@ -35,6 +35,7 @@ pub(super) enum Taken {
 pub(super) struct Intake {
     taken: mpsc::UnboundedSender<Taken>,
     load: Arc<Load>,
+    bytes_max: usize,
     is_full: bool,
     source: Arc<str>,
 }
@@ -48,12 +49,13 @@ pub(super) struct Load {
 }
 
 impl Intake {
-    pub(super) fn new(source: Arc<str>) -> (Self, mpsc::UnboundedReceiver<Taken>, Arc<Load>) {
+    pub(super) fn new(source: Arc<str>, bytes_max: usize) -> (Self, mpsc::UnboundedReceiver<Taken>, Arc<Load>) {
         let (taken, take) = mpsc::unbounded_channel();
         let load = Arc::new(Load::default());
         let intake = Self {
             taken,
             load: Arc::clone(&load),
+            bytes_max,
             is_full: false,
             source,
         };
@@ -80,7 +82,7 @@ impl Intake {
         if self.is_full && is_kept_by_broker {
             return None;
         }
-        if self.load.add(cost(&message)) {
+        if self.load.add(cost(&message), self.bytes_max) {
             return Some(Taken::Message(message));
         }
         if is_kept_by_broker {
@@ -97,9 +99,9 @@ impl Intake {
 
 impl Load {
     /// Whether there is room; alone, every message has room.
-    fn add(&self, bytes: usize) -> bool {
+    fn add(&self, bytes: usize, bytes_max: usize) -> bool {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before == 0 || before + bytes <= UNSETTLED_BYTES_MAX {
+        if before == 0 || before + bytes <= bytes_max {
             return true;
         }
         self.release(bytes);
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_let_go_until_the_next_connection() {
-        let (mut intake, mut take, load) = Intake::new("test".into());
+        let (mut intake, mut take, load) = Intake::new("test".into(), UNSETTLED_BYTES_MAX);
         let half = UNSETTLED_BYTES_MAX / 2 - MESSAGE_BYTES;
         let some = Some(Ack::test(1));
         intake.put(message(half, some));
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_message_larger_than_the_bound_is_taken_alone() {
-        let (mut intake, mut take, _) = Intake::new("test".into());
+        let (mut intake, mut take, _) = Intake::new("test".into(), UNSETTLED_BYTES_MAX);
         intake.put(message(2 * UNSETTLED_BYTES_MAX, None));
         assert!(matches!(take.try_recv(), Ok(Taken::Message(_))));
     }

@@ -50,6 +50,8 @@ pub struct MqttSource {
     broker: Broker,
     topics: Arc<[String]>,
     decoder: Decoder,
+    /// Bytes of messages at most that are not acknowledged yet.
+    unsettled_bytes_max: usize,
 }
 
 impl MqttSource {
@@ -80,6 +82,7 @@ impl MqttSource {
             name,
             broker: spec.broker,
             topics: spec.topics.into(),
+            unsettled_bytes_max: intake::UNSETTLED_BYTES_MAX,
         })
     }
 
@@ -92,6 +95,7 @@ impl MqttSource {
                 name: &self.name,
                 broker: &self.broker,
                 topics: &self.topics,
+                unsettled_bytes_max: self.unsettled_bytes_max,
                 is_subscribed: &mut is_subscribed,
             };
             let wait = match connection.run(&mut self.decoder, &inlet, &mut stop).await {

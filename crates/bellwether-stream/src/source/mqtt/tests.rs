@@ -1,34 +1,35 @@
 //! The source against a real broker; messages are sent by mosquitto's own programs.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use bellwether_testkit::mosquitto::{Mosquitto, MosquittoOptions, program};
+use bellwether_testkit::mosquitto::{Mosquitto, MosquittoOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::*;
 use crate::arrival::{Batch, Receipt};
 use crate::mqtt::MqttVersion;
+use crate::mqtt::link::{Session, open};
+use crate::mqtt::tests::{WAIT_MAX, broker, logged, publish_with};
 use crate::secret::Secret;
-
-/// Generous: waits end as soon as what they wait for is there.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+use crate::source::decode::Place;
 
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V4, MqttVersion::V5];
 
-fn broker(url: &str, version: MqttVersion) -> Broker {
+fn address(url: &str, version: MqttVersion) -> Broker {
     Broker {
-        url: url.parse().unwrap(),
         version,
-        client_id: "bellwether".into(),
-        username: None,
-        password: None,
-        ca_file: None,
-        client_cert: None,
+        ..broker(url)
+    }
+}
+
+fn spec(broker: Broker) -> MqttSpec {
+    MqttSpec {
+        name: "plant".into(),
+        broker,
+        topics: vec!["plant/#".into()],
+        mapping: Mapping::default(),
     }
 }
 
@@ -41,23 +42,17 @@ struct Running {
 
 impl Running {
     fn start(broker: Broker) -> Self {
-        Self::start_with(broker, &["plant/#"], 16)
+        Self::run(MqttSource::new(spec(broker)).unwrap(), 16)
     }
 
-    fn start_with(broker: Broker, topics: &[&str], queue_len_max: usize) -> Self {
-        let spec = MqttSpec {
-            name: "plant".into(),
-            broker,
-            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
-            mapping: Mapping::default(),
-        };
-        let source = Box::new(MqttSource::new(spec).unwrap());
+
+    fn run(source: MqttSource, queue_len_max: usize) -> Self {
         let (inlet, batches) = Inlet::new(queue_len_max);
         let (give, stop) = Stop::new();
         Self {
             batches,
             stop: give,
-            task: tokio::spawn(source.run(inlet, None, stop)),
+            task: tokio::spawn(Box::new(source).run(inlet, None, stop)),
         }
     }
 
@@ -100,29 +95,6 @@ fn publish(broker: &Mosquitto, topic: &str, lines: &[String]) {
     publish_with(broker, &["-t", topic, "-l", "-q", "1"], lines.join("\n").as_bytes());
 }
 
-fn publish_with(broker: &Mosquitto, args: &[&str], input: &[u8]) {
-    let mut child = Command::new(program("mosquitto_pub").unwrap())
-        .args(["-h", "127.0.0.1", "-p", &broker.port().to_string()])
-        .args(args)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    assert!(child.wait().unwrap().success());
-}
-
-/// Waits until the broker's log has `n` lines with that text.
-async fn logged(broker: &Mosquitto, text: &str, n: usize) {
-    let waited = async {
-        while broker.log().matches(text).count() < n {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if timeout(WAIT_MAX, waited).await.is_err() {
-        panic!("the broker never logged {text:?} {n} times: {}", broker.log());
-    }
-}
-
 fn numbers(range: std::ops::Range<usize>) -> Vec<f64> {
     range.map(|n| n as f64).collect()
 }
@@ -134,23 +106,231 @@ fn samples(range: std::ops::Range<usize>) -> Vec<String> {
 #[tokio::test]
 async fn a_message_is_acknowledged_only_after_its_receipt() {
     for version in VERSIONS {
-        let Some(broker_) = Mosquitto::start("a_message_is_acknowledged_only_after_its_receipt") else { return };
-        let mut source = Running::start(broker(&broker_.url(), version));
-        logged(&broker_, "Sending SUBACK", 1).await;
-        publish(&broker_, "plant/data", &samples(0..3));
+        let Some(served) = Mosquitto::start("a_message_is_acknowledged_only_after_its_receipt") else { return };
+        let mut source = Running::start(address(&served.url(), version));
+        logged(&served, "Sending SUBACK", 1).await;
+        publish(&served, "plant/data", &samples(0..3));
         assert_eq!(source.values(3).await, numbers(0..3));
-        logged(&broker_, "Received PUBACK from bellwether", 3).await;
-        publish(&broker_, "plant/data", &samples(3..5));
+        logged(&served, "Received PUBACK from bellwether", 3).await;
+        publish(&served, "plant/data", &samples(3..5));
         let held = source.batch().await;
         source.crash().await;
         drop(held);
-        let mut source = Running::start(broker(&broker_.url(), version));
+        let mut source = Running::start(address(&served.url(), version));
         assert_eq!(source.values(2).await, numbers(3..5), "{version:?}");
         source.stop().await;
         // The session is still there: what comes now waits for us.
-        publish(&broker_, "plant/data", &samples(5..6));
-        let mut source = Running::start(broker(&broker_.url(), version));
+        publish(&served, "plant/data", &samples(5..6));
+        let mut source = Running::start(address(&served.url(), version));
         assert_eq!(source.values(1).await, numbers(5..6), "{version:?}");
         source.stop().await;
     }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_where_the_broker_ends_and_comes_back() {
+    for (version, is_killed) in [(MqttVersion::V4, false), (MqttVersion::V5, false), (MqttVersion::V5, true)] {
+        let test = "nothing_is_lost_where_the_broker_ends_and_comes_back";
+        let Some(mut served) = Mosquitto::start(test) else { return };
+        let mut source = Running::start(address(&served.url(), version));
+        logged(&served, "Sending SUBACK", 1).await;
+        publish(&served, "plant/data", &samples(0..100));
+        let held = source.batch().await;
+        if is_killed {
+            // What the broker has not written down is its loss, not ours: wait until it has.
+            logged(&served, "Saving in-memory database", 2).await;
+            served.kill();
+        } else {
+            served.stop();
+        }
+        // A receipt for messages of the lost connection: they come again all the same.
+        let _ = held.receipt.send(Receipt::default());
+        served.start_again();
+        publish(&served, "plant/data", &samples(100..101));
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < 101 {
+            let batch = source.batch().await;
+            seen.extend(batch.arrivals.iter().map(|arrival| arrival.values[0] as usize));
+            // Of a batch of the lost connection that waited in the queue nobody waits for the receipt.
+            let _ = batch.receipt.send(Receipt::default());
+        }
+        assert_eq!(seen.last(), Some(&100), "{version:?}");
+        source.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_line_is_checked_from_both_ends() {
+    let options = MosquittoOptions {
+        tls: true,
+        client_certs: true,
+        ..MosquittoOptions::default()
+    };
+    let test = "an_encrypted_line_is_checked_from_both_ends";
+    let Some(served) = Mosquitto::start_with(test, &options) else { return };
+    let Some(stranger) = Mosquitto::start_with(test, &options) else { return };
+    for version in VERSIONS {
+        let ours = Broker {
+            ca_file: Some(served.ca_file()),
+            client_cert: Some(served.client_cert()),
+            ..address(&served.url(), version)
+        };
+        let strange = Broker {
+            ca_file: Some(stranger.ca_file()),
+            ..ours.clone()
+        };
+        let unknown = Broker {
+            client_cert: None,
+            ..ours.clone()
+        };
+        let source = Running::start(ours);
+        logged(&served, "Sending SUBACK", 1 + usize::from(version == MqttVersion::V5)).await;
+        source.stop().await;
+        assert!(refusal(&strange).await.contains("check ca_file"));
+        let text = refusal(&unknown).await;
+        assert!(text.contains("check client_cert"), "{text}");
+    }
+}
+
+/// Why the broker cannot be reached.
+async fn refusal(broker: &Broker) -> String {
+    let (_client, mut link) = open(broker, Session::Kept).unwrap();
+    loop {
+        if let Err(error) = timeout(WAIT_MAX, link.next()).await.expect("an answer") {
+            return whole_text(&error);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_again_and_again() {
+    let options = MosquittoOptions {
+        user: Some(("plant".into(), "right".into())),
+        ..MosquittoOptions::default()
+    };
+    let test = "a_wrong_password_is_tried_again_and_again";
+    for version in VERSIONS {
+        let Some(served) = Mosquitto::start_with(test, &options) else { return };
+        let with = |password: &str| Broker {
+            username: Some("plant".into()),
+            password: Some(Secret::new(password)),
+            ..address(&served.url(), version)
+        };
+        assert!(refusal(&with("wrong")).await.contains("password"));
+        let source = Running::start(with("wrong"));
+        logged(&served, "disconnected, not authorised", 3).await;
+        source.stop().await;
+        let source = Running::start(with("right"));
+        logged(&served, "Sending SUBACK", 1).await;
+        source.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn where_the_judge_takes_nothing_the_broker_keeps_the_rest_and_the_line_stays() {
+    for version in VERSIONS {
+        let test = "where_the_judge_takes_nothing_the_broker_keeps_the_rest_and_the_line_stays";
+        let Some(served) = Mosquitto::start(test) else { return };
+        let mut source = MqttSource::new(spec(address(&served.url(), version))).unwrap();
+        // Few enough bytes that the older protocol, which cannot hold the broker back, must let messages go.
+        source.unsettled_bytes_max = 1 << 20;
+        let mut source = Running::run(source, 1);
+        logged(&served, "Sending SUBACK", 1).await;
+        publish(&served, "plant/data", &samples(0..10_000));
+        logged(&served, "Received PINGREQ from bellwether", 3).await;
+        assert_eq!(served.log().matches("New client connected").count(), 2, "ours and the sender's");
+        assert_eq!(served.log().matches("Received PUBACK from bellwether").count(), 0);
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < 10_000 {
+            let batch = source.batch().await;
+            seen.extend(batch.arrivals.iter().map(|arrival| arrival.values[0] as usize));
+            let _ = batch.receipt.send(Receipt::default());
+        }
+        source.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_too_long_goes_into_quarantine_and_the_next_are_taken() {
+    for version in VERSIONS {
+        let test = "a_message_too_long_goes_into_quarantine_and_the_next_are_taken";
+        let Some(served) = Mosquitto::start(test) else { return };
+        let mut source = Running::start(address(&served.url(), version));
+        logged(&served, "Sending SUBACK", 1).await;
+        publish_with(&served, &["-t", "plant/data", "-s", "-q", "1"], &vec![b' '; 2_000_000]);
+        publish(&served, "plant/data", &["no JSON".to_owned()]);
+        publish(&served, "plant/data", &samples(0..1));
+        let (mut n_arrivals, mut reasons) = (0, Vec::new());
+        while n_arrivals == 0 {
+            let batch = source.batch().await;
+            n_arrivals += batch.arrivals.len();
+            reasons.extend(batch.quarantined.iter().map(|one| (one.reason, one.payload.len())));
+            batch.receipt.send(Receipt::default()).unwrap();
+        }
+        assert_eq!(reasons, [("too_long", 4096), ("not_json", 7)]);
+        logged(&served, "Received PUBACK from bellwether", 3).await;
+        source.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_topic_per_tag_names_device_and_channel() {
+    let Some(served) = Mosquitto::start("a_topic_per_tag_names_device_and_channel") else { return };
+    let mapping = Mapping {
+        device: Some(Place::Topic(1)),
+        channel: Some(Place::Topic(3)),
+        ..Mapping::default()
+    };
+    let spec = MqttSpec {
+        topics: vec!["plant/+/tags/+".into()],
+        mapping,
+        ..spec(address(&served.url(), MqttVersion::V5))
+    };
+    let mut source = Running::run(MqttSource::new(spec).unwrap(), 16);
+    logged(&served, "Sending SUBACK", 1).await;
+    publish(&served, "plant/pump-7/tags/flow", &["12.5".to_owned()]);
+    let arrival = source.batch().await.arrivals.remove(0);
+    assert_eq!((&*arrival.series, arrival.values), ("pump-7", vec![12.5]));
+    assert_eq!(arrival.layout.channels, ["flow"]);
+    assert!(!arrival.is_whole);
+    source.stop().await;
+}
+
+#[tokio::test]
+async fn retained_messages_and_those_of_old_topics_are_dealt_with() {
+    let Some(served) = Mosquitto::start("retained_messages_and_those_of_old_topics_are_dealt_with") else { return };
+    publish_with(&served, &["-t", "plant/data", "-l", "-q", "1", "-r"], sample(1).as_bytes());
+    let mut source = Running::start(address(&served.url(), MqttVersion::V5));
+    assert_eq!(source.values(1).await, [1.0]);
+    source.stop().await;
+    let spec = MqttSpec {
+        topics: vec!["hall/#".into()],
+        ..spec(address(&served.url(), MqttVersion::V5))
+    };
+    let mut source = Running::run(MqttSource::new(spec).unwrap(), 16);
+    logged(&served, "Sending SUBACK", 2).await;
+    publish(&served, "plant/data", &samples(2..3));
+    publish(&served, "hall/data", &samples(3..4));
+    assert_eq!(source.values(1).await, [3.0]);
+    logged(&served, "Received PUBACK from bellwether", 3).await;
+    source.stop().await;
+}
+
+#[test]
+fn topics_and_brokers_that_cannot_be_used_are_refused() {
+    let plain = broker("mqtt://127.0.0.1");
+    let check = |topics: &[&str], broker: &Broker, expect: &str| {
+        let spec = MqttSpec {
+            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            ..spec(broker.clone())
+        };
+        let text = MqttSource::new(spec).unwrap_err().to_string();
+        assert!(text.starts_with("plant: ") && text.contains(expect), "{text}");
+    };
+    check(&[], &plain, "0 topics");
+    for topic in ["", "plant/pump#", "#/data", "plant+/data"] {
+        check(&["ok", topic], &plain, "no topic filter");
+    }
+    let url = "http://127.0.0.1".parse().unwrap();
+    check(&["plant/#"], &Broker { url, ..plain }, "mqtt://host:1883");
 }
