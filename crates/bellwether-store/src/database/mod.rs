@@ -1,8 +1,21 @@
-//! The database: what must not be lost. SQLite by default, PostgreSQL where several machines share it.
+//! What a live system must not lose: one database, SQLite or PostgreSQL, with the same statements for both.
+//!
+//! [`Database`] opens it. One process at a time becomes its [`Writer`] and makes group commits of [`record`]s; any
+//! number of processes read, and may change what people decide (alerts, suppressions, feedback).
 
-mod record;
+mod address;
+mod block;
+mod commit;
+mod connection;
+mod error;
+pub mod record;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
 
-pub use record::{
-    AlertEnd, AlertKind, Answer, ChannelNote, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
-    QUARANTINED_BYTES_MAX, Quarantined,
-};
+pub use connection::Database;
+use connection::Transaction;
+pub use error::{Cause, DatabaseError};
+pub use record::*;
+pub use writer::{Bounds, Writer};
