@@ -247,3 +247,6 @@ impl Decoder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
