@@ -48,7 +48,10 @@ impl Mosquitto {
     /// As [`Self::start`] does.
     pub fn start_with(test: &str, options: &MosquittoOptions) -> Option<Self> {
         if program("mosquitto").is_none() {
-            assert!(std::env::var_os("CI").is_none(), "{test}: mosquitto is not installed: CI must have it");
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "{test}: mosquitto is not installed: CI must have it"
+            );
             eprintln!("skipped {test}: mosquitto is not installed");
             return None;
         }
@@ -62,7 +65,12 @@ impl Mosquitto {
             configure(dir.path(), port, options);
             if let Some(child) = spawn(dir.path(), port) {
                 let tls = options.tls;
-                return Some(Self { child, dir, port, tls });
+                return Some(Self {
+                    child,
+                    dir,
+                    port,
+                    tls,
+                });
             }
         }
         panic!("{test}: mosquitto does not start: {}", log(dir.path()));
@@ -89,7 +97,10 @@ impl Mosquitto {
 
     /// A certificate for a client and its key (PEM), with `tls`.
     pub fn client_cert(&self) -> (PathBuf, PathBuf) {
-        (self.dir.path().join("client.pem"), self.dir.path().join("client.key"))
+        (
+            self.dir.path().join("client.pem"),
+            self.dir.path().join("client.key"),
+        )
     }
 
     /// What it has written to its log so far.
@@ -112,11 +123,18 @@ impl Mosquitto {
     /// Where it does not end.
     pub fn stop(&mut self) {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        let status = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill is there");
         assert!(status.success(), "kill -TERM {pid}: {status}");
         let begun = now();
         while self.child.try_wait().expect("it is our child").is_none() {
-            assert!(begun.elapsed() < WAIT_MAX, "mosquitto does not end: {}", self.log());
+            assert!(
+                begun.elapsed() < WAIT_MAX,
+                "mosquitto does not end: {}",
+                self.log()
+            );
             pause();
         }
     }
@@ -155,7 +173,10 @@ pub fn program(name: &str) -> Option<PathBuf> {
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
 }
 
 fn configure(dir: &Path, port: u16, options: &MosquittoOptions) {
@@ -184,7 +205,10 @@ fn configure(dir: &Path, port: u16, options: &MosquittoOptions) {
                 .args([&file.display().to_string(), user, password])
                 .stderr(Stdio::null())
                 .status();
-            assert!(made.is_ok_and(|status| status.success()), "mosquitto_passwd failed");
+            assert!(
+                made.is_ok_and(|status| status.success()),
+                "mosquitto_passwd failed"
+            );
             lines.push("allow_anonymous false".into());
             lines.push(format!("password_file {}", file.display()));
         }
@@ -231,7 +255,9 @@ fn spawn(dir: &Path, port: u16) -> Option<Child> {
 fn write_certificates(dir: &Path) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "bellwether test authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "bellwether test authority");
     let ca = CertifiedIssuer::self_signed(params, key()).expect("plain parameters");
     write(&dir.join("ca.pem"), &ca.pem());
     for name in ["server", "client"] {
@@ -260,7 +286,10 @@ fn write(path: &Path, text: &str) {
 }
 
 fn now() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "tests wait for other programs, with a bound")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests wait for other programs, with a bound"
+    )]
     Instant::now()
 }
 

@@ -69,7 +69,10 @@ impl Channel for MqttState {
             let state = serde_json::to_vec(&State::of(notice)).expect("a state is plain text and numbers");
             // A test is shown to who listens now, and leaves no state behind.
             let retain = !notice.is_test;
-            let sent = self.publisher.publish(self.topic(&notice.device), state, retain).await;
+            let sent = self
+                .publisher
+                .publish(self.topic(&notice.device), state, retain)
+                .await;
             sent.map_err(|error: PublishError| SendError {
                 is_passing: error.is_passing(),
                 problem: error.to_string(),
@@ -115,7 +118,10 @@ impl<'a> State<'a> {
             actual: note.actual,
             expected: note.expected,
         });
-        let links = notice.links.iter().map(|(name, url)| (name.clone(), url.as_str().into()));
+        let links = notice
+            .links
+            .iter()
+            .map(|(name, url)| (name.clone(), url.as_str().into()));
         Self {
             state: if notice.is_firing { "firing" } else { "resolved" },
             alert: &notice.id,
@@ -160,7 +166,9 @@ mod tests {
     #[tokio::test]
     async fn the_state_of_a_device_is_there_for_who_comes_later() {
         for version in [MqttVersion::V4, MqttVersion::V5] {
-            let Some(broker) = Mosquitto::start("the_state_of_a_device_is_there_for_who_comes_later") else { return };
+            let Some(broker) = Mosquitto::start("the_state_of_a_device_is_there_for_who_comes_later") else {
+                return;
+            };
             let channel = channel(&broker.url(), version);
             let mut notice = Notice {
                 device: "hall 1/pump#7".into(),

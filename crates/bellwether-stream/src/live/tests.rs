@@ -66,12 +66,20 @@ fn noise(seed: u64, row: usize) -> f64 {
 fn plant(seed: u64, n_rows: usize, is_clean: bool) -> Frame {
     let (mut time, mut values, mut now) = (Vec::new(), Vec::new(), 0);
     for row in 0..n_rows {
-        now += if !is_clean && noise(seed ^ 1, row) < 0.02 { 900 } else { 10 };
+        now += if !is_clean && noise(seed ^ 1, row) < 0.02 {
+            900
+        } else {
+            10
+        };
         time.push(Timestamp::from_secs(now));
         let fault = if !is_clean && row % 60 > 45 { 3.0 } else { 0.0 };
         values.push((row as f64 * 0.3).sin() + 0.1 * noise(seed ^ 2, row) + fault);
         let is_missing = !is_clean && noise(seed ^ 3, row) < 0.1;
-        values.push(if is_missing { f64::NAN } else { noise(seed ^ 4, row) });
+        values.push(if is_missing {
+            f64::NAN
+        } else {
+            noise(seed ^ 4, row)
+        });
     }
     let channels: Vec<Channel> = CHANNELS.map(Channel::new).into();
     Frame::new(channels, time, values).unwrap()
@@ -132,10 +140,16 @@ impl Kept {
             self.journal.retain(|seq, _| *seq >= from);
         }
         for checkpoint in &commit.checkpoints {
-            self.checkpoints.insert(Arc::clone(&checkpoint.series), (self.seq, checkpoint.state.clone()));
+            self.checkpoints.insert(
+                Arc::clone(&checkpoint.series),
+                (self.seq, checkpoint.state.clone()),
+            );
         }
         for event in &commit.events {
-            self.events.insert((Arc::clone(&event.series), event.event.start), event.event.clone());
+            self.events.insert(
+                (Arc::clone(&event.series), event.event.start),
+                event.event.clone(),
+            );
         }
         for alert in &commit.alerts {
             self.alerts.entry(alert.id.clone()).or_default();
@@ -146,14 +160,20 @@ impl Kept {
         for block in &commit.judged {
             for ((series, time), score) in block.series.iter().zip(&block.time).zip(&block.score) {
                 let score = if score.is_nan() { u64::MAX } else { score.to_bits() };
-                self.rows.entry(Arc::clone(series)).or_default().push((*time, score));
+                self.rows
+                    .entry(Arc::clone(series))
+                    .or_default()
+                    .push((*time, score));
             }
         }
     }
 
     /// Steps that a restart would replay.
     fn n_journaled(&self) -> usize {
-        self.journal.values().map(|bytes| decode_steps(bytes).unwrap().len()).sum()
+        self.journal
+            .values()
+            .map(|bytes| decode_steps(bytes).unwrap().len())
+            .sum()
     }
 }
 
@@ -168,7 +188,10 @@ impl Setup {
         let served = Arc::new(Served::new("toy@1", Arc::clone(detector)));
         Self {
             models: Arc::new(ByDevice::all(served)),
-            rules: Arc::new(ByDevice::all(DeviceRules { lateness, silence: None })),
+            rules: Arc::new(ByDevice::all(DeviceRules {
+                lateness,
+                silence: None,
+            })),
             settings: Settings {
                 n_threads,
                 sessions_max: 2,
@@ -182,8 +205,11 @@ impl Setup {
     fn restore(&self, kept: &Kept) -> Fleet {
         let (models, rules) = (Arc::clone(&self.models), Arc::clone(&self.rules));
         let mut fleet = Fleet::new(self.settings.clone(), models, rules, kept.seq).unwrap();
-        let blocks: Vec<_> =
-            kept.journal.iter().map(|(seq, bytes)| (*seq, decode_steps(bytes).unwrap())).collect();
+        let blocks: Vec<_> = kept
+            .journal
+            .iter()
+            .map(|(seq, bytes)| (*seq, decode_steps(bytes).unwrap()))
+            .collect();
         let names = fleet.absent(blocks.iter().flat_map(|(_, steps)| steps));
         fleet.admit(names, &kept.checkpoints, clock::instant()).unwrap();
         fleet.replay(blocks, &kept.checkpoints, clock::instant());
@@ -300,8 +326,15 @@ proptest! {
 
 fn plant_without_gaps(seed: u64, n_rows: usize) -> Frame {
     let with_gaps = plant(seed, n_rows, false);
-    let time = (1..=n_rows as i64).map(|row| Timestamp::from_secs(10 * row)).collect();
-    Frame::new(with_gaps.schema().channels().to_vec(), time, with_gaps.values().to_vec()).unwrap()
+    let time = (1..=n_rows as i64)
+        .map(|row| Timestamp::from_secs(10 * row))
+        .collect();
+    Frame::new(
+        with_gaps.schema().channels().to_vec(),
+        time,
+        with_gaps.values().to_vec(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -310,8 +343,10 @@ fn another_model_ends_the_open_event_and_keeps_what_waits() {
     let setup = Setup::new(&detector, 1, Duration::from_secs(20));
     let name: Arc<str> = "a".into();
     let data = plant_without_gaps(4, 60);
-    let steps: Vec<Step> =
-        arrivals(&name, &data, &layout()).into_iter().map(Step::Arrival).collect();
+    let steps: Vec<Step> = arrivals(&name, &data, &layout())
+        .into_iter()
+        .map(Step::Arrival)
+        .collect();
     let mut kept = Kept::default();
     let mut fleet = setup.restore(&kept);
     let commit = setup.run(&mut fleet, &steps[..55], &kept);
@@ -323,7 +358,10 @@ fn another_model_ends_the_open_event_and_keeps_what_waits() {
     kept.commit(&commit);
     fleet.committed();
     assert_eq!(kept.n_journaled(), 0);
-    let next = Arc::new(ByDevice::all(Arc::new(Served::new("toy@2", Arc::clone(&detector)))));
+    let next = Arc::new(ByDevice::all(Arc::new(Served::new(
+        "toy@2",
+        Arc::clone(&detector),
+    ))));
     fleet.reconfigure(setup.settings.clone(), next, Arc::clone(&setup.rules));
     let commit = setup.run(&mut fleet, &[], &kept);
     kept.commit(&commit);
@@ -336,7 +374,11 @@ fn another_model_ends_the_open_event_and_keeps_what_waits() {
     fleet.committed();
     let commit = setup.run(&mut fleet, &flush, &kept);
     kept.commit(&commit);
-    assert_eq!(kept.rows[&name].len(), 60, "every sample was judged by one of the two");
+    assert_eq!(
+        kept.rows[&name].len(),
+        60,
+        "every sample was judged by one of the two"
+    );
 }
 
 #[test]
@@ -350,7 +392,10 @@ fn a_quiet_device_is_flushed_and_a_silent_one_is_told_once() {
     setup.rules = Arc::new(ByDevice::all(rules));
     let name: Arc<str> = "a".into();
     let data = plant_without_gaps(4, 12);
-    let steps: Vec<Step> = arrivals(&name, &data, &layout()).into_iter().map(Step::Arrival).collect();
+    let steps: Vec<Step> = arrivals(&name, &data, &layout())
+        .into_iter()
+        .map(Step::Arrival)
+        .collect();
     let mut kept = Kept::default();
     let mut fleet = setup.restore(&kept);
     let commit = setup.run(&mut fleet, &steps[..10], &kept);

@@ -171,8 +171,14 @@ impl Client {
     /// Asks for messages; the answer is [`Happening::Subscribed`].
     pub(crate) async fn subscribe(&self, topics: &[String]) -> Result<(), Closed> {
         match self {
-            Self::V4(client) => client.subscribe_many(topics.iter().map(|topic| v4::filter(topic))).await.ok(),
-            Self::V5(client) => client.subscribe_many(topics.iter().map(|topic| v5::filter(topic))).await.ok(),
+            Self::V4(client) => client
+                .subscribe_many(topics.iter().map(|topic| v4::filter(topic)))
+                .await
+                .ok(),
+            Self::V5(client) => client
+                .subscribe_many(topics.iter().map(|topic| v5::filter(topic)))
+                .await
+                .ok(),
         }
         .ok_or(Closed)
     }
@@ -195,8 +201,12 @@ impl Client {
         retain: bool,
     ) -> Result<Sent, NotSent> {
         match self {
-            Self::V4(client) => v4::publish(client, topic, payload, quality, retain).await.map(Sent::V4),
-            Self::V5(client) => v5::publish(client, topic, payload, quality, retain).await.map(Sent::V5),
+            Self::V4(client) => v4::publish(client, topic, payload, quality, retain)
+                .await
+                .map(Sent::V4),
+            Self::V5(client) => v5::publish(client, topic, payload, quality, retain)
+                .await
+                .map(Sent::V5),
         }
     }
 

@@ -136,9 +136,12 @@ impl Broker {
             _ => return Err(wrong("use mqtt://host:1883 or mqtts://host:8883")),
         };
         if !self.url.username().is_empty() || self.url.password().is_some() {
-            return Err(wrong("give user and password as username and password, not in the address"));
+            return Err(wrong(
+                "give user and password as username and password, not in the address",
+            ));
         }
-        if !matches!(self.url.path(), "" | "/") || self.url.query().is_some() || self.url.fragment().is_some() {
+        if !matches!(self.url.path(), "" | "/") || self.url.query().is_some() || self.url.fragment().is_some()
+        {
             return Err(wrong("nothing may follow host and port"));
         }
         let host = match self.url.host_str() {
@@ -148,7 +151,9 @@ impl Broker {
         let tls = if is_encrypted {
             Some(tls::client_config(self)?)
         } else if self.ca_file.is_some() || self.client_cert.is_some() {
-            return Err(BrokerError::CertificatesUnused { url: self.shown_url() });
+            return Err(BrokerError::CertificatesUnused {
+                url: self.shown_url(),
+            });
         } else {
             None
         };

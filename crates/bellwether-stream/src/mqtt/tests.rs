@@ -66,7 +66,9 @@ pub(crate) async fn logged(broker: &Mosquitto, text: &str, n: usize) {
 async fn many_messages_are_published_and_survive_a_restart_of_the_broker() {
     for version in [MqttVersion::V4, MqttVersion::V5] {
         let test = "many_messages_are_published_and_survive_a_restart_of_the_broker";
-        let Some(mut served) = Mosquitto::start(test) else { return };
+        let Some(mut served) = Mosquitto::start(test) else {
+            return;
+        };
         let address = Broker {
             version,
             ..broker(&served.url())
@@ -88,9 +90,14 @@ async fn many_messages_are_published_and_survive_a_restart_of_the_broker() {
 
 #[tokio::test]
 async fn a_message_of_quality_0_is_written() {
-    let Some(served) = Mosquitto::start("a_message_of_quality_0_is_written") else { return };
+    let Some(served) = Mosquitto::start("a_message_of_quality_0_is_written") else {
+        return;
+    };
     let publisher = Publisher::new(broker(&served.url()), Quality::AtMostOnce).unwrap();
-    publisher.publish("out/a".into(), b"1".to_vec(), true).await.unwrap();
+    publisher
+        .publish("out/a".into(), b"1".to_vec(), true)
+        .await
+        .unwrap();
     assert_eq!(heard(&served, "out/#").await, ("out/a".into(), "1".into()));
     drop(publisher);
     logged(&served, "Received DISCONNECT from bellwether", 1).await;
@@ -103,14 +110,25 @@ async fn a_broker_that_is_not_there_or_refuses_us_is_named() {
         ..MosquittoOptions::default()
     };
     let test = "a_broker_that_is_not_there_or_refuses_us_is_named";
-    let Some(served) = Mosquitto::start_with(test, &options) else { return };
+    let Some(served) = Mosquitto::start_with(test, &options) else {
+        return;
+    };
     let check = async |url: String, expect: &str| {
         let publisher = Publisher::new(broker(&url), Quality::AtLeastOnce).unwrap();
-        let error = publisher.publish("out/a".into(), Vec::new(), false).await.unwrap_err();
+        let error = publisher
+            .publish("out/a".into(), Vec::new(), false)
+            .await
+            .unwrap_err();
         assert!(error.is_passing());
-        assert!(matches!(&error, PublishError::Late { .. }) && error.to_string().contains(expect), "{error}");
+        assert!(
+            matches!(&error, PublishError::Late { .. }) && error.to_string().contains(expect),
+            "{error}"
+        );
     };
-    tokio::join!(check(served.url(), "not authorised"), check("mqtt://127.0.0.1:1".into(), "refused"));
+    tokio::join!(
+        check(served.url(), "not authorised"),
+        check("mqtt://127.0.0.1:1".into(), "refused")
+    );
 }
 
 #[test]

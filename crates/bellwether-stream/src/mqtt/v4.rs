@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use rumqttc_v4 as rumqttc;
 use rumqttc::{
-    AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, Event, EventLoop, ManualAck, MqttOptions, NetworkOptions,
-    Packet, PubAck, PersistedAckMode, PersistedSession, PublishNotice, PublishOptions, QoS, SessionStore, SessionStoreError,
-    SessionStoreKey, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, Event, EventLoop, ManualAck,
+    MqttOptions, NetworkOptions, Packet, PersistedAckMode, PersistedSession, PubAck, PublishNotice,
+    PublishOptions, QoS, SessionStore, SessionStoreError, SessionStoreKey, SubscribeFilter,
+    SubscribeReasonCode, TlsConfiguration, Transport,
 };
+use rumqttc_v4 as rumqttc;
 
 use super::link::{
     Ack, Happening, KEEP_ALIVE_SECS, LinkError, Message, NotSent, Quality, REQUESTS_MAX, Session, WRITES_MAX,
@@ -72,7 +73,9 @@ pub(super) async fn next(link: &mut EventLoop) -> Result<Happening, LinkError> {
             ack: (publish.qos == QoS::AtLeastOnce).then_some(Ack(publish.pkid)),
             payload: publish.payload,
         }),
-        Packet::SubAck(answer) => Happening::Subscribed(answer.return_codes.into_iter().map(refusal).collect()),
+        Packet::SubAck(answer) => {
+            Happening::Subscribed(answer.return_codes.into_iter().map(refusal).collect())
+        }
         _ => Happening::Other,
     })
 }
@@ -125,7 +128,9 @@ fn lost(error: ConnectionError) -> LinkError {
         ConnectionError::ConnectionRefused(code) => LinkError::Refused {
             reason: match code {
                 ConnectReturnCode::BadUserNamePassword => "wrong user name or password".to_owned(),
-                ConnectReturnCode::NotAuthorized => "not authorised (check user name and password)".to_owned(),
+                ConnectReturnCode::NotAuthorized => {
+                    "not authorised (check user name and password)".to_owned()
+                }
                 ConnectReturnCode::RefusedProtocolVersion => "it does not speak MQTT 3.1.1".to_owned(),
                 code => format!("{code:?}"),
             },

@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use rumqttc_v5 as rumqttc;
 use rumqttc::{
-    AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, Event, EventLoop, ManualAck, MqttOptions, NetworkOptions,
-    Packet, PubAck, PubAckReason, PersistedAckMode, PersistedSession, PublishNotice, PublishNoticeError, PublishOptions, QoS, RetainForwardRule, SessionStore, SessionStoreError,
-    SessionStoreKey, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, Event, EventLoop, ManualAck,
+    MqttOptions, NetworkOptions, Packet, PersistedAckMode, PersistedSession, PubAck, PubAckReason,
+    PublishNotice, PublishNoticeError, PublishOptions, QoS, RetainForwardRule, SessionStore,
+    SessionStoreError, SessionStoreKey, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
+use rumqttc_v5 as rumqttc;
 
 use super::link::{
-    Ack, Happening, KEEP_ALIVE_SECS, LinkError, Message, NotSent, Quality, RECEIVE_MAX, REQUESTS_MAX, SESSION_KEPT_SECS, Session, WRITES_MAX,
+    Ack, Happening, KEEP_ALIVE_SECS, LinkError, Message, NotSent, Quality, RECEIVE_MAX, REQUESTS_MAX,
+    SESSION_KEPT_SECS, Session, WRITES_MAX,
 };
 use super::{Broker, Target, whole_text};
 
@@ -74,7 +76,9 @@ pub(super) async fn next(link: &mut EventLoop) -> Result<Happening, LinkError> {
             ack: (publish.qos == QoS::AtLeastOnce).then_some(Ack(publish.pkid)),
             payload: publish.payload,
         }),
-        Packet::SubAck(answer) => Happening::Subscribed(answer.return_codes.into_iter().map(refusal).collect()),
+        Packet::SubAck(answer) => {
+            Happening::Subscribed(answer.return_codes.into_iter().map(refusal).collect())
+        }
         _ => Happening::Other,
     })
 }
@@ -117,9 +121,13 @@ pub(super) async fn arrived(notice: PublishNotice) -> Result<(), NotSent> {
     let (reason, is_passing) = match notice.wait_completion_async().await {
         Ok(()) => return Ok(()),
         Err(PublishNoticeError::V5PubAck(PubAckReason::NoMatchingSubscribers)) => return Ok(()),
-        Err(PublishNoticeError::V5PubAck(PubAckReason::NotAuthorized)) => ("not authorised".to_owned(), false),
+        Err(PublishNoticeError::V5PubAck(PubAckReason::NotAuthorized)) => {
+            ("not authorised".to_owned(), false)
+        }
         Err(PublishNoticeError::V5PubAck(PubAckReason::TopicNameInvalid)) => ("its topic".to_owned(), false),
-        Err(PublishNoticeError::V5PubAck(PubAckReason::PayloadFormatInvalid)) => ("its form".to_owned(), false),
+        Err(PublishNoticeError::V5PubAck(PubAckReason::PayloadFormatInvalid)) => {
+            ("its form".to_owned(), false)
+        }
         Err(PublishNoticeError::V5PubAck(reason)) => (format!("{reason:?}"), true),
         Err(PublishNoticeError::RetainNotSupported) => ("it retains no messages".to_owned(), false),
         Err(_) => return Err(NotSent::Lost),
@@ -141,7 +149,9 @@ fn lost(error: ConnectionError) -> LinkError {
         ConnectionError::ConnectionRefused(code) => LinkError::Refused {
             reason: match code {
                 ConnectReturnCode::BadUserNamePassword => "wrong user name or password".to_owned(),
-                ConnectReturnCode::NotAuthorized => "not authorised (check user name and password)".to_owned(),
+                ConnectReturnCode::NotAuthorized => {
+                    "not authorised (check user name and password)".to_owned()
+                }
                 ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
                     "it does not speak MQTT 5".to_owned()
                 }

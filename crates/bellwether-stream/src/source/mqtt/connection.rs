@@ -108,7 +108,11 @@ impl Connection<'_> {
     }
 
     /// Waits until the broker takes us, and subscribes where it does not know us (or we do not know what it knows).
-    async fn begin(&mut self, client: &Client, take: &mut mpsc::UnboundedReceiver<Taken>) -> Result<(), String> {
+    async fn begin(
+        &mut self,
+        client: &Client,
+        take: &mut mpsc::UnboundedReceiver<Taken>,
+    ) -> Result<(), String> {
         let has_session = match take.recv().await {
             Some(Taken::Connected { has_session }) => has_session,
             _ => return Err("the broker began without a greeting".to_owned()),
@@ -116,7 +120,10 @@ impl Connection<'_> {
         info!(source = %self.name, broker = %self.broker.shown_url(), has_session, "mqtt connected");
         *self.is_subscribed &= has_session;
         if !*self.is_subscribed {
-            client.subscribe(self.topics).await.map_err(|error| error.to_string())?;
+            client
+                .subscribe(self.topics)
+                .await
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }

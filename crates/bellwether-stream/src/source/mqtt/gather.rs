@@ -119,18 +119,24 @@ impl Gatherer<'_> {
             return;
         }
         let (topic, payload) = (Some(message.topic.as_str()), &message.payload);
-        self.decoder.message(topic, payload, clock::now(), &mut draft.decoded);
+        self.decoder
+            .message(topic, payload, clock::now(), &mut draft.decoded);
     }
 
     fn note(&mut self, refusals: &[Option<String>]) -> Option<GatherEnd> {
-        let refused: Vec<_> = self.topics.iter().zip(refusals).filter_map(|(topic, refusal)| Some((topic, refusal.as_ref()?))).collect();
+        let refused: Vec<_> = self
+            .topics
+            .iter()
+            .zip(refusals)
+            .filter_map(|(topic, refusal)| Some((topic, refusal.as_ref()?)))
+            .collect();
         for (topic, reason) in &refused {
             error!(source = %self.source, topic, reason, "mqtt broker refuses a topic");
         }
         match refused.first() {
-            Some((topic, reason)) if refused.len() == self.topics.len() => {
-                Some(GatherEnd::NoTopic(format!("the broker refuses {topic}: {reason}")))
-            }
+            Some((topic, reason)) if refused.len() == self.topics.len() => Some(GatherEnd::NoTopic(format!(
+                "the broker refuses {topic}: {reason}"
+            ))),
             _ => {
                 *self.is_subscribed = true;
                 info!(source = %self.source, n_topics = self.topics.len() - refused.len(), "mqtt subscribed");
@@ -164,7 +170,7 @@ impl Gatherer<'_> {
         let receipt = if arrivals.is_empty() && quarantined.is_empty() {
             None
         } else {
-            let arrived = Instant::now().into_std();
+            let arrived = clock::instant();
             let (batch, receipt) = Batch::new(Arc::clone(self.source), arrivals, quarantined, arrived);
             self.inlet.send(batch).await?;
             Some(receipt)

@@ -49,7 +49,10 @@ pub(super) struct Load {
 }
 
 impl Intake {
-    pub(super) fn new(source: Arc<str>, bytes_max: usize) -> (Self, mpsc::UnboundedReceiver<Taken>, Arc<Load>) {
+    pub(super) fn new(
+        source: Arc<str>,
+        bytes_max: usize,
+    ) -> (Self, mpsc::UnboundedReceiver<Taken>, Arc<Load>) {
         let (taken, take) = mpsc::unbounded_channel();
         let load = Arc::new(Load::default());
         let intake = Self {

@@ -67,7 +67,9 @@ impl MqttSource {
         };
         if spec.topics.is_empty() || spec.topics.len() > FILTERS_MAX {
             let n_topics = spec.topics.len();
-            return Err(unusable(format!("{n_topics} topics: name from 1 to {FILTERS_MAX}")));
+            return Err(unusable(format!(
+                "{n_topics} topics: name from 1 to {FILTERS_MAX}"
+            )));
         }
         for topic in &spec.topics {
             if !valid_filter(topic) || topic.len() > FILTER_BYTES_MAX || topic.contains('\0') {
@@ -76,7 +78,9 @@ impl MqttSource {
                 )));
             }
         }
-        spec.broker.check().map_err(|error| unusable(whole_text(&error)))?;
+        spec.broker
+            .check()
+            .map_err(|error| unusable(whole_text(&error)))?;
         Ok(Self {
             decoder: Decoder::new(Arc::clone(&name), spec.mapping, None),
             name,

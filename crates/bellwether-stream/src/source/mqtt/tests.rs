@@ -45,7 +45,6 @@ impl Running {
         Self::run(MqttSource::new(spec(broker)).unwrap(), 16)
     }
 
-
     fn run(source: MqttSource, queue_len_max: usize) -> Self {
         let (inlet, batches) = Inlet::new(queue_len_max);
         let (give, stop) = Stop::new();
@@ -57,7 +56,10 @@ impl Running {
     }
 
     async fn batch(&mut self) -> Batch {
-        timeout(WAIT_MAX, self.batches.recv()).await.expect("a batch in time").unwrap()
+        timeout(WAIT_MAX, self.batches.recv())
+            .await
+            .expect("a batch in time")
+            .unwrap()
     }
 
     /// Takes batches, with receipts, until `n` arrivals have come; their values.
@@ -75,7 +77,11 @@ impl Running {
     async fn stop(self) {
         self.stop.send_replace(true);
         drop(self.batches);
-        timeout(WAIT_MAX, self.task).await.expect("it stops").unwrap().unwrap();
+        timeout(WAIT_MAX, self.task)
+            .await
+            .expect("it stops")
+            .unwrap()
+            .unwrap();
     }
 
     /// Ends without a goodbye, as a crash does.
@@ -87,12 +93,19 @@ impl Running {
 
 /// A sample at second `n`, with `n` as its only value.
 fn sample(n: usize) -> String {
-    format!(r#"{{"device":"pump-1","ts":{},"values":{{"a":{n}}}}}"#, 1_700_000_000 + n)
+    format!(
+        r#"{{"device":"pump-1","ts":{},"values":{{"a":{n}}}}}"#,
+        1_700_000_000 + n
+    )
 }
 
 /// Publishes lines at quality of service 1, each a message.
 fn publish(broker: &Mosquitto, topic: &str, lines: &[String]) {
-    publish_with(broker, &["-t", topic, "-l", "-q", "1"], lines.join("\n").as_bytes());
+    publish_with(
+        broker,
+        &["-t", topic, "-l", "-q", "1"],
+        lines.join("\n").as_bytes(),
+    );
 }
 
 fn numbers(range: std::ops::Range<usize>) -> Vec<f64> {
@@ -106,7 +119,9 @@ fn samples(range: std::ops::Range<usize>) -> Vec<String> {
 #[tokio::test]
 async fn a_message_is_acknowledged_only_after_its_receipt() {
     for version in VERSIONS {
-        let Some(served) = Mosquitto::start("a_message_is_acknowledged_only_after_its_receipt") else { return };
+        let Some(served) = Mosquitto::start("a_message_is_acknowledged_only_after_its_receipt") else {
+            return;
+        };
         let mut source = Running::start(address(&served.url(), version));
         logged(&served, "Sending SUBACK", 1).await;
         publish(&served, "plant/data", &samples(0..3));
@@ -129,9 +144,15 @@ async fn a_message_is_acknowledged_only_after_its_receipt() {
 
 #[tokio::test]
 async fn nothing_is_lost_where_the_broker_ends_and_comes_back() {
-    for (version, is_killed) in [(MqttVersion::V4, false), (MqttVersion::V5, false), (MqttVersion::V5, true)] {
+    for (version, is_killed) in [
+        (MqttVersion::V4, false),
+        (MqttVersion::V5, false),
+        (MqttVersion::V5, true),
+    ] {
         let test = "nothing_is_lost_where_the_broker_ends_and_comes_back";
-        let Some(mut served) = Mosquitto::start(test) else { return };
+        let Some(mut served) = Mosquitto::start(test) else {
+            return;
+        };
         let mut source = Running::start(address(&served.url(), version));
         logged(&served, "Sending SUBACK", 1).await;
         publish(&served, "plant/data", &samples(0..100));
@@ -167,8 +188,12 @@ async fn an_encrypted_line_is_checked_from_both_ends() {
         ..MosquittoOptions::default()
     };
     let test = "an_encrypted_line_is_checked_from_both_ends";
-    let Some(served) = Mosquitto::start_with(test, &options) else { return };
-    let Some(stranger) = Mosquitto::start_with(test, &options) else { return };
+    let Some(served) = Mosquitto::start_with(test, &options) else {
+        return;
+    };
+    let Some(stranger) = Mosquitto::start_with(test, &options) else {
+        return;
+    };
     for version in VERSIONS {
         let ours = Broker {
             ca_file: Some(served.ca_file()),
@@ -184,7 +209,12 @@ async fn an_encrypted_line_is_checked_from_both_ends() {
             ..ours.clone()
         };
         let source = Running::start(ours);
-        logged(&served, "Sending SUBACK", 1 + usize::from(version == MqttVersion::V5)).await;
+        logged(
+            &served,
+            "Sending SUBACK",
+            1 + usize::from(version == MqttVersion::V5),
+        )
+        .await;
         source.stop().await;
         assert!(refusal(&strange).await.contains("check ca_file"));
         let text = refusal(&unknown).await;
@@ -210,7 +240,9 @@ async fn a_wrong_password_is_tried_again_and_again() {
     };
     let test = "a_wrong_password_is_tried_again_and_again";
     for version in VERSIONS {
-        let Some(served) = Mosquitto::start_with(test, &options) else { return };
+        let Some(served) = Mosquitto::start_with(test, &options) else {
+            return;
+        };
         let with = |password: &str| Broker {
             username: Some("plant".into()),
             password: Some(Secret::new(password)),
@@ -230,7 +262,9 @@ async fn a_wrong_password_is_tried_again_and_again() {
 async fn where_the_judge_takes_nothing_the_broker_keeps_the_rest_and_the_line_stays() {
     for version in VERSIONS {
         let test = "where_the_judge_takes_nothing_the_broker_keeps_the_rest_and_the_line_stays";
-        let Some(served) = Mosquitto::start(test) else { return };
+        let Some(served) = Mosquitto::start(test) else {
+            return;
+        };
         let mut source = MqttSource::new(spec(address(&served.url(), version))).unwrap();
         // Few enough bytes that the older protocol, which cannot hold the broker back, must let messages go.
         source.unsettled_bytes_max = 1 << 20;
@@ -238,7 +272,11 @@ async fn where_the_judge_takes_nothing_the_broker_keeps_the_rest_and_the_line_st
         logged(&served, "Sending SUBACK", 1).await;
         publish(&served, "plant/data", &samples(0..10_000));
         logged(&served, "Received PINGREQ from bellwether", 3).await;
-        assert_eq!(served.log().matches("New client connected").count(), 2, "ours and the sender's");
+        assert_eq!(
+            served.log().matches("New client connected").count(),
+            2,
+            "ours and the sender's"
+        );
         assert_eq!(served.log().matches("Received PUBACK from bellwether").count(), 0);
         let mut seen = std::collections::BTreeSet::new();
         while seen.len() < 10_000 {
@@ -254,17 +292,28 @@ async fn where_the_judge_takes_nothing_the_broker_keeps_the_rest_and_the_line_st
 async fn a_message_too_long_goes_into_quarantine_and_the_next_are_taken() {
     for version in VERSIONS {
         let test = "a_message_too_long_goes_into_quarantine_and_the_next_are_taken";
-        let Some(served) = Mosquitto::start(test) else { return };
+        let Some(served) = Mosquitto::start(test) else {
+            return;
+        };
         let mut source = Running::start(address(&served.url(), version));
         logged(&served, "Sending SUBACK", 1).await;
-        publish_with(&served, &["-t", "plant/data", "-s", "-q", "1"], &vec![b' '; 2_000_000]);
+        publish_with(
+            &served,
+            &["-t", "plant/data", "-s", "-q", "1"],
+            &vec![b' '; 2_000_000],
+        );
         publish(&served, "plant/data", &["no JSON".to_owned()]);
         publish(&served, "plant/data", &samples(0..1));
         let (mut n_arrivals, mut reasons) = (0, Vec::new());
         while n_arrivals == 0 {
             let batch = source.batch().await;
             n_arrivals += batch.arrivals.len();
-            reasons.extend(batch.quarantined.iter().map(|one| (one.reason, one.payload.len())));
+            reasons.extend(
+                batch
+                    .quarantined
+                    .iter()
+                    .map(|one| (one.reason, one.payload.len())),
+            );
             batch.receipt.send(Receipt::default()).unwrap();
         }
         assert_eq!(reasons, [("too_long", 4096), ("not_json", 7)]);
@@ -275,7 +324,9 @@ async fn a_message_too_long_goes_into_quarantine_and_the_next_are_taken() {
 
 #[tokio::test]
 async fn a_topic_per_tag_names_device_and_channel() {
-    let Some(served) = Mosquitto::start("a_topic_per_tag_names_device_and_channel") else { return };
+    let Some(served) = Mosquitto::start("a_topic_per_tag_names_device_and_channel") else {
+        return;
+    };
     let mapping = Mapping {
         device: Some(Place::Topic(1)),
         channel: Some(Place::Topic(3)),
@@ -298,8 +349,14 @@ async fn a_topic_per_tag_names_device_and_channel() {
 
 #[tokio::test]
 async fn retained_messages_and_those_of_old_topics_are_dealt_with() {
-    let Some(served) = Mosquitto::start("retained_messages_and_those_of_old_topics_are_dealt_with") else { return };
-    publish_with(&served, &["-t", "plant/data", "-l", "-q", "1", "-r"], sample(1).as_bytes());
+    let Some(served) = Mosquitto::start("retained_messages_and_those_of_old_topics_are_dealt_with") else {
+        return;
+    };
+    publish_with(
+        &served,
+        &["-t", "plant/data", "-l", "-q", "1", "-r"],
+        sample(1).as_bytes(),
+    );
     let mut source = Running::start(address(&served.url(), MqttVersion::V5));
     assert_eq!(source.values(1).await, [1.0]);
     source.stop().await;
