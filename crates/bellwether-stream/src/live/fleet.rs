@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Checkpoint, Commit, JudgedBlock};
+use bellwether_store::database::{Checkpoint, Commit, JudgedBlock, StoredState};
 use rayon::prelude::*;
 
 use super::LiveError;
@@ -102,7 +102,7 @@ impl Fleet {
     pub(super) fn admit(
         &mut self,
         names: Vec<Arc<str>>,
-        stored: &HashMap<Arc<str>, (i64, Vec<u8>)>,
+        stored: &HashMap<Arc<str>, StoredState>,
         now: Instant,
     ) -> Result<(), LiveError> {
         for name in names {
@@ -110,12 +110,12 @@ impl Fleet {
             let rules = self.rules.of(&name).clone();
             let device = match stored.get(&name) {
                 None => Device::new(Arc::clone(&name), served, rules, now),
-                Some((_, bytes)) => {
+                Some(stored) => {
                     let of_device = |problem: String| LiveError::State {
                         device: name.to_string(),
                         problem,
                     };
-                    let state = decode_state(bytes).map_err(|error| of_device(error.to_string()))?;
+                    let state = decode_state(&stored.state).map_err(|error| of_device(error.to_string()))?;
                     Device::restore(Arc::clone(&name), served, rules, now, state, &mut self.told)
                         .map_err(|error| of_device(error.to_string()))?
                 }
@@ -129,16 +129,12 @@ impl Fleet {
     pub(super) fn replay(
         &mut self,
         blocks: Vec<(i64, Vec<Step>)>,
-        stored: &HashMap<Arc<str>, (i64, Vec<u8>)>,
+        stored: &HashMap<Arc<str>, StoredState>,
         now: Instant,
     ) {
         for (seq, mut steps) in blocks {
             self.journal.push_back((seq, steps.len()));
-            steps.retain(|step| {
-                stored
-                    .get(step.series())
-                    .is_none_or(|(covered, _)| *covered < seq)
-            });
+            steps.retain(|step| stored.get(step.series()).is_none_or(|stored| stored.seq < seq));
             let works = self.work(&steps, now);
             for work in works {
                 self.mark_dirty(seq, &work.touched);
@@ -146,7 +142,11 @@ impl Fleet {
             }
         }
         // Whether it was called silent since, the journal does not say.
-        for device in self.shards.iter_mut().flat_map(|shard| shard.devices.values_mut()) {
+        for device in self
+            .shards
+            .iter_mut()
+            .flat_map(|shard| shard.devices.values_mut())
+        {
             device.may_be_silent = device.rules.silence.is_some();
         }
     }

@@ -28,6 +28,9 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// First and longest wait after a commit that failed.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// Rows asked of the database at once.
+const PAGE_LEN: usize = 256;
+
 /// Reasons told to a sender at most.
 const REASONS_MAX: usize = 10;
 
@@ -312,19 +315,35 @@ async fn restore(db: &Database, rules: &LiveRules, seq: i64) -> Result<Fleet, Li
         seq,
     )?;
     let mut blocks = Vec::new();
-    for (seq, bytes) in db.journal().await? {
-        let steps = decode_steps(&bytes).map_err(|error| LiveError::Journal {
-            seq,
-            problem: error.to_string(),
-        })?;
-        blocks.push((seq, steps));
+    let mut after = i64::MIN;
+    loop {
+        let page = db.journal(after, PAGE_LEN).await?;
+        let Some((last, _)) = page.last() else {
+            break;
+        };
+        after = *last;
+        for (seq, bytes) in page {
+            let steps = decode_steps(&bytes).map_err(|error| LiveError::Journal {
+                seq,
+                problem: error.to_string(),
+            })?;
+            blocks.push((seq, steps));
+        }
     }
     let mut names = fleet.absent(blocks.iter().flat_map(|(_, steps)| steps));
     if rules.devices.iter().any(|rules| rules.silence.is_some()) {
         // A device that fell silent before the restart must be missed after it.
         let known: std::collections::HashSet<_> = names.iter().cloned().collect();
-        let others = db.devices(rules.settings.sessions_max).await?;
-        names.extend(others.into_iter().filter(|name| !known.contains(name)));
+        let mut after: Option<Arc<str>> = None;
+        while names.len() < rules.settings.sessions_max {
+            let page = db.checkpointed(after.as_deref(), PAGE_LEN).await?;
+            let Some((last, _)) = page.last() else {
+                break;
+            };
+            after = Some(Arc::clone(last));
+            let of_page = page.into_iter().map(|(name, _)| name);
+            names.extend(of_page.filter(|name| !known.contains(name)));
+        }
     }
     let stored = db.checkpoints(&names).await?;
     let now = clock::instant();

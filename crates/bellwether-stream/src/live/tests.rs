@@ -14,7 +14,7 @@ use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::PipelineSpec;
 use bellwether_core::window::{WindowSpec, Windows};
-use bellwether_store::database::Commit;
+use bellwether_store::database::{Commit, StoredState};
 use proptest::prelude::*;
 
 use super::fleet::Fleet;
@@ -123,7 +123,7 @@ fn arrivals(series: &Arc<str>, data: &Frame, layout: &Arc<Layout>) -> Vec<Arriva
 struct Kept {
     seq: i64,
     journal: BTreeMap<i64, Vec<u8>>,
-    checkpoints: HashMap<Arc<str>, (i64, Vec<u8>)>,
+    checkpoints: HashMap<Arc<str>, StoredState>,
     events: BTreeMap<(Arc<str>, Timestamp), Event>,
     /// Each alert that began, and whether it has ended.
     alerts: BTreeMap<String, bool>,
@@ -140,10 +140,11 @@ impl Kept {
             self.journal.retain(|seq, _| *seq >= from);
         }
         for checkpoint in &commit.checkpoints {
-            self.checkpoints.insert(
-                Arc::clone(&checkpoint.series),
-                (self.seq, checkpoint.state.clone()),
-            );
+            let state = StoredState {
+                seq: self.seq,
+                state: checkpoint.state.clone(),
+            };
+            self.checkpoints.insert(Arc::clone(&checkpoint.series), state);
         }
         for event in &commit.events {
             self.events.insert(
