@@ -3,12 +3,16 @@
 mod atomic;
 mod parquet;
 mod table;
+mod verdicts;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use atomic::AtomicFile;
 pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, push_real};
+pub use verdicts::{AppendedFile, VerdictRow, VerdictWriter};
+
+use crate::disk::DiskError;
 
 /// A table cannot be written. What broke is its source.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +24,15 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
     },
+    /// Rows cannot be added to a file of that format.
+    #[error("{}: rows cannot be added to Parquet; choose .csv or .jsonl", path.display())]
+    NotAppendable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be opened or made.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The output behind a table fails.
     #[error("the table cannot be written")]
     Table(#[source] io::Error),

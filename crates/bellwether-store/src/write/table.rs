@@ -161,6 +161,35 @@ impl<W: Write + Send> TableWriter<W> {
         })
     }
 
+    /// Goes on with a table of rows whose header, if it has one, is written already.
+    ///
+    /// # Panics
+    /// For Parquet, whose end is written with its last row: the caller's mistake.
+    pub(super) fn resume(out: W, format: TableFormat, columns: Vec<Column>) -> Self {
+        let form = match format {
+            TableFormat::Csv => Form::Csv(Box::new(csv::Writer::from_writer(out))),
+            TableFormat::Jsonl => Form::Jsonl(BufWriter::new(out)),
+            TableFormat::Parquet => panic!("a Parquet file is never added to"),
+        };
+        Self {
+            columns,
+            form,
+            text: String::new(),
+        }
+    }
+
+    /// Hands what was written so far to whoever reads it; Parquet keeps it until the end.
+    ///
+    /// # Errors
+    /// [`WriteError::Table`] where the output fails.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        match &mut self.form {
+            Form::Csv(csv) => csv.flush().map_err(WriteError::Table),
+            Form::Jsonl(out) => out.flush().map_err(WriteError::Table),
+            Form::Parquet(_) => Ok(()),
+        }
+    }
+
     /// Adds a row. Panics where it has other cells than the table has columns.
     ///
     /// # Errors

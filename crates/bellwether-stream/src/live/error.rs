@@ -1,6 +1,7 @@
 //! Why the live system cannot go on.
 
 use bellwether_store::database::DatabaseError;
+use bellwether_store::write::WriteError;
 
 /// Why the live system cannot go on, or has to try again.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +29,20 @@ pub enum LiveError {
     /// Threads cannot be had.
     #[error("no threads to judge with")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    /// Nobody takes the judged samples any more.
-    #[error("the output has ended")]
-    Output(#[source] std::io::Error),
+    /// Judged samples cannot be put out.
+    #[error(transparent)]
+    Output(WriteError),
 }
 
 impl LiveError {
+    /// Whether nobody reads our stdout any more: then all is said.
+    pub fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::Output(WriteError::Table(error)) if error.kind() == std::io::ErrorKind::BrokenPipe
+        )
+    }
+
     /// Whether trying again can help.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_passing())

@@ -22,7 +22,7 @@ mod wire;
 
 pub use error::LiveError;
 pub use models::{Models, Served};
-pub use outputs::Outputs;
+pub use outputs::{OutputTo, Outputs};
 pub use run::{Live, LiveRules};
 pub use settings::{DeviceRules, Settings};
 pub use stats::{Snapshot, Stats};

@@ -19,11 +19,11 @@ const STATE_VERSION: u8 = 1;
 /// Stored bytes are not what this version of bellwether writes or reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a stored {what} cannot be read: {problem}")]
-pub struct WireError {
+pub(super) struct WireError {
     /// Journal block or device state.
-    pub what: &'static str,
+    pub(super) what: &'static str,
     /// Why.
-    pub problem: String,
+    pub(super) problem: String,
 }
 
 /// What happened, in the order it happened: enough to do it again.

@@ -10,7 +10,9 @@ use bellwether_core::event::Event;
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::time::{Timestamp, humane};
 use bellwether_store::read::Recording;
-use bellwether_store::write::{AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, WriteError};
+use bellwether_store::write::{
+    AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictRow, VerdictWriter, WriteError,
+};
 use serde_json::{Value, json};
 
 use crate::artifact::{self, Loaded};
@@ -162,34 +164,22 @@ fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<AtomicFile>, F
 /// One row per input sample, in input order.
 fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
     let with_series = judged.iter().any(|series| series.recording.series.is_some());
-    let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
-    if with_series {
-        columns.push(Column::new("series", ColumnKind::Text));
-    }
-    columns.extend([
-        Column::new("score", ColumnKind::Real).optional(),
-        Column::new("is_anomaly", ColumnKind::Integer).optional(),
-        Column::new("event", ColumnKind::Text).optional(),
-        Column::new("top_channel", ColumnKind::Text).optional(),
-        Column::new("top_share", ColumnKind::Real).optional(),
-    ]);
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        let mut writer = TableWriter::new(&mut bytes, TableFormat::Csv, columns)?;
-        fill_rows(&mut writer, judged, channels, with_series)?;
+        let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, with_series)?;
+        fill_rows(&mut writer, judged, channels)?;
         writer.finish()?;
         return output.write(&String::from_utf8_lossy(&bytes));
     }
-    let mut writer = table(path, columns)?;
-    fill_rows(&mut writer, judged, channels, with_series)?;
+    let mut writer = VerdictWriter::create(path, with_series)?;
+    fill_rows(&mut writer, judged, channels)?;
     Ok(writer.finish()?.commit()?)
 }
 
 fn fill_rows<W: Write + Send>(
-    writer: &mut TableWriter<W>,
+    writer: &mut VerdictWriter<W>,
     judged: &[Judged],
     channels: &[String],
-    with_series: bool,
 ) -> Result<(), WriteError> {
     // Each series' rows are in order; the series may be interleaved in the input. The next row of each waits here.
     let next_of = |series: usize, row: usize| {
@@ -203,23 +193,14 @@ fn fill_rows<W: Write + Send>(
         waiting.extend(next_of(series, row + 1));
         let Judged { recording, scores } = &judged[series];
         let sample = recording.rows.sample_idx(row);
-        let score = scores.score[sample];
-        let event = scores.event[sample].map(|event| event.to_string());
         let top = scores.top[sample];
-        let mut cells = vec![Cell::Text(recording.rows.time_text(row))];
-        if with_series {
-            cells.push(Cell::Text(&recording.name));
-        }
-        cells.push(Cell::Real(score));
-        cells.push(
-            scores
-                .is_anomaly(sample)
-                .map_or(Cell::Missing, |is| Cell::Integer(i64::from(is))),
-        );
-        cells.push(Cell::text(event.as_deref()));
-        cells.push(Cell::text(top.map(|top| channels[top.channel_idx].as_str())));
-        cells.push(top.map_or(Cell::Missing, |top| Cell::Real(top.share)));
-        writer.row(&cells)?;
+        writer.row(&VerdictRow {
+            time: recording.rows.time_text(row),
+            series: &recording.name,
+            score: scores.score[sample],
+            event: scores.event[sample],
+            top: top.map(|top| (channels[top.channel_idx].as_str(), top.share)),
+        })?;
     }
     Ok(())
 }
