@@ -29,8 +29,8 @@ pub struct Row {
     pub top: Option<(u32, f64)>,
 }
 
-/// The judged samples of `device` in `[from, to)`, at most the first `rows_max`, in order of time. `folder` is that
-/// of the history.
+/// The judged samples of `device` in `[from, to)`, at most the first `rows_max`, in order of time and model
+/// version. `folder` is that of the history.
 ///
 /// # Errors
 /// Where the database fails, or a listed file cannot be read.
@@ -58,8 +58,8 @@ pub async fn read(
 }
 
 fn keep_first(rows: &mut Vec<Row>, rows_max: usize) {
-    // Stable: of samples at one instant, judged by several models, the order stays.
-    rows.sort_by_key(|row| row.time);
+    // By the model version, too: an instant may have been judged by several, and the order must not tell where from.
+    rows.sort_by(|a, b| (a.time, &a.model).cmp(&(b.time, &b.model)));
     rows.truncate(rows_max);
 }
 
