@@ -1,6 +1,7 @@
-//! What the tests of every crate share: tolerances, the real data sets, a PostgreSQL of its own.
+//! What the tests of every crate share: tolerances, the real data sets, real peers to talk to.
 #![forbid(unsafe_code)]
 
+pub mod mosquitto;
 pub mod postgres;
 
 use std::path::PathBuf;
