@@ -26,7 +26,7 @@ pub(super) async fn write(
 ) -> Result<(), DatabaseError> {
     journal(transaction, tenant, seq, commit).await?;
     for block in commit.judged.iter().filter(|block| !block.time.is_empty()) {
-        judged(transaction, tenant, seq, block).await?;
+        judged(transaction, tenant, seq, block, commit.now).await?;
     }
     checkpoints(transaction, tenant, seq, &commit.checkpoints).await?;
     offsets(transaction, tenant, &commit.offsets).await?;
@@ -66,10 +66,11 @@ async fn judged(
     tenant: &str,
     seq: i64,
     block: &JudgedBlock,
+    now: Timestamp,
 ) -> Result<(), DatabaseError> {
     let times = || block.time.iter().map(|time| time.as_nanos());
-    let insert = "INSERT INTO judged (tenant, seq, model, n_rows, first_time, last_time, samples) \
-                  VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let insert = "INSERT INTO judged (tenant, seq, model, n_rows, first_time, last_time, made_at, samples) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let insert = sqlx::query(insert)
         .bind(tenant)
         .bind(seq)
@@ -77,6 +78,7 @@ async fn judged(
         .bind(block.time.len() as i64)
         .bind(times().min())
         .bind(times().max())
+        .bind(now.as_nanos())
         .bind(block::encode(block));
     transaction.run(insert).await.map(drop)
 }

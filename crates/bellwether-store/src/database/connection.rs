@@ -102,7 +102,7 @@ impl Database {
     /// Begins a transaction that may write. On SQLite it is the only one from here on, and waits until it is.
     ///
     /// Nothing else of this [`Database`] may be awaited before it ends: in memory there is one connection.
-    pub(super) async fn begin(&self, action: &'static str) -> Result<Transaction, DatabaseError> {
+    pub(crate) async fn begin(&self, action: &'static str) -> Result<Transaction, DatabaseError> {
         let (statement, turn) = if self.is_postgres() {
             ("BEGIN", None)
         } else {
@@ -232,7 +232,7 @@ impl fmt::Debug for Database {
 }
 
 /// A transaction. Dropped without [`Transaction::commit`] it leaves nothing behind.
-pub(super) struct Transaction {
+pub(crate) struct Transaction {
     inner: sqlx::Transaction<'static, Any>,
     database: Database,
     action: &'static str,
@@ -241,7 +241,7 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Runs a statement; says how many rows it changed.
-    pub(super) async fn run(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<u64, DatabaseError> {
+    pub(crate) async fn run(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<u64, DatabaseError> {
         let done = query.execute(&mut *self.inner);
         Ok(self.database.bounded(self.action, done).await?.rows_affected())
     }
@@ -264,7 +264,7 @@ impl Transaction {
     }
 
     /// Makes it last. After an error it is not known whether it does.
-    pub(super) async fn commit(self) -> Result<(), DatabaseError> {
+    pub(crate) async fn commit(self) -> Result<(), DatabaseError> {
         self.database.bounded(self.action, self.inner.commit()).await
     }
 }

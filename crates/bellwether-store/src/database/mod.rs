@@ -8,17 +8,19 @@ mod block;
 mod commit;
 mod connection;
 mod error;
+mod files;
 mod read;
 pub mod record;
 mod schema;
 mod statement;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 pub use connection::Database;
 use connection::Transaction;
 pub use error::{Cause, DatabaseError};
+pub(crate) use files::{ListedFile, Unrolled};
 pub use read::{Counts, EventCursor, EventFilter, GivenAnswer, StoredEvent, StoredQuarantined, StoredState};
 pub use record::*;
 pub use writer::{Bounds, Writer};

@@ -33,6 +33,8 @@ CREATE TABLE judged (
     n_rows BIGINT NOT NULL,
     first_time BIGINT NOT NULL,
     last_time BIGINT NOT NULL,
+    -- By the clock of this machine.
+    made_at BIGINT NOT NULL,
     samples BLOB NOT NULL,
     PRIMARY KEY (tenant, seq, model)
 );

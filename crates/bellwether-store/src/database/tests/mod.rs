@@ -4,3 +4,5 @@ mod disk;
 mod opening;
 mod promises;
 mod server;
+
+pub(crate) use super::block::tests::block;
