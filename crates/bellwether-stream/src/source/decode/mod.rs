@@ -26,6 +26,7 @@ mod json;
 mod names;
 mod object;
 mod reason;
+mod rows;
 mod times;
 
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ use names::Names;
 use times::Times;
 
 pub use reason::{Reason, Refusal};
+pub use rows::TableDecoder;
 
 /// Channels of a message at most.
 pub const CHANNELS_MAX: usize = 4096;
@@ -104,6 +106,13 @@ pub struct Decoder {
 struct About<'a> {
     topic: Option<&'a str>,
     now: Timestamp,
+}
+
+impl Decoded {
+    /// Arrivals, and what is in quarantine.
+    pub fn n_messages(&self) -> usize {
+        self.arrivals.len() + self.quarantined.len()
+    }
 }
 
 impl Decoder {
