@@ -170,7 +170,8 @@ impl Reading {
     fn cut_batch(&mut self) {
         let position = self.position();
         let decoded = std::mem::take(&mut self.decoded);
-        self.full.extend(batches(decoded).map(|decoded| (decoded, None)));
+        self.full
+            .extend(decoded.into_batches().map(|decoded| (decoded, None)));
         if let Some((_, last)) = self.full.last_mut() {
             *last = position;
         }
@@ -206,26 +207,6 @@ impl Reading {
             problem,
         }
     }
-}
-
-/// What is decoded, in pieces of at most [`BATCH_LEN_MAX`] arrivals and as many in quarantine.
-pub(in crate::source) fn batches(decoded: Decoded) -> impl Iterator<Item = Decoded> {
-    let Decoded {
-        arrivals,
-        quarantined,
-        n_ignored,
-    } = decoded;
-    let n_batches = arrivals
-        .len()
-        .max(quarantined.len())
-        .div_ceil(BATCH_LEN_MAX)
-        .max(1);
-    let (mut arrivals, mut quarantined) = (arrivals.into_iter(), quarantined.into_iter());
-    (0..n_batches).map(move |nth| Decoded {
-        arrivals: arrivals.by_ref().take(BATCH_LEN_MAX).collect(),
-        quarantined: quarantined.by_ref().take(BATCH_LEN_MAX).collect(),
-        n_ignored: if nth == 0 { n_ignored } else { 0 },
-    })
 }
 
 /// The way out of a source that can wait.
