@@ -6,7 +6,7 @@ use bellwether_core::time::Timestamp;
 use csv::ByteRecord;
 
 use super::Recording;
-use super::csv::{flag, shown};
+use super::cells::{flag, shown};
 use super::error::{Place, Problem, ReadError};
 use super::number::is_missing;
 use super::source::{self, Source};

@@ -14,9 +14,14 @@
 //!
 //! **Series.** A column called `device`, `asset_id` or `series` tells them apart; they may go on from file to file.
 //! Without it each file is one series, called after the file.
+//!
+//! **Streams.** [`TableRows`] reads the rows of a table that is still being written, with the same rules and the same
+//! code for each cell; [`Followed`] is a file that grows.
 
+mod cells;
 mod csv;
 mod error;
+mod follow;
 mod labels;
 mod long;
 mod note;
@@ -26,6 +31,7 @@ mod series;
 mod sniff;
 mod source;
 mod table;
+mod table_rows;
 mod time_column;
 pub mod time_format;
 
@@ -35,9 +41,12 @@ use std::path::{Path, PathBuf};
 use bellwether_core::frame::{Frame, SeriesId};
 
 pub use error::{Place, Problem, ReadError};
+pub use follow::{Fate, Followed};
 pub use labels::{Interval, Labels, labels_file};
 pub use note::Note;
 pub use rows::InputRows;
+pub use source::foreign_to_lines;
+pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
 
 use series::Gather;
 
@@ -109,6 +118,12 @@ pub fn read_csv_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Vec<Recordi
         &mut gather,
     )?;
     gather.finish()
+}
+
+/// What the series of one file is called, where no column says: the file's name without the endings of data files and
+/// archives; `-` for standard input.
+pub fn series_name(file: &Path) -> String {
+    source::stem(file)
 }
 
 /// Names of the series that whole files are: their stems, with the folder in front where stems coincide.

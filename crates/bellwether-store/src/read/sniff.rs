@@ -1,5 +1,6 @@
 //! What a table is made of, told from its header and first rows: delimiter, time, series, labels, channels.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 
 use csv::ByteRecord;
@@ -14,7 +15,7 @@ use super::time_column;
 use super::time_format::TimeFormat;
 
 /// Rows looked at.
-const SAMPLE_ROWS: usize = 100;
+pub(super) const SAMPLE_ROWS: usize = 100;
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
 const SERIES_NAMES: [&str; 3] = ["device", "asset_id", "series"];
@@ -230,15 +231,13 @@ fn check_header(sample: &Sample) -> Result<(), ReadError> {
 
 /// Refuses names that stand twice, and a table of one column.
 fn check_names(sample: &Sample, free: &[usize]) -> Result<(), ReadError> {
-    for (nth, &column) in free.iter().enumerate() {
-        let name = &sample.names[column];
+    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(free.len());
+    for &column in free {
+        let name = sample.names[column].as_str();
         if name.is_empty() {
             continue;
         }
-        if let Some(&earlier) = free[..nth]
-            .iter()
-            .find(|&&earlier| sample.names[earlier] == *name)
-        {
+        if let Some(earlier) = seen.insert(name, column) {
             let problem = Problem::DuplicateColumn {
                 first: earlier + 1,
                 second: column + 1,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Place, Problem, ReadError};
 
 /// How much of an input is looked at before reading it: enough for a hundred rows of a thousand columns.
-const HEAD_BYTES: usize = 1 << 20;
+pub(super) const HEAD_BYTES: usize = 1 << 20;
 
 /// Endings of data files in a folder, each also with `.gz` or `.zst` behind it.
 const TEXT_ENDINGS: [&str; 3] = ["csv", "tsv", "txt"];
@@ -104,6 +104,16 @@ fn foreign_format(head: &[u8]) -> Option<&'static str> {
         Some(b'{' | b'[') => Some("JSON"),
         _ if head.contains(&0) => Some("a binary file"),
         _ => None,
+    }
+}
+
+/// What an input that begins with `head` is, with its article, where it is neither delimited text nor lines of JSON.
+pub fn foreign_to_lines(head: &[u8]) -> Option<&'static str> {
+    match foreign_format(head) {
+        _ if head.starts_with(b"\x1f\x8b") => Some("a gzip archive"),
+        _ if head.starts_with(b"\x28\xb5\x2f\xfd") => Some("a zstd archive"),
+        Some("JSON") => None,
+        other => other,
     }
 }
 

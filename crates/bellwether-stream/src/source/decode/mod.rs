@@ -26,6 +26,7 @@ mod json;
 mod names;
 mod object;
 mod reason;
+mod rows;
 mod times;
 
 use std::borrow::Cow;
@@ -35,12 +36,13 @@ use bellwether_core::time::Timestamp;
 use bellwether_store::database::Quarantined;
 use bellwether_store::read::number::{Cell, Numbers};
 
-use super::MESSAGE_BYTES_MAX;
+use super::{BATCH_LEN_MAX, MESSAGE_BYTES_MAX};
 use crate::arrival::Arrival;
 use names::Names;
 use times::Times;
 
 pub use reason::{Reason, Refusal};
+pub use rows::TableDecoder;
 
 /// Channels of a message at most.
 pub const CHANNELS_MAX: usize = 4096;
@@ -104,6 +106,25 @@ pub struct Decoder {
 struct About<'a> {
     topic: Option<&'a str>,
     now: Timestamp,
+}
+
+impl Decoded {
+    /// Arrivals, and what is in quarantine.
+    pub fn n_messages(&self) -> usize {
+        self.arrivals.len() + self.quarantined.len()
+    }
+
+    /// The same in pieces of at most [`BATCH_LEN_MAX`] arrivals, and as many in quarantine; one where there is nothing.
+    pub fn into_batches(self) -> impl Iterator<Item = Self> {
+        let n_longest = self.arrivals.len().max(self.quarantined.len());
+        let n_batches = n_longest.div_ceil(BATCH_LEN_MAX).max(1);
+        let (mut arrivals, mut quarantined) = (self.arrivals.into_iter(), self.quarantined.into_iter());
+        (0..n_batches).map(move |nth| Self {
+            arrivals: arrivals.by_ref().take(BATCH_LEN_MAX).collect(),
+            quarantined: quarantined.by_ref().take(BATCH_LEN_MAX).collect(),
+            n_ignored: if nth == 0 { self.n_ignored } else { 0 },
+        })
+    }
 }
 
 impl Decoder {

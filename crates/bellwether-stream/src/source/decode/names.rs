@@ -29,12 +29,14 @@ pub(super) struct Names {
 
 impl Names {
     /// The layout of `channels`.
-    pub(super) fn layout(&mut self, channels: &[&str]) -> Result<Arc<Layout>, Refusal> {
+    pub(super) fn layout<S: AsRef<str>>(&mut self, channels: &[S]) -> Result<Arc<Layout>, Refusal> {
         if let Some(last) = self.last.as_ref().filter(|last| is_of(last, channels)) {
             return Ok(last.clone());
         }
         let mut hasher = self.hasher.build_hasher();
-        channels.hash(&mut hasher);
+        for name in channels {
+            name.as_ref().hash(&mut hasher);
+        }
         let hash = hasher.finish();
         let known = self.layouts.get(&hash).filter(|known| is_of(known, channels));
         let layout = match known {
@@ -48,13 +50,13 @@ impl Names {
         Ok(layout)
     }
 
-    fn keep(&mut self, hash: u64, channels: &[&str]) -> Arc<Layout> {
+    fn keep<S: AsRef<str>>(&mut self, hash: u64, channels: &[S]) -> Arc<Layout> {
         if self.n_channels_kept + channels.len() > CHANNELS_KEPT_MAX {
             self.layouts.clear();
             self.n_channels_kept = 0;
         }
         let layout = Arc::new(Layout {
-            channels: channels.iter().map(|&name| name.to_owned()).collect(),
+            channels: channels.iter().map(|name| name.as_ref().to_owned()).collect(),
         });
         self.n_channels_kept += channels.len();
         self.layouts.insert(hash, layout.clone());
@@ -76,12 +78,13 @@ impl Names {
     }
 }
 
-fn is_of(layout: &Layout, channels: &[&str]) -> bool {
-    layout.channels.len() == channels.len() && layout.channels.iter().zip(channels).all(|(a, b)| a == b)
+fn is_of<S: AsRef<str>>(layout: &Layout, channels: &[S]) -> bool {
+    layout.channels.len() == channels.len()
+        && layout.channels.iter().zip(channels).all(|(a, b)| a == b.as_ref())
 }
 
 /// Names that are there once, and can be stored and shown.
-fn check_channels(channels: &[&str]) -> Result<(), Refusal> {
+fn check_channels<S: AsRef<str>>(channels: &[S]) -> Result<(), Refusal> {
     if channels.len() > CHANNELS_MAX {
         return Err(Reason::TooManyChannels.because(format!(
             "{} channels; at most {CHANNELS_MAX} are taken",
@@ -89,7 +92,7 @@ fn check_channels(channels: &[&str]) -> Result<(), Refusal> {
         )));
     }
     let mut seen = HashSet::with_capacity(channels.len());
-    for &name in channels {
+    for name in channels.iter().map(AsRef::as_ref) {
         check_name("channel", name)?;
         if !seen.insert(name) {
             return Err(duplicate(name));

@@ -1,0 +1,195 @@
+//! Bodies of requests: their bytes within bounds, and the samples in them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bellwether_store::read::ReadOptions;
+use futures_util::StreamExt as _;
+use serde_json::value::RawValue;
+
+use super::REQUEST_LEN_MAX;
+use super::problem::Problem;
+use crate::source::clock;
+use crate::source::decode::{Decoded, Decoder, Place, Reason, TableDecoder};
+
+/// How long a body may be in coming.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a body is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One JSON value, or lines of JSON.
+    Json,
+    /// Lines of JSON.
+    JsonLines,
+    /// A table with a header.
+    Table,
+}
+
+impl Kind {
+    /// The kind that the headers of a request say.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let refused = |detail: &str| {
+            Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body is of a kind that is not read",
+                detail,
+            )
+        };
+        if let Some(coding) = headers.get(header::CONTENT_ENCODING)
+            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            return Err(refused(
+                "packed bodies are not read: send it without Content-Encoding",
+            ));
+        }
+        let Some(kind) = headers.get(header::CONTENT_TYPE) else {
+            return Ok(Self::Json);
+        };
+        let kind = kind.to_str().unwrap_or_default();
+        match kind
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "application/json" => Ok(Self::Json),
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines" => Ok(Self::JsonLines),
+            "text/csv" | "text/tab-separated-values" => Ok(Self::Table),
+            _ => Err(refused(
+                "Content-Type: application/x-ndjson, application/json or text/csv is wanted",
+            )),
+        }
+    }
+}
+
+/// A body of more bytes or samples than are taken.
+pub(super) fn too_large(detail: String) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "The request is too large",
+        detail,
+    )
+}
+
+/// All bytes of a body.
+pub(super) async fn read(body: Body, headers: &HeaderMap, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let beyond = || too_large(format!("at most {bytes_max} bytes are taken: send it in parts"));
+    let told_len: Option<u64> = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|len| len.to_str().ok()?.parse().ok());
+    if told_len.is_some_and(|len| len > bytes_max as u64) {
+        return Err(beyond());
+    }
+    let all = async {
+        let mut bytes = Vec::new();
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| {
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "broken-off",
+                    "The body broke off",
+                    error.to_string(),
+                )
+            })?;
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(beyond());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    };
+    tokio::time::timeout(BODY_TIMEOUT, all).await.unwrap_or_else(|_| {
+        Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "The body was too long in coming",
+            format!("it must be there within {} s", BODY_TIMEOUT.as_secs()),
+        ))
+    })
+}
+
+/// The samples in a body, and what could not be decoded. At most [`REQUEST_LEN_MAX`] lines and samples are taken.
+pub(super) fn decode(
+    source: &Arc<str>,
+    decoder: &mut Decoder,
+    device: Option<&Place>,
+    kind: Kind,
+    body: &[u8],
+) -> Result<Decoded, Problem> {
+    let mut into = Decoded::default();
+    let is_one_value =
+        kind == Kind::Json && (is_array(body) || serde_json::from_slice::<&RawValue>(body).is_ok());
+    if is_one_value {
+        decoder.message(None, body, clock::now(), &mut into);
+        bounded(&into)?;
+        return Ok(into);
+    }
+    let n_lines = body.split(|&byte| byte == b'\n').count();
+    if n_lines > REQUEST_LEN_MAX + 2 {
+        return Err(too_many(n_lines, "lines"));
+    }
+    let lines = body.split_inclusive(|&byte| byte == b'\n');
+    if kind == Kind::Table {
+        let device = match device {
+            Some(Place::Fixed(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        let mut table = TableDecoder::new(source.clone(), Path::new("body"), ReadOptions::default(), device);
+        let mut result = Ok(());
+        for line in lines {
+            result = table.line(line, &mut into);
+            if result.is_err() {
+                break;
+            }
+            bounded(&into)?;
+        }
+        if let Err(error) = result.and_then(|()| table.end(&mut into)) {
+            let refusal = Reason::BadTable.because(error.to_string());
+            into.quarantined.push(refusal.of(source, body));
+        }
+    } else {
+        for (line, line_no) in lines.zip(1..) {
+            let line = line.trim_ascii();
+            if line.is_empty() {
+                continue;
+            }
+            let n_before = into.quarantined.len();
+            decoder.message(None, line, clock::now(), &mut into);
+            for entry in &mut into.quarantined[n_before..] {
+                entry.detail.insert_str(0, &format!("line {line_no}: "));
+            }
+            bounded(&into)?;
+        }
+    }
+    bounded(&into)?;
+    Ok(into)
+}
+
+fn is_array(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"[")
+}
+
+fn bounded(decoded: &Decoded) -> Result<(), Problem> {
+    match decoded.n_messages() {
+        0..=REQUEST_LEN_MAX => Ok(()),
+        n_messages => Err(too_many(n_messages, "samples")),
+    }
+}
+
+fn too_many(found: usize, what: &str) -> Problem {
+    too_large(format!(
+        "{found} {what} or more; at most {REQUEST_LEN_MAX} are taken at once: send it in parts"
+    ))
+}
