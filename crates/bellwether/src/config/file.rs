@@ -33,13 +33,19 @@ pub(crate) fn parse(file: &Path, bytes: &[u8], mistakes: &mut Vec<Mistake>) -> N
     };
     let places = places(text);
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut line_told = 0;
     for error in errors {
         let at = error.span().map_or(text.len(), |span| span.start);
-        mistakes.push(Mistake {
-            origin: places.origin(at),
-            at: String::new(),
-            problem: format!("this is no TOML: {}", error.message()),
-        });
+        let line = places.line(at);
+        // What is wrong further on in a line follows from what was wrong first.
+        if line != line_told {
+            line_told = line;
+            mistakes.push(Mistake {
+                origin: places.origin(at),
+                at: String::new(),
+                problem: format!("this is no TOML: {}", error.message()),
+            });
+        }
     }
     Node::table(&places.origin(0), places.table(table.into_inner(), mistakes))
 }
@@ -106,13 +112,18 @@ impl<'a> Places<'a> {
         Node { value, origin }
     }
 
+    /// Line of a byte, from 1.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at)
+    }
+
     /// Line and column of a byte, both from 1, the column in characters.
     fn origin(&self, at: usize) -> Origin {
         let at = (0..=at.min(self.text.len()))
             .rev()
             .find(|at| self.text.is_char_boundary(*at))
             .unwrap_or(0);
-        let line = self.lines.partition_point(|start| *start <= at);
+        let line = self.line(at);
         Origin::File {
             file: Arc::clone(&self.file),
             line,

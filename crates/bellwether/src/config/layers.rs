@@ -126,7 +126,7 @@ fn numbered(mut nodes: Vec<Node>) -> Vec<Node> {
             continue;
         };
         let text = |key: &str| match table.get(key).map(|(_, node)| &node.value) {
-            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Text(text) | Value::Raw(text)) => Some(text.clone()),
             _ => None,
         };
         if text("name").is_some() || text("path").is_some() {

@@ -286,7 +286,7 @@ fn unknown_key(name: &str, keys: &[Key], at: &str) -> String {
         return format!("there is no key {name:?}; did you mean {near:?}?");
     }
     if let Some(section) = section_of(name).filter(|section| section != at) {
-        return format!("there is no key {name:?} here; it belongs into [{section}]");
+        return format!("there is no key {name:?} here; it belongs in [{section}]");
     }
     let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
     format!("there is no key {name:?}; there are {}", names.join(", "))

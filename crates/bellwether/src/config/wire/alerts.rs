@@ -29,10 +29,10 @@ pub(crate) struct Alerts {
     /// A firing alert that nobody acknowledged is told again after this time; or `never`.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "365d"))]
     pub(crate) repeat: As<Limit>,
-    /// First wait after a message could not be sent; it doubles with every failure,
+    /// First wait after a message could not be sent; it doubles with every failure up to `backoff_max`.
     #[schemars(extend("x-minimum" = "10ms", "x-maximum" = "1h"))]
     pub(crate) backoff_min: As<Duration>,
-    /// up to this wait.
+    /// Longest wait between two attempts to send a message.
     #[schemars(extend("x-minimum" = "10ms", "x-maximum" = "1d"))]
     pub(crate) backoff_max: As<Duration>,
     /// A message that has not arrived after this time is kept as a dead letter.

@@ -26,10 +26,10 @@ pub(crate) struct Storage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
     pub(crate) history: Option<PathBuf>,
-    /// Judged samples roll into Parquet at this number,
+    /// Judged samples roll into Parquet at this number, or at `roll_age` if that comes first.
     #[schemars(range(min = 1_000, max = 50_000_000))]
     pub(crate) roll_len: usize,
-    /// or when the oldest of them has waited this long.
+    /// Judged samples roll into Parquet when the oldest of them has waited this long.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "7d"))]
     pub(crate) roll_age: As<Duration>,
 }
