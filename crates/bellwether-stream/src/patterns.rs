@@ -57,6 +57,16 @@ impl<T> ByDevice<T> {
     }
 }
 
+impl<T: PartialEq> PartialEq for ByDevice<T> {
+    fn eq(&self, other: &Self) -> bool {
+        let rules = |rules: &Self| -> Vec<String> {
+            let pattern = |(pattern, _): &(GlobMatcher, T)| pattern.glob().glob().to_owned();
+            rules.rules.iter().map(pattern).collect()
+        };
+        rules(self) == rules(other) && self.iter().eq(other.iter())
+    }
+}
+
 /// Whether a device's name matches a pattern.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::config::ConfigError;
 use crate::output::Output;
 
 /// Why a command did not end well.
@@ -16,6 +17,8 @@ pub(crate) enum Failure {
     Gate(String),
     /// Data and model do not fit each other: exit code 4.
     Misfit(Box<dyn Error>),
+    /// The configuration is wrong: exit code 78.
+    Configuration(ConfigError),
     /// Ctrl-C: exit code 130.
     Interrupted(String),
 }
@@ -46,6 +49,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Gate(_) => 3,
             Self::Misfit(_) => 4,
+            Self::Configuration(_) => 78,
             Self::Interrupted(_) => 130,
         })
     }
@@ -54,6 +58,9 @@ impl Failure {
     pub(crate) fn print(&self, output: &Output) {
         match self {
             Self::Failed(error) | Self::Misfit(error) => output.error(&chain(&**error)),
+            // A line for each mistake, and nothing before its place: editors jump there.
+            Self::Configuration(ConfigError::Wrong(mistakes)) => output.mistakes(&mistakes.to_string()),
+            Self::Configuration(error) => output.error(&chain(error)),
             Self::Usage(text) => output.error(text),
             Self::Gate(text) => output.note(text),
             Self::Interrupted(text) => output.error(text),

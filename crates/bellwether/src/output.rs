@@ -88,6 +88,11 @@ impl Output {
         self.to_stderr(&format!("{label} {text}"));
     }
 
+    /// Mistakes in a file, a line each that begins with its place, on stderr.
+    pub(crate) fn mistakes(&self, lines: &str) {
+        self.to_stderr(lines);
+    }
+
     /// Something worth knowing, on stderr unless quiet.
     pub(crate) fn note(&self, text: &str) {
         if !self.is_quiet {

@@ -1,6 +1,7 @@
 //! One file per command, and what they share.
 
 mod completions;
+mod config;
 mod demo;
 mod detect;
 mod evaluate;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
                 threads,
             } => quality::run(&dir, &models, mode, &datasets, &fit, &threads, output),
         },
+        Command::Config { command } => config::run(&command, output),
         Command::Completions { shell } => completions::run(shell, output),
     }
 }

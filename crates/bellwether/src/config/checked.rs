@@ -1,0 +1,177 @@
+//! The configuration as the program uses it: every value checked, every reference known to lead somewhere.
+
+use std::path::PathBuf;
+
+use bellwether_core::time::Timestamp;
+use bellwether_store::registry::ModelRef;
+use bellwether_stream::alert::rules::{AlertRules, DeliveryRules};
+use bellwether_stream::channel::alertmanager::AlertmanagerSpec;
+use bellwether_stream::channel::email::EmailSpec;
+use bellwether_stream::channel::mqtt::MqttStateSpec;
+use bellwether_stream::channel::webhook::WebhookSpec;
+use bellwether_stream::live::{DeviceRules, Settings};
+use bellwether_stream::mqtt::Broker;
+use bellwether_stream::patterns::ByDevice;
+use bellwether_stream::secret::Secret;
+use bellwether_stream::source::http::HttpSpec;
+use bellwether_stream::source::mqtt::MqttSpec;
+use bellwether_stream::source::text::TextSpec;
+use url::Url;
+
+pub(crate) use super::wire::{LogFormat, LogLevel, RowFormat};
+
+/// Everything that the live system is told. Equal configurations run alike, so a reload sees what changed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Checked {
+    /// Where everything durable is kept; `None`: the default place.
+    pub(crate) database: Option<DatabaseSpec>,
+    /// Folder of the registry; `None`: the default place.
+    pub(crate) registry: Option<PathBuf>,
+    /// The model of each device; `None`: it has none.
+    pub(crate) models: ByDevice<Option<ModelRef>>,
+    /// Times, sizes and places.
+    pub(crate) settings: Settings,
+    /// What differs between devices when they are judged.
+    pub(crate) devices: ByDevice<DeviceRules>,
+    /// What differs between devices when alerts are told.
+    pub(crate) alerts: ByDevice<AlertRules>,
+    /// How messages are sent.
+    pub(crate) delivery: DeliveryRules,
+    /// When devices are worked at.
+    pub(crate) maintenance: Vec<MaintenanceSpec>,
+    /// Where samples come from; names are unique.
+    pub(crate) sources: Vec<SourceSpec>,
+    /// Where verdicts go; names are unique.
+    pub(crate) outputs: Vec<OutputSpec>,
+    /// Whom alerts reach; names are unique.
+    pub(crate) channels: Vec<ChannelSpec>,
+    /// What the program says of its own work.
+    pub(crate) log: LogSpec,
+}
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DatabaseSpec {
+    /// A file.
+    Sqlite {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A server.
+    Postgres {
+        /// Without the password.
+        url: Url,
+        /// The password.
+        password: Option<Secret>,
+    },
+}
+
+/// A time in which devices are worked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MaintenanceSpec {
+    /// Patterns of their names; each can be read.
+    pub(crate) devices: Vec<String>,
+    /// First instant.
+    pub(crate) from: Timestamp,
+    /// First instant after it; later than `from`.
+    pub(crate) until: Timestamp,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// A source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SourceSpec {
+    /// Stdin or a file.
+    Text(TextSpec),
+    /// HTTP push.
+    Http(HttpSpec),
+    /// MQTT.
+    Mqtt(MqttSpec),
+}
+
+/// An output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OutputSpec {
+    /// Stdout or a file.
+    Text(TextOutputSpec),
+    /// MQTT.
+    Mqtt(MqttOutputSpec),
+}
+
+/// Rows to stdout or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TextOutputSpec {
+    /// Its name.
+    pub(crate) name: String,
+    /// The file; `None`: stdout.
+    pub(crate) path: Option<PathBuf>,
+    /// Form of the rows.
+    pub(crate) format: RowFormat,
+}
+
+/// Rows to a broker, each a message at `<prefix>/<device>/verdict`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MqttOutputSpec {
+    /// Its name.
+    pub(crate) name: String,
+    /// The broker.
+    pub(crate) broker: Broker,
+    /// First levels of the topic.
+    pub(crate) prefix: String,
+}
+
+/// A channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ChannelSpec {
+    /// A webhook.
+    Webhook(WebhookSpec),
+    /// Prometheus Alertmanager.
+    Alertmanager(AlertmanagerSpec),
+    /// MQTT.
+    Mqtt(MqttStateSpec),
+    /// Mail.
+    Email(EmailSpec),
+}
+
+/// What the program says of its own work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogSpec {
+    /// How much.
+    pub(crate) level: LogLevel,
+    /// In what form.
+    pub(crate) format: LogFormat,
+}
+
+impl SourceSpec {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Text(spec) => &spec.name,
+            Self::Http(spec) => &spec.name,
+            Self::Mqtt(spec) => &spec.name,
+        }
+    }
+}
+
+impl OutputSpec {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Text(spec) => &spec.name,
+            Self::Mqtt(spec) => &spec.name,
+        }
+    }
+}
+
+impl ChannelSpec {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Webhook(spec) => &spec.name,
+            Self::Alertmanager(spec) => &spec.name,
+            Self::Mqtt(spec) => &spec.name,
+            Self::Email(spec) => &spec.name,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The configuration of the live system: one TOML file, environment variables and flags over it.
+//!
+//! In reading order: [`wire`] is what may be written, [`checked`] what the program uses. [`load`] goes from the one to
+//! the other: [`file`] and [`layers`] put values with their places into a [`tree`], [`structure`] holds it against the
+//! [`shape`] that follows from the wire structs, [`check`] finds what no single key can tell. [`address`] reads what
+//! stands after `--from` and `--to`. [`show`] and [`reference`] are for people.
+
+mod address;
+mod check;
+pub(crate) mod checked;
+mod duration;
+pub(crate) mod error;
+mod file;
+mod layers;
+pub(crate) mod place;
+pub(crate) mod reference;
+pub(crate) mod shape;
+pub(crate) mod show;
+mod structure;
+mod tree;
+pub(crate) mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bellwether_store::disk;
+
+pub(crate) use checked::Checked;
+pub(crate) use error::ConfigError;
+pub(crate) use layers::Overrides;
+
+use error::{Mistake, Mistakes};
+use place::{Origin, Origins};
+use tree::{Node, Value};
+use wire::Config;
+
+/// A configuration, and where its values come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Loaded {
+    /// What is in force.
+    pub(crate) checked: Checked,
+    /// The same as it would be written, defaults included.
+    pub(crate) effective: Effective,
+}
+
+/// What is in force, as it would be written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Effective {
+    /// Every value, defaults included; secrets by reference.
+    pub(crate) config: Config,
+    /// Where those come from that are no defaults.
+    pub(crate) origins: Origins,
+}
+
+/// Reads the file, puts environment and flags over it, and checks everything. Reads no other files than that and the
+/// secrets it refers to.
+///
+/// # Errors
+/// [`ConfigError`] with every mistake that was found.
+pub(crate) fn load(
+    path: Option<&Path>,
+    env: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<Loaded, ConfigError> {
+    let (effective, named) = written(path, env, flags)?;
+    let mut mistakes = Vec::new();
+    let checked = check::check(&effective.config, &effective.origins, env, &named, &mut mistakes);
+    Mistakes::in_order(mistakes).into_result()?;
+    Ok(Loaded { checked, effective })
+}
+
+/// What is in force, without looking at secrets or at how values go together.
+///
+/// # Errors
+/// [`ConfigError`] where there are unknown keys, or values that are not of the kind that a key wants.
+pub(crate) fn effective(
+    path: Option<&Path>,
+    env: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<Effective, ConfigError> {
+    written(path, env, flags).map(|(effective, _)| effective)
+}
+
+/// All layers merged, and the names of channels that the file has and flags replaced.
+fn written(
+    path: Option<&Path>,
+    env: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<(Effective, Vec<String>), ConfigError> {
+    let mut mistakes = Vec::new();
+    let mut root = match path {
+        None => Node::empty(&Origin::Default),
+        Some(path) => {
+            let bytes = disk::read_bounded(path, file::FILE_BYTES_MAX).map_err(ConfigError::Unreadable)?;
+            file::parse(path, &bytes, &mut mistakes)
+        }
+    };
+    let is_toml = mistakes.is_empty();
+    let named = channel_names(&root);
+    layers::environment(&mut root, env, &mut mistakes);
+    layers::flags(&mut root, flags, &mut mistakes);
+    // What follows a broken line may have been read into the wrong table.
+    if !is_toml {
+        return Err(ConfigError::Wrong(Mistakes::in_order(mistakes)));
+    }
+    let structure = structure::check(&root, &mut mistakes);
+    Mistakes::in_order(mistakes).into_result()?;
+    let config = serde_path_to_error::deserialize(&structure.json).map_err(|error| {
+        let at = error.path().to_string();
+        ConfigError::Wrong(Mistakes(vec![Mistake {
+            origin: structure.origins.near(&at).clone(),
+            at,
+            problem: "this cannot be read; compare it with `bellwether config schema`".to_owned(),
+        }]))
+    })?;
+    let origins = structure.origins;
+    Ok((Effective { config, origins }, named))
+}
+
+/// Names and types of the channels of a tree that nobody has checked yet.
+fn channel_names(root: &Node) -> Vec<String> {
+    fn child<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+        match &node.value {
+            Value::Table(table) => table.get(key).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+    let channels = child(root, "alerts").and_then(|alerts| child(alerts, "channels"));
+    let Some(Value::List(channels)) = channels.map(|node| &node.value) else {
+        return Vec::new();
+    };
+    let name = |channel: &Node| match &child(channel, "name").or_else(|| child(channel, "type"))?.value {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    };
+    channels.iter().filter_map(name).collect()
+}
