@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod arrival;
 pub mod channel;
+mod clock;
 pub mod live;
 pub mod mqtt;
 pub mod patterns;
