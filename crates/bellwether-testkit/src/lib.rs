@@ -1,5 +1,9 @@
-//! What the tests of every crate share: tolerances and the real data sets.
+//! What the tests of every crate share: tolerances, the real data sets, and other programs as peers.
 #![forbid(unsafe_code)]
+
+pub mod alertmanager;
+pub mod peer;
+pub mod smtp;
 
 use std::path::PathBuf;
 

@@ -80,7 +80,9 @@ fn text(notice: &Notice) -> String {
         {
             add(&format!("{channel:<24} {share:>6} {measured:>12} {expected:>12}"));
         }
-        add(&more(notice).unwrap_or_default());
+        if let Some(more) = more(notice) {
+            add(&more);
+        }
     }
     if !notice.links.is_empty() {
         add("\nWhat was it?");
