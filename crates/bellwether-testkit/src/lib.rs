@@ -1,8 +1,11 @@
 //! What the tests of every crate share: tolerances, the real data sets, real peers to talk to.
 #![forbid(unsafe_code)]
 
+pub mod alertmanager;
 pub mod mosquitto;
+pub mod peer;
 pub mod postgres;
+pub mod smtp;
 
 use std::path::PathBuf;
 

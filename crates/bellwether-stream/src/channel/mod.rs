@@ -2,7 +2,10 @@
 
 pub mod alertmanager;
 pub mod email;
+mod http;
+mod labels;
 pub mod mqtt;
+mod text;
 pub mod webhook;
 
 use std::time::Duration;
