@@ -1,5 +1,6 @@
 //! The life of an alert: pending, firing, acknowledged, resolved; and what is told to whom.
 
+pub mod lifecycle;
 pub mod rules;
 
 use bellwether_core::time::Timestamp;
