@@ -1,13 +1,31 @@
-//! The database: what must not be lost. SQLite by default, PostgreSQL where several machines share it.
+//! What a live system must not lose: one database, SQLite or PostgreSQL, with the same statements for both.
+//!
+//! [`Database`] opens it. One process at a time becomes its [`Writer`] and makes group commits of [`record`]s; any
+//! number of processes read, and may change what people decide (alerts, suppressions, feedback).
 
+mod address;
 mod alert_record;
-mod record;
+mod alerts;
+mod audit;
+mod connection;
+mod decisions;
+mod deliveries;
+mod error;
+pub mod record;
+mod schema;
+mod suppressions;
+#[cfg(test)]
+mod tests;
 
 pub use alert_record::{
     Alert, AlertState, AuditEntry, Delivery, DeliveryKind, DeliveryState, Feedback, Suppression,
     SuppressionKind, Verdict,
 };
-pub use record::{
-    AlertEnd, AlertKind, Answer, ChannelNote, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
-    QUARANTINED_BYTES_MAX, Quarantined,
-};
+pub use alerts::{AlertMove, Open};
+pub use connection::Database;
+use connection::Transaction;
+pub use decisions::{Decided, Decision, NewSuppression};
+pub use deliveries::{Attempt, Revived, Tell};
+pub use error::{Cause, DatabaseError};
+pub use record::*;
+pub use suppressions::CONFIGURED;

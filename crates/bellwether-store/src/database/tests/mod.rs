@@ -1,0 +1,3 @@
+//! The same promises on SQLite and on PostgreSQL.
+
+mod opening;
