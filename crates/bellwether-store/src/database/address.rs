@@ -112,10 +112,30 @@ mod tests {
             assert_eq!(got, (kind, url, shown.to_owned()), "{text}");
         };
         let file = |path: &str| Kind::File(PathBuf::from(path));
-        check("sqlite:/a/b.db", file("/a/b.db"), "sqlite:///a/b.db?mode=rwc", "/a/b.db");
-        check("sqlite:///a/b.db", file("/a/b.db"), "sqlite:///a/b.db?mode=rwc", "/a/b.db");
-        check("/a/c?d#e%.db", file("/a/c?d#e%.db"), "sqlite:///a/c%3Fd%23e%25.db?mode=rwc", "/a/c?d#e%.db");
-        check("sqlite::memory:", Kind::Memory, "sqlite::memory:", "sqlite::memory:");
+        check(
+            "sqlite:/a/b.db",
+            file("/a/b.db"),
+            "sqlite:///a/b.db?mode=rwc",
+            "/a/b.db",
+        );
+        check(
+            "sqlite:///a/b.db",
+            file("/a/b.db"),
+            "sqlite:///a/b.db?mode=rwc",
+            "/a/b.db",
+        );
+        check(
+            "/a/c?d#e%.db",
+            file("/a/c?d#e%.db"),
+            "sqlite:///a/c%3Fd%23e%25.db?mode=rwc",
+            "/a/c?d#e%.db",
+        );
+        check(
+            "sqlite::memory:",
+            Kind::Memory,
+            "sqlite::memory:",
+            "sqlite::memory:",
+        );
         check(
             "postgres://me:secret@host:5433/db?sslmode=require&password=secret",
             Kind::Postgres,
@@ -126,7 +146,13 @@ mod tests {
 
     #[test]
     fn a_refused_address_keeps_the_password_to_itself() {
-        for text in ["mysql://me:secret@host/db", "postgres://me:secret@ho st/db", "postgres://me:secret@:x/db", "sqlite:", ""] {
+        for text in [
+            "mysql://me:secret@host/db",
+            "postgres://me:secret@ho st/db",
+            "postgres://me:secret@:x/db",
+            "sqlite:",
+            "",
+        ] {
             let error = Address::parse(text).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("secret"), "{error}");
             assert!(!error.is_passing());

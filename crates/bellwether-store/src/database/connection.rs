@@ -107,7 +107,10 @@ impl Database {
             ("BEGIN", None)
         } else {
             let turn = tokio::time::timeout(ANSWER_WAIT, Arc::clone(&self.turn).lock_owned());
-            ("BEGIN IMMEDIATE", Some(turn.await.map_err(|_| self.no_answer(action))?))
+            (
+                "BEGIN IMMEDIATE",
+                Some(turn.await.map_err(|_| self.no_answer(action))?),
+            )
         };
         self.begin_with(action, statement, turn).await
     }
@@ -151,7 +154,8 @@ impl Database {
     where
         T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
     {
-        row.try_get(column).map_err(|error| self.failed("read a row", error))
+        row.try_get(column)
+            .map_err(|error| self.failed("read a row", error))
     }
 
     /// An error with its place.
@@ -197,11 +201,15 @@ impl Database {
         }
         let mut n_tries = 0;
         loop {
-            let tried = self.bounded("open a connection", connect_once(&self.address)).await;
+            let tried = self
+                .bounded("open a connection", connect_once(&self.address))
+                .await;
             n_tries += 1;
             match tried {
                 // Turning on the write-ahead log does not wait for others who do the same.
-                Err(DatabaseError::Failed { cause: Cause::Locked, .. }) if n_tries < OPEN_TRIES.0 => {
+                Err(DatabaseError::Failed {
+                    cause: Cause::Locked, ..
+                }) if n_tries < OPEN_TRIES.0 => {
                     tokio::time::sleep(OPEN_TRIES.1).await;
                 }
                 tried => return tried,
@@ -239,7 +247,10 @@ impl Transaction {
     }
 
     /// The rows of a query.
-    pub(super) async fn all(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, DatabaseError> {
+    pub(super) async fn all(
+        &mut self,
+        query: Query<'_, Any, AnyArguments>,
+    ) -> Result<Vec<AnyRow>, DatabaseError> {
         let found = query.fetch_all(&mut *self.inner);
         self.database.bounded(self.action, found).await
     }
@@ -274,7 +285,10 @@ impl Distrust {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the age of connections has nothing to do with the times of data")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of connections has nothing to do with the times of data"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -287,12 +301,18 @@ fn pool(address: &Address, distrust: Distrust) -> AnyPool {
         .after_connect(move |connection, _| Box::pin(prepare(connection, is_postgres)));
     let options = if address.kind == Kind::Memory {
         // The database lives as long as its connection.
-        options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None)
+        options
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
     } else {
-        options.max_connections(CONNECTIONS_MAX).before_acquire(move |_, about| {
-            let is_trusted = distrust.is_trusted(about.age);
-            Box::pin(async move { Ok(is_trusted) })
-        })
+        options
+            .max_connections(CONNECTIONS_MAX)
+            .before_acquire(move |_, about| {
+                let is_trusted = distrust.is_trusted(about.age);
+                Box::pin(async move { Ok(is_trusted) })
+            })
     };
     options.connect_lazy_with(connect_options(address))
 }

@@ -74,7 +74,8 @@ impl Database {
             return Ok(Decided::Overtaken);
         }
         if let Some((verdict, note)) = &decision.feedback {
-            self.write_feedback(&mut transaction, decision, *verdict, note).await?;
+            self.write_feedback(&mut transaction, decision, *verdict, note)
+                .await?;
         }
         let mut made = None;
         if let Some(suppress) = &decision.suppress {

@@ -64,7 +64,10 @@ pub(super) async fn write(
         Tell::Firing(channels) => (FIRING, DeliveryKind::Firing, channels),
         Tell::Repeat(channels) => (REPEAT, DeliveryKind::Repeat, channels),
         Tell::Resolved => {
-            let resolved = sqlx::query(RESOLVED).bind(tenant).bind(alert).bind(now.as_nanos());
+            let resolved = sqlx::query(RESOLVED)
+                .bind(tenant)
+                .bind(alert)
+                .bind(now.as_nanos());
             transaction.run(resolved).await?;
             return Ok(());
         }
@@ -167,7 +170,8 @@ impl Database {
     /// Where the database cannot be read.
     pub async fn deliveries_of(&self, alert: &str) -> Result<Vec<Delivery>, DatabaseError> {
         const SQL: &str = select_deliveries!("AND d.alert = $2 ORDER BY d.channel, d.n");
-        self.deliveries(sqlx::query(SQL).bind(self.tenant()).bind(alert)).await
+        self.deliveries(sqlx::query(SQL).bind(self.tenant()).bind(alert))
+            .await
     }
 
     /// Dead letters, at most `limit`, the newest first.
@@ -258,7 +262,10 @@ impl Database {
     /// Where the database cannot be used.
     pub async fn bury_unaddressed(&self, channels: &[&str], since: Timestamp) -> Result<(), DatabaseError> {
         let find = "SELECT DISTINCT channel FROM deliveries WHERE tenant = $1 AND state = 'waiting'";
-        for row in self.all("read messages", sqlx::query(find).bind(self.tenant())).await? {
+        for row in self
+            .all("read messages", sqlx::query(find).bind(self.tenant()))
+            .await?
+        {
             let channel: String = self.get(&row, 0)?;
             if channels.contains(&channel.as_str()) {
                 continue;

@@ -93,7 +93,9 @@ impl DatabaseError {
         match self {
             Self::Failed { cause, .. } => cause.is_passing(),
             Self::NoAnswer { .. } | Self::Unsure { .. } | Self::Folder(_) => true,
-            Self::Address { .. } | Self::Newer { .. } | Self::TakenOver { .. } | Self::Damaged { .. } => false,
+            Self::Address { .. } | Self::Newer { .. } | Self::TakenOver { .. } | Self::Damaged { .. } => {
+                false
+            }
         }
     }
 }
@@ -132,13 +134,19 @@ impl Cause {
         match error {
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
-                if code.len() == 5 && error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                if code.len() == 5
+                    && error
+                        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+                        .is_some()
+                {
                     Self::of_sqlstate(&code)
                 } else {
                     code.parse().map_or(Self::Other, Self::of_sqlite)
                 }
             }
-            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Self::Permission,
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Self::Permission
+            }
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Unreachable,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NoConnection,
             _ => Self::Other,
@@ -180,7 +188,9 @@ impl fmt::Display for Cause {
             Self::Locked => " (another process holds a lock: end it if it should not)",
             Self::Disk => " (reading or writing the disk failed: look at the log of the system)",
             Self::CannotOpen => " (is it a file, in a folder where this program may write?)",
-            Self::Permission => " (not allowed: check user and password, or owner and mode of file and folder)",
+            Self::Permission => {
+                " (not allowed: check user and password, or owner and mode of file and folder)"
+            }
             Self::Unreachable => " (is its server running, and reached from here?)",
             Self::NoConnection => " (no connection came free: is its server running?)",
             Self::Damaged => " (it is damaged, or no database of ours: restore it from a backup)",

@@ -31,9 +31,15 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), Database
     }
     for (step, version) in STEPS.iter().zip(1..).skip(usize::try_from(found).unwrap_or(0)) {
         for statement in statements(step) {
-            let statement = if database.is_postgres() { for_postgres(&statement) } else { statement };
+            let statement = if database.is_postgres() {
+                for_postgres(&statement)
+            } else {
+                statement
+            };
             // The text is our own, from the binary.
-            transaction.run(sqlx::query(sqlx::AssertSqlSafe(statement))).await?;
+            transaction
+                .run(sqlx::query(sqlx::AssertSqlSafe(statement)))
+                .await?;
         }
         let done = sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(version);
         transaction.run(done).await?;
@@ -42,7 +48,9 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), Database
 }
 
 async fn version(transaction: &mut Transaction) -> Result<i64, DatabaseError> {
-    let rows = transaction.all(sqlx::query("SELECT version FROM schema_version")).await?;
+    let rows = transaction
+        .all(sqlx::query("SELECT version FROM schema_version"))
+        .await?;
     let mut latest = 0;
     for row in &rows {
         latest = latest.max(transaction.get(row, 0)?);
@@ -96,8 +104,15 @@ mod tests {
         check("", &[]);
         check("-- a; b\n", &[]);
         check("A (x); -- it's; so\nB;\n", &["A (x)", "B"]);
-        check("A '-- ; ' \"a;b\" 'it''s;';B", &["A '-- ; ' \"a;b\" 'it''s;'", "B"]);
+        check(
+            "A '-- ; ' \"a;b\" 'it''s;';B",
+            &["A '-- ; ' \"a;b\" 'it''s;'", "B"],
+        );
         check("A - B -- no newline; at the end", &["A - B"]);
-        assert!(statements(STEPS[0]).iter().all(|statement| statement.starts_with("CREATE ")));
+        assert!(
+            statements(STEPS[0])
+                .iter()
+                .all(|statement| statement.starts_with("CREATE "))
+        );
     }
 }

@@ -24,9 +24,8 @@ impl Database {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn suppressions(&self, now: Timestamp) -> Result<Vec<Suppression>, DatabaseError> {
-        const SQL: &str = select_suppressions!(
-            "AND (s.until_time IS NULL OR s.until_time > $2) ORDER BY s.made_at, s.id"
-        );
+        const SQL: &str =
+            select_suppressions!("AND (s.until_time IS NULL OR s.until_time > $2) ORDER BY s.made_at, s.id");
         let query = sqlx::query(SQL).bind(self.tenant()).bind(now.as_nanos());
         let rows = self.all("read suppressions", query).await?;
         rows.iter().map(|row| self.suppression(row)).collect()
@@ -36,7 +35,12 @@ impl Database {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn end_suppression(&self, id: &str, actor: &str, now: Timestamp) -> Result<bool, DatabaseError> {
+    pub async fn end_suppression(
+        &self,
+        id: &str,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin("end a suppression").await?;
         let n = audit::next(self, &mut transaction).await?;
         if !remove(self, &mut transaction, id).await? {
@@ -110,7 +114,11 @@ impl Database {
         let until: Option<i64> = self.get(row, 5)?;
         Ok(Suppression {
             id: self.get(row, 0)?,
-            kind: self.word("suppressions", &self.get::<String>(row, 1)?, SuppressionKind::from_word)?,
+            kind: self.word(
+                "suppressions",
+                &self.get::<String>(row, 1)?,
+                SuppressionKind::from_word,
+            )?,
             devices: self.get(row, 2)?,
             model: self.get(row, 3)?,
             from: Timestamp::from_nanos(self.get(row, 4)?),
