@@ -9,7 +9,7 @@ use crate::transform::Prepared;
 use crate::window::Windows;
 
 /// Windows given to a model at once: enough for its threads, and a bound on memory.
-pub(super) const BLOCK_WINDOWS: usize = 1024;
+pub(crate) const BLOCK_WINDOWS: usize = 1024;
 
 /// Bytes of a block's answer, beyond which it holds fewer windows.
 const BLOCK_BYTES_MAX: usize = 32 << 20;

@@ -11,6 +11,7 @@ mod scores;
 
 use std::sync::Arc;
 
+pub(crate) use blocks::BLOCK_WINDOWS;
 pub use calibrate::{CalibrateError, CalibrationReport, CalibrationSpec, ModeReport};
 pub use expected::Expected;
 pub use mode::{Calibrated, Mode, ModeError, Top};
@@ -200,4 +201,4 @@ pub enum DetectError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -67,17 +67,17 @@ fn frame(names: &[&str], secs: Vec<i64>, values: Vec<f64>) -> Frame {
 }
 
 /// Rows of two waves with noise, a switch, and a constant; some cells missing, some gaps, one fault.
-struct Plant {
-    n_rows: usize,
-    missing: f64,
-    gaps: f64,
-    fault: bool,
+pub(crate) struct Plant {
+    pub(crate) n_rows: usize,
+    pub(crate) missing: f64,
+    pub(crate) gaps: f64,
+    pub(crate) fault: bool,
 }
 
 const CHANNELS: [&str; 4] = ["wave", "noise", "switch", "constant"];
 
 impl Plant {
-    fn rows(&self, seed: u64) -> Frame {
+    pub(crate) fn rows(&self, seed: u64) -> Frame {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         let (mut secs, mut values, mut now) = (Vec::new(), Vec::new(), 0);
@@ -139,7 +139,7 @@ fn fit_with(threshold: ThresholdRule, train: Frame, held_out: Frame, len: usize,
         .0
 }
 
-fn detector(len: usize, always: bool) -> Detector {
+pub(crate) fn detector(len: usize, always: bool) -> Detector {
     fit(clean(300).rows(1), clean(200).rows(2), len, always)
 }
 

@@ -4,12 +4,14 @@
 //! says about its event is what was known at that row.
 
 mod rule;
+mod state;
 
 use std::collections::VecDeque;
 use std::fmt;
 
 pub use rule::{EventRule, EventRuleError};
 use rule::{Gate, Move};
+pub use state::{TrackedRow, TrackerState};
 
 use crate::frame::SeriesId;
 use crate::time::Timestamp;
@@ -33,6 +35,22 @@ impl EventId {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Self((mixed ^ (mixed >> 31)) >> 16)
+    }
+
+    /// As a number below 2⁴⁸.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The id of that number; `None` where it is none.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        (bits >> 48 == 0).then_some(Self(bits))
+    }
+
+    /// The id written as twelve hexadecimal digits; `None` where it is none.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Self::from_bits(u64::from_str_radix(text, 16).ok().filter(|_| is_hex)?)
     }
 }
 
@@ -108,16 +126,9 @@ pub struct EventTracker {
     gate: Gate,
     series: SeriesId,
     /// The last m rows, for events that start before they are known.
-    recent: VecDeque<Row>,
+    recent: VecDeque<TrackedRow>,
     /// The event that builds up or is open.
     current: Option<Building>,
-}
-
-#[derive(Debug, Clone)]
-struct Row {
-    time: Timestamp,
-    score: f64,
-    shares: Vec<f64>,
 }
 
 impl EventTracker {
@@ -171,6 +182,12 @@ impl EventTracker {
         }
     }
 
+    /// The event that is open, as far as it is known.
+    pub fn open_event(&self) -> Option<Event> {
+        let current = self.current.as_ref().filter(|_| self.gate.is_open())?;
+        Some(current.clone().finish(true))
+    }
+
     /// A gap: no event reaches across. Returns the event it ends.
     pub fn restart(&mut self) -> Option<Event> {
         self.end(false)
@@ -205,7 +222,7 @@ impl EventTracker {
         .unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(shares);
-        self.recent.push_back(Row {
+        self.recent.push_back(TrackedRow {
             time,
             score,
             shares: kept,

@@ -141,12 +141,12 @@ pub enum EventRuleError {
 pub(super) struct Gate {
     pub(super) rule: EventRule,
     /// Which of the last m scores were at or above 1; used while nothing builds up.
-    votes: VecDeque<bool>,
-    phase: Phase,
+    pub(super) votes: VecDeque<bool>,
+    pub(super) phase: Phase,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Phase {
+pub(super) enum Phase {
     Quiet,
     /// Long enough or not (`is_open`); rows since the start, and how many of them at the end were quiet.
     Event {
@@ -183,9 +183,13 @@ impl Gate {
     /// Forgets everything; whether an event was open.
     pub(super) fn reset(&mut self) -> bool {
         self.votes.clear();
-        let was_open = matches!(self.phase, Phase::Event { is_open: true, .. });
+        let was_open = self.is_open();
         self.phase = Phase::Quiet;
         was_open
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Event { is_open: true, .. })
     }
 
     pub(super) fn push(&mut self, score: f64) -> Move {

@@ -77,6 +77,25 @@ impl CausalSmoother {
         }
     }
 
+    /// A smoother that has taken these rows, oldest first; those beyond its memory do not matter.
+    pub fn resume(smoothing: Smoothing, prior: &[f64], rows: &[Option<Vec<f64>>]) -> Self {
+        let mut smoother = Self::new(smoothing, prior);
+        for row in rows {
+            smoother.remember(row.as_deref());
+        }
+        smoother
+    }
+
+    /// The rows that count, oldest first; `None` for those without a score.
+    pub fn rows(&self) -> Vec<Option<Vec<f64>>> {
+        let n = self.prior.len();
+        let slots =
+            (self.n_rows.saturating_sub(self.memory)..self.n_rows).map(|row_idx| row_idx % self.memory);
+        slots
+            .map(|slot| self.is_scored[slot].then(|| self.rows[slot * n..(slot + 1) * n].to_vec()))
+            .collect()
+    }
+
     /// Forgets all rows: a new segment begins.
     pub fn restart(&mut self) {
         self.n_rows = 0;
@@ -87,14 +106,9 @@ impl CausalSmoother {
     /// The mean is computed afresh from the prior, oldest row first, so that it has the same bits wherever the data
     /// begin. Rows without a score are passed over.
     pub fn push(&mut self, row: Option<&[f64]>) -> Option<&[f64]> {
-        let n = self.prior.len();
-        let slot = self.n_rows % self.memory;
-        self.is_scored[slot] = row.is_some();
-        if let Some(row) = row {
-            self.rows[slot * n..(slot + 1) * n].copy_from_slice(row);
-        }
-        self.n_rows += 1;
+        self.remember(row);
         row?;
+        let n = self.prior.len();
         self.mean.copy_from_slice(&self.prior);
         for row_idx in self.n_rows.saturating_sub(self.memory)..self.n_rows {
             let slot = row_idx % self.memory;
@@ -103,6 +117,16 @@ impl CausalSmoother {
             }
         }
         Some(&self.mean)
+    }
+
+    fn remember(&mut self, row: Option<&[f64]>) {
+        let n = self.prior.len();
+        let slot = self.n_rows % self.memory;
+        self.is_scored[slot] = row.is_some();
+        if let Some(row) = row {
+            self.rows[slot * n..(slot + 1) * n].copy_from_slice(row);
+        }
+        self.n_rows += 1;
     }
 }
 

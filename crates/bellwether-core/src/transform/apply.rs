@@ -40,6 +40,31 @@ impl PipelineState {
         }
     }
 
+    /// `before` as it was after rows that left this behind; both lists `[n_channels]`.
+    pub(crate) fn resume(
+        before: Self,
+        last_time: Option<Timestamp>,
+        last_value: Vec<f64>,
+        age: Vec<usize>,
+    ) -> Self {
+        Self {
+            columns: before.columns,
+            last_time,
+            last_value,
+            age,
+        }
+    }
+
+    /// The last value of each channel, scaled, `[n_channels]`.
+    pub(crate) fn last_value(&self) -> &[f64] {
+        &self.last_value
+    }
+
+    /// Rows since each was observed, `[n_channels]`.
+    pub(crate) fn age(&self) -> &[usize] {
+        &self.age
+    }
+
     /// The time of the last row.
     pub fn last_time(&self) -> Option<Timestamp> {
         self.last_time

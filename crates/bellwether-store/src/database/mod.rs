@@ -7,6 +7,8 @@ mod address;
 mod alert_record;
 mod alerts;
 mod audit;
+mod block;
+mod commit;
 mod connection;
 mod decisions;
 mod deliveries;
@@ -16,6 +18,7 @@ mod schema;
 mod suppressions;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use alert_record::{
     Alert, AlertState, AuditEntry, Delivery, DeliveryKind, DeliveryState, Feedback, Suppression,
@@ -29,3 +32,4 @@ pub use deliveries::{Attempt, Revived, Tell};
 pub use error::{Cause, DatabaseError};
 pub use record::*;
 pub use suppressions::CONFIGURED;
+pub use writer::{Bounds, Writer};

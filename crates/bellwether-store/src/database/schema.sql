@@ -31,6 +31,8 @@ CREATE TABLE judged (
     seq BIGINT NOT NULL,
     model TEXT NOT NULL,
     n_rows BIGINT NOT NULL,
+    first_time BIGINT NOT NULL,
+    last_time BIGINT NOT NULL,
     samples BLOB NOT NULL,
     PRIMARY KEY (tenant, seq, model)
 );

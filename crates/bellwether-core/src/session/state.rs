@@ -1,0 +1,114 @@
+//! A session as plain data: taken out while a device is quiet, or before the program ends, and put back exactly.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::detect::Detector;
+use crate::event::{Event, TrackerState};
+use crate::frame::SeriesId;
+use crate::score::CausalSmoother;
+use crate::time::Timestamp;
+use crate::transform::PipelineState;
+
+/// Everything that a session remembers, without its detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionState {
+    /// Time of the last sample.
+    pub last_time: Option<Timestamp>,
+    /// The last value of each channel, scaled, `[n_channels]`.
+    pub last_value: Vec<f64>,
+    /// Rows since each was observed, `[n_channels]`; `usize::MAX`: never in this segment.
+    pub age: Vec<usize>,
+    /// The last prepared rows, oldest first, at most a window: `[n_rows, n_channels]`.
+    pub recent: Vec<f64>,
+    /// Which of their cells were observed.
+    pub observed: Vec<bool>,
+    /// The contributions of the rows that smoothing remembers, oldest first, `[n_channels]` each; `None`: no score.
+    pub contributions: Vec<Option<Vec<f64>>>,
+    /// The events of the series.
+    pub tracker: TrackerState,
+    /// An event that ended and has not been told.
+    pub ended: Option<Event>,
+}
+
+/// The state is none of this detector: damaged, or of another model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the stored state of a session does not fit its model: {problem}")]
+pub struct StateError {
+    /// What does not fit.
+    pub problem: &'static str,
+}
+
+impl Session {
+    /// What the session remembers.
+    pub fn state(&self) -> SessionState {
+        SessionState {
+            last_time: self.state.last_time(),
+            last_value: self.state.last_value().to_vec(),
+            age: self.state.age().to_vec(),
+            recent: self.recent.values.clone(),
+            observed: self.recent.observed.clone(),
+            contributions: self.smoother.rows(),
+            tracker: self.tracker.state(),
+            ended: self.ended.clone(),
+        }
+    }
+}
+
+impl Detector {
+    /// Goes on with a session where its state was taken. Samples are laid out as the pipeline's schema.
+    ///
+    /// # Errors
+    /// [`StateError`] where the state was not taken from a session of this detector.
+    pub fn resume(self: &Arc<Self>, series: SeriesId, state: SessionState) -> Result<Session, StateError> {
+        let fits = |fits: bool, problem| if fits { Ok(()) } else { Err(StateError { problem }) };
+        let (len, n) = (self.window_len(), self.pipeline().n_channels());
+        let calibrated = &self.parts().causal;
+        fits(
+            state.last_value.len() == n && state.age.len() == n,
+            "it has another number of channels",
+        )?;
+        fits(
+            state.recent.len() == state.observed.len()
+                && state.recent.len().is_multiple_of(n)
+                && state.recent.len() <= len * n,
+            "its rows do not fill a window",
+        )?;
+        fits(
+            state
+                .last_value
+                .iter()
+                .chain(&state.recent)
+                .all(|value| value.is_finite()),
+            "a value is not finite",
+        )?;
+        fits(
+            state.contributions.len() <= calibrated.smoothing.memory(),
+            "it remembers more rows than smoothing does",
+        )?;
+        let are_contributions = |row: &Vec<f64>| row.len() == n && row.iter().all(|part| part.is_finite());
+        fits(
+            state.contributions.iter().flatten().all(are_contributions),
+            "its contributions are not those of its channels",
+        )?;
+        let schema = self.pipeline().schema();
+        let mut session = self.session(series.clone(), schema).map_err(|_| StateError {
+            problem: "the pipeline does not accept its own channels",
+        })?;
+        session.state = PipelineState::resume(session.state, state.last_time, state.last_value, state.age);
+        session.recent.replace(&state.recent, &state.observed);
+        session.smoother = CausalSmoother::resume(
+            calibrated.smoothing,
+            &calibrated.calibration.prior,
+            &state.contributions,
+        );
+        session.tracker = state
+            .tracker
+            .resume(self.parts().events, series, n)
+            .ok_or(StateError {
+                problem: "its events contradict the event rule",
+            })?;
+        session.ended = state.ended.filter(|event| event.shares.len() == n);
+        Ok(session)
+    }
+}

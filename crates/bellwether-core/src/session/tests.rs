@@ -1,0 +1,159 @@
+//! A turn of many devices, and a session put away and taken up again, say what one sample after the other says.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::detect::tests::{Plant, detector};
+use crate::frame::Frame;
+
+/// What one device was told, bit for bit.
+fn told(verdict: Option<&Verdict>, shares: &[f64]) -> String {
+    let Some(verdict) = verdict else {
+        return "filling".to_owned();
+    };
+    let bits: Vec<u64> = verdict
+        .score
+        .iter()
+        .chain(shares.iter().filter(|_| verdict.score.is_some()))
+        .map(|value| value.to_bits())
+        .collect();
+    format!(
+        "{bits:?} {:?} {:?} {:?}",
+        verdict.top, verdict.change, verdict.ended
+    )
+}
+
+fn one_by_one(detector: &Arc<Detector>, name: &str, data: &Frame) -> (Vec<String>, Option<Event>) {
+    let mut session = detector.session(SeriesId::new(name), data.schema()).unwrap();
+    let told = (0..data.n_samples())
+        .map(|row| {
+            let verdict = session.push(data.sample(row)).unwrap();
+            told(verdict.as_ref(), session.shares())
+        })
+        .collect();
+    (told, session.finish())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn turns_of_many_devices_and_restored_sessions_agree_with_single_pushes(
+        seed in any::<u64>(), len in 1_usize..12, missing in 0.0..0.5_f64, gaps in 0.0..0.1_f64,
+        chunks in proptest::collection::vec(0_usize..9, 12..40),
+    ) {
+        let detector = Arc::new(detector(len, seed % 2 == 0));
+        let names = ["a", "b", "c"];
+        let data: Vec<Frame> = (0..3)
+            .map(|idx| Plant { n_rows: 90, missing, gaps, fault: true }.rows(seed ^ idx))
+            .collect();
+        let mut sessions: Vec<Session> = names.iter().zip(&data)
+            .map(|(name, data)| detector.session(SeriesId::new(*name), data.schema()).unwrap())
+            .collect();
+        let mut got: [Vec<String>; 3] = Default::default();
+        let mut next = [0; 3];
+        let mut scratch = Scratch::default();
+        for round in 0.. {
+            if next.iter().zip(&data).all(|(next, data)| *next == data.n_samples()) {
+                break;
+            }
+            let samples: Vec<Vec<Sample<'_>>> = (0..3).map(|idx| {
+                let n = (chunks[(3 * round + idx) % chunks.len()] + usize::from(round > 200))
+                    .min(data[idx].n_samples() - next[idx]);
+                next[idx] += n;
+                (next[idx] - n..next[idx]).map(|row| data[idx].sample(row)).collect()
+            }).collect();
+            let mut turns: Vec<Turn<'_>> = sessions.iter_mut().zip(&samples)
+                .map(|(session, samples)| Turn { session, samples })
+                .collect();
+            judge(&mut turns, &mut scratch, &mut |judged| {
+                let verdict = judged.answer.as_ref().unwrap();
+                got[judged.turn_idx].push(told(verdict.as_ref(), judged.session.shares()));
+            });
+            // One of them is put away and taken up again.
+            let idx = round % 3;
+            let state = sessions[idx].state();
+            sessions[idx] = detector.resume(SeriesId::new(names[idx]), state.clone()).unwrap();
+            prop_assert_eq!(format!("{:?}", sessions[idx].state()), format!("{state:?}"));
+        }
+        for ((name, data), (session, got)) in names.iter().zip(&data).zip(sessions.into_iter().zip(got)) {
+            prop_assert_eq!((got, session.finish()), one_by_one(&detector, name, data));
+        }
+    }
+}
+
+#[test]
+fn what_is_expected_of_a_sample_does_not_depend_on_its_turn() {
+    let detector = Arc::new(detector(5, true));
+    let data = Plant {
+        n_rows: 30,
+        missing: 0.1,
+        gaps: 0.0,
+        fault: true,
+    }
+    .rows(3);
+    let samples: Vec<_> = (0..30).map(|row| data.sample(row)).collect();
+    let mut session = detector.session(SeriesId::new("a"), data.schema()).unwrap();
+    let mut turn = [Turn {
+        session: &mut session,
+        samples: &samples,
+    }];
+    let mut got = Vec::new();
+    judge(&mut turn, &mut Scratch::default(), &mut |judged| {
+        got.push(judged.expected().unwrap())
+    });
+    assert!(got[..4].iter().all(Option::is_none));
+    let want = detector
+        .expected(&data, 4..30, crate::detect::Mode::Causal)
+        .unwrap();
+    for (row, got) in got[4..].iter().enumerate() {
+        let want = &want.expected[row * 4..(row + 1) * 4];
+        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(got.as_ref().unwrap()), bits(want), "row {row}");
+    }
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused() {
+    let detector = Arc::new(detector(4, true));
+    let data = Plant {
+        n_rows: 20,
+        missing: 0.0,
+        gaps: 0.0,
+        fault: true,
+    }
+    .rows(1);
+    let mut session = detector.session(SeriesId::new("a"), data.schema()).unwrap();
+    for row in 0..20 {
+        session.push(data.sample(row)).unwrap();
+    }
+    let check = |spoil: &dyn Fn(&mut SessionState), expect: &str| {
+        let mut state = session.state();
+        spoil(&mut state);
+        let error = detector
+            .resume(SeriesId::new("a"), state)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    check(&|state| state.age.truncate(1), "number of channels");
+    check(&|state| state.recent.truncate(3), "do not fill a window");
+    check(&|state| state.recent.extend([0.0; 4]), "do not fill a window");
+    check(&|state| state.last_value[0] = f64::NAN, "not finite");
+    check(
+        &|state| state.contributions.extend(vec![None; 100_000]),
+        "remembers more rows",
+    );
+    check(&|state| state.contributions.fill(Some(vec![])), "contributions");
+    check(
+        &|state| {
+            let row = crate::event::TrackedRow {
+                time: Timestamp::from_secs(0),
+                score: 1.0,
+                shares: vec![],
+            };
+            state.tracker = crate::event::TrackerState::Quiet(vec![row]);
+        },
+        "contradict the event rule",
+    );
+}

@@ -1,0 +1,284 @@
+//! The statements of a group commit.
+
+use bellwether_core::time::Timestamp;
+use sqlx::query_builder::Separated;
+use sqlx::{Any, QueryBuilder};
+
+use super::block;
+use super::connection::Transaction;
+use super::error::DatabaseError;
+use super::record::{
+    AlertEnd, AlertKind, Answer, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
+    QUARANTINED_BYTES_MAX, Quarantined,
+};
+use super::writer::{Bounds, last_of_each};
+
+/// Rows of one statement. With at most 13 columns this stays below the 32 766 values that SQLite takes in one and
+/// the 65 535 of PostgreSQL.
+const ROWS_MAX: usize = 500;
+
+/// The row being put together.
+type Row<'r> = Separated<'r, Any, &'static str>;
+
+/// Writes everything of `commit`, as number `seq`.
+pub(super) async fn write(
+    transaction: &mut Transaction,
+    tenant: &str,
+    seq: i64,
+    commit: &Commit,
+    bounds: &Bounds,
+) -> Result<(), DatabaseError> {
+    journal(transaction, tenant, seq, commit).await?;
+    for block in commit.judged.iter().filter(|block| !block.time.is_empty()) {
+        judged(transaction, tenant, seq, block).await?;
+    }
+    checkpoints(transaction, tenant, seq, &commit.checkpoints).await?;
+    offsets(transaction, tenant, &commit.offsets).await?;
+    events(transaction, tenant, &commit.events).await?;
+    alerts(transaction, tenant, &commit.alerts, commit.now).await?;
+    for end in &commit.ended {
+        alert_end(transaction, tenant, end).await?;
+    }
+    quarantine(transaction, tenant, seq, commit, bounds.quarantined_max).await?;
+    answers(transaction, tenant, &commit.answers, commit.now).await
+}
+
+async fn journal(
+    transaction: &mut Transaction,
+    tenant: &str,
+    seq: i64,
+    commit: &Commit,
+) -> Result<(), DatabaseError> {
+    if !commit.arrivals.is_empty() {
+        let insert = sqlx::query("INSERT INTO journal (tenant, seq, arrivals) VALUES ($1, $2, $3)")
+            .bind(tenant)
+            .bind(seq)
+            .bind(commit.arrivals.as_slice());
+        transaction.run(insert).await?;
+    }
+    if let Some(from) = commit.journal_from {
+        let covered = sqlx::query("DELETE FROM journal WHERE tenant = $1 AND seq < $2")
+            .bind(tenant)
+            .bind(from);
+        transaction.run(covered).await?;
+    }
+    Ok(())
+}
+
+async fn judged(
+    transaction: &mut Transaction,
+    tenant: &str,
+    seq: i64,
+    block: &JudgedBlock,
+) -> Result<(), DatabaseError> {
+    let times = || block.time.iter().map(|time| time.as_nanos());
+    let insert = "INSERT INTO judged (tenant, seq, model, n_rows, first_time, last_time, samples) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let insert = sqlx::query(insert)
+        .bind(tenant)
+        .bind(seq)
+        .bind(text(&block.model))
+        .bind(block.time.len() as i64)
+        .bind(times().min())
+        .bind(times().max())
+        .bind(block::encode(block));
+    transaction.run(insert).await.map(drop)
+}
+
+async fn checkpoints(
+    transaction: &mut Transaction,
+    tenant: &str,
+    seq: i64,
+    checkpoints: &[Checkpoint],
+) -> Result<(), DatabaseError> {
+    let rows = last_of_each(checkpoints, |checkpoint| &checkpoint.series);
+    let insert = "INSERT INTO checkpoints (tenant, series, seq, state) ";
+    let clash = " ON CONFLICT (tenant, series) DO UPDATE SET seq = excluded.seq, state = excluded.state";
+    insert_all(transaction, insert, clash, &rows, |row, checkpoint| {
+        row.push_bind(tenant.to_owned())
+            .push_bind(text(&checkpoint.series))
+            .push_bind(seq)
+            .push_bind(checkpoint.state.clone());
+    })
+    .await
+}
+
+async fn offsets(
+    transaction: &mut Transaction,
+    tenant: &str,
+    offsets: &[(String, String)],
+) -> Result<(), DatabaseError> {
+    let rows = last_of_each(offsets, |(source, _)| source);
+    let insert = "INSERT INTO offsets (tenant, source, position) ";
+    let clash = " ON CONFLICT (tenant, source) DO UPDATE SET position = excluded.position";
+    insert_all(transaction, insert, clash, &rows, |row, (source, position)| {
+        row.push_bind(tenant.to_owned())
+            .push_bind(text(source))
+            .push_bind(text(position));
+    })
+    .await
+}
+
+async fn events(
+    transaction: &mut Transaction,
+    tenant: &str,
+    events: &[EventRecord],
+) -> Result<(), DatabaseError> {
+    let rows = last_of_each(events, |record| (record.event.id, &record.model));
+    let insert = "INSERT INTO events (tenant, id, model, series, start_time, end_time, peak_time, peak_score, \
+                  n_samples, is_open, channels) ";
+    let clash = " ON CONFLICT (tenant, id, model) DO UPDATE SET end_time = excluded.end_time, \
+                 peak_time = excluded.peak_time, peak_score = excluded.peak_score, \
+                 n_samples = excluded.n_samples, is_open = excluded.is_open, channels = excluded.channels";
+    insert_all(transaction, insert, clash, &rows, |row, record| {
+        let event = &record.event;
+        row.push_bind(tenant.to_owned())
+            .push_bind(event.id.to_string())
+            .push_bind(text(&record.model))
+            .push_bind(text(&record.series))
+            .push_bind(event.start.as_nanos())
+            .push_bind(event.end.as_nanos())
+            .push_bind(event.peak_time.as_nanos())
+            .push_bind(number(event.peak_score))
+            .push_bind(event.n_samples as i64)
+            .push_bind(i64::from(event.is_open))
+            .push_bind(json(&record.channels));
+    })
+    .await
+}
+
+async fn alerts(
+    transaction: &mut Transaction,
+    tenant: &str,
+    alerts: &[NewAlert],
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let rows = last_of_each(alerts, |alert| &alert.id);
+    let insert = "INSERT INTO alerts (tenant, id, kind, event, series, model, state, start_time, peak_score, \
+                  channels, created_at, n_notified) ";
+    let clash = " ON CONFLICT (tenant, id) DO NOTHING";
+    insert_all(transaction, insert, clash, &rows, |row, alert| {
+        let kind = match alert.kind {
+            AlertKind::Event => "event",
+            AlertKind::Silence => "silence",
+        };
+        row.push_bind(tenant.to_owned())
+            .push_bind(text(&alert.id))
+            .push_bind(kind)
+            .push_bind(alert.event.map(|id| id.to_string()))
+            .push_bind(text(&alert.series))
+            .push_bind(text(&alert.model))
+            .push_bind("pending")
+            .push_bind(alert.start.as_nanos())
+            .push_bind(number(alert.peak_score))
+            .push_bind(json(&alert.channels))
+            .push_bind(now.as_nanos())
+            .push_bind(0_i64);
+    })
+    .await
+}
+
+async fn alert_end(transaction: &mut Transaction, tenant: &str, end: &AlertEnd) -> Result<(), DatabaseError> {
+    let channels = (!end.channels.is_empty()).then(|| json(&end.channels));
+    let update = "UPDATE alerts SET end_time = $1, peak_score = $2, channels = COALESCE($3, channels) \
+                  WHERE tenant = $4 AND id = $5";
+    let update = sqlx::query(update)
+        .bind(end.end.as_nanos())
+        .bind(number(end.peak_score))
+        .bind(channels)
+        .bind(tenant)
+        .bind(text(&end.id));
+    transaction.run(update).await.map(drop)
+}
+
+async fn quarantine(
+    transaction: &mut Transaction,
+    tenant: &str,
+    seq: i64,
+    commit: &Commit,
+    rows_max: usize,
+) -> Result<(), DatabaseError> {
+    let n_over = commit.quarantine.len().saturating_sub(rows_max);
+    let rows: Vec<(i64, &Quarantined)> = (0..).zip(&commit.quarantine[n_over..]).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let insert = "INSERT INTO quarantine (tenant, seq, n, source, reason, detail, payload, taken_at) ";
+    insert_all(transaction, insert, "", &rows, |row, (n, quarantined)| {
+        let n_bytes = quarantined.payload.len().min(QUARANTINED_BYTES_MAX);
+        row.push_bind(tenant.to_owned())
+            .push_bind(seq)
+            .push_bind(*n)
+            .push_bind(text(&quarantined.source))
+            .push_bind(quarantined.reason)
+            .push_bind(text(&quarantined.detail))
+            .push_bind(quarantined.payload[..n_bytes].to_vec())
+            .push_bind(commit.now.as_nanos());
+    })
+    .await?;
+    // The newest of those that are too many.
+    let beyond =
+        "SELECT seq, n FROM quarantine WHERE tenant = $1 ORDER BY seq DESC, n DESC LIMIT 1 OFFSET $2";
+    let beyond = sqlx::query(beyond).bind(tenant).bind(rows_max as i64);
+    if let Some(row) = transaction.all(beyond).await?.first() {
+        let (seq, n): (i64, i64) = (transaction.get(row, 0)?, transaction.get(row, 1)?);
+        let delete = "DELETE FROM quarantine WHERE tenant = $1 AND (seq < $2 OR (seq = $2 AND n <= $3))";
+        transaction
+            .run(sqlx::query(delete).bind(tenant).bind(seq).bind(n))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn answers(
+    transaction: &mut Transaction,
+    tenant: &str,
+    answers: &[Answer],
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let rows = last_of_each(answers, |answer| &answer.key);
+    let insert = "INSERT INTO idempotency_keys (tenant, id, body_hash, answer, made_at) ";
+    let clash = " ON CONFLICT (tenant, id) DO NOTHING";
+    insert_all(transaction, insert, clash, &rows, |row, answer| {
+        row.push_bind(tenant.to_owned())
+            .push_bind(text(&answer.key))
+            .push_bind(text(&answer.body_hash))
+            .push_bind(text(&answer.answer))
+            .push_bind(now.as_nanos());
+    })
+    .await
+}
+
+/// Inserts rows, many with one statement.
+async fn insert_all<T>(
+    transaction: &mut Transaction,
+    insert: &'static str,
+    clash: &'static str,
+    rows: &[T],
+    bind: impl Fn(&mut Row<'_>, &T),
+) -> Result<(), DatabaseError> {
+    for rows in rows.chunks(ROWS_MAX) {
+        let mut statement = QueryBuilder::new(insert);
+        statement.push_values(rows, |mut row, value| bind(&mut row, value));
+        statement.push(clash);
+        // Its text differs with the number of rows: not worth keeping prepared.
+        transaction.run(statement.build().persistent(false)).await?;
+    }
+    Ok(())
+}
+
+/// Text as both databases take it: PostgreSQL refuses the character NUL, and a commit that is refused for what
+/// somebody sent would be tried for ever.
+fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// A number as both databases take it: SQLite keeps NaN as NULL, which these columns refuse.
+fn number(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value }
+}
+
+fn json(channels: &[super::record::ChannelNote]) -> String {
+    // JSON writes the character NUL as an escape, so nothing is to be replaced.
+    serde_json::to_string(channels).expect("numbers and text")
+}
