@@ -11,6 +11,8 @@ mod notifier;
 mod pause;
 pub mod rules;
 pub mod suppressions;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use bellwether_core::time::Timestamp;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::lane::Lane;
 use super::lifecycle::{self, STEPS_MAX};
-use super::pause::Pause;
+use super::pause::{Pause, chain};
 use super::rules::{AlertRules, DeliveryRules};
 use super::suppressions::{InForce, Patterns};
 use crate::channel::Channel;
@@ -99,7 +99,7 @@ impl Notifier {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(error = crate::alert::pause::chain(&error), "alerts stand still");
+                    tracing::warn!(error = chain(&error), "alerts stand still");
                     pause.wait(&mut stop).await;
                     continue;
                 }
@@ -226,6 +226,3 @@ fn machine_time() -> Timestamp {
         .unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
-
-#[cfg(test)]
-mod tests;
