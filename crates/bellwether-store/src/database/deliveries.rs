@@ -89,8 +89,8 @@ pub(super) async fn write(
 
 const FIRING: &str = "INSERT INTO deliveries \
     (tenant, alert, channel, n, kind, state, n_attempts, due_at, created_at) \
-    SELECT $1, $2, $3, 1, $4, 'waiting', 0, $5, $5 FROM deliveries d \
-    WHERE d.tenant = $1 AND d.alert = $2 AND d.channel = $3 HAVING count(*) = 0 \
+    SELECT $1, $2, $3, 1, $4, 'waiting', 0, $5, $5 WHERE NOT EXISTS (SELECT 1 FROM deliveries d \
+    WHERE d.tenant = $1 AND d.alert = $2 AND d.channel = $3) \
     ON CONFLICT DO NOTHING";
 
 const REPEAT: &str = "INSERT INTO deliveries \

@@ -29,8 +29,15 @@ impl Pause {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line; a cause that its parent says already is not said twice.
 pub(super) fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| {
+        let said = cause.to_string();
+        if text.contains(&said) {
+            text
+        } else {
+            format!("{text}: {said}")
+        }
+    })
 }
