@@ -12,8 +12,23 @@
 pub mod alert;
 pub mod arrival;
 pub mod channel;
+pub mod clock;
 pub mod live;
 pub mod mqtt;
 pub mod patterns;
 pub mod secret;
 pub mod source;
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,5 +1,8 @@
-//! What the tests of every crate share: tolerances and the real data sets.
+//! What the tests of every crate share: tolerances, the real data sets, real peers to talk to.
 #![forbid(unsafe_code)]
+
+pub mod mosquitto;
+pub mod postgres;
 
 use std::path::PathBuf;
 

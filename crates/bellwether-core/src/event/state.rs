@@ -57,6 +57,25 @@ impl EventTracker {
 }
 
 impl TrackerState {
+    /// The event that is open, as far as it is known.
+    pub fn open_event(&self) -> Option<Event> {
+        match self {
+            Self::Event {
+                event,
+                is_open: true,
+                n_rows,
+                ..
+            } => Some(
+                Building {
+                    event: event.clone(),
+                    n_rows: *n_rows,
+                }
+                .finish(true),
+            ),
+            _ => None,
+        }
+    }
+
     /// A tracker that goes on from here; `None` where this is no state of a tracker with that rule.
     pub(crate) fn resume(self, rule: EventRule, series: SeriesId, n_channels: usize) -> Option<EventTracker> {
         let mut tracker = EventTracker::new(rule, series);

@@ -1,24 +1,20 @@
 //! The statements of a group commit.
 
 use bellwether_core::time::Timestamp;
-use sqlx::query_builder::Separated;
-use sqlx::{Any, QueryBuilder};
 
 use super::block;
 use super::connection::Transaction;
 use super::error::DatabaseError;
 use super::record::{
-    AlertEnd, AlertKind, Answer, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
+    AlertEnd, AlertKind, Answer, ChannelNote, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
     QUARANTINED_BYTES_MAX, Quarantined,
 };
+use super::statement::{List, Statement};
 use super::writer::{Bounds, last_of_each};
 
 /// Rows of one statement. With at most 13 columns this stays below the 32 766 values that SQLite takes in one and
 /// the 65 535 of PostgreSQL.
 const ROWS_MAX: usize = 500;
-
-/// The row being put together.
-type Row<'r> = Separated<'r, Any, &'static str>;
 
 /// Writes everything of `commit`, as number `seq`.
 pub(super) async fn write(
@@ -95,10 +91,10 @@ async fn checkpoints(
     let insert = "INSERT INTO checkpoints (tenant, series, seq, state) ";
     let clash = " ON CONFLICT (tenant, series) DO UPDATE SET seq = excluded.seq, state = excluded.state";
     insert_all(transaction, insert, clash, &rows, |row, checkpoint| {
-        row.push_bind(tenant.to_owned())
-            .push_bind(text(&checkpoint.series))
-            .push_bind(seq)
-            .push_bind(checkpoint.state.clone());
+        row.bind(tenant.to_owned())
+            .bind(text(&checkpoint.series))
+            .bind(seq)
+            .bind(checkpoint.state.clone());
     })
     .await
 }
@@ -112,9 +108,9 @@ async fn offsets(
     let insert = "INSERT INTO offsets (tenant, source, position) ";
     let clash = " ON CONFLICT (tenant, source) DO UPDATE SET position = excluded.position";
     insert_all(transaction, insert, clash, &rows, |row, (source, position)| {
-        row.push_bind(tenant.to_owned())
-            .push_bind(text(source))
-            .push_bind(text(position));
+        row.bind(tenant.to_owned())
+            .bind(text(source))
+            .bind(text(position));
     })
     .await
 }
@@ -132,17 +128,17 @@ async fn events(
                  n_samples = excluded.n_samples, is_open = excluded.is_open, channels = excluded.channels";
     insert_all(transaction, insert, clash, &rows, |row, record| {
         let event = &record.event;
-        row.push_bind(tenant.to_owned())
-            .push_bind(event.id.to_string())
-            .push_bind(text(&record.model))
-            .push_bind(text(&record.series))
-            .push_bind(event.start.as_nanos())
-            .push_bind(event.end.as_nanos())
-            .push_bind(event.peak_time.as_nanos())
-            .push_bind(number(event.peak_score))
-            .push_bind(event.n_samples as i64)
-            .push_bind(i64::from(event.is_open))
-            .push_bind(json(&record.channels));
+        row.bind(tenant.to_owned())
+            .bind(event.id.to_string())
+            .bind(text(&record.model))
+            .bind(text(&record.series))
+            .bind(event.start.as_nanos())
+            .bind(event.end.as_nanos())
+            .bind(event.peak_time.as_nanos())
+            .bind(number(event.peak_score))
+            .bind(event.n_samples as i64)
+            .bind(i64::from(event.is_open))
+            .bind(json(&record.channels));
     })
     .await
 }
@@ -162,18 +158,18 @@ async fn alerts(
             AlertKind::Event => "event",
             AlertKind::Silence => "silence",
         };
-        row.push_bind(tenant.to_owned())
-            .push_bind(text(&alert.id))
-            .push_bind(kind)
-            .push_bind(alert.event.map(|id| id.to_string()))
-            .push_bind(text(&alert.series))
-            .push_bind(text(&alert.model))
-            .push_bind("pending")
-            .push_bind(alert.start.as_nanos())
-            .push_bind(number(alert.peak_score))
-            .push_bind(json(&alert.channels))
-            .push_bind(now.as_nanos())
-            .push_bind(0_i64);
+        row.bind(tenant.to_owned())
+            .bind(text(&alert.id))
+            .bind(kind)
+            .bind(alert.event.map(|id| id.to_string()))
+            .bind(text(&alert.series))
+            .bind(text(&alert.model))
+            .bind("pending")
+            .bind(alert.start.as_nanos())
+            .bind(number(alert.peak_score))
+            .bind(json(&alert.channels))
+            .bind(now.as_nanos())
+            .bind(0_i64);
     })
     .await
 }
@@ -206,14 +202,14 @@ async fn quarantine(
     let insert = "INSERT INTO quarantine (tenant, seq, n, source, reason, detail, payload, taken_at) ";
     insert_all(transaction, insert, "", &rows, |row, (n, quarantined)| {
         let n_bytes = quarantined.payload.len().min(QUARANTINED_BYTES_MAX);
-        row.push_bind(tenant.to_owned())
-            .push_bind(seq)
-            .push_bind(*n)
-            .push_bind(text(&quarantined.source))
-            .push_bind(quarantined.reason)
-            .push_bind(text(&quarantined.detail))
-            .push_bind(quarantined.payload[..n_bytes].to_vec())
-            .push_bind(commit.now.as_nanos());
+        row.bind(tenant.to_owned())
+            .bind(seq)
+            .bind(*n)
+            .bind(text(&quarantined.source))
+            .bind(quarantined.reason)
+            .bind(text(&quarantined.detail))
+            .bind(quarantined.payload[..n_bytes].to_vec())
+            .bind(commit.now.as_nanos());
     })
     .await?;
     // The newest of those that are too many.
@@ -240,11 +236,11 @@ async fn answers(
     let insert = "INSERT INTO idempotency_keys (tenant, id, body_hash, answer, made_at) ";
     let clash = " ON CONFLICT (tenant, id) DO NOTHING";
     insert_all(transaction, insert, clash, &rows, |row, answer| {
-        row.push_bind(tenant.to_owned())
-            .push_bind(text(&answer.key))
-            .push_bind(text(&answer.body_hash))
-            .push_bind(text(&answer.answer))
-            .push_bind(now.as_nanos());
+        row.bind(tenant.to_owned())
+            .bind(text(&answer.key))
+            .bind(text(&answer.body_hash))
+            .bind(text(&answer.answer))
+            .bind(now.as_nanos());
     })
     .await
 }
@@ -255,14 +251,12 @@ async fn insert_all<T>(
     insert: &'static str,
     clash: &'static str,
     rows: &[T],
-    bind: impl Fn(&mut Row<'_>, &T),
+    bind: impl Fn(&mut List<'_>, &T),
 ) -> Result<(), DatabaseError> {
     for rows in rows.chunks(ROWS_MAX) {
-        let mut statement = QueryBuilder::new(insert);
-        statement.push_values(rows, |mut row, value| bind(&mut row, value));
-        statement.push(clash);
-        // Its text differs with the number of rows: not worth keeping prepared.
-        transaction.run(statement.build().persistent(false)).await?;
+        let mut statement = Statement::new(insert);
+        statement.rows(rows, &bind).push(clash);
+        transaction.run(statement.query()).await?;
     }
     Ok(())
 }
@@ -278,7 +272,12 @@ fn number(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value }
 }
 
-fn json(channels: &[super::record::ChannelNote]) -> String {
-    // JSON writes the character NUL as an escape, so nothing is to be replaced.
-    serde_json::to_string(channels).expect("numbers and text")
+/// JSON has no NaN and no infinity: a measured value of that kind is a missing one.
+fn json(channels: &[ChannelNote]) -> String {
+    let plain = channels.iter().cloned().map(|note| ChannelNote {
+        share: if note.share.is_finite() { note.share } else { 0.0 },
+        ..note
+    });
+    // The character NUL is written as an escape, so nothing is to be replaced.
+    serde_json::to_string(&plain.collect::<Vec<_>>()).expect("numbers and text")
 }

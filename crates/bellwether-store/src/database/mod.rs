@@ -13,8 +13,10 @@ mod connection;
 mod decisions;
 mod deliveries;
 mod error;
+mod read;
 pub mod record;
 mod schema;
+mod statement;
 mod suppressions;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ use connection::Transaction;
 pub use decisions::{Decided, Decision, NewSuppression};
 pub use deliveries::{Attempt, Revived, Tell};
 pub use error::{Cause, DatabaseError};
+pub use read::{Counts, EventCursor, EventFilter, GivenAnswer, StoredEvent, StoredQuarantined, StoredState};
 pub use record::*;
 pub use suppressions::CONFIGURED;
 pub use writer::{Bounds, Writer};

@@ -20,7 +20,7 @@ mod error;
 mod labels;
 mod long;
 mod note;
-mod number;
+pub mod number;
 mod rows;
 mod series;
 mod sniff;

@@ -8,7 +8,7 @@ const EXACT_POWERS: [f64; 23] = [
 
 /// What a cell of a channel says.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cell {
+pub enum Cell {
     /// A finite number.
     Value(f64),
     /// Nothing was measured.
@@ -23,13 +23,13 @@ pub(super) enum Cell {
 
 /// Reads cells; knows the caller's own markers of missing values.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Numbers {
+pub struct Numbers {
     markers: Vec<Box<[u8]>>,
 }
 
 impl Numbers {
     /// `markers` stand for a missing value beside the usual ones, even where they look like numbers (`-999`).
-    pub(super) fn new(markers: &[String]) -> Self {
+    pub fn new(markers: &[String]) -> Self {
         Self {
             markers: markers
                 .iter()
@@ -39,7 +39,8 @@ impl Numbers {
     }
 
     /// What `cell` says.
-    pub(super) fn read(&self, cell: &[u8]) -> Cell {
+    #[inline]
+    pub fn read(&self, cell: &[u8]) -> Cell {
         if self.markers.is_empty() {
             if let Some(value) = plain_decimal(cell) {
                 return Cell::Value(value);

@@ -18,6 +18,9 @@ pub struct Settings {
     pub sessions_max: usize,
     /// Samples that a restart replays at most: how far checkpoints may lag behind.
     pub replay_len_max: usize,
+    /// Samples from further ahead of the clock of this machine are quarantined: one wrong clock would make all that
+    /// follows late.
+    pub ahead_max: Duration,
     /// Entries kept in quarantine.
     pub quarantine_len_max: usize,
     /// How long answers to idempotency keys are remembered.
@@ -48,6 +51,7 @@ impl Default for Settings {
             n_threads: 1,
             sessions_max: 20_000,
             replay_len_max: 65_536,
+            ahead_max: Duration::from_secs(24 * 3600),
             quarantine_len_max: 10_000,
             keys_kept: Duration::from_secs(24 * 3600),
             history: None,

@@ -1,3 +1,6 @@
 //! The same promises on SQLite and on PostgreSQL.
 
+mod disk;
 mod opening;
+mod promises;
+mod server;

@@ -1,0 +1,358 @@
+//! Reading back what was committed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bellwether_core::event::EventId;
+use bellwether_core::time::Timestamp;
+use sqlx::any::AnyRow;
+
+use super::block;
+use super::connection::Database;
+use super::error::DatabaseError;
+use super::record::{ChannelNote, JudgedBlock};
+use super::statement::Statement;
+
+/// Names asked for in one statement.
+const NAMES_MAX: usize = 1000;
+
+/// The state of a device as it was after a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredState {
+    /// The commit.
+    pub seq: i64,
+    /// As it was given to [`Checkpoint`](super::Checkpoint).
+    pub state: Vec<u8>,
+}
+
+/// An answer that was given before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenAnswer {
+    /// Of the request that it was given to.
+    pub body_hash: String,
+    /// What was answered.
+    pub answer: String,
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// The event.
+    pub id: EventId,
+    /// The model version that found it.
+    pub model: String,
+    /// The device.
+    pub series: Arc<str>,
+    /// As of [`Event`](bellwether_core::event::Event).
+    pub start: Timestamp,
+    /// The last sample that belongs to it, so far.
+    pub end: Timestamp,
+    /// When the score was highest.
+    pub peak_time: Timestamp,
+    /// The highest score.
+    pub peak_score: f64,
+    /// Samples from start to end.
+    pub n_samples: u64,
+    /// It goes on.
+    pub is_open: bool,
+    /// What its channels say, largest share first.
+    pub channels: Vec<ChannelNote>,
+}
+
+/// Which events are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Of this device alone.
+    pub series: Option<Arc<str>>,
+    /// That end at this time or later.
+    pub from: Option<Timestamp>,
+    /// That start before this time.
+    pub to: Option<Timestamp>,
+    /// That go on.
+    pub is_open: bool,
+    /// That come after this one, where the answers before ended.
+    pub after: Option<EventCursor>,
+}
+
+/// A place in the order of events: start, id, model version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCursor {
+    /// Start of the event.
+    pub start: Timestamp,
+    /// The event.
+    pub id: EventId,
+    /// The model version that found it.
+    pub model: String,
+}
+
+/// Something in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredQuarantined {
+    /// The commit.
+    pub seq: i64,
+    /// Its place within the commit.
+    pub n: i64,
+    /// The source.
+    pub source: String,
+    /// Which kind of trouble.
+    pub reason: String,
+    /// What exactly.
+    pub detail: String,
+    /// The first bytes of it.
+    pub payload: Vec<u8>,
+    /// By the clock of the machine that took it.
+    pub taken_at: Timestamp,
+}
+
+/// How many rows there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Blocks of arrivals.
+    pub journal_blocks: i64,
+    /// Devices with a state.
+    pub checkpoints: i64,
+    /// Blocks of judged samples that have not rolled into files yet.
+    pub judged_blocks: i64,
+    /// Events.
+    pub events: i64,
+    /// Things in quarantine.
+    pub quarantined: i64,
+}
+
+impl StoredEvent {
+    /// Its place in the order of events.
+    pub fn cursor(&self) -> EventCursor {
+        EventCursor {
+            start: self.start,
+            id: self.id,
+            model: self.model.clone(),
+        }
+    }
+}
+
+impl Database {
+    /// States of those of these devices that have one.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn checkpoints(
+        &self,
+        series: &[Arc<str>],
+    ) -> Result<HashMap<Arc<str>, StoredState>, DatabaseError> {
+        let mut found = HashMap::with_capacity(series.len());
+        for names in series.chunks(NAMES_MAX) {
+            let mut query = Statement::new("SELECT series, seq, state FROM checkpoints WHERE tenant = ");
+            query.bind(self.tenant()).push(" AND series IN ");
+            query.list(names.iter().map(|name| name.to_string()));
+            for row in self.all("read states of devices", query.query()).await? {
+                let (seq, state) = (self.get(&row, 1)?, self.get(&row, 2)?);
+                found.insert(self.get::<String>(&row, 0)?.into(), StoredState { seq, state });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Devices that have a state, with the commit it is of, at most `limit` after the device `after` in the order of
+    /// their names.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn checkpointed(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<str>, i64)>, DatabaseError> {
+        let query =
+            "SELECT series, seq FROM checkpoints WHERE tenant = $1 AND series > $2 ORDER BY series LIMIT $3";
+        let query = sqlx::query(query)
+            .bind(self.tenant())
+            .bind(after.unwrap_or_default())
+            .bind(limit as i64);
+        let rows = self.all("list the devices", query).await?;
+        let pair = |row| Ok((self.get::<String>(row, 0)?.into(), self.get(row, 1)?));
+        rows.iter().map(pair).collect()
+    }
+
+    /// Blocks of arrivals with a number above `after`, at most `limit`, in the order of their commits.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn journal(&self, after: i64, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, DatabaseError> {
+        let query = "SELECT seq, arrivals FROM journal WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+        let query = sqlx::query(query)
+            .bind(self.tenant())
+            .bind(after)
+            .bind(limit as i64);
+        let rows = self.all("read the journal", query).await?;
+        rows.iter()
+            .map(|row| Ok((self.get(row, 0)?, self.get(row, 1)?)))
+            .collect()
+    }
+
+    /// Where each source goes on.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn offsets(&self) -> Result<HashMap<String, String>, DatabaseError> {
+        let query = sqlx::query("SELECT source, position FROM offsets WHERE tenant = $1").bind(self.tenant());
+        let rows = self.all("read positions of sources", query).await?;
+        rows.iter()
+            .map(|row| Ok((self.get(row, 0)?, self.get(row, 1)?)))
+            .collect()
+    }
+
+    /// The answer that a request with this idempotency key was given before.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn answer(&self, key: &str) -> Result<Option<GivenAnswer>, DatabaseError> {
+        let query = "SELECT body_hash, answer FROM idempotency_keys WHERE tenant = $1 AND id = $2";
+        let query = sqlx::query(query)
+            .bind(self.tenant())
+            .bind(key.replace('\0', "\u{fffd}"));
+        let rows = self.all("read an answer", query).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(GivenAnswer {
+            body_hash: self.get(row, 0)?,
+            answer: self.get(row, 1)?,
+        }))
+    }
+
+    /// At most `limit` events, in the order of their start.
+    ///
+    /// # Errors
+    /// Where the database fails, or an event is not as we wrote it.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, DatabaseError> {
+        let mut query = Statement::new(
+            "SELECT id, model, series, start_time, end_time, peak_time, peak_score, n_samples, is_open, channels \
+             FROM events WHERE tenant = ",
+        );
+        query.bind(self.tenant().to_owned());
+        if let Some(series) = &filter.series {
+            query.push(" AND series = ").bind(series.to_string());
+        }
+        if let Some(from) = filter.from {
+            query.push(" AND end_time >= ").bind(from.as_nanos());
+        }
+        if let Some(to) = filter.to {
+            query.push(" AND start_time < ").bind(to.as_nanos());
+        }
+        if filter.is_open {
+            query.push(" AND is_open = 1");
+        }
+        if let Some(after) = &filter.after {
+            query
+                .push(" AND (start_time, id, model) > (")
+                .bind(after.start.as_nanos());
+            query.push(", ").bind(after.id.to_string());
+            query.push(", ").bind(after.model.clone()).push(")");
+        }
+        query
+            .push(" ORDER BY start_time, id, model LIMIT ")
+            .bind(limit as i64);
+        let rows = self.all("read events", query.query()).await?;
+        rows.iter().map(|row| self.event(row)).collect()
+    }
+
+    fn event(&self, row: &AnyRow) -> Result<StoredEvent, DatabaseError> {
+        let damaged = |problem: String| self.damaged("events", problem);
+        let time = |column| self.get(row, column).map(Timestamp::from_nanos);
+        let id: String = self.get(row, 0)?;
+        let channels: String = self.get(row, 9)?;
+        Ok(StoredEvent {
+            id: EventId::from_hex(&id).ok_or_else(|| damaged(format!("{id:?} is no id of an event")))?,
+            model: self.get(row, 1)?,
+            series: self.get::<String>(row, 2)?.into(),
+            start: time(3)?,
+            end: time(4)?,
+            peak_time: time(5)?,
+            peak_score: self.get(row, 6)?,
+            n_samples: self.get::<i64>(row, 7)?.max(0).unsigned_abs(),
+            is_open: self.get::<i64>(row, 8)? != 0,
+            channels: serde_json::from_str(&channels)
+                .map_err(|error| damaged(format!("event {id}: {error}")))?,
+        })
+    }
+
+    /// Blocks of judged samples that have not rolled into files yet and may hold samples in `[from, to)`, in the
+    /// order of their commits.
+    ///
+    /// # Errors
+    /// Where the database fails, or a block is not as we wrote it.
+    pub async fn judged(&self, from: Timestamp, to: Timestamp) -> Result<Vec<JudgedBlock>, DatabaseError> {
+        let query = "SELECT samples FROM judged WHERE tenant = $1 AND last_time >= $2 AND first_time < $3 \
+                     ORDER BY seq, model";
+        let query = sqlx::query(query)
+            .bind(self.tenant())
+            .bind(from.as_nanos())
+            .bind(to.as_nanos());
+        let rows = self.all("read judged samples", query).await?;
+        rows.iter().map(|row| self.block(row, 0)).collect()
+    }
+
+    /// A block of judged samples out of a column.
+    pub(super) fn block(&self, row: &AnyRow, column: usize) -> Result<JudgedBlock, DatabaseError> {
+        let bytes: &[u8] = self.get(row, column)?;
+        block::decode(bytes).map_err(|problem| self.damaged("judged", problem.to_owned()))
+    }
+
+    /// The newest things in quarantine, at most `limit`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn quarantined(&self, limit: usize) -> Result<Vec<StoredQuarantined>, DatabaseError> {
+        let query = "SELECT seq, n, source, reason, detail, payload, taken_at FROM quarantine WHERE tenant = $1 \
+                     ORDER BY seq DESC, n DESC LIMIT $2";
+        let query = sqlx::query(query).bind(self.tenant()).bind(limit as i64);
+        let rows = self.all("read the quarantine", query).await?;
+        let read = |row| {
+            Ok(StoredQuarantined {
+                seq: self.get(row, 0)?,
+                n: self.get(row, 1)?,
+                source: self.get(row, 2)?,
+                reason: self.get(row, 3)?,
+                detail: self.get(row, 4)?,
+                payload: self.get(row, 5)?,
+                taken_at: Timestamp::from_nanos(self.get(row, 6)?),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn counts(&self) -> Result<Counts, DatabaseError> {
+        let query = "SELECT (SELECT COUNT(*) FROM journal WHERE tenant = $1), \
+                     (SELECT COUNT(*) FROM checkpoints WHERE tenant = $1), \
+                     (SELECT COUNT(*) FROM judged WHERE tenant = $1), \
+                     (SELECT COUNT(*) FROM events WHERE tenant = $1), \
+                     (SELECT COUNT(*) FROM quarantine WHERE tenant = $1)";
+        let rows = self
+            .all("count rows", sqlx::query(query).bind(self.tenant()))
+            .await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| self.damaged("counts", "no row came".to_owned()))?;
+        Ok(Counts {
+            journal_blocks: self.get(row, 0)?,
+            checkpoints: self.get(row, 1)?,
+            judged_blocks: self.get(row, 2)?,
+            events: self.get(row, 3)?,
+            quarantined: self.get(row, 4)?,
+        })
+    }
+
+    pub(super) fn damaged(&self, table: &'static str, problem: String) -> DatabaseError {
+        DatabaseError::Damaged {
+            table,
+            url: self.to_string(),
+            problem,
+        }
+    }
+}

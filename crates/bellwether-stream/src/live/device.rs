@@ -1,0 +1,354 @@
+//! One device: its samples in order, its session, and what it has to tell.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bellwether_core::event::{Event, EventChange};
+use bellwether_core::frame::SeriesId;
+use bellwether_core::session::{Judged, Session, SessionState, StateError};
+use bellwether_core::time::Timestamp;
+use bellwether_store::database::{AlertEnd, AlertKind, ChannelNote, EventRecord, NewAlert};
+use sha2::{Digest, Sha256};
+
+use super::models::Served;
+use super::reorder::{Message, Reorder, Waiting};
+use super::settings::DeviceRules;
+
+/// A device in memory.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) name: Arc<str>,
+    pub(super) served: Arc<Served>,
+    pub(super) rules: DeviceRules,
+    pub(super) reorder: Reorder,
+    pub(super) session: Session,
+    /// What was measured and expected at the peak of the open event.
+    pub(super) notes: Option<Notes>,
+    /// The first commit that its checkpoint does not cover.
+    pub(super) dirty_since: Option<i64>,
+    /// When it last said something, by the clock of this machine; since the start where it has not yet.
+    pub(super) heard: Instant,
+    /// It was said to be silent, or may have been before a restart.
+    pub(super) may_be_silent: bool,
+    /// It was said to be silent since then.
+    pub(super) is_told_silent: bool,
+    /// The last cycle that touched it.
+    pub(super) last_cycle: u64,
+}
+
+/// What its channels measured, and what was expected, `[n_channels]`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Notes {
+    /// Score of that sample.
+    pub(super) score: f64,
+    pub(super) actual: Vec<f64>,
+    pub(super) expected: Vec<f64>,
+}
+
+/// A device as it is kept in the database.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct DeviceState {
+    pub(super) model: Arc<str>,
+    /// Channels of waiting samples: those of the model.
+    pub(super) channels: Vec<Arc<str>>,
+    pub(super) reorder: Reorder,
+    pub(super) session: SessionState,
+    pub(super) notes: Option<Notes>,
+}
+
+/// What is to be written down of events and alerts.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) events: Vec<EventRecord>,
+    pub(super) alerts: Vec<NewAlert>,
+    pub(super) ended: Vec<AlertEnd>,
+}
+
+impl Device {
+    /// A device that was never heard of.
+    pub(super) fn new(name: Arc<str>, served: Arc<Served>, rules: DeviceRules, heard: Instant) -> Self {
+        let session = fresh_session(&name, &served);
+        Self {
+            name,
+            served,
+            rules,
+            reorder: Reorder::default(),
+            session,
+            notes: None,
+            dirty_since: None,
+            heard,
+            may_be_silent: false,
+            is_told_silent: false,
+            last_cycle: 0,
+        }
+    }
+
+    /// A device as it was; one that another model version judged since then begins a window anew.
+    ///
+    /// # Errors
+    /// [`StateError`] where the state is of this model version and still does not fit it.
+    pub(super) fn restore(
+        name: Arc<str>,
+        served: Arc<Served>,
+        rules: DeviceRules,
+        heard: Instant,
+        state: DeviceState,
+        told: &mut Told,
+    ) -> Result<Self, StateError> {
+        let mut device = Self::new(name, Arc::clone(&served), rules, heard);
+        device.may_be_silent = device.rules.silence.is_some();
+        device.reorder = state.reorder;
+        if state.model == served.reference {
+            device.session = served
+                .detector
+                .resume(SeriesId::new(&*device.name), state.session)?;
+            device.notes = state.notes;
+        } else {
+            device.replace_waiting(&state.channels);
+            device.end_of_other_model(&state.model, &state.channels, &state.session, state.notes, told);
+        }
+        Ok(device)
+    }
+
+    /// What is to be kept of it.
+    pub(super) fn state(&self) -> DeviceState {
+        DeviceState {
+            model: Arc::clone(&self.served.reference),
+            channels: self.served.channels().to_vec(),
+            reorder: self.reorder.clone(),
+            session: self.session.state(),
+            notes: self.notes.clone(),
+        }
+    }
+
+    /// Another model version judges it from here on: the open event ends, the window begins anew.
+    pub(super) fn switch(&mut self, served: &Arc<Served>, told: &mut Told) {
+        let before = std::mem::replace(&mut self.served, Arc::clone(served));
+        let session = std::mem::replace(&mut self.session, fresh_session(&self.name, served));
+        self.replace_waiting(before.channels());
+        let notes = self.notes.take();
+        self.end_of_other_model(
+            &before.reference,
+            before.channels(),
+            &session.state(),
+            notes,
+            told,
+        );
+    }
+
+    fn end_of_other_model(
+        &self,
+        model: &Arc<str>,
+        channels: &[Arc<str>],
+        session: &SessionState,
+        notes: Option<Notes>,
+        told: &mut Told,
+    ) {
+        let Some(mut event) = session.tracker.open_event() else {
+            return;
+        };
+        event.is_open = false;
+        told.ended(&self.name, model, channels, event, notes.as_ref());
+    }
+
+    /// Puts waiting samples into the order of this model's channels.
+    fn replace_waiting(&mut self, channels: &[Arc<str>]) {
+        let place = |name: &Arc<str>| channels.iter().position(|channel| channel == name);
+        let places: Vec<Option<usize>> = self.served.channels().iter().map(place).collect();
+        for sample in self.reorder.waiting.values_mut() {
+            let moved = |place: &Option<usize>| place.map_or(f64::NAN, |place| sample.values[place]);
+            let values = places.iter().map(moved).collect();
+            let given = sample.given.as_ref().map(|given| {
+                places
+                    .iter()
+                    .map(|place| place.is_some_and(|place| given[place]))
+                    .collect()
+            });
+            *sample = Waiting {
+                values,
+                given,
+                time_text: sample.time_text.take(),
+            };
+        }
+    }
+
+    /// Takes a message; what it lets go is to be judged.
+    pub(super) fn push(&mut self, message: Message<'_>) -> super::reorder::Entry {
+        self.reorder.push(message, self.served.channels().len())
+    }
+
+    /// The next sample to judge.
+    pub(super) fn release(&mut self, flush: bool) -> Option<(Timestamp, Waiting)> {
+        if flush {
+            self.reorder.release_any()
+        } else {
+            self.reorder.release(self.rules.lateness)
+        }
+    }
+
+    /// How long it may be quiet before nobody waits for its past any longer.
+    pub(super) fn patience(&self) -> Duration {
+        (2 * self.rules.lateness).max(Duration::from_secs(2))
+    }
+}
+
+impl Told {
+    /// What a judged sample did to the events of its device.
+    pub(super) fn judged(
+        &mut self,
+        name: &Arc<str>,
+        served: &Served,
+        notes: &mut Option<Notes>,
+        actual: &[f64],
+        judged: &Judged<'_>,
+    ) {
+        let Ok(Some(verdict)) = &judged.answer else {
+            return;
+        };
+        let (model, channels) = (&served.reference, served.channels());
+        if let Some(event) = verdict.closed() {
+            let notes = notes.take();
+            self.ended(name, model, channels, event.clone(), notes.as_ref());
+        }
+        let is_opening = matches!(verdict.change, EventChange::Opened(_));
+        if verdict.event().is_none() {
+            return;
+        }
+        let score = verdict.score.unwrap_or(0.0);
+        let is_peak = notes.as_ref().is_none_or(|notes| score > notes.score);
+        if is_peak {
+            // The model has just answered this window, so it does again.
+            let expected = judged.expected().ok().flatten();
+            let expected = expected.unwrap_or_else(|| vec![f64::NAN; actual.len()]);
+            *notes = Some(Notes {
+                score,
+                actual: actual.to_vec(),
+                expected,
+            });
+        }
+        if is_opening && let Some(event) = judged.session.open_event() {
+            let channel_notes = channel_notes(channels, &event, notes.as_ref());
+            self.alerts.push(NewAlert {
+                id: alert_id(name, model, event.start, AlertKind::Event),
+                kind: AlertKind::Event,
+                event: Some(event.id),
+                series: Arc::clone(name),
+                model: model.to_string(),
+                start: event.start,
+                peak_score: event.peak_score,
+                channels: channel_notes,
+            });
+        }
+    }
+
+    /// The open event of a device as it is after a cycle.
+    pub(super) fn open(&mut self, device: &Device) {
+        if let Some(event) = device.session.open_event() {
+            self.events.push(EventRecord {
+                model: device.served.reference.to_string(),
+                series: Arc::clone(&device.name),
+                channels: channel_notes(device.served.channels(), &event, device.notes.as_ref()),
+                event,
+            });
+        }
+    }
+
+    /// A device says nothing.
+    pub(super) fn silent(&mut self, device: &Device, last_time: Timestamp) {
+        let model = &device.served.reference;
+        self.alerts.push(NewAlert {
+            id: alert_id(&device.name, "", last_time, AlertKind::Silence),
+            kind: AlertKind::Silence,
+            event: None,
+            series: Arc::clone(&device.name),
+            model: model.to_string(),
+            start: last_time,
+            peak_score: 0.0,
+            channels: Vec::new(),
+        });
+    }
+
+    /// A device that may have been called silent since `last_time` speaks again at `time`.
+    pub(super) fn speaks(&mut self, name: &str, last_time: Timestamp, time: Timestamp) {
+        self.ended.push(AlertEnd {
+            id: alert_id(name, "", last_time, AlertKind::Silence),
+            end: time,
+            peak_score: 0.0,
+            channels: Vec::new(),
+        });
+    }
+
+    fn ended(
+        &mut self,
+        name: &Arc<str>,
+        model: &Arc<str>,
+        channels: &[Arc<str>],
+        event: Event,
+        notes: Option<&Notes>,
+    ) {
+        let channels = channel_notes(channels, &event, notes);
+        self.ended.push(AlertEnd {
+            id: alert_id(name, model, event.start, AlertKind::Event),
+            end: event.end,
+            peak_score: event.peak_score,
+            channels: channels.clone(),
+        });
+        self.events.push(EventRecord {
+            model: model.to_string(),
+            series: Arc::clone(name),
+            channels,
+            event,
+        });
+    }
+}
+
+fn fresh_session(name: &Arc<str>, served: &Served) -> Session {
+    let schema = served.detector.pipeline().schema();
+    served
+        .detector
+        .session(SeriesId::new(Arc::clone(name)), schema)
+        .expect("a pipeline accepts its own channels at its own cadence")
+}
+
+/// What the channels of an event say, largest share first.
+fn channel_notes(channels: &[Arc<str>], event: &Event, notes: Option<&Notes>) -> Vec<ChannelNote> {
+    let known = |values: Option<&Vec<f64>>, idx: usize| {
+        values
+            .and_then(|values| values.get(idx))
+            .copied()
+            .filter(|value| value.is_finite())
+    };
+    let mut all: Vec<ChannelNote> = channels
+        .iter()
+        .zip(&event.shares)
+        .enumerate()
+        .map(|(idx, (channel, share))| ChannelNote {
+            channel: channel.to_string(),
+            share: *share,
+            actual: known(notes.map(|notes| &notes.actual), idx),
+            expected: known(notes.map(|notes| &notes.expected), idx),
+        })
+        .collect();
+    all.sort_by(|one, other| other.share.total_cmp(&one.share));
+    all
+}
+
+/// The one tenant there is.
+pub(super) const TENANT: &str = "default";
+
+/// The id of an alert: a hash of tenant, device, start and model version, so that whoever finds the same cause again
+/// gives it the same id. Sixteen hexadecimal digits of SHA-256; parts are told apart by a byte no text holds.
+fn alert_id(name: &str, model: &str, start: Timestamp, kind: AlertKind) -> String {
+    let mut hash = Sha256::new();
+    let kind = match kind {
+        AlertKind::Event => "event",
+        AlertKind::Silence => "silence",
+    };
+    for part in [TENANT, kind, name, model] {
+        hash.update(part.as_bytes());
+        hash.update([0xff]);
+    }
+    hash.update(start.as_nanos().to_le_bytes());
+    let digest = hash.finalize();
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}

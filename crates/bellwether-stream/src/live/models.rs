@@ -1,0 +1,49 @@
+//! Which model judges which device.
+
+use std::sync::Arc;
+
+use bellwether_core::detect::Detector;
+
+use crate::arrival::Layout;
+use crate::patterns::ByDevice;
+
+/// A model version in service.
+#[derive(Debug)]
+pub struct Served {
+    /// `pump@3`.
+    pub reference: Arc<str>,
+    /// What judges.
+    pub detector: Arc<Detector>,
+    channels: Vec<Arc<str>>,
+}
+
+/// A model version for each device; a device never seen before has that of its group.
+pub type Models = ByDevice<Arc<Served>>;
+
+impl Served {
+    /// Puts a detector into service.
+    pub fn new(reference: impl Into<Arc<str>>, detector: Arc<Detector>) -> Self {
+        let schema = detector.pipeline().schema();
+        let channels = schema
+            .channels()
+            .iter()
+            .map(|channel| channel.name().into())
+            .collect();
+        Self {
+            reference: reference.into(),
+            channels,
+            detector,
+        }
+    }
+
+    /// Names of its channels, in the order of a sample.
+    pub fn channels(&self) -> &[Arc<str>] {
+        &self.channels
+    }
+
+    /// For each value of a message with that layout its place in a sample; `None`: the model does not know it.
+    pub(super) fn places(&self, layout: &Layout) -> Vec<Option<usize>> {
+        let place = |name: &String| self.channels.iter().position(|channel| **channel == **name);
+        layout.channels.iter().map(place).collect()
+    }
+}

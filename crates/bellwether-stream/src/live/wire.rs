@@ -1,0 +1,421 @@
+//! How journal blocks and device states stand in the database: a version byte, then postcard.
+//!
+//! Domain types are not what is stored; each has its own form here, so that they can change and old bytes still open.
+
+use std::sync::Arc;
+
+use bellwether_core::event::{Event, EventId, TrackedRow, TrackerState};
+use bellwether_core::session::SessionState;
+use bellwether_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::device::{DeviceState, Notes};
+use super::reorder::{Reorder, Waiting};
+use crate::arrival::{Arrival, Layout};
+
+const JOURNAL_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 1;
+
+/// Stored bytes are not what this version of bellwether writes or reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a stored {what} cannot be read: {problem}")]
+pub struct WireError {
+    /// Journal block or device state.
+    pub what: &'static str,
+    /// Why.
+    pub problem: String,
+}
+
+/// What happened, in the order it happened: enough to do it again.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// A message was accepted.
+    Arrival(Arrival),
+    /// Nobody waits any longer for what this device may still send of the past.
+    Flush(Arc<str>),
+}
+
+impl Step {
+    /// Whose it is.
+    pub(super) fn series(&self) -> &Arc<str> {
+        match self {
+            Self::Arrival(arrival) => &arrival.series,
+            Self::Flush(series) => series,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct BlockWire {
+    names: Vec<String>,
+    layouts: Vec<Vec<String>>,
+    steps: Vec<StepWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StepWire {
+    Arrival {
+        series: u32,
+        layout: u32,
+        time: i64,
+        time_text: Option<String>,
+        values: Vec<f64>,
+        is_whole: bool,
+    },
+    Flush {
+        series: u32,
+    },
+}
+
+/// Position of an item among those seen so far.
+struct Interned<T> {
+    places: std::collections::HashMap<T, u32>,
+    items: Vec<T>,
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
+    fn new() -> Self {
+        Self {
+            places: std::collections::HashMap::new(),
+            items: Vec::new(),
+        }
+    }
+
+    fn place(&mut self, item: &T) -> u32 {
+        if let Some(place) = self.places.get(item) {
+            return *place;
+        }
+        let place = u32::try_from(self.items.len()).expect("a cycle has fewer than 2^32 steps");
+        self.places.insert(item.clone(), place);
+        self.items.push(item.clone());
+        place
+    }
+}
+
+/// A journal block of these steps.
+pub(super) fn encode_steps(steps: &[&Step]) -> Vec<u8> {
+    let (mut names, mut layouts) = (Interned::<Arc<str>>::new(), Interned::<Arc<Layout>>::new());
+    let steps = steps
+        .iter()
+        .map(|step| match step {
+            Step::Arrival(arrival) => StepWire::Arrival {
+                series: names.place(&arrival.series),
+                layout: layouts.place(&arrival.layout),
+                time: arrival.time.as_nanos(),
+                time_text: arrival.time_text.as_deref().map(str::to_owned),
+                values: arrival.values.clone(),
+                is_whole: arrival.is_whole,
+            },
+            Step::Flush(series) => StepWire::Flush {
+                series: names.place(series),
+            },
+        })
+        .collect();
+    let block = BlockWire {
+        names: names.items.iter().map(|name| name.to_string()).collect(),
+        layouts: layouts
+            .items
+            .iter()
+            .map(|layout| layout.channels.clone())
+            .collect(),
+        steps,
+    };
+    encode(JOURNAL_VERSION, &block)
+}
+
+/// The steps of a journal block.
+pub(super) fn decode_steps(bytes: &[u8]) -> Result<Vec<Step>, WireError> {
+    const WHAT: &str = "journal block";
+    let block: BlockWire = decode(WHAT, JOURNAL_VERSION, bytes)?;
+    let names: Vec<Arc<str>> = block.names.into_iter().map(Arc::from).collect();
+    let layouts: Vec<Arc<Layout>> = block
+        .layouts
+        .into_iter()
+        .map(|channels| Arc::new(Layout { channels }))
+        .collect();
+    let missing = || WireError {
+        what: WHAT,
+        problem: "it names what it does not list".to_owned(),
+    };
+    let name = |place: u32| names.get(place as usize).cloned().ok_or_else(missing);
+    let step = |step| match step {
+        StepWire::Flush { series } => Ok(Step::Flush(name(series)?)),
+        StepWire::Arrival {
+            series,
+            layout,
+            time,
+            time_text,
+            values,
+            is_whole,
+        } => {
+            let layout = layouts.get(layout as usize).cloned().ok_or_else(missing)?;
+            if layout.channels.len() != values.len() {
+                return Err(missing());
+            }
+            Ok(Step::Arrival(Arrival {
+                series: name(series)?,
+                time: Timestamp::from_nanos(time),
+                time_text: time_text.map(String::into_boxed_str),
+                layout,
+                values,
+                is_whole,
+            }))
+        }
+    };
+    block.steps.into_iter().map(step).collect()
+}
+
+#[derive(Serialize, Deserialize)]
+struct StateWire {
+    model: String,
+    newest: Option<i64>,
+    released: Option<i64>,
+    channels: Vec<String>,
+    waiting: Vec<(i64, WaitingWire)>,
+    session: SessionWire,
+    notes: Option<(f64, Vec<f64>, Vec<f64>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WaitingWire {
+    values: Vec<f64>,
+    given: Option<Vec<bool>>,
+    time_text: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SessionWire {
+    last_time: Option<i64>,
+    last_value: Vec<f64>,
+    age: Vec<Option<u64>>,
+    recent: Vec<f64>,
+    observed: Vec<u8>,
+    contributions: Vec<Option<Vec<f64>>>,
+    tracker: TrackerWire,
+    ended: Option<EventWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum TrackerWire {
+    Quiet(Vec<(i64, f64, Vec<f64>)>),
+    Event {
+        event: EventWire,
+        is_open: bool,
+        n_rows: u64,
+        n_quiet: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct EventWire {
+    series: String,
+    start: i64,
+    end: i64,
+    peak_time: i64,
+    peak_score: f64,
+    n_samples: u64,
+    is_open: bool,
+    shares: Vec<f64>,
+}
+
+/// The state of a device.
+pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
+    let session = &state.session;
+    let wire = StateWire {
+        model: state.model.to_string(),
+        newest: state.reorder.newest.map(Timestamp::as_nanos),
+        released: state.reorder.released.map(Timestamp::as_nanos),
+        channels: state.channels.iter().map(|name| name.to_string()).collect(),
+        waiting: state
+            .reorder
+            .waiting
+            .iter()
+            .map(|(time, sample)| {
+                let sample = WaitingWire {
+                    values: sample.values.clone(),
+                    given: sample.given.clone(),
+                    time_text: sample.time_text.as_deref().map(str::to_owned),
+                };
+                (time.as_nanos(), sample)
+            })
+            .collect(),
+        session: SessionWire {
+            last_time: session.last_time.map(Timestamp::as_nanos),
+            last_value: session.last_value.clone(),
+            age: session
+                .age
+                .iter()
+                .map(|age| (*age != usize::MAX).then_some(*age as u64))
+                .collect(),
+            recent: session.recent.clone(),
+            observed: pack(&session.observed),
+            contributions: session.contributions.clone(),
+            tracker: match &session.tracker {
+                TrackerState::Quiet(rows) => TrackerWire::Quiet(
+                    rows.iter()
+                        .map(|row| (row.time.as_nanos(), row.score, row.shares.clone()))
+                        .collect(),
+                ),
+                TrackerState::Event {
+                    event,
+                    is_open,
+                    n_rows,
+                    n_quiet,
+                } => TrackerWire::Event {
+                    event: event_wire(series, event),
+                    is_open: *is_open,
+                    n_rows: *n_rows as u64,
+                    n_quiet: *n_quiet as u64,
+                },
+            },
+            ended: session.ended.as_ref().map(|event| event_wire(series, event)),
+        },
+        notes: state
+            .notes
+            .as_ref()
+            .map(|notes| (notes.score, notes.actual.clone(), notes.expected.clone())),
+    };
+    encode(STATE_VERSION, &wire)
+}
+
+/// The state that these bytes hold.
+pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
+    const WHAT: &str = "device state";
+    let wire: StateWire = decode(WHAT, STATE_VERSION, bytes)?;
+    let n_channels = wire.channels.len();
+    let fits = |sample: &WaitingWire| {
+        sample.values.len() == n_channels
+            && sample
+                .given
+                .as_ref()
+                .is_none_or(|given| given.len() == n_channels)
+    };
+    if !wire.waiting.iter().all(|(_, sample)| fits(sample)) {
+        let problem = "a waiting sample has another number of channels".to_owned();
+        return Err(WireError { what: WHAT, problem });
+    }
+    let session = wire.session;
+    Ok(DeviceState {
+        model: wire.model.into(),
+        channels: wire.channels.into_iter().map(Arc::from).collect(),
+        reorder: Reorder {
+            newest: wire.newest.map(Timestamp::from_nanos),
+            released: wire.released.map(Timestamp::from_nanos),
+            waiting: wire
+                .waiting
+                .into_iter()
+                .map(|(time, sample)| {
+                    let sample = Waiting {
+                        values: sample.values,
+                        given: sample.given,
+                        time_text: sample.time_text.map(String::into_boxed_str),
+                    };
+                    (Timestamp::from_nanos(time), sample)
+                })
+                .collect(),
+        },
+        session: SessionState {
+            last_time: session.last_time.map(Timestamp::from_nanos),
+            last_value: session.last_value,
+            age: session
+                .age
+                .into_iter()
+                .map(|age| age.map_or(usize::MAX, |age| usize::try_from(age).unwrap_or(usize::MAX)))
+                .collect(),
+            observed: unpack(&session.observed, session.recent.len()),
+            recent: session.recent,
+            contributions: session.contributions,
+            tracker: match session.tracker {
+                TrackerWire::Quiet(rows) => TrackerState::Quiet(
+                    rows.into_iter()
+                        .map(|(time, score, shares)| TrackedRow {
+                            time: Timestamp::from_nanos(time),
+                            score,
+                            shares,
+                        })
+                        .collect(),
+                ),
+                TrackerWire::Event {
+                    event,
+                    is_open,
+                    n_rows,
+                    n_quiet,
+                } => TrackerState::Event {
+                    event: event_of(event),
+                    is_open,
+                    n_rows: usize::try_from(n_rows).unwrap_or(usize::MAX),
+                    n_quiet: usize::try_from(n_quiet).unwrap_or(usize::MAX),
+                },
+            },
+            ended: session.ended.map(event_of),
+        },
+        notes: wire.notes.map(|(score, actual, expected)| Notes {
+            score,
+            actual,
+            expected,
+        }),
+    })
+}
+
+/// Eight truths to a byte.
+fn pack(marks: &[bool]) -> Vec<u8> {
+    let byte = |marks: &[bool]| {
+        marks
+            .iter()
+            .rev()
+            .fold(0, |byte, mark| byte << 1 | u8::from(*mark))
+    };
+    marks.chunks(8).map(byte).collect()
+}
+
+fn unpack(bytes: &[u8], n_marks: usize) -> Vec<bool> {
+    let marks = bytes
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
+    marks.take(n_marks).collect()
+}
+
+fn event_wire(series: &str, event: &Event) -> EventWire {
+    EventWire {
+        series: series.to_owned(),
+        start: event.start.as_nanos(),
+        end: event.end.as_nanos(),
+        peak_time: event.peak_time.as_nanos(),
+        peak_score: event.peak_score,
+        n_samples: event.n_samples as u64,
+        is_open: event.is_open,
+        shares: event.shares.clone(),
+    }
+}
+
+fn event_of(wire: EventWire) -> Event {
+    let start = Timestamp::from_nanos(wire.start);
+    Event {
+        // An id is a hash of series and start, and not stored beside them.
+        id: EventId::new(&bellwether_core::frame::SeriesId::new(wire.series), start),
+        start,
+        end: Timestamp::from_nanos(wire.end),
+        peak_time: Timestamp::from_nanos(wire.peak_time),
+        peak_score: wire.peak_score,
+        n_samples: usize::try_from(wire.n_samples).unwrap_or(usize::MAX),
+        is_open: wire.is_open,
+        shares: wire.shares,
+    }
+}
+
+fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![version]).expect("plain data always have a form in postcard")
+}
+
+fn decode<T: for<'a> Deserialize<'a>>(what: &'static str, version: u8, bytes: &[u8]) -> Result<T, WireError> {
+    let failed = |problem: String| WireError { what, problem };
+    match bytes.split_first() {
+        Some((found, rest)) if *found == version => {
+            postcard::from_bytes(rest).map_err(|error| failed(format!("it is damaged ({error})")))
+        }
+        Some((found, _)) => Err(failed(format!(
+            "it has version {found}, this bellwether reads version {version}: use the bellwether that wrote it"
+        ))),
+        None => Err(failed("it is empty".to_owned())),
+    }
+}

@@ -1,0 +1,72 @@
+//! Times of messages, as tables have them.
+
+use std::fmt::{self, Write as _};
+
+use bellwether_core::time::Timestamp;
+use bellwether_store::read::time_format::{TimeFormat, TimeParser, parse_time};
+
+/// Bytes of a time at most.
+pub(super) const TIME_BYTES_MAX: usize = 64;
+
+/// Reads times; neighbouring messages mostly share their date, so the last one is kept.
+#[derive(Debug)]
+pub(super) struct Times {
+    civil: TimeParser,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            civil: TimeParser::new(TimeFormat::Civil),
+        }
+    }
+}
+
+impl Times {
+    /// The instant; `None` where `text` is none.
+    pub(super) fn read(&mut self, text: &str) -> Option<Timestamp> {
+        if text.len() > TIME_BYTES_MAX {
+            return None;
+        }
+        self.civil
+            .parse(text.as_bytes())
+            .or_else(|| parse_time(text))
+            .or_else(|| with_exponent(text))
+    }
+}
+
+/// A count such as `1.7e12`, as programs write large doubles.
+#[cold]
+fn with_exponent(text: &str) -> Option<Timestamp> {
+    if !text.contains(['e', 'E']) {
+        return None;
+    }
+    let count: f64 = text.trim_ascii().parse().ok()?;
+    (count.abs() < 9e18).then(|| parse_time(&count.to_string()))?
+}
+
+/// The time as the sender wrote it, where that is not how bellwether writes it.
+pub(super) fn as_written(time: Timestamp, text: &str) -> Option<Box<str>> {
+    let mut printed = Printed {
+        bytes: [0; 40],
+        len: 0,
+    };
+    let is_printed = write!(printed, "{time}").is_ok() && printed.bytes[..printed.len] == *text.as_bytes();
+    (!is_printed).then(|| text.into())
+}
+
+/// A place to print a time without asking for memory: this is done for each message.
+struct Printed {
+    bytes: [u8; 40],
+    len: usize,
+}
+
+impl fmt::Write for Printed {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let place = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
