@@ -4,23 +4,37 @@
 //! number of processes read, and may change what people decide (alerts, suppressions, feedback).
 
 mod address;
+mod alert_record;
+mod alerts;
+mod audit;
 mod block;
 mod commit;
 mod connection;
+mod decisions;
+mod deliveries;
 mod error;
 mod files;
 mod read;
 pub mod record;
 mod schema;
 mod statement;
+mod suppressions;
 #[cfg(test)]
 pub(crate) mod tests;
 mod writer;
 
+pub use alert_record::{
+    Alert, AlertState, AuditEntry, Delivery, DeliveryKind, DeliveryState, Feedback, Suppression,
+    SuppressionKind, Verdict,
+};
+pub use alerts::{AlertMove, Open};
 pub use connection::Database;
 use connection::Transaction;
+pub use decisions::{Decided, Decision, NewSuppression};
+pub use deliveries::{Attempt, Revived, Tell};
 pub use error::{Cause, DatabaseError};
 pub(crate) use files::{ListedFile, Unrolled};
 pub use read::{Counts, EventCursor, EventFilter, GivenAnswer, StoredEvent, StoredQuarantined, StoredState};
 pub use record::*;
+pub use suppressions::CONFIGURED;
 pub use writer::{Bounds, Writer};

@@ -1,9 +1,25 @@
 //! The life of an alert: pending, firing, acknowledged, resolved; and what is told to whom.
+//!
+//! [`lifecycle`] says how an alert moves by itself. [`Notifier`] moves all of them, and sends what is to be told, a
+//! `lane` for each channel. [`feedback`] and [`suppressions`] are what people decide.
 
+pub mod feedback;
+mod lane;
+pub mod lifecycle;
+mod notice;
+mod notifier;
+mod pause;
 pub mod rules;
+pub mod suppressions;
+#[cfg(test)]
+mod tests;
+mod trial;
 
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{AlertKind, ChannelNote};
+
+pub use notifier::{Clock, Notifier};
+pub use trial::{Trial, try_channels};
 
 /// What is told of an alert, by every channel in its own form.
 #[derive(Debug, Clone, PartialEq)]
