@@ -51,6 +51,21 @@ impl<T> ByDevice<T> {
             .map_or(&self.otherwise, |(_, rule)| rule)
     }
 
+    /// The same patterns with other rules, made of these.
+    ///
+    /// # Errors
+    /// The first error of `f`.
+    pub fn try_map<U, E>(&self, mut f: impl FnMut(&T) -> Result<U, E>) -> Result<ByDevice<U>, E> {
+        let mut rules = Vec::with_capacity(self.rules.len());
+        for (pattern, rule) in &self.rules {
+            rules.push((pattern.clone(), f(rule)?));
+        }
+        Ok(ByDevice {
+            rules,
+            otherwise: f(&self.otherwise)?,
+        })
+    }
+
     /// All rules, the one for all others last.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.rules.iter().map(|(_, rule)| rule).chain([&self.otherwise])

@@ -93,6 +93,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Judge live data: from pipes, files, HTTP push and MQTT, to verdicts, events and alerts
+    Stream(StreamArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -128,7 +130,7 @@ pub(crate) struct ReadingArgs {
 }
 
 /// Where models live.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RegistryArgs {
     /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
@@ -512,6 +514,15 @@ pub(crate) enum ConfigCommand {
     Reference,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct StreamArgs {
+    /// The configuration file; SIGHUP reads it again. Without it and without --database nothing is kept after the end
+    #[arg(short, long, value_name = "FILE", env = "BELLWETHER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: Box<ConfigFlags>,
+}
+
 /// Flags that win over environment and configuration file.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFlags {
@@ -519,11 +530,11 @@ pub(crate) struct ConfigFlags {
     #[arg(long, value_name = "REF")]
     pub(crate) model: Option<String>,
     /// Where samples come from, repeatable: `-`, FILE, http://127.0.0.1:PORT (listens), mqtt://[USER@]HOST/TOPIC
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", alias = "input")]
     pub(crate) from: Vec<String>,
     /// Where verdicts and alerts go, repeatable: `-`, FILE.csv, FILE.jsonl, http[s]://… (webhook),
     /// alertmanager+http://…, mqtt://HOST/PREFIX, mqtt+rows://HOST/PREFIX, smtp://HOST?from=…&to=…
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", alias = "output")]
     pub(crate) to: Vec<String>,
     /// The database: sqlite:FILE or postgres://USER@HOST/DATABASE
     #[arg(long, value_name = "URL")]

@@ -43,6 +43,15 @@ impl Failure {
         }
     }
 
+    /// What is said of it, in a line or a few.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Failed(error) | Self::Misfit(error) => chain(&**error),
+            Self::Configuration(error) => chain(error),
+            Self::Usage(text) | Self::Gate(text) | Self::Interrupted(text) => text.clone(),
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Failed(_) => 1,

@@ -1,7 +1,8 @@
 //! The binary: flags, wiring, exit codes. The one place that names concrete types of every crate.
 //!
 //! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
-//! of data and [`artifact`] a bundle of a detector; [`config`] reads the configuration of the live system; [`output`] is how answers are shown, [`failure`] how errors are.
+//! of data and [`artifact`] a bundle of a detector; [`config`] reads the configuration of the
+//! live system and [`wiring`] makes its parts; [`output`] is how answers are shown, [`failure`] how errors are.
 #![forbid(unsafe_code)]
 
 mod artifact;
@@ -13,6 +14,7 @@ mod failure;
 mod fitting;
 mod output;
 mod report;
+mod wiring;
 
 use std::process::ExitCode;
 

@@ -93,6 +93,16 @@ impl Output {
         self.to_stderr(lines);
     }
 
+    /// Nothing but errors and the answer is wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// Whether stderr is in colour.
+    pub(crate) fn has_color(&self) -> bool {
+        self.has_color
+    }
+
     /// Something worth knowing, on stderr unless quiet.
     pub(crate) fn note(&self, text: &str) {
         if !self.is_quiet {

@@ -1,7 +1,7 @@
 //! One file per command, and what they share.
 
 mod completions;
-mod config;
+pub(crate) mod config;
 mod demo;
 mod detect;
 mod evaluate;
@@ -10,6 +10,7 @@ mod looking;
 mod models;
 mod quality;
 mod speed;
+mod stream;
 mod train;
 
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
                 threads,
             } => quality::run(&dir, &models, mode, &datasets, &fit, &threads, output),
         },
+        Command::Stream(args) => stream::run(&args, output),
         Command::Config { command } => config::run(&command, output),
         Command::Completions { shell } => completions::run(shell, output),
     }
@@ -55,6 +57,11 @@ pub(crate) fn registry(args: &RegistryArgs) -> Result<Registry, Failure> {
 }
 
 fn default_registry() -> Result<PathBuf, Failure> {
+    Ok(home()?.join("models"))
+}
+
+/// Where bellwether keeps what nobody gave another place: `$BELLWETHER_HOME`, else the platform's data folder.
+pub(crate) fn home() -> Result<PathBuf, Failure> {
     let set = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
@@ -66,10 +73,11 @@ fn default_registry() -> Result<PathBuf, Failure> {
             .or_else(|| set("HOME").map(|home| home.join(".local").join("share")))
             .map(|data| data.join("bellwether"))
     };
-    set("BELLWETHER_HOME")
-        .or_else(data)
-        .map(|home| home.join("models"))
-        .ok_or_else(|| Failure::message("no folder for models: give --registry DIR or set BELLWETHER_HOME"))
+    set("BELLWETHER_HOME").or_else(data).ok_or_else(|| {
+        Failure::message(
+            "no folder to keep things in: set BELLWETHER_HOME, or give --registry and --database",
+        )
+    })
 }
 
 /// Reads the data that the flags name, saying what was noticed.

@@ -47,7 +47,7 @@ impl TextSpec {
     }
 
     /// The device of lines that do not name one.
-    fn device(&self) -> String {
+    pub fn device(&self) -> String {
         self.device.clone().unwrap_or_else(|| series_name(self.file()))
     }
 

@@ -1,0 +1,178 @@
+//! From a checked configuration to the parts of the live system: the one place where its concrete types are named.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bellwether_store::database::{Database, DatabaseError};
+use bellwether_store::registry::ModelRef;
+use bellwether_store::write::TableFormat;
+use bellwether_stream::alert::suppressions::Window;
+use bellwether_stream::channel::alertmanager::AlertmanagerChannel;
+use bellwether_stream::channel::email::EmailChannel;
+use bellwether_stream::channel::mqtt::MqttState;
+use bellwether_stream::channel::webhook::WebhookChannel;
+use bellwether_stream::channel::{Channel, SpecProblem};
+use bellwether_stream::live::{LiveRules, Models, OutputTo, Outputs, Served};
+use bellwether_stream::mqtt::publisher::{Publisher, Quality};
+use bellwether_stream::source::http::{AnswersUnavailable, HttpSource};
+use bellwether_stream::source::mqtt::MqttSource;
+use bellwether_stream::source::text::TextSource;
+use bellwether_stream::source::{Source, SourceError};
+use tokio::sync::watch;
+
+use crate::artifact;
+use crate::cli::{ModelArgs, RegistryArgs};
+use crate::commands;
+use crate::config::checked::{
+    ChannelSpec, Checked, DatabaseSpec, MaintenanceSpec, OutputSpec, RowFormat, SourceSpec,
+};
+use crate::failure::{Failure, chain};
+
+/// The one tenant there is.
+pub(crate) const TENANT: &str = "default";
+
+/// Opens the database; where none is configured, `live.db` in the home of bellwether if a configuration file says how
+/// to run, else one in memory that is gone at the end: a pipe leaves nothing behind.
+pub(crate) async fn database(checked: &Checked, has_file: bool) -> Result<Database, Failure> {
+    let url = match &checked.database {
+        None if has_file => commands::home()?.join("live.db").display().to_string(),
+        None => "sqlite::memory:".to_owned(),
+        Some(DatabaseSpec::Sqlite { path }) => path.display().to_string(),
+        Some(DatabaseSpec::Postgres { url, password }) => {
+            let mut url = url.clone();
+            if let Some(password) = password {
+                // Cannot fail: an address that was checked has a host.
+                let _ = url.set_password(Some(password.reveal()));
+            }
+            url.to_string()
+        }
+    };
+    Ok(Database::open(&url, TENANT).await?)
+}
+
+/// The rules of judging, with every model loaded. One that is in service stays as it is.
+pub(crate) fn live_rules(checked: &Checked, in_service: Option<&Models>) -> Result<LiveRules, Failure> {
+    let registry = RegistryArgs {
+        registry: checked.registry.clone(),
+    };
+    let mut loaded: HashMap<String, Arc<Served>> = HashMap::new();
+    let mut load = |model: &ModelRef| -> Result<Arc<Served>, Failure> {
+        let name = model.to_string();
+        if let Some(served) = loaded.get(&name) {
+            return Ok(Arc::clone(served));
+        }
+        let args = ModelArgs {
+            model: model.clone(),
+            registry: registry.clone(),
+        };
+        // Shards judge in parallel; a model needs no threads of its own.
+        let fresh = artifact::load(&args, 1)?;
+        let known = in_service
+            .into_iter()
+            .flat_map(Models::iter)
+            .find(|served| *served.reference == *fresh.reference);
+        let served = match known {
+            Some(served) => Arc::clone(served),
+            None => Arc::new(Served::new(fresh.reference, fresh.detector)),
+        };
+        loaded.insert(name, Arc::clone(&served));
+        Ok(served)
+    };
+    let models = checked.models.try_map(|model| match model {
+        Some(model) => load(model),
+        None => Err(Failure::Usage(
+            "some devices have no model: give --model REF, or models.default in the configuration".to_owned(),
+        )),
+    })?;
+    Ok(LiveRules {
+        settings: checked.settings.clone(),
+        models: Arc::new(models),
+        devices: Arc::new(checked.devices.clone()),
+    })
+}
+
+/// A source that is ready to run.
+pub(crate) fn source(
+    spec: &SourceSpec,
+    db: &Database,
+    ready: &watch::Receiver<bool>,
+) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match spec {
+        SourceSpec::Text(spec) => Box::new(TextSource::new(spec.clone())),
+        SourceSpec::Mqtt(spec) => Box::new(MqttSource::new(spec.clone())?),
+        SourceSpec::Http(spec) => {
+            let db = db.clone();
+            let answers = move |key: String| {
+                let db = db.clone();
+                let found = async move {
+                    let unavailable = |error: DatabaseError| AnswersUnavailable {
+                        problem: chain(&error),
+                    };
+                    let found = db.answer(&key).await.map_err(unavailable)?;
+                    Ok(found.map(|given| bellwether_store::database::Answer {
+                        key,
+                        body_hash: given.body_hash,
+                        answer: given.answer,
+                    }))
+                };
+                Box::pin(found) as _
+            };
+            Box::new(HttpSource::bind(spec.clone(), Arc::new(answers), ready.clone())?)
+        }
+    })
+}
+
+/// Where verdicts go. To be called within the async runtime.
+pub(crate) fn outputs(checked: &Checked) -> Result<Outputs, Failure> {
+    let mut outputs = Vec::new();
+    for spec in &checked.outputs {
+        outputs.push(match spec {
+            OutputSpec::Text(spec) => match &spec.path {
+                Some(path) => OutputTo::File(path.clone()),
+                None => OutputTo::Stdout(match spec.format {
+                    RowFormat::Csv => TableFormat::Csv,
+                    RowFormat::Jsonl => TableFormat::Jsonl,
+                }),
+            },
+            OutputSpec::Mqtt(spec) => OutputTo::Mqtt {
+                publisher: Publisher::new(spec.broker.clone(), Quality::AtMostOnce)?,
+                prefix: spec.prefix.clone(),
+            },
+        });
+    }
+    Ok(Outputs::new(outputs, unnamed(&checked.sources)))
+}
+
+/// What a device is called that its input does not name: where there is one source, of lines, and it says so.
+fn unnamed(sources: &[SourceSpec]) -> Option<String> {
+    let [SourceSpec::Text(spec)] = sources else {
+        return None;
+    };
+    Some(spec.device())
+}
+
+/// Whom alerts reach.
+pub(crate) fn channels(specs: &[ChannelSpec]) -> Result<Vec<Arc<dyn Channel>>, SpecProblem> {
+    let channel = |spec: &ChannelSpec| -> Result<Arc<dyn Channel>, SpecProblem> {
+        Ok(match spec {
+            ChannelSpec::Webhook(spec) => Arc::new(WebhookChannel::new(spec.clone())?),
+            ChannelSpec::Alertmanager(spec) => Arc::new(AlertmanagerChannel::new(spec.clone())?),
+            ChannelSpec::Mqtt(spec) => Arc::new(MqttState::new(spec.clone())?),
+            ChannelSpec::Email(spec) => Arc::new(EmailChannel::new(spec.clone())?),
+        })
+    };
+    specs.iter().map(channel).collect()
+}
+
+/// When the configuration says that devices are worked on.
+pub(crate) fn windows(maintenance: &[MaintenanceSpec]) -> Vec<Window> {
+    let windows = maintenance.iter().flat_map(|spec| {
+        spec.devices.iter().map(|devices| Window {
+            devices: devices.clone(),
+            from: spec.from,
+            until: spec.until,
+            reason: spec.reason.clone(),
+        })
+    });
+    windows.collect()
+}
