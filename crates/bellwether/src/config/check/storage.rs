@@ -54,6 +54,7 @@ pub(super) fn settings(wire: &Config, scope: &mut Scope<'_>) -> Settings {
         n_threads: threads.n(),
         sessions_max: stream.sessions_max,
         replay_len_max: stream.replay_len_max,
+        ahead_max: stream.ahead_max.0,
         quarantine_len_max: stream.quarantine_len_max,
         keys_kept: stream.keys_kept.0,
         history: storage

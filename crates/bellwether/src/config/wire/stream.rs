@@ -66,6 +66,10 @@ pub(crate) struct Stream {
     /// `never`.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "365d"))]
     pub(crate) silence: As<Limit>,
+    /// Samples from further ahead of the clock of this machine go to quarantine: after one wrong clock, all that
+    /// follows would be late.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "3650d"))]
+    pub(crate) ahead_max: As<Duration>,
     /// Entries that are kept in quarantine; the oldest go first.
     #[schemars(range(min = 0, max = 10_000_000))]
     pub(crate) quarantine_len_max: usize,
@@ -159,6 +163,7 @@ impl Default for Stream {
             replay_len_max: settings.replay_len_max,
             lateness: As(rules.lateness),
             silence: As(Limit(rules.silence)),
+            ahead_max: As(settings.ahead_max),
             quarantine_len_max: settings.quarantine_len_max,
             keys_kept: As(settings.keys_kept),
         }
