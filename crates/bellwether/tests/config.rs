@@ -4,14 +4,14 @@ use assert_cmd::Command;
 use bellwether_store::disk;
 
 fn bellwether() -> Command {
-    let mut command = Command::cargo_bin("bellwether").unwrap();
+    let mut command = Command::cargo_bin("bellwether").expect("cargo builds it for its tests");
     command.env_clear();
     command
 }
 
 fn said(command: &mut Command, code: i32) -> (String, String) {
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let output = command.output().expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     assert_eq!(output.status.code(), Some(code), "{stdout}\n{stderr}");
     (stdout, stderr)

@@ -92,6 +92,7 @@ pub(crate) enum SourceSpec {
 
 /// An output.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a handful of them, made once")]
 pub(crate) enum OutputSpec {
     /// Stdout or a file.
     Text(TextOutputSpec),

@@ -45,10 +45,9 @@ fn spec(wire: &Output, at: &str, scope: &mut Scope<'_>) -> OutputSpec {
             format: wire.format,
         }),
         Output::File(wire) => {
-            let format = wire.format.or_else(|| by_ending(&wire.path));
+            let format = by_ending(&wire.path);
             scope.require(format.is_some(), &format!("{at}.path"), || {
-                "the ending does not tell the form of the rows; end it in .csv or .jsonl, or give format"
-                    .to_owned()
+                "the ending does not tell the form of the rows; end it in .csv or .jsonl".to_owned()
             });
             OutputSpec::Text(TextOutputSpec {
                 name: wire

@@ -95,7 +95,7 @@ fn variables_become_what_their_key_wants() {
     .checked;
     assert_eq!(checked.settings.n_threads, 3);
     assert!(checked.alerts.of("x").latch);
-    assert_eq!(checked.alerts.of("x").severity_min, 12.5);
+    assert_eq!(checked.alerts.of("x").severity_min.to_bits(), 12.5_f64.to_bits());
     let Some(checked::DatabaseSpec::Postgres { password, .. }) = checked.database else {
         panic!("a PostgreSQL database");
     };

@@ -187,6 +187,7 @@ pub(crate) struct Mapping {
 /// Where verdicts go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "a handful of them, made once")]
 pub(crate) enum Output {
     /// Rows on stdout.
     Stdout(StdoutOutput),
@@ -215,12 +216,9 @@ pub(crate) struct FileOutput {
     /// Its name, for messages; `file` where not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<As<Name>>,
-    /// The file.
+    /// The file. Its ending tells the form of the rows: `.csv` or `.jsonl`.
     #[schemars(extend("format" = "path"))]
     pub(crate) path: PathBuf,
-    /// Form of the rows; by the ending of the file's name (`.csv`, `.jsonl`) where not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) format: Option<RowFormat>,
 }
 
 /// Rows to a broker.

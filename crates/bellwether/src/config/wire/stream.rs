@@ -66,9 +66,9 @@ pub(crate) struct Stream {
     /// `never`.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "365d"))]
     pub(crate) silence: As<Limit>,
-    /// Samples whose time lies further ahead of the clock of this machine are quarantined: one wrong clock would make
-    /// all that follows late.
-    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "36500d"))]
+    /// Samples from further ahead of the clock of this machine go to quarantine: after one wrong clock, all that
+    /// follows would be late.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "3650d"))]
     pub(crate) ahead_max: As<Duration>,
     /// Entries that are kept in quarantine; the oldest go first.
     #[schemars(range(min = 0, max = 10_000_000))]
