@@ -30,6 +30,12 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
     },
+    /// Rows are not added to what is no table of them.
+    #[error("{}: the file holds something else than verdicts; move it away, or name another", path.display())]
+    NotVerdicts {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be opened or made.
     #[error(transparent)]
     Disk(#[from] DiskError),

@@ -62,7 +62,7 @@ impl Smtp {
                 "login": login.map(|(user, password)| [user, password]),
             });
             let script = include_str!("smtp.py");
-            Peer::start(Command::new(&python).args(["-c", script, &spec.to_string()]))
+            Peer::start(Command::new(python).args(["-c", script, &spec.to_string()]))
         });
         Some(Self {
             port,

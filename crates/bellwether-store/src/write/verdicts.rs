@@ -1,7 +1,7 @@
 //! The table of verdicts: one row per sample, the same from a file and from a stream.
 
-use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use bellwether_core::event::EventId;
@@ -33,7 +33,7 @@ pub struct VerdictWriter<W: Write + Send> {
 }
 
 /// A file that rows are added to at its end.
-pub type AppendedFile = std::fs::File;
+pub type AppendedFile = File;
 
 impl<W: Write + Send> VerdictWriter<W> {
     /// Begins a table; `with_series`: it tells of several series.
@@ -99,10 +99,12 @@ impl VerdictWriter<AtomicFile> {
 }
 
 impl VerdictWriter<AppendedFile> {
-    /// Goes on with the file at `path` where it ends, or begins it. A table that is there keeps its columns.
+    /// Goes on with the file at `path` where it ends, or begins it. A table that is there keeps its columns; its last
+    /// row goes where a crash has cut it off.
     ///
     /// # Errors
-    /// Where the file cannot be opened, or its ending names no format that can be added to.
+    /// Where the file cannot be opened, its ending names no format that can be added to, or it holds something else
+    /// than verdicts; it is then left as it is.
     pub fn append(path: &Path, with_series: bool) -> Result<Self, WriteError> {
         let format = TableFormat::of_path(path)?;
         if format == TableFormat::Parquet {
@@ -111,24 +113,91 @@ impl VerdictWriter<AppendedFile> {
             });
         }
         let at = |source| WriteError::Disk(DiskError::at("write", path)(source));
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .create(true)
             .read(true)
             .append(true)
             .open(path)
             .map_err(at)?;
-        if file.metadata().map_err(at)?.len() == 0 {
+        let about = file.metadata().map_err(at)?;
+        // What is no regular file (a pipe, a terminal) has no past.
+        if !about.is_file() || about.len() == 0 {
             return Self::new(file, format, with_series);
         }
-        let mut header = String::new();
-        BufReader::new(&file).read_line(&mut header).map_err(at)?;
-        let with_series = match format {
-            TableFormat::Csv => header.split(',').any(|name| name == "series"),
-            _ => header.contains("\"series\":"),
+        let not_ours = || WriteError::NotVerdicts {
+            path: path.to_owned(),
         };
+        let head = first_row(&file).map_err(at)?;
+        let with_series = find_series(&head, format, with_series).ok_or_else(not_ours)?;
+        let n_bytes = whole_rows(&mut file, about.len())
+            .map_err(at)?
+            .ok_or_else(not_ours)?;
+        if n_bytes < about.len() {
+            file.set_len(n_bytes).map_err(at)?;
+        }
+        if n_bytes == 0 {
+            return Self::new(file, format, with_series);
+        }
         let table = TableWriter::resume(file, format, columns(with_series));
         Ok(Self { table, with_series })
     }
+}
+
+/// Bytes of a row at most: where rows begin and end is looked for so far.
+const ROW_BYTES_MAX: u64 = 1 << 16;
+
+/// The first line of a file, with its end if it has one.
+fn first_row(file: &File) -> io::Result<Vec<u8>> {
+    let mut row = Vec::new();
+    BufReader::new(file.take(ROW_BYTES_MAX)).read_until(b'\n', &mut row)?;
+    Ok(row)
+}
+
+/// Whether a table that begins so tells of several series; `None`: it is no table of verdicts. A first line that was
+/// cut off is one of ours if it begins as ours, and tells nothing: `otherwise` holds.
+fn find_series(head: &[u8], format: TableFormat, otherwise: bool) -> Option<bool> {
+    let first = |with_series| match format {
+        TableFormat::Csv => header(with_series) + "\n",
+        _ => r#"{"timestamp":"#.to_owned(),
+    };
+    if !head.ends_with(b"\n") {
+        let is_ours = |ours: String| ours.as_bytes().starts_with(head) || head.starts_with(ours.as_bytes());
+        return [true, false]
+            .into_iter()
+            .any(|with| is_ours(first(with)))
+            .then_some(otherwise);
+    }
+    match format {
+        TableFormat::Csv => [true, false]
+            .into_iter()
+            .find(|&with| head == first(with).as_bytes()),
+        _ => {
+            let names_series = head.windows(9).any(|bytes| bytes == b"\"series\":");
+            head.starts_with(first(true).as_bytes()).then_some(names_series)
+        }
+    }
+}
+
+/// The bytes up to and with the last end of a row; `None` where there is none within [`ROW_BYTES_MAX`].
+fn whole_rows(file: &mut File, n_bytes: u64) -> io::Result<Option<u64>> {
+    let from = n_bytes.saturating_sub(ROW_BYTES_MAX);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    (&*file).take(ROW_BYTES_MAX).read_to_end(&mut tail)?;
+    let end = tail.iter().rposition(|&byte| byte == b'\n');
+    Ok(match end {
+        Some(end) => Some(from + end as u64 + 1),
+        None => (from == 0).then_some(0),
+    })
+}
+
+/// The first line of a table as CSV, without its end.
+fn header(with_series: bool) -> String {
+    let names: Vec<String> = columns(with_series)
+        .into_iter()
+        .map(|column| column.name)
+        .collect();
+    names.join(",") // no name needs quotes
 }
 
 fn columns(with_series: bool) -> Vec<Column> {
@@ -185,5 +254,60 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("cannot be added to Parquet"), "{error}");
+    }
+
+    #[test]
+    fn a_row_that_a_crash_has_cut_off_goes_and_foreign_files_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let row = VerdictRow {
+            time: "t2",
+            series: "a",
+            score: 0.5,
+            event: None,
+            top: None,
+        };
+        let append = |name: &str, before: &str| {
+            let path = dir.path().join(name);
+            crate::disk::write_atomic(&path, before.as_bytes()).unwrap();
+            let appended = VerdictWriter::append(&path, false).map(|mut table| table.row(&row).unwrap());
+            let after = String::from_utf8(crate::disk::read_bounded(&path, 1 << 20).unwrap()).unwrap();
+            (appended, after)
+        };
+        let check = |name: &str, before: &str, expect: &str| {
+            let (appended, after) = append(name, before);
+            appended.unwrap();
+            assert_eq!(after, expect);
+        };
+        let head = "timestamp,score,is_anomaly,event,top_channel,top_share\n";
+        let csv = |rows: &str| format!("{head}{rows}");
+        check(
+            "cut.csv",
+            &csv("t1,1.5,1,,,\nt2,0"),
+            &csv("t1,1.5,1,,,\nt2,0.5,0,,,\n"),
+        );
+        check("head.csv", &head[..14], &csv("t2,0.5,0,,,\n"));
+        let line = "{\"timestamp\":\"t2\",\"score\":0.5,\"is_anomaly\":0,\"event\":null,\"top_channel\":null,\
+                    \"top_share\":null}\n";
+        check(
+            "cut.jsonl",
+            &format!("{line}{}", &line[..20]),
+            &format!("{line}{line}"),
+        );
+        check("head.jsonl", &line[..20], line);
+        check("begin.jsonl", "{\"ti", line);
+
+        let refuse = |name: &str, before: &str| {
+            let (appended, after) = append(name, before);
+            let error = appended.unwrap_err().to_string();
+            assert!(error.contains("something else than verdicts"), "{error}");
+            assert_eq!(after, before);
+        };
+        refuse("other.csv", "a,b\n1,2\n3");
+        refuse("notes.csv", "precious");
+        refuse("other.jsonl", "{}\n{");
+        refuse(
+            "endless.jsonl",
+            &format!("{{\"timestamp\":\"{}", "x".repeat(1 << 17)),
+        );
     }
 }
