@@ -122,12 +122,7 @@ impl Mosquitto {
     /// # Panics
     /// Where it does not end.
     pub fn stop(&mut self) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill is there");
-        assert!(status.success(), "kill -TERM {pid}: {status}");
+        self.signal("-TERM");
         let begun = now();
         while self.child.try_wait().expect("it is our child").is_none() {
             assert!(
@@ -137,6 +132,27 @@ impl Mosquitto {
             );
             pause();
         }
+    }
+
+    /// Makes it write down what it keeps.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn save(&self) {
+        let n_saved = || self.log().matches("Saving in-memory database").count();
+        let before = n_saved();
+        self.signal("-USR1");
+        let begun = now();
+        while n_saved() == before {
+            assert!(begun.elapsed() < WAIT_MAX, "mosquitto does not save: {}", self.log());
+            pause();
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal} {pid} failed");
     }
 
     /// Ends it at once (SIGKILL): what it has not written down is lost.
@@ -257,7 +273,7 @@ fn write_certificates(dir: &Path) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params
         .distinguished_name
-        .push(DnType::CommonName, "bellwether test authority");
+        .push(DnType::CommonName, format!("authority of {}", dir.display()));
     let ca = CertifiedIssuer::self_signed(params, key()).expect("plain parameters");
     write(&dir.join("ca.pem"), &ca.pem());
     for name in ["server", "client"] {

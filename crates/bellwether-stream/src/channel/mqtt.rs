@@ -163,7 +163,7 @@ mod tests {
         .unwrap()
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_state_of_a_device_is_there_for_who_comes_later() {
         for version in [MqttVersion::V4, MqttVersion::V5] {
             let Some(broker) = Mosquitto::start("the_state_of_a_device_is_there_for_who_comes_later") else {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Broker, BrokerError, MqttVersion, v4, v5};
 
 /// Seconds after which a silent connection is asked whether it is alive.
-pub(super) const KEEP_ALIVE_SECS: u16 = if cfg!(test) { 1 } else { 30 };
+pub(super) const KEEP_ALIVE_SECS: u16 = if cfg!(test) { 2 } else { 30 };
 
 /// Without any sign of life for this long, our own questions included, a connection counts as lost.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
@@ -233,7 +233,7 @@ impl Sent {
 impl LinkError {
     /// Something failed on the way; says what to do where the reason alone does not.
     pub(super) fn lost(reason: String) -> Self {
-        let hint = if reason.contains("UnknownIssuer") {
+        let hint = if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
             " (the broker's certificate is signed by nobody we trust: check ca_file)"
         } else if reason.contains("NotValidForName") {
             " (the broker's certificate is for another host name)"

@@ -62,7 +62,7 @@ pub(crate) async fn logged(broker: &Mosquitto, text: &str, n: usize) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_messages_are_published_and_survive_a_restart_of_the_broker() {
     for version in [MqttVersion::V4, MqttVersion::V5] {
         let test = "many_messages_are_published_and_survive_a_restart_of_the_broker";
@@ -88,7 +88,7 @@ async fn many_messages_are_published_and_survive_a_restart_of_the_broker() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_of_quality_0_is_written() {
     let Some(served) = Mosquitto::start("a_message_of_quality_0_is_written") else {
         return;
@@ -103,7 +103,7 @@ async fn a_message_of_quality_0_is_written() {
     logged(&served, "Received DISCONNECT from bellwether", 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_not_there_or_refuses_us_is_named() {
     let options = MosquittoOptions {
         user: Some(("plant".into(), "right".into())),
