@@ -48,6 +48,7 @@ fn commit(n: usize, seq: i64) -> Commit {
     commit.arrivals = vec![7; SAMPLES * (CHANNELS * 8 + 12)];
     commit.journal_from = Some(seq - 5);
     let states = (0..200).map(|idx| Checkpoint {
+        is_waiting: false,
         series: device(n * 200 + idx),
         state: vec![7; 4096],
     });

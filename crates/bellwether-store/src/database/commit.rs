@@ -90,12 +90,14 @@ async fn checkpoints(
     checkpoints: &[Checkpoint],
 ) -> Result<(), DatabaseError> {
     let rows = last_of_each(checkpoints, |checkpoint| &checkpoint.series);
-    let insert = "INSERT INTO checkpoints (tenant, series, seq, state) ";
-    let clash = " ON CONFLICT (tenant, series) DO UPDATE SET seq = excluded.seq, state = excluded.state";
+    let insert = "INSERT INTO checkpoints (tenant, series, seq, is_waiting, state) ";
+    let clash = " ON CONFLICT (tenant, series) DO UPDATE SET seq = excluded.seq, \
+                 is_waiting = excluded.is_waiting, state = excluded.state";
     insert_all(transaction, insert, clash, &rows, |row, checkpoint| {
         row.bind(tenant.to_owned())
             .bind(text(&checkpoint.series))
             .bind(seq)
+            .bind(i64::from(checkpoint.is_waiting))
             .bind(checkpoint.state.clone());
     })
     .await

@@ -153,20 +153,22 @@ impl Database {
     }
 
     /// Devices that have a state, with the commit it is of, at most `limit` after the device `after` in the order of
-    /// their names.
+    /// their names; `waiting`: only those that hold samples which wait for their turn.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn checkpointed(
         &self,
+        waiting: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(Arc<str>, i64)>, DatabaseError> {
-        let query =
-            "SELECT series, seq FROM checkpoints WHERE tenant = $1 AND series > $2 ORDER BY series LIMIT $3";
+        let query = "SELECT series, seq FROM checkpoints WHERE tenant = $1 AND series > $2 AND is_waiting >= $3 \
+                     ORDER BY series LIMIT $4";
         let query = sqlx::query(query)
             .bind(self.tenant())
             .bind(after.unwrap_or_default())
+            .bind(i64::from(waiting))
             .bind(limit as i64);
         let rows = self.all("list the devices", query).await?;
         let pair = |row| Ok((self.get::<String>(row, 0)?.into(), self.get(row, 1)?));

@@ -77,6 +77,8 @@ pub struct JudgedBlock {
 pub struct Checkpoint {
     /// The device.
     pub series: Arc<str>,
+    /// It holds samples that wait for their turn: a restart must not wait for the device to speak.
+    pub is_waiting: bool,
     /// Encoded by who restores it.
     pub state: Vec<u8>,
 }

@@ -16,11 +16,12 @@ CREATE TABLE journal (
     PRIMARY KEY (tenant, seq)
 );
 
--- The state of each device after the commit `seq`.
+-- The state of each device after the commit `seq`. One with samples that wait for their turn is not left alone.
 CREATE TABLE checkpoints (
     tenant TEXT NOT NULL,
     series TEXT NOT NULL,
     seq BIGINT NOT NULL,
+    is_waiting BIGINT NOT NULL,
     state BLOB NOT NULL,
     PRIMARY KEY (tenant, series)
 );

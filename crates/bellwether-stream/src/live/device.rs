@@ -7,12 +7,13 @@ use bellwether_core::event::{Event, EventChange};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::session::{Judged, Session, SessionState, StateError};
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{AlertEnd, AlertKind, ChannelNote, EventRecord, NewAlert};
+use bellwether_store::database::{AlertEnd, AlertKind, ChannelNote, Checkpoint, EventRecord, NewAlert};
 use sha2::{Digest, Sha256};
 
 use super::models::Served;
 use super::reorder::{Message, Reorder, Waiting};
 use super::settings::DeviceRules;
+use super::wire::encode_state;
 
 /// A device in memory.
 #[derive(Debug)]
@@ -118,6 +119,15 @@ impl Device {
             reorder: self.reorder.clone(),
             session: self.session.state(),
             notes: self.notes.clone(),
+        }
+    }
+
+    /// What the database is given of it.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            series: Arc::clone(&self.name),
+            is_waiting: !self.reorder.waiting.is_empty(),
+            state: encode_state(&self.name, &self.state()),
         }
     }
 

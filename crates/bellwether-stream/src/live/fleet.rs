@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Checkpoint, Commit, JudgedBlock, StoredState};
+use bellwether_store::database::{Commit, JudgedBlock, StoredState};
 use rayon::prelude::*;
 
 use super::LiveError;
@@ -15,7 +15,7 @@ use super::device::{Device, Told};
 use super::models::Models;
 use super::settings::{DeviceRules, Settings};
 use super::shard::{Due, Row, Shard, StepEntry, Work};
-use super::wire::{Step, decode_state, encode_state, encode_steps};
+use super::wire::{Step, decode_state, encode_steps};
 use crate::patterns::ByDevice;
 
 /// Beyond the sessions allowed in memory, so many of a thousand go at once, so that not every cycle looks for one.
@@ -334,8 +334,7 @@ impl Fleet {
             let device = self.shard_of_mut(&name).devices.get_mut(&name);
             if let Some(device) = device.filter(|device| device.dirty_since == Some(since)) {
                 device.dirty_since = None;
-                let state = encode_state(&name, &device.state());
-                commit.checkpoints.push(Checkpoint { series: name, state });
+                commit.checkpoints.push(device.checkpoint());
             }
             let from = self.dirty.front().map_or(i64::MAX, |(since, _)| *since);
             while let Some((seq, n)) = self.journal.front()
@@ -368,8 +367,7 @@ impl Fleet {
                 continue;
             };
             if device.dirty_since.is_some() {
-                let state = encode_state(&name, &device.state());
-                commit.checkpoints.push(Checkpoint { series: name, state });
+                commit.checkpoints.push(device.checkpoint());
             }
         }
     }

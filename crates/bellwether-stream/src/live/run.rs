@@ -1,6 +1,6 @@
 //! The loop: gather batches, judge, commit, acknowledge. What fails is done again until it is durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -331,19 +331,21 @@ async fn restore(db: &Database, rules: &LiveRules, seq: i64) -> Result<Fleet, Li
         }
     }
     let mut names = fleet.absent(blocks.iter().flat_map(|(_, steps)| steps));
-    if rules.devices.iter().any(|rules| rules.silence.is_some()) {
-        // A device that fell silent before the restart must be missed after it.
-        let known: std::collections::HashSet<_> = names.iter().cloned().collect();
-        let mut after: Option<Arc<str>> = None;
-        while names.len() < rules.settings.sessions_max {
-            let page = db.checkpointed(after.as_deref(), PAGE_LEN).await?;
-            let Some((last, _)) = page.last() else {
-                break;
-            };
-            after = Some(Arc::clone(last));
-            let of_page = page.into_iter().map(|(name, _)| name);
-            names.extend(of_page.filter(|name| !known.contains(name)));
-        }
+    // Samples that wait are not to wait for their device to speak again; and a device that fell silent before the
+    // restart must be missed after it.
+    let is_any_missed = rules.devices.iter().any(|rules| rules.silence.is_some());
+    let known: HashSet<_> = names.iter().cloned().collect();
+    let mut after: Option<Arc<str>> = None;
+    while names.len() < rules.settings.sessions_max {
+        let page = db
+            .checkpointed(!is_any_missed, after.as_deref(), PAGE_LEN)
+            .await?;
+        let Some((last, _)) = page.last() else {
+            break;
+        };
+        after = Some(Arc::clone(last));
+        let of_page = page.into_iter().map(|(name, _)| name);
+        names.extend(of_page.filter(|name| !known.contains(name)));
     }
     let stored = db.checkpoints(&names).await?;
     let now = clock::instant();

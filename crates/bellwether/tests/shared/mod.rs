@@ -16,8 +16,16 @@ pub(crate) struct Ran {
 
 /// Runs `bellwether ARGS` in `folder`; the words of `line` are divided by spaces.
 pub(crate) fn bellwether(folder: &Path, line: &str) -> Ran {
+    bellwether_fed(folder, line, b"")
+}
+
+/// The same with `input` on stdin.
+pub(crate) fn bellwether_fed(folder: &Path, line: &str, input: &[u8]) -> Ran {
     let mut command = cargo_bin_cmd!("bellwether");
-    command.current_dir(folder).args(line.split_whitespace());
+    command
+        .current_dir(folder)
+        .args(line.split_whitespace())
+        .write_stdin(input);
     // What the environment of the tests says must not reach them.
     for name in ["FORMAT", "REGISTRY", "THREADS", "HOME"] {
         command.env_remove(format!("BELLWETHER_{name}"));

@@ -70,6 +70,7 @@ pub(super) fn commit(n: i64) -> Commit {
 fn checkpoint(series: &str, state: u8) -> Checkpoint {
     Checkpoint {
         series: series.into(),
+        is_waiting: false,
         state: vec![state; 4],
     }
 }
@@ -142,7 +143,7 @@ async fn a_commit_is_all_there(database: &Database) {
         state: vec![2; 4],
     };
     assert_eq!(states["pump-1"], want);
-    let listed = database.checkpointed(Some("extra-1"), 2).await.unwrap();
+    let listed = database.checkpointed(false, Some("extra-1"), 2).await.unwrap();
     assert_eq!(listed, [("extra-2".into(), 2), ("pump-1".into(), 2)]);
     assert_eq!(database.offsets().await.unwrap()["plant"], "2");
     let answer = database.answer("key-1").await.unwrap().unwrap();
