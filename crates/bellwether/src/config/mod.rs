@@ -1,9 +1,9 @@
 //! The configuration of the live system: one TOML file, environment variables and flags over it.
 //!
 //! In reading order: [`wire`] is what may be written, [`checked`] what the program uses. [`load`] goes from the one to
-//! the other: [`file`] and [`layers`] put values with their places into a [`tree`], [`structure`] holds it against the
+//! the other: [`mod@file`] and [`layers`] put values with their places into a [`tree`], [`structure`] holds it against the
 //! [`shape`] that follows from the wire structs, [`check`] finds what no single key can tell. [`address`] reads what
-//! stands after `--from` and `--to`. [`show`] and [`reference`] are for people.
+//! stands after `--from` and `--to`. [`show`] and [`mod@reference`] are for people.
 
 mod address;
 mod check;

@@ -16,7 +16,7 @@ use super::{DeviceAlerts, SecretRef};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Storage {
     /// The database: `sqlite:FILE`, or `postgres://user@host/database`. Without it: `live.db` in `$BELLWETHER_HOME`,
-    /// else in the platform's data folder.
+    /// else in the platform's data folder; where there is no configuration file either, nothing is kept after the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<As<DatabaseUrl>>,
     /// The password for PostgreSQL.

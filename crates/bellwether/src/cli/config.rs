@@ -1,0 +1,119 @@
+//! `config` and `stream`, and the flags that win over a configuration file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Format;
+use crate::config::Overrides;
+use crate::config::checked::RowFormat;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Find every mistake in a file: exit code 78 if there is one
+    Check {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Show what is in force, defaults included; secrets by reference
+    Show {
+        /// The file [default: none, so environment and flags alone]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Say of each value where it comes from
+        #[arg(long)]
+        origin: bool,
+        #[command(flatten)]
+        flags: Box<ConfigFlags>,
+    },
+    /// Print the JSON Schema of the file
+    Schema,
+    /// Print the reference of all keys
+    #[command(hide = true)]
+    Reference,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StreamArgs {
+    /// The configuration file; SIGHUP reads it again. Without it and without --database nothing is kept after the end
+    #[arg(short, long, value_name = "FILE", env = "BELLWETHER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: Box<ConfigFlags>,
+}
+
+/// Flags that win over environment and configuration file.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFlags {
+    /// The model of every device that is in no group: NAME, NAME@VERSION, NAME@ALIAS or a bundle file
+    #[arg(long, value_name = "REF")]
+    pub(crate) model: Option<String>,
+    /// Where samples come from, repeatable: `-`, FILE, `http://127.0.0.1:PORT` (listens), `mqtt://[USER@]HOST/TOPIC`
+    #[arg(long, value_name = "URL", alias = "input")]
+    pub(crate) from: Vec<String>,
+    /// Where verdicts and alerts go, repeatable: `-`, FILE.csv, FILE.jsonl, `https://…` (webhook),
+    /// `alertmanager+http://…`, `mqtt://HOST/PREFIX`, `mqtt+rows://HOST/PREFIX`, `smtp://HOST?from=…&to=…`
+    #[arg(long, value_name = "URL", alias = "output")]
+    pub(crate) to: Vec<String>,
+    /// The database: sqlite:FILE or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// Folder of the history, as Parquet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) history: Option<String>,
+    /// Folder of the model registry
+    #[arg(long, value_name = "DIR")]
+    pub(crate) registry: Option<String>,
+    /// Threads that judge, at most 256; results do not depend on them
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<String>,
+    /// Samples wait at most this long for company before they are judged: 20ms
+    #[arg(long, value_name = "D")]
+    pub(crate) latency: Option<String>,
+    /// Samples may arrive this far behind the newest of their device: 5m
+    #[arg(long, value_name = "D")]
+    pub(crate) lateness: Option<String>,
+    /// A device that sends nothing for this long is silent: 10m, or never
+    #[arg(long, value_name = "D")]
+    pub(crate) silence: Option<String>,
+    /// An alert waits this long before it fires: 30s
+    #[arg(long, value_name = "D")]
+    pub(crate) hold: Option<String>,
+    /// How much is logged: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// In what form: text, json
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log_format: Option<String>,
+}
+
+impl ConfigFlags {
+    /// What these flags say, checked together with the file. `format` is the form of rows on stdout.
+    pub(crate) fn overrides(&self, format: Format) -> Overrides {
+        let mut overrides = Overrides::default();
+        for (flag, path, text) in [
+            ("--model", "models.default", &self.model),
+            ("--database", "storage.url", &self.database),
+            ("--history", "storage.history", &self.history),
+            ("--registry", "models.registry", &self.registry),
+            ("--threads", "stream.threads", &self.threads),
+            ("--latency", "stream.latency", &self.latency),
+            ("--lateness", "stream.lateness", &self.lateness),
+            ("--silence", "stream.silence", &self.silence),
+            ("--hold", "alerts.hold", &self.hold),
+            ("--log-level", "log.level", &self.log_level),
+            ("--log-format", "log.format", &self.log_format),
+        ] {
+            if let Some(text) = text {
+                overrides.set(flag, path, text);
+            }
+        }
+        self.from.iter().for_each(|address| overrides.from(address));
+        self.to.iter().for_each(|address| overrides.to(address));
+        if matches!(format, Format::Json | Format::Ndjson) {
+            overrides.rows_as(RowFormat::Jsonl);
+        }
+        overrides
+    }
+}
