@@ -1,6 +1,5 @@
 //! Posting a body to an address, and what its answer means for whoever may try again.
 
-use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use url::Url;
 
 use super::text::{cut, plain};
 use super::{SendError, SpecProblem};
+use crate::chain;
 
 /// Bytes of an answer that are read, for the error text.
 const ANSWER_BYTES_MAX: usize = 1024;
@@ -55,7 +55,10 @@ impl Poster {
         }
         match builder.build() {
             Ok(client) => Ok(Self { client, url }),
-            Err(error) => problem(&format!("no client for it: {}", chain(&error.without_url()))),
+            Err(error) => problem(&format!(
+                "no client for it: {}",
+                plain(&chain(&error.without_url()))
+            )),
         }
     }
 
@@ -73,7 +76,7 @@ impl Poster {
             Err(error) => Err(SendError::passing(format!(
                 "{} does not answer: {}",
                 self.place(),
-                chain(&error.without_url())
+                plain(&chain(&error.without_url()))
             ))),
         }
     }
@@ -127,21 +130,6 @@ fn is_passing(status: StatusCode) -> bool {
 pub(super) fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// An error and its causes, in a line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text += ": ";
-            text += &said;
-        }
-        cause = error.source();
-    }
-    plain(&text)
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 
 use super::EmailSpec;
-use crate::channel::http::{chain, is_this_machine};
-use crate::channel::text::cut;
+use crate::chain;
+use crate::channel::http::is_this_machine;
+use crate::channel::text::{cut, plain};
 use crate::channel::{SendError, SpecProblem};
 
 /// Bytes of a file of certificates.
@@ -185,7 +186,11 @@ impl Server {
     /// Only a reply of 500 and more is final.
     fn failed(&self, how: &str, error: &Error) -> SendError {
         SendError {
-            problem: format!("{} {how}: {}", self.place(), cut(&chain(error), ANSWER_CHARS_MAX)),
+            problem: format!(
+                "{} {how}: {}",
+                self.place(),
+                cut(&plain(&chain(error)), ANSWER_CHARS_MAX)
+            ),
             is_passing: !error.is_permanent(),
         }
     }
