@@ -76,34 +76,36 @@ impl Connection<'_> {
             is_subscribed: self.is_subscribed,
         };
         // What is not handed over by the end of this is not waited for.
-        let ended = tokio::select! {
+        let gathered = tokio::select! {
             reason = driver.ended() => return End::Lost(reason),
-            ended = gatherer.run(take) => ended,
-            _ = &mut settling => GatherEnd::Stopped,
+            gathered = gatherer.run(take) => gathered,
+            settled = &mut settling => match settled {
+                SettleEnd::Over => return End::Lost(driver.ended().await),
+                SettleEnd::Done | SettleEnd::NoReceipt => {
+                    goodbye(&client, driver).await;
+                    return End::Stopped;
+                }
+            },
             () = stop.told() => GatherEnd::Stopped,
         };
-        let end = match ended {
-            GatherEnd::Stopped => End::Stopped,
-            GatherEnd::Full => End::Refill,
+        let (end, wait_max) = match gathered {
             GatherEnd::Over => return End::Lost(driver.ended().await),
+            GatherEnd::Stopped => (End::Stopped, LAST_RECEIPTS),
             // Asked again over the next connection.
-            GatherEnd::NoTopic(reason) => End::Lost(reason),
-        };
-        match end {
+            GatherEnd::NoTopic(reason) => (End::Lost(reason), LAST_RECEIPTS),
             // The judge takes the time it needs; then there is room for what was let go.
-            End::Refill => tokio::select! {
-                reason = driver.ended() => return End::Lost(reason),
-                settled = &mut settling => if settled == SettleEnd::NoReceipt { return End::Stopped },
-                () = stop.told() => drop(timeout(LAST_RECEIPTS, &mut settling).await),
+            GatherEnd::Full => (End::Refill, Duration::MAX),
+        };
+        let end = tokio::select! {
+            reason = driver.ended() => return End::Lost(reason),
+            // What is durable by then is acknowledged; all else comes again.
+            settled = timeout(wait_max, &mut settling) => match settled {
+                Ok(SettleEnd::NoReceipt) => End::Stopped,
+                _ => end,
             },
-            _ => tokio::select! {
-                reason = driver.ended() => return End::Lost(reason),
-                // What is durable by then is acknowledged; all else comes again.
-                _ = timeout(LAST_RECEIPTS, &mut settling) => {}
-            },
-        }
-        client.disconnect().await;
-        let _ = timeout(GOODBYE_MAX, driver.ended()).await;
+            () = stop.told(), if matches!(end, End::Refill) => End::Stopped,
+        };
+        goodbye(&client, driver).await;
         end
     }
 
@@ -127,6 +129,13 @@ impl Connection<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes what is ordered, then ends the connection; what the broker keeps for us stays there.
+async fn goodbye(client: &Client, mut driver: Driver) {
+    client.disconnect().await;
+    // A broker that does not listen is left without it.
+    let _ = timeout(GOODBYE_MAX, driver.ended()).await;
 }
 
 impl Driver {

@@ -1,7 +1,5 @@
 //! The source against a real broker; messages are sent by mosquitto's own programs.
 
-use std::time::Duration;
-
 use bellwether_testkit::mosquitto::{Mosquitto, MosquittoOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
