@@ -114,7 +114,8 @@ fn tables_give_the_same_samples_line_by_line() {
         "timestamp,asset_id,sensor,value,quality\n2024-01-01,p,a,1,good\n2024-01-01,p,b,2,good\n2024-01-02,p,a,3,bad\n",
     );
     check("timestamp,channel,value\n2024-01-01,a,1\n2024-01-01,b,\n2024-01-01,a,7\n");
-    check(",timestamp,a,\n0,2024-01-01,1,\n1,2024-01-02,2,\n,,,\n");
+    check(",timestamp,a,\n0,2024-01-01,1,\n1,2024-01-02,2,\n");
+    check("timestamp,a\n2024-01-01,1\n,\n");
     check("a,ts\n1700000000,1700000000\n1700000000,1700000001\n");
     check("t,a\n1700000000,1\n1700000000,2\n1700000001,3\n");
     check("timestamp,a\n2024-01-01,1\n2024-01-01,2\n2024-01-02,3\n");
