@@ -393,7 +393,8 @@ impl Decided {
             return None;
         }
         match self.read_record(row, each) {
-            Err(fault) if self.n_open_lines > 0 && matches!(fault.problem, Problem::OpenQuote { .. }) => {
+            // Its lines may be rows but for a quotation mark in the first.
+            Err(fault) if self.n_open_lines > 0 => {
                 return Some(self.refuse_first_line(fault, line_no, each));
             }
             Err(fault) => {

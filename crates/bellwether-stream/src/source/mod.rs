@@ -3,7 +3,6 @@
 //! A source reads, decodes and hands over batches of at most [`BATCH_LEN_MAX`] arrivals. It waits where the queue is
 //! full. It acknowledges (or moves on) only when the receipt of a batch has come.
 
-mod clock;
 pub mod decode;
 pub mod http;
 pub mod mqtt;

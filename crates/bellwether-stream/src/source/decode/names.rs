@@ -110,13 +110,15 @@ pub(super) fn duplicate(name: &str) -> Refusal {
     ))
 }
 
-/// Databases refuse the character NUL, terminals obey control characters.
+/// Databases refuse the character NUL, terminals obey control characters. Spreadsheets have line feeds in the names of
+/// columns.
 fn check_name(what: &str, name: &str) -> Result<(), Refusal> {
+    let is_bad = |char: char| char.is_control() && !(what == "channel" && char.is_ascii_whitespace());
     let problem = if name.is_empty() {
         "is empty"
     } else if name.len() > NAME_BYTES_MAX {
         "is longer than 255 bytes"
-    } else if name.chars().any(char::is_control) {
+    } else if name.chars().any(is_bad) {
         "has characters that cannot be printed"
     } else {
         return Ok(());

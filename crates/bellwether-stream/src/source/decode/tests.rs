@@ -228,7 +228,7 @@ fn what_is_no_message_is_in_quarantine() {
     check(b"{\"ts\":1,\"device\":\"\",\"a\":1}", "bad-name");
     check(b"{\"ts\":1,\"device\":\"a\\u0000b\",\"a\":1}", "bad-name");
     check(b"{\"ts\":1,\"device\":\"p\",\"\":1}", "bad-name");
-    check(b"{\"ts\":1,\"device\":\"p\",\"a\\n\":1}", "bad-name");
+    check(b"{\"ts\":1,\"device\":\"p\",\"a\\u0007\":1}", "bad-name");
     check(
         format!("{{\"ts\":1,\"device\":\"{}\",\"a\":1}}", "p".repeat(256)).as_bytes(),
         "bad-name",

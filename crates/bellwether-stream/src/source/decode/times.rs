@@ -47,12 +47,21 @@ fn with_exponent(text: &str) -> Option<Timestamp> {
 
 /// The time as the sender wrote it, where that is not how bellwether writes it.
 pub(super) fn as_written(time: Timestamp, text: &str) -> Option<Box<str>> {
+    if is_whole_second_as_printed(text.as_bytes()) {
+        return None;
+    }
     let mut printed = Printed {
         bytes: [0; 40],
         len: 0,
     };
     let is_printed = write!(printed, "{time}").is_ok() && printed.bytes[..printed.len] == *text.as_bytes();
     (!is_printed).then(|| text.into())
+}
+
+/// Whether `text`, which reads as a time, is `2024-03-09T14:15:16Z` in form: then it prints the same. (A leap second
+/// does not.) Told without printing, for most times are such.
+fn is_whole_second_as_printed(text: &[u8]) -> bool {
+    matches!(text, [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', tens, _, b'Z'] if *tens != b'6')
 }
 
 /// A place to print a time without asking for memory: this is done for each message.
@@ -68,5 +77,28 @@ impl fmt::Write for Printed {
         place.copy_from_slice(text.as_bytes());
         self.len = end;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_kept_as_written_where_it_prints_otherwise() {
+        let check = |text: &str, is_kept: bool| {
+            let time = Times::default().read(text).unwrap();
+            assert_eq!(as_written(time, text).as_deref(), is_kept.then_some(text));
+            assert_eq!(time.to_string() != text, is_kept, "{text}");
+        };
+        check("2024-03-09T14:15:16Z", false);
+        check("2024-03-09T14:15:16.500Z", false);
+        check("2024-03-09T14:15:16.5Z", true);
+        check("2024-03-09T14:15:60Z", true);
+        check("2024-03-09T14:15:16z", true);
+        check("2024/03/09T14:15:16Z", true);
+        check("2024-03-09 14:15:16Z", true);
+        check("2024-03-09T14:15Z", true);
+        check(" 2024-03-09T14:15:16Z", true);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::REQUEST_LEN_MAX;
 use super::problem::Problem;
-use crate::source::clock;
+use crate::clock;
 use crate::source::decode::{Decoded, Decoder, Place, Reason, TableDecoder};
 
 /// How long a body may be in coming.

@@ -18,7 +18,7 @@ use super::keys::{HeldKey, KeysUnderWay, key_of};
 use super::problem::Problem;
 use super::{Answers, HttpSpec, REQUESTS_MAX};
 use crate::arrival::{Batch, Inlet, Receipt, Refused};
-use crate::source::clock;
+use crate::clock;
 use crate::source::decode::{Decoded, Decoder, Mapping};
 
 /// Bodies from this size on are decoded beside the tasks, not among them.

@@ -6,8 +6,8 @@ use bellwether_store::read::ReadError;
 
 use super::TextSpec;
 use super::lines::Line;
+use crate::clock;
 use crate::source::MESSAGE_BYTES_MAX;
-use crate::source::clock;
 use crate::source::decode::{Decoded, Decoder, Reason, TableDecoder};
 
 /// Decodes the lines of one input.

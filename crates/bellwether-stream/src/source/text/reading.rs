@@ -13,8 +13,9 @@ use super::form::Form;
 use super::lines::Lines;
 use super::position::{PRINT_BYTES, Position};
 use crate::arrival::{Batch, Inlet, Receipt};
+use crate::clock;
 use crate::source::decode::Decoded;
-use crate::source::{BATCH_LEN_MAX, SourceError, Stop, clock};
+use crate::source::{BATCH_LEN_MAX, SourceError, Stop};
 
 /// Batches that may wait for their receipts.
 const UNACKNOWLEDGED_MAX: usize = 8;
