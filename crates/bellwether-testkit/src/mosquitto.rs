@@ -144,7 +144,11 @@ impl Mosquitto {
         self.signal("-USR1");
         let begun = now();
         while n_saved() == before {
-            assert!(begun.elapsed() < WAIT_MAX, "mosquitto does not save: {}", self.log());
+            assert!(
+                begun.elapsed() < WAIT_MAX,
+                "mosquitto does not save: {}",
+                self.log()
+            );
             pause();
         }
     }
@@ -152,7 +156,10 @@ impl Mosquitto {
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal} {pid} failed");
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "kill {signal} {pid} failed"
+        );
     }
 
     /// Ends it at once (SIGKILL): what it has not written down is lost.

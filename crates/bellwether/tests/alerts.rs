@@ -1,9 +1,13 @@
 //! `bellwether alerts` as people run it, on a database that a live system has left.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use assert_cmd::cargo::cargo_bin_cmd;
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{AlertKind, ChannelNote, Commit, Database, NewAlert};
+use bellwether_store::disk;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,7 +57,7 @@ fn run(dir: &TempDir, args: &[&str]) -> Ran {
         .arg("alerts")
         .args(args)
         .args(["--database", "sqlite:live.db"])
-        .env_remove("BELLWETHER_FORMAT")
+        .env_clear()
         .env("USER", "ann")
         .output()
         .unwrap();
@@ -161,4 +165,72 @@ fn what_cannot_be_done_says_why_and_what_to_do() {
     std::fs::remove_file(dir.path().join("live.db")).unwrap();
     check(&["list"], 1, "there is no database live.db");
     assert!(!dir.path().join("live.db").exists());
+}
+
+#[test]
+fn a_test_says_which_channels_work() {
+    let dir = fixture();
+    // A port where nobody listens, and a peer that takes whatever it is sent.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = open.local_addr().unwrap();
+    let peer = std::thread::Builder::new()
+        .spawn(move || take_one(&open))
+        .unwrap();
+    let text = format!(
+        "[[alerts.channels]]\ntype = \"webhook\"\nname = \"gone\"\nurl = \"http://{closed}/\"\n\
+         [[alerts.channels]]\ntype = \"webhook\"\nname = \"well\"\nurl = \"http://{address}/\"\n"
+    );
+    disk::write_atomic(&dir.path().join("live.toml"), text.as_bytes()).unwrap();
+    let test = |channel: &[&str]| {
+        run(
+            &dir,
+            &[&["test"], channel, &["--config", "live.toml", "--format", "csv"]].concat(),
+        )
+    };
+    let (code, stdout, stderr) = test(&["well"]);
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "channel,ok,error\nwell,true,\n"),
+        "{stderr}"
+    );
+    let body = peer.join().unwrap();
+    assert!(body.contains("test"), "{body}");
+    let (code, stdout, stderr) = test(&["gone"]);
+    assert_eq!(code, Some(1));
+    assert!(stdout.starts_with("channel,ok,error\ngone,false,"), "{stdout}");
+    assert!(
+        stderr.contains("1 of 1 channels did not take the test"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = test(&["wall"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("there are: gone, well"), "{stderr}");
+}
+
+/// Takes one request and answers it; what it said.
+fn take_one(listener: &TcpListener) -> String {
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut said = Vec::new();
+    let mut buffer = [0; 4096];
+    let is_whole = |said: &[u8]| {
+        let text = String::from_utf8_lossy(said);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            return false;
+        };
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse::<usize>())
+        });
+        length.is_none_or(|length| body.len() >= length.unwrap())
+    };
+    while !is_whole(&said) {
+        let n = peer.read(&mut buffer).unwrap();
+        assert!(n > 0, "the request ends early");
+        said.extend_from_slice(&buffer[..n]);
+    }
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .unwrap();
+    String::from_utf8(said).unwrap()
 }

@@ -1,5 +1,6 @@
 //! `alerts` on the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bellwether_core::time::Timestamp;
@@ -12,8 +13,11 @@ use super::{parse_duration, parse_time};
 pub(crate) struct AlertsArgs {
     #[command(subcommand)]
     pub(crate) command: AlertsCommand,
-    /// The database of the live system: FILE, sqlite:FILE or postgres://USER@HOST/DATABASE
-    #[arg(long, global = true, value_name = "URL", env = "BELLWETHER_STORAGE__URL")]
+    /// The configuration file of the live system
+    #[arg(short, long, global = true, value_name = "FILE", env = "BELLWETHER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Its database: sqlite:FILE or postgres://USER@HOST/DATABASE
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) database: Option<String>,
 }
 
@@ -107,6 +111,11 @@ pub(crate) enum AlertsCommand {
         id: Option<String>,
         #[command(flatten)]
         who: Who,
+    },
+    /// Send a test through the channels of the configuration: exit code 1 where one does not take it
+    Test {
+        /// Only through this one
+        channel: Option<String>,
     },
     /// Who decided what, the newest first
     Audit {

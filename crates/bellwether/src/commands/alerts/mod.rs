@@ -2,7 +2,6 @@
 //! decision at once where it does.
 
 mod shown;
-#[expect(dead_code, reason = "needs the channels of the configuration")]
 mod trial;
 
 use bellwether_store::database::{Alert, AlertState, Database, Verdict};
@@ -11,25 +10,36 @@ use bellwether_stream::alert::suppressions::{self, Window};
 use bellwether_stream::patterns::matcher;
 use serde_json::{Value, json};
 
-use super::now;
+use super::config::environment;
+use super::{home, now};
 use crate::cli::Format;
 use crate::cli::alerts::{AlertsArgs, AlertsCommand, Who};
+use crate::config::checked::{Checked, DatabaseSpec};
+use crate::config::{self, Overrides};
 use crate::failure::Failure;
 use crate::output::{Output, Rows, object};
+use crate::wiring;
 
 /// Alerts that are read in one go while those of some devices are looked for.
 const PAGE_LEN: u32 = 500;
 
 pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
-    let url = args.database.as_deref().ok_or_else(|| {
-        Failure::Usage("which database? give --database URL, as the live system has it".to_owned())
-    })?;
-    refuse_missing(url)?;
+    let mut flags = Overrides::default();
+    if let Some(url) = &args.database {
+        flags.set("--database", "storage.url", url);
+    }
+    let loaded = config::load(args.config.as_deref(), &environment(), &flags);
+    let checked = loaded.map_err(Failure::Configuration)?.checked;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let database = Database::open(url, "default").await?;
+        if let AlertsCommand::Test { channel } = &args.command {
+            return trial::run(wiring::channels(&checked.channels)?, channel.as_deref(), output).await;
+        }
+        let has_file = args.config.is_some();
+        refuse_missing(&checked, has_file)?;
+        let database = wiring::database(&checked, has_file).await?;
         let done = obey(&args.command, &database, output).await;
         database.close().await;
         done
@@ -37,18 +47,24 @@ pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
 }
 
 /// Opening makes a file that is not there, which is not what somebody wants who looks at alerts.
-fn refuse_missing(url: &str) -> Result<(), Failure> {
-    let path = url
-        .strip_prefix("sqlite://")
-        .or_else(|| url.strip_prefix("sqlite:"))
-        .unwrap_or(url);
-    let is_file = !path.contains("://") && !path.starts_with(':');
-    if is_file && !std::path::Path::new(path).exists() {
-        return Err(Failure::message(format!(
-            "there is no database {path}: give the one of the live system with --database"
-        )));
+fn refuse_missing(checked: &Checked, has_file: bool) -> Result<(), Failure> {
+    let path = match &checked.database {
+        Some(DatabaseSpec::Postgres { .. }) => return Ok(()),
+        Some(DatabaseSpec::Sqlite { path }) => path.clone(),
+        None if has_file => home()?.join("live.db"),
+        None => {
+            return Err(Failure::Usage(
+                "whose alerts? give --config FILE or --database URL, as the live system has it".to_owned(),
+            ));
+        }
+    };
+    if path.exists() {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::message(format!(
+        "there is no database {}: give the one of the live system with --config or --database",
+        path.display()
+    )))
 }
 
 async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> Result<(), Failure> {
@@ -124,6 +140,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             output.answer(&object([("dead", json!(rows.objects()))]), &rows)
         }
         AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &name(who), output).await,
+        AlertsCommand::Test { .. } => unreachable!("needs no database, see above"),
         AlertsCommand::Audit { length } => {
             let rows = shown::audit(&database.audit(length.limit).await?);
             output.answer(&object([("audit", json!(rows.objects()))]), &rows)
