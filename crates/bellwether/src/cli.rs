@@ -1,5 +1,6 @@
 //! The command line: what people type. Names, columns and exit codes are a contract.
 
+pub(crate) mod alerts;
 mod config;
 
 use std::num::NonZeroUsize;
@@ -87,6 +88,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Look after the versions of models
     Models(ModelsArgs),
+    /// Look after alerts: what fires, who takes care, of what nobody is told
+    Alerts(alerts::AlertsArgs),
     /// Measure speed and quality
     Bench(BenchArgs),
     /// Check a configuration file, show what is in force and what may be said

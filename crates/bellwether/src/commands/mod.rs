@@ -1,5 +1,6 @@
 //! One file per command, and what they share.
 
+mod alerts;
 mod completions;
 pub(crate) mod config;
 mod demo;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
         Command::Models(args) => models::run(&args, output),
+        Command::Alerts(args) => alerts::run(&args, output),
         Command::Bench(args) => match args.command {
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
             BenchCommand::Quality {

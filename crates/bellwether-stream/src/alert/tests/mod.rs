@@ -4,6 +4,7 @@ mod deciding;
 mod sending;
 mod stage;
 
+use bellwether_testkit::postgres::Postgres;
 use stage::Stage;
 
 /// A test for each promise on SQLite, and one for all of them on PostgreSQL.
@@ -15,6 +16,18 @@ macro_rules! promises {
             let url = format!("sqlite:{}", dir.path().join("live.db").display());
             $file::$promise(Stage::open(&url, "default").await).await;
         })+
+
+        #[tokio::test]
+        async fn postgres_keeps_every_promise() {
+            let Some(server) = Postgres::start("alert::tests::postgres_keeps_every_promise") else {
+                return;
+            };
+            $({
+                // A tenant for each, so that none sees the alerts of another.
+                eprintln!("{}", stringify!($promise));
+                $file::$promise(Stage::open(&server.url(), stringify!($promise)).await).await;
+            })+
+        }
     };
 }
 
