@@ -16,6 +16,7 @@ use super::pause::{Pause, chain};
 use super::rules::{AlertRules, DeliveryRules};
 use super::suppressions::{InForce, Patterns};
 use crate::channel::Channel;
+use crate::clock;
 use crate::patterns::ByDevice;
 use crate::source::Stop;
 
@@ -54,7 +55,7 @@ impl Notifier {
             rules,
             delivery,
             channels,
-            clock: Arc::new(machine_time),
+            clock: Arc::new(clock::now),
         }
     }
 
@@ -214,15 +215,4 @@ impl std::fmt::Debug for Notifier {
             .field("channels", &channels)
             .finish_non_exhaustive()
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "alerts live by the clock of the machine"
-)]
-fn machine_time() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
