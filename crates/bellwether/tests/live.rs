@@ -76,14 +76,14 @@ fn every_way_in_gives_the_scores_and_events_of_detect() {
     // Series of one kind of machine share a model; each is a device.
     let valves = ["SKAB/valve1-0.csv", "SKAB/valve1-2.csv", "SKAB/other-1.csv"];
     let servers = ["ASD/omi-1.csv"];
-    for (name, files, rows) in [("valve", &valves[..], 400), ("omi", &servers[..], 1000)] {
+    for (name, files, rows) in [("valve", &valves[..], 400), ("omi", &servers[..], 3000)] {
         let files: Vec<_> = files
             .iter()
             .map(|file| data.join(file))
             .filter(|file| file.is_file())
             .collect();
         assert!(!files.is_empty(), "{name}: no series");
-        let truth = prepare(own.path(), name, &files, rows, 1600);
+        let truth = prepare(own.path(), name, &files, rows, rows + 1600);
         for (seed, way) in [(1, Way::Pipe), (2, Way::Http), (3, Way::Mqtt), (4, Way::File)] {
             for threads in [1, 2] {
                 let folder = own.path().join(format!("{name}-{way:?}-{threads}"));
