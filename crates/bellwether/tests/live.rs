@@ -7,7 +7,6 @@ mod parity;
 mod shared;
 
 use std::fs;
-use std::path::Path;
 
 use bellwether_testkit::real_data;
 use parity::{Stream, Way, assert_parity, prepare};
@@ -15,33 +14,35 @@ use shared::bellwether;
 
 #[test]
 fn a_pipe_gives_the_rows_of_detect_byte_for_byte() {
-    let folder = fleet::folder();
-    let own = tempfile::tempdir().unwrap();
-    let model = format!("--model pump --registry {}", folder.join("models").display());
-    let check = |file: &Path| {
-        let input = fs::read(file).unwrap();
+    let one = "generate --samples 600 --seed 9 -o one.csv --anomaly drift@50%+100*6";
+    let own = fleet::own_folder(&[("fleet.csv", &fleet::text("fleet.csv"))]);
+    bellwether(own.path(), one).ends(0);
+    let model = format!(
+        "--model pump --registry {}",
+        fleet::folder().join("models").display()
+    );
+    let check = |file: &str| {
+        let input = fs::read(own.path().join(file)).unwrap();
         let detect = format!("detect - {model} --mode causal -o -");
         let want = shared::bellwether_fed(own.path(), &detect, &input).ends(0);
         for threads in [1, 2] {
             let stream = format!("stream {model} --from - --to - --threads {threads} -q");
             let got = shared::bellwether_fed(own.path(), &stream, &input).ends(0);
-            assert!(
-                got.stdout == want.stdout,
-                "{}: other rows than detect",
-                file.display()
-            );
+            assert!(got.stdout == want.stdout, "{file}: other rows than detect");
             assert!(got.stdout.lines().count() > 100);
         }
     };
     // Two devices told apart by a column, and one whose name nobody says.
-    check(&folder.join("fleet.csv"));
-    let one = own.path().join("one.csv");
-    bellwether(
-        own.path(),
-        "generate --samples 600 --seed 9 -o one.csv --anomaly drift@50%+100*6",
-    )
-    .ends(0);
-    check(&one);
+    check("fleet.csv");
+    check("one.csv");
+}
+
+#[test]
+fn a_stream_without_input_says_what_is_missing() {
+    let own = tempfile::tempdir().unwrap();
+    fleet::with_model(own.path(), "stream --to -")
+        .ends(2)
+        .says(&["nothing to judge", "--from URL"]);
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn a_restart_goes_on_where_the_pipe_ended() {
     let folder = fleet::folder();
     let own = tempfile::tempdir().unwrap();
     let model = format!("--model pump --registry {}", folder.join("models").display());
-    let input = fs::read_to_string(folder.join("fleet.csv")).unwrap();
+    let input = fleet::text("fleet.csv");
     let want =
         shared::bellwether_fed(own.path(), &format!("detect - {model} -o -"), input.as_bytes()).ends(0);
     let (header, rows) = input.split_once('\n').unwrap();
@@ -57,7 +58,7 @@ fn a_restart_goes_on_where_the_pipe_ended() {
     let mut got = Vec::new();
     for part in [&rows[..1001], &rows[1001..2200], &rows[2200..]] {
         let input = format!("{header}\n{}\n", part.join("\n"));
-        let stream = format!("stream {model} --from - --to - --database live.db -q");
+        let stream = format!("stream {model} --from - --to - --database sqlite:live.db -q");
         let ran = shared::bellwether_fed(own.path(), &stream, input.as_bytes()).ends(0);
         got.extend(ran.stdout.lines().skip(1).map(str::to_owned));
     }
@@ -75,14 +76,14 @@ fn every_way_in_gives_the_scores_and_events_of_detect() {
     // Series of one kind of machine share a model; each is a device.
     let valves = ["SKAB/valve1-0.csv", "SKAB/valve1-2.csv", "SKAB/other-1.csv"];
     let servers = ["ASD/omi-1.csv"];
-    for (name, files, rows) in [("valve", &valves[..], 400), ("omi", &servers[..], 1000)] {
+    for (name, files, rows) in [("valve", &valves[..], 400), ("omi", &servers[..], 3000)] {
         let files: Vec<_> = files
             .iter()
             .map(|file| data.join(file))
             .filter(|file| file.is_file())
             .collect();
         assert!(!files.is_empty(), "{name}: no series");
-        let truth = prepare(own.path(), name, &files, rows, 1600);
+        let truth = prepare(own.path(), name, &files, rows, rows + 1600);
         for (seed, way) in [(1, Way::Pipe), (2, Way::Http), (3, Way::Mqtt), (4, Way::File)] {
             for threads in [1, 2] {
                 let folder = own.path().join(format!("{name}-{way:?}-{threads}"));

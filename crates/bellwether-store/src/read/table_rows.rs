@@ -198,12 +198,21 @@ impl TableRows {
     fn may_still_be_decided(&self, problem: &Problem) -> bool {
         let n_looks_max = match problem {
             Problem::Format { .. } => 0,
+            // The header goes on over lines.
+            _ if self.has_open_quote() => ROW_LINES_MAX,
             Problem::Empty | Problem::NoRow => ROW_LINES_MAX,
             Problem::NoTimeColumn { .. } | Problem::NoTime => 1 + SAMPLE_ROWS,
             Problem::TextColumn { .. } => 1 + TEXT_ROWS,
             _ => 1,
         };
         self.n_open_bytes() < HEAD_BYTES && self.n_looks <= n_looks_max
+    }
+
+    fn has_open_quote(&self) -> bool {
+        match &self.state {
+            State::Undecided(head) => head.iter().filter(|&&byte| byte == b'"').count() % 2 == 1,
+            State::Decided(_) => false,
+        }
     }
 
     /// Reads the lines that were looked at.

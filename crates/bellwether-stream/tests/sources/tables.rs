@@ -106,6 +106,7 @@ fn tables_give_the_same_samples_line_by_line() {
     check("\u{feff}ts,a\r\n1700000000000,1\r\n1700000001000,-\r\n");
     check("# made by hand\n\nts,a\n\n1700000000,1\n# a remark\n1700000001,1e-3\n\n");
     check("\"time\",\"a, b\"\n\"2024-01-01T00:00:00Z\",\" 1 \"\n");
+    check("\"time\n\n(UTC)\n\",a\n2024-01-01,1\n");
     check("time,\"a\nb\",\"c\"\"d\"\n2024-01-01,1,2\n2024-01-02,\"3\n\",4\n");
     check(
         "timestamp,device,a,is_anomaly,changepoint\n2024-01-01,p,1,0,0\n2024-01-01,q,2,1,0\n2024-01-02,p,3,0,0\n",

@@ -209,7 +209,7 @@ impl Stream<'_> {
 
     fn command(&self, truth: &Truth, from: &str) -> String {
         format!(
-            "stream {from} --model {} --registry {} --threads {} --lateness {}s --database live.db --history history \
+            "stream {from} --model {} --registry {} --threads {} --lateness {}s --database sqlite:live.db --history history \
              --log-level warn",
             self.model,
             self.registry.display(),
@@ -247,13 +247,15 @@ impl Stream<'_> {
                 live = Live::start(self.folder, &command, &address);
             }
             let body = truth.json_lines(chunk);
-            let sent = client
-                .post(format!("{address}/api/v1/data/batch"))
-                .header("content-type", "application/x-ndjson")
-                .header("idempotency-key", format!("chunk-{number}"))
-                .body(body);
-            let status = runtime.block_on(async { sent.send().await.unwrap().status() });
-            assert_eq!(status, 200, "chunk {number}");
+            // A connection from before the kill is found dead; whoever sends tries again under the same key.
+            wait_until("the chunk is taken", || {
+                let sent = client
+                    .post(format!("{address}/api/v1/data/batch"))
+                    .header("content-type", "application/x-ndjson")
+                    .header("idempotency-key", format!("chunk-{number}"))
+                    .body(body.clone());
+                runtime.block_on(async { sent.send().await.is_ok_and(|answer| answer.status() == 200) })
+            });
         }
         live.kill();
     }
@@ -298,8 +300,10 @@ impl Stream<'_> {
         live.kill();
         send(after);
         let live = Live::start(self.folder, &command, &address);
-        let n_samples = truth.samples.len();
-        wait_until("all samples are taken", || self.n_accepted() >= n_samples);
+        let n_judged = truth.samples.len() - truth.n_held_back();
+        wait_until("all samples are judged that can be", || {
+            self.kept().scores.len() >= n_judged
+        });
         live.kill();
         Some(())
     }
@@ -320,15 +324,11 @@ impl Stream<'_> {
         for chunk in after {
             file.write_all(truth.json_lines(chunk).as_bytes()).unwrap();
         }
-        let n_samples = truth.samples.len();
-        wait_until("all samples are taken", || self.n_accepted() >= n_samples);
+        let n_judged = truth.samples.len() - truth.n_held_back();
+        wait_until("all samples are judged that can be", || {
+            self.kept().scores.len() >= n_judged
+        });
         live.kill();
-    }
-
-    /// Samples that are judged, or wait in the journal or a checkpoint: all but those that lateness holds back.
-    fn n_accepted(&self) -> usize {
-        let held_back = 3 * 8;
-        self.kept().scores.len() + held_back
     }
 
     /// What stands in the database.
@@ -372,6 +372,19 @@ impl Stream<'_> {
 }
 
 impl Truth {
+    /// Samples that lateness holds back as long as nothing more comes.
+    fn n_held_back(&self) -> usize {
+        let mut newest: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        for (device, _, time, _) in &self.samples {
+            let newest = newest.entry(device).or_insert(*time);
+            *newest = (*newest).max(*time);
+        }
+        let is_held = |(device, _, time, _): &&(String, String, Timestamp, Vec<String>)| {
+            newest[device.as_str()].since(*time).as_secs() < self.lateness_secs
+        };
+        self.samples.iter().filter(is_held).count()
+    }
+
     fn json_lines(&self, chunk: &[usize]) -> String {
         let mut lines = String::new();
         for &idx in chunk {

@@ -1,7 +1,7 @@
 //! MQTT 3.1.1 and 5: quality of service 1, acknowledged by hand after the commit.
 //!
-//! Messages come in ([`connection`]), wait within a bound ([`intake`]), are handed over in batches ([`gather`]) and are
-//! acknowledged in the order in which they came once their batch is durable ([`settle`]). What a lost connection leaves
+//! Messages come in over a `connection`, wait within a bound in the `intake`, are handed over in batches by `gather` and
+//! acknowledged by `settle`, in the order in which they came, once their batch is durable. What a lost connection leaves
 //! unacknowledged comes again; the judge drops what it has seen.
 
 mod connection;
