@@ -7,16 +7,19 @@ use super::Findings;
 const CORE: &str = "bellwether-core";
 const NN: &str = "bellwether-nn";
 const STORE: &str = "bellwether-store";
+const STREAM: &str = "bellwether-stream";
 const TESTKIT: &str = "bellwether-testkit";
 
 /// Each crate of ours and those it may use. Its tests may also use the test kit.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     (CORE, &[]),
     (NN, &[CORE]),
     (STORE, &[CORE]),
-    ("bellwether", &[CORE, NN, STORE]),
+    (STREAM, &[CORE, STORE]),
+    ("bellwether", &[CORE, NN, STORE, STREAM]),
     (TESTKIT, &[CORE]),
-    ("bellwether-bench", &[CORE, NN, STORE]),
+    // Its programs drive the live system with real peers.
+    ("bellwether-bench", &[CORE, NN, STORE, TESTKIT]),
     ("xtask", &[]),
 ];
 
