@@ -6,10 +6,13 @@ mod fleet;
 mod parity;
 mod shared;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::sync::{Arc, Mutex};
 
+use bellwether_testkit::peer::{free_port, wait_until};
 use bellwether_testkit::real_data;
-use parity::{Stream, Way, assert_parity, prepare};
+use parity::{Live, Stream, Way, assert_parity, client, prepare};
 use shared::bellwether;
 
 #[test]
@@ -101,4 +104,143 @@ fn every_way_in_gives_the_scores_and_events_of_detect() {
             }
         }
     }
+}
+
+/// The statuses that each alert was told with, in order, by its id.
+type Told = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
+
+/// A server that takes webhooks, and what it was told. It refuses the first two.
+fn webhook() -> (tokio::runtime::Runtime, String, Told) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let told = Told::default();
+    let kept = Arc::clone(&told);
+    let n_refused = Arc::new(Mutex::new(0));
+    let take = move |body: axum::body::Bytes| async move {
+        let mut n_refused = n_refused.lock().unwrap();
+        if *n_refused < 2 {
+            *n_refused += 1;
+            return axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        let message: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(message["version"], "4");
+        for alert in message["alerts"].as_array().unwrap() {
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            let id = text(&alert["labels"]["alert"]);
+            kept.lock()
+                .unwrap()
+                .entry(id)
+                .or_default()
+                .push(text(&alert["status"]));
+        }
+        axum::http::StatusCode::OK
+    };
+    let router = axum::Router::new().route("/hook", axum::routing::post(take));
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
+    let address = format!("http://{}/hook", listener.local_addr().unwrap());
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    (runtime, address, told)
+}
+
+#[test]
+fn every_event_is_told_once_and_resolved() {
+    let own = fleet::own_folder(&[("fleet.csv", &fleet::text("fleet.csv"))]);
+    let (_server, address, told) = webhook();
+    fleet::with_model(own.path(), "detect fleet.csv --events events.csv").ends(0);
+    let n_events = fs::read_to_string(own.path().join("events.csv"))
+        .unwrap()
+        .lines()
+        .count()
+        - 1;
+    assert!(n_events > 1);
+    let registry = fleet::folder().join("models");
+    let line = format!(
+        "stream --model pump --registry {} --from - --to {address} --database sqlite:live.db",
+        registry.display()
+    );
+    shared::bellwether_fed(own.path(), &line, fleet::text("fleet.csv").as_bytes()).ends(0);
+    // What had not gone out by then goes out after a restart, and all comes again as duplicates: under the same ids.
+    shared::bellwether_fed(own.path(), &line, fleet::text("fleet.csv").as_bytes()).ends(0);
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), n_events, "{told:?}");
+    for (id, statuses) in &*told {
+        assert_eq!(statuses[0], "firing", "{id}");
+        assert!(
+            statuses.iter().filter(|status| *status == "firing").count() == 1,
+            "{id}: {statuses:?}"
+        );
+    }
+    let listed = bellwether(own.path(), "alerts list --database sqlite:live.db --format json").ends(0);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(listed["alerts"].as_array().unwrap().len(), n_events);
+}
+
+#[test]
+fn a_reload_changes_the_rules_and_loses_nothing() {
+    let own = fleet::own_folder(&[]);
+    let port = free_port();
+    let address = format!("http://127.0.0.1:{port}");
+    let write = |lateness: &str| {
+        let text = format!(
+            "[storage]\nurl = \"sqlite:live.db\"\nhistory = \"history\"\n[models]\ndefault = \"pump\"\nregistry = {:?}\n\
+             [stream]\nlateness = \"{lateness}\"\n[[sources]]\ntype = \"http\"\nlisten = \"127.0.0.1:{port}\"\n\
+             [[outputs]]\ntype = \"file\"\npath = \"rows.csv\"\n",
+            fleet::folder().join("models")
+        );
+        fs::write(own.path().join("live.toml"), text).unwrap();
+    };
+    write("0s");
+    let live = Live::start(own.path(), "stream --config live.toml", &address);
+    let input = fleet::text("fleet.csv");
+    let (header, rows) = input.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = client();
+    for (number, chunk) in rows.chunks(50).enumerate() {
+        match number % 6 {
+            1 => write("10m"),
+            3 => fs::write(own.path().join("live.toml"), "[stream]\nlatenes = 3\n").unwrap(),
+            5 => write("0s"),
+            _ => {}
+        }
+        live.signal("-HUP");
+        let body = format!("{header}\n{}\n", chunk.join("\n"));
+        wait_until("the chunk is taken", || {
+            let sent = client
+                .post(format!("{address}/api/v1/data/batch"))
+                .header("content-type", "text/csv")
+                .body(body.clone());
+            runtime.block_on(async { sent.send().await.is_ok_and(|answer| answer.status() == 200) })
+        });
+    }
+    write("0s");
+    live.signal("-HUP");
+    live.signal("-TERM");
+    assert_eq!(live.ends(), Some(0));
+    // What the last lateness held back is judged at the end of an empty pipe.
+    let registry = fleet::folder().join("models");
+    let flush = format!(
+        "stream --from - --to rows.csv --model pump --registry {} --database sqlite:live.db",
+        registry.display()
+    );
+    shared::bellwether_fed(own.path(), &flush, b"").ends(0);
+    fleet::with_model(
+        own.path(),
+        &format!(
+            "detect {} -o want.csv",
+            fleet::folder().join("fleet.csv").display()
+        ),
+    )
+    .ends(0);
+    let sorted = |file: &str| {
+        let text = fs::read_to_string(own.path().join(file)).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert!(sorted("rows.csv") == sorted("want.csv"), "other rows than detect");
 }

@@ -16,6 +16,7 @@ const ALLOWED: [&str; 10] = [
     "BSD-3-Clause",
     "ISC",
     "MIT",
+    "MIT-0",
     "MPL-2.0",
     "Unicode-3.0",
     "Unicode-DFS-2016",

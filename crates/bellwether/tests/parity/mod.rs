@@ -421,10 +421,10 @@ pub(crate) fn assert_parity(truth: &Truth, kept: &Kept, what: &str) {
 }
 
 /// The live system as a process, ready to take samples.
-struct Live(Child);
+pub(crate) struct Live(Child);
 
 impl Live {
-    fn start(folder: &Path, line: &str, address: &str) -> Self {
+    pub(crate) fn start(folder: &Path, line: &str, address: &str) -> Self {
         let child = Command::new(assert_cmd::cargo::cargo_bin!("bellwether"))
             .current_dir(folder)
             .args(line.split_whitespace())
@@ -446,6 +446,19 @@ impl Live {
         live
     }
 
+    /// Sends a signal: `-HUP`, `-TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.0.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end and says the exit code.
+    pub(crate) fn ends(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+
     /// As when the power goes.
     fn kill(mut self) {
         self.0.kill().unwrap();
@@ -461,7 +474,7 @@ impl Drop for Live {
     }
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // Only one provider is ever installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
