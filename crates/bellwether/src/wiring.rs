@@ -135,7 +135,7 @@ pub(crate) fn outputs(checked: &Checked) -> Result<Outputs, Failure> {
                 }),
             },
             OutputSpec::Mqtt(spec) => OutputTo::Mqtt {
-                publisher: Publisher::new(spec.broker.clone(), Quality::AtMostOnce)?,
+                publisher: Box::new(Publisher::new(spec.broker.clone(), Quality::AtMostOnce)?),
                 prefix: spec.prefix.clone(),
             },
         });

@@ -31,7 +31,7 @@ pub enum OutputTo {
     /// A message for each sample at `<prefix>/<device>/verdict`.
     Mqtt {
         /// The connection.
-        publisher: Publisher,
+        publisher: Box<Publisher>,
         /// First levels of the topic.
         prefix: String,
     },
@@ -71,7 +71,7 @@ impl Outputs {
         for output in outputs {
             match output {
                 OutputTo::Mqtt { publisher, prefix } => {
-                    made.brokers.push(BrokerQueue::start(publisher, prefix))
+                    made.brokers.push(BrokerQueue::start(*publisher, prefix))
                 }
                 table => made.planned.push(table),
             }
