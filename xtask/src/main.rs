@@ -11,6 +11,7 @@
 
 mod bench_peers;
 mod cargo;
+mod chaos;
 mod ci;
 mod clippy;
 mod docs;
@@ -50,6 +51,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Measure bellwether beside `PyTorch` and ONNX Runtime, in one run
     BenchPeers(bench_peers::Options),
+    /// Break things under the live system, and check what it promises
+    Chaos(chaos::Options),
     /// Measure quality and speed, and write docs/results.md
     Results(results::Options),
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::BenchPeers(options) => bench_peers::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Results(options) => results::run(&options),
     };
     match done {

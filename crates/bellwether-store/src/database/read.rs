@@ -117,6 +117,8 @@ pub struct Counts {
     pub events: i64,
     /// Things in quarantine.
     pub quarantined: i64,
+    /// Judged samples, in the database and in the history's files.
+    pub judged: i64,
 }
 
 impl StoredEvent {
@@ -334,7 +336,9 @@ impl Database {
                      (SELECT COUNT(*) FROM checkpoints WHERE tenant = $1), \
                      (SELECT COUNT(*) FROM judged WHERE tenant = $1), \
                      (SELECT COUNT(*) FROM events WHERE tenant = $1), \
-                     (SELECT COUNT(*) FROM quarantine WHERE tenant = $1)";
+                     (SELECT COUNT(*) FROM quarantine WHERE tenant = $1), \
+                     (SELECT CAST(COALESCE(SUM(n_rows), 0) AS BIGINT) FROM judged WHERE tenant = $1), \
+                     (SELECT CAST(COALESCE(SUM(n_rows), 0) AS BIGINT) FROM history_files WHERE tenant = $1)";
         let rows = self
             .all("count rows", sqlx::query(query).bind(self.tenant()))
             .await?;
@@ -347,6 +351,7 @@ impl Database {
             judged_blocks: self.get(row, 2)?,
             events: self.get(row, 3)?,
             quarantined: self.get(row, 4)?,
+            judged: self.get::<i64>(row, 5)? + self.get::<i64>(row, 6)?,
         })
     }
 
