@@ -17,6 +17,7 @@ mod clippy;
 mod docs;
 mod fmt;
 mod fuzz;
+mod load;
 mod results;
 mod test;
 mod tidy;
@@ -51,6 +52,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Measure bellwether beside `PyTorch` and ONNX Runtime, in one run
     BenchPeers(bench_peers::Options),
+    /// Measure the live system under load
+    Load(load::Options),
     /// Break things under the live system, and check what it promises
     Chaos(chaos::Options),
     /// Measure quality and speed, and write docs/results.md
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::BenchPeers(options) => bench_peers::run(&options),
+        Command::Load(options) => load::run(&options),
         Command::Chaos(options) => chaos::run(&options),
         Command::Results(options) => results::run(&options),
     };

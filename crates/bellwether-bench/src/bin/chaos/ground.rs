@@ -48,7 +48,7 @@ impl Ground {
             "train -q train.csv --name {MODEL} --architecture 8-4/8 --epochs 3 --registry models"
         ))?;
         let faults: Vec<String> = (1..10)
-            .map(|tenth| format!("--anomaly level-shift@{tenth}0%+30*8"))
+            .map(|tenth| format!("--anomaly level-shift@{tenth}0%+20*8"))
             .collect();
         run(&format!(
             "generate -q --devices {n_devices} --samples {n_samples} --seed 2 {} -o sent.csv",
@@ -74,11 +74,7 @@ impl Ground {
             "{} devices instead of {n_devices}",
             devices.len()
         );
-        Ok(Self {
-            folder,
-            bin,
-            devices,
-        })
+        Ok(Self { folder, bin, devices })
     }
 
     /// What batch says of all that is sent.

@@ -77,19 +77,24 @@ pub(crate) fn calls(arguments: &Arguments) -> Result<String> {
         let _ = std::fs::remove_dir_all(ground.path("history"));
         let plan = Plan::write(&ground, &database, None, receiver.address)?;
         let calls = "write,pwrite64,pwritev,fsync,fdatasync,rename,renameat,renameat2,ftruncate";
-        let wrapper: Vec<String> = [
-            "strace",
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            &format!("trace={calls}"),
-            "-e",
-            &format!("inject={calls}:error={error}:when={number}"),
-        ]
-        .map(str::to_owned)
-        .into();
+        let mut wrapper: Vec<String> = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"]
+            .map(str::to_owned)
+            .into();
+        wrapper.push(format!("trace={calls}"));
+        wrapper.push("-e".to_owned());
+        wrapper.push(format!("inject={calls}:error={error}:when={number}"));
+        // Files alone: the runtime wakes its threads by writes that never fail.
+        for path in ["", "live.db", "live.db-wal", "live.db-shm", "live.db-journal"] {
+            wrapper.push("-P".to_owned());
+            wrapper.push(
+                ground
+                    .path(path)
+                    .display()
+                    .to_string()
+                    .trim_end_matches('/')
+                    .to_owned(),
+            );
+        }
         let mut server = plan.start(&ground, &wrapper)?;
         let met = Met::default();
         let is_sent = AtomicBool::new(false);
