@@ -24,12 +24,12 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 const OPEN_TRIES: (u32, Duration) = (50, Duration::from_millis(100));
 
 /// What every connection to SQLite is told. `synchronous = FULL` makes a commit wait until it is on the disk; the
-/// write-ahead log goes into the file after 16 MiB and gives back what is beyond 64 MiB.
+/// write-ahead log goes into the file after 8 MiB and gives back what is beyond 64 MiB.
 const FOR_SQLITE: [&str; 5] = [
     "PRAGMA busy_timeout = 5000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    "PRAGMA wal_autocheckpoint = 4096",
+    "PRAGMA wal_autocheckpoint = 2048",
     "PRAGMA journal_size_limit = 67108864",
 ];
 

@@ -190,7 +190,7 @@ impl Fleet {
             commit.judged = blocks(&rows, &values);
         }
         self.evict(&mut commit);
-        self.checkpoint(&mut commit);
+        self.checkpoint(&mut commit, accepted.len());
         commit.journal_from = Some(self.journal.front().map_or(seq + 1, |(seq, _)| *seq));
         told.write(&mut commit);
         Cycle {
@@ -318,15 +318,18 @@ impl Fleet {
         }
     }
 
-    /// Writes states until a restart has little enough to replay.
-    fn checkpoint(&mut self, commit: &mut Commit) {
+    /// Writes the states that have lagged longest: as many as it takes to come round once while the journal fills, so
+    /// that no commit has many to write; and more where a restart would still have too much to replay.
+    fn checkpoint(&mut self, commit: &mut Commit, n_accepted: usize) {
+        let mut n_due = (self.dirty.len() * n_accepted).div_ceil(self.settings.replay_len_max.max(1));
         let n_max = if std::mem::take(&mut self.checkpoint_all) {
             0
         } else {
             self.settings.replay_len_max
         };
         let mut n_kept: usize = self.journal.iter().map(|(_, n)| n).sum();
-        while n_kept > n_max || (n_max == 0 && !self.dirty.is_empty()) {
+        while n_due > 0 || n_kept > n_max || (n_max == 0 && !self.dirty.is_empty()) {
+            n_due = n_due.saturating_sub(1);
             let Some((since, name)) = self.dirty.pop_front() else {
                 self.journal.clear();
                 break;

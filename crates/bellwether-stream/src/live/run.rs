@@ -256,9 +256,18 @@ impl Judge {
         let fleet = &mut self.fleet;
         let mut cycle = tokio::task::block_in_place(|| fleet.run(&intake.steps, clock::now(), now));
         let receipts = intake.receipts(&cycle.entries, &mut cycle.commit);
+        let judged = clock::instant();
         match self.writer.commit(&cycle.commit).await {
-            Ok(_) => {
+            Ok(seq) => {
                 self.fleet.committed();
+                tracing::debug!(
+                    seq,
+                    steps = intake.steps.len(),
+                    checkpoints = cycle.commit.checkpoints.len(),
+                    judged_ms = judged.saturating_duration_since(now).as_secs_f64() * 1e3,
+                    committed_ms = clock::instant().saturating_duration_since(judged).as_secs_f64() * 1e3,
+                    "committed"
+                );
                 Ok((cycle, receipts))
             }
             Err(error) => Err((Some((cycle, receipts)), error.into())),
