@@ -210,7 +210,7 @@ fn pipe(ground: &Ground, seconds: Duration, name: &str, database: &str) -> Resul
     };
     let accepted = told.counter("accepted");
     ensure!(
-        accepted == n_sent as f64,
+        accepted as u64 == n_sent as u64,
         "{n_sent} samples were sent, {accepted} were taken"
     );
     let case = measured.case(name, accepted, before, taken);
