@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::Notice;
 use super::notifier::{Clock, TICK};
-use super::pause::{Pause, chain};
+use super::pause::Pause;
 use super::rules::DeliveryRules;
+use crate::chain;
 use crate::channel::{Channel, SendError};
 use crate::source::Stop;
 

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 
 use super::lane::Lane;
 use super::lifecycle::{self, STEPS_MAX};
-use super::pause::{Pause, chain};
+use super::pause::Pause;
 use super::rules::{AlertRules, DeliveryRules};
 use super::suppressions::{InForce, Patterns};
+use crate::chain;
 use crate::channel::Channel;
 use crate::clock;
 use crate::patterns::ByDevice;

@@ -1,6 +1,5 @@
-//! How long to wait after trouble with the database, and what to log of it.
+//! How long to wait after trouble with the database.
 
-use std::error::Error;
 use std::time::Duration;
 
 use crate::source::Stop;
@@ -27,17 +26,4 @@ impl Pause {
             () = tokio::time::sleep(wait) => {}
         }
     }
-}
-
-/// An error and its causes in one line; a cause that its parent says already is not said twice.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let said = cause.to_string();
-        if text.contains(&said) {
-            text
-        } else {
-            format!("{text}: {said}")
-        }
-    })
 }

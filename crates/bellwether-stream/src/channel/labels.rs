@@ -61,12 +61,7 @@ pub(super) fn address(notice: &Notice) -> &str {
 
 /// The alert's id in the form of Alertmanager's fingerprints: 16 hexadecimal digits.
 pub(super) fn fingerprint(notice: &Notice) -> String {
-    hex(&Sha256::digest(&notice.id)[..8])
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex(&Sha256::digest(&notice.id)[..8])
 }
 
 /// Whether Prometheus takes this as the name of a label.

@@ -26,7 +26,7 @@ use sha2::Sha256;
 use url::Url;
 
 use super::http::Poster;
-use super::labels::{address, annotations, fingerprint, hex, labels};
+use super::labels::{address, annotations, fingerprint, labels};
 use super::text::{Severity, status};
 use super::{Channel, SendError, SpecProblem};
 use crate::alert::Notice;
@@ -119,7 +119,7 @@ fn signature(secret: &Secret, timestamp: i64, body: &[u8]) -> String {
         Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes a key of any length");
     mac.update(format!("{timestamp}.").as_bytes());
     mac.update(body);
-    hex(&mac.finalize().into_bytes())
+    crate::hex(&mac.finalize().into_bytes())
 }
 
 /// Alertmanager's message to webhooks, version 4, about one alert.

@@ -359,6 +359,5 @@ fn alert_id(name: &str, model: &str, start: Timestamp, kind: AlertKind) -> Strin
         hash.update([0xff]);
     }
     hash.update(start.as_nanos().to_le_bytes());
-    let digest = hash.finalize();
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex(&hash.finalize()[..8])
 }

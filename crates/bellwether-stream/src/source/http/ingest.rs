@@ -134,7 +134,7 @@ impl Shared {
         let keyed = match key {
             None => None,
             Some(key) => {
-                let body_hash = hex(&Sha256::digest(&body));
+                let body_hash = crate::hex(&Sha256::digest(&body));
                 let held = self.keys.hold(&key).ok_or_else(under_way)?;
                 if let Some(response) = self.replay(&key, &body_hash).await? {
                     return Ok(response);
@@ -329,8 +329,4 @@ fn unknown() -> Problem {
 fn stopped() -> Problem {
     let detail = "the system is stopping; what is not acknowledged is to be sent again";
     Problem::later("stopping", "The system is stopping", detail)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
