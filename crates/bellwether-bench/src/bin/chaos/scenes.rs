@@ -59,8 +59,17 @@ pub(crate) fn kills(arguments: &Arguments) -> Result<String> {
     ))
 }
 
-/// Each of the first calls that write fails, once.
+/// Each of the first calls that write fails, once: of a database that is being made, and of one that is there.
 pub(crate) fn calls(arguments: &Arguments) -> Result<String> {
+    let made = failing_calls(arguments, true)?;
+    let there = failing_calls(arguments, false)?;
+    Ok(format!(
+        "{} calls failed, one after the other; making a database: {made}; with one: {there}",
+        arguments.calls
+    ))
+}
+
+fn failing_calls(arguments: &Arguments, is_made: bool) -> Result<String> {
     const ROWS: usize = 240;
     peer::program("calls", "strace").context("strace is wanted")?;
     let ground = Ground::prepare(&arguments.bin, 4, ROWS)?;
@@ -76,6 +85,9 @@ pub(crate) fn calls(arguments: &Arguments) -> Result<String> {
         }
         let _ = std::fs::remove_dir_all(ground.path("history"));
         let plan = Plan::write(&ground, &database, None, receiver.address)?;
+        if !is_made {
+            plan.start_ready(&ground)?.0.end()?;
+        }
         let calls = "write,pwrite64,pwritev,fsync,fdatasync,rename,renameat,renameat2,ftruncate";
         let mut wrapper: Vec<String> = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"]
             .map(str::to_owned)
@@ -137,9 +149,7 @@ pub(crate) fn calls(arguments: &Arguments) -> Result<String> {
             .with_context(|| format!("call {number} ({error})"))?;
     }
     Ok(format!(
-        "{} calls failed, one after the other: nothing acknowledged was lost; {n_again} requests sent again, {n_ended} \
-         ends with an error",
-        arguments.calls
+        "nothing acknowledged was lost, {n_again} requests sent again, {n_ended} ends with an error"
     ))
 }
 
