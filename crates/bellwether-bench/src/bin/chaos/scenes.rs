@@ -23,6 +23,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(120);
 
 const N_DEVICES: usize = 40;
 
+/// How long calls go on failing where they fail again and again.
+const FAULT_MAX: Duration = Duration::from_secs(3);
+
 /// SIGKILL at random moments while HTTP and MQTT send.
 pub(crate) fn kills(arguments: &Arguments) -> Result<String> {
     let broker = Mosquitto::start("kills").context("mosquitto is wanted")?;
@@ -116,12 +119,21 @@ fn failing_calls(arguments: &Arguments, is_made: bool) -> Result<String> {
                 is_sent.store(true, Ordering::Relaxed);
                 sent
             });
+            let begun = Instant::now();
+            let mut is_over = false;
             while !is_sent.load(Ordering::Relaxed) {
-                if let Some(status) = server.has_ended()? {
+                if is_over {
+                    // It is on its own.
+                } else if let Some(status) = server.has_ended()? {
                     // A failure that it cannot go on from ends it with an error; whoever looks after it starts it again.
                     ensure!(!status.success(), "call {number}: it ended as if all were well");
                     n_ended += 1;
                     server = plan.start(&ground, &[])?;
+                    is_over = true;
+                } else if begun.elapsed() > FAULT_MAX {
+                    // Calls are counted for each thread, and a fresh connection is a fresh thread: each would fail anew.
+                    server.let_go()?;
+                    is_over = true;
                 }
                 sleep(Duration::from_millis(10));
             }

@@ -133,6 +133,12 @@ impl Server {
         Ok(self.child.try_wait()?)
     }
 
+    /// Ends the tracer that it runs under; the program goes on.
+    pub(crate) fn let_go(&self) -> Result<()> {
+        Command::new("kill").arg(self.child.id().to_string()).status()?;
+        Ok(())
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
