@@ -8,15 +8,17 @@ const CORE: &str = "bellwether-core";
 const NN: &str = "bellwether-nn";
 const STORE: &str = "bellwether-store";
 const STREAM: &str = "bellwether-stream";
+const SERVE: &str = "bellwether-serve";
 const TESTKIT: &str = "bellwether-testkit";
 
 /// Each crate of ours and those it may use. Its tests may also use the test kit.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     (CORE, &[]),
     (NN, &[CORE]),
     (STORE, &[CORE]),
     (STREAM, &[CORE, STORE]),
-    ("bellwether", &[CORE, NN, STORE, STREAM]),
+    (SERVE, &[CORE, STORE, STREAM]),
+    ("bellwether", &[CORE, NN, STORE, STREAM, SERVE]),
     (TESTKIT, &[CORE]),
     // Its programs drive the live system with real peers.
     ("bellwether-bench", &[CORE, NN, STORE, TESTKIT]),
