@@ -70,6 +70,7 @@ pub(crate) fn live_rules(checked: &Checked, in_service: Option<&Models>) -> Resu
         let known = in_service
             .into_iter()
             .flat_map(Models::iter)
+            .flatten()
             .find(|served| *served.reference == *fresh.reference);
         let served = match known {
             Some(served) => Arc::clone(served),
@@ -79,7 +80,7 @@ pub(crate) fn live_rules(checked: &Checked, in_service: Option<&Models>) -> Resu
         Ok(served)
     };
     let models = checked.models.try_map(|model| match model {
-        Some(model) => load(model),
+        Some(model) => load(model).map(Some),
         None => Err(Failure::Usage(
             "some devices have no model: give --model REF, or models.default in the configuration".to_owned(),
         )),

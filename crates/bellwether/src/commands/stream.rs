@@ -12,7 +12,7 @@ use bellwether_stream::arrival::Inlet;
 use bellwether_stream::clock;
 use bellwether_stream::live::{Live, LiveError, LiveRules, Settings, Stats};
 use bellwether_stream::source::{SourceError, Stop};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +32,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// How often the history is looked after.
 const ROLL_EVERY: Duration = Duration::from_secs(5);
+
+/// Commits that those who follow may lie behind.
+const COMMITTED_LEN_MAX: usize = 256;
 
 /// How long the end waits for messages that are on their way.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
@@ -111,6 +114,7 @@ async fn stream(args: &StreamArgs, checked: Checked, output: &Output) -> Result<
         reload: reloaded,
         batches,
         outputs: wiring::outputs(&checked)?,
+        committed: broadcast::Sender::new(COMMITTED_LEN_MAX),
         alerts: Arc::clone(&alerts),
         ready: set_ready,
         stats: Arc::clone(&stats),

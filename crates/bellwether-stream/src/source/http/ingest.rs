@@ -10,15 +10,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{self, Kind};
 use super::keys::{HeldKey, KeysUnderWay, key_of};
-use super::problem::Problem;
+use super::lines;
 use super::{Answers, HttpSpec, REQUESTS_MAX};
 use crate::arrival::{Batch, Inlet, Receipt, Refused};
 use crate::clock;
+use crate::problem::Problem;
 use crate::source::decode::{Decoded, Decoder, Mapping};
 
 /// Bodies from this size on are decoded beside the tasks, not among them.
@@ -34,7 +35,7 @@ const REASONS_MAX: usize = 10;
 #[derive(Clone)]
 pub struct Ingest(Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     name: Arc<str>,
     mapping: Mapping,
     body_bytes_max: usize,
@@ -42,7 +43,7 @@ struct Shared {
     inlet: Inlet,
     answers: Answers,
     is_ready: watch::Receiver<bool>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     keys: KeysUnderWay,
     decoders: Mutex<Vec<Decoder>>,
 }
@@ -66,10 +67,26 @@ impl Ingest {
             inlet,
             answers,
             is_ready,
-            places: Semaphore::new(REQUESTS_MAX),
+            places: Arc::new(Semaphore::new(REQUESTS_MAX)),
             keys: KeysUnderWay::default(),
             decoders: Mutex::new(Vec::new()),
         }))
+    }
+
+    /// Takes the samples of a request, and answers once they are durable.
+    pub async fn take(&self, request: Request) -> Response {
+        match self.0.take(request).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    /// Takes lines of JSON for as long as they come, and answers piece by piece.
+    pub fn take_lines(&self, request: Request) -> Response {
+        match lines::take(&self.0, request) {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
     }
 }
 
@@ -114,23 +131,41 @@ async fn ready(State(ingest): State<Ingest>) -> Response {
 }
 
 async fn take_batch(State(ingest): State<Ingest>, request: Request) -> Response {
-    match ingest.0.take(request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
+    ingest.take(request).await
 }
 
 impl Shared {
     async fn take(self: &Arc<Self>, request: Request) -> Result<Response, Problem> {
         let arrived = clock::instant();
-        let Ok(_place) = self.places.try_acquire() else {
-            let detail = format!("{REQUESTS_MAX} requests are being worked on");
-            return Err(Problem::later("busy", "Too many requests at once", detail));
-        };
+        let _place = self.place()?;
         let (head, body) = request.into_parts();
         let kind = Kind::of(&head.headers)?;
         let key = key_of(&head.headers)?;
         let body = body::read(body, &head.headers, self.body_bytes_max).await?;
+        self.keep(kind, key, body, arrived).await
+    }
+
+    /// Bytes of a body at most.
+    pub(super) fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max
+    }
+
+    /// A place among the requests that are worked on.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            let detail = format!("{REQUESTS_MAX} requests are being worked on");
+            Problem::later("busy", "Too many requests at once", detail)
+        })
+    }
+
+    /// Decodes a body, hands it over, and waits until it is durable.
+    pub(super) async fn keep(
+        self: &Arc<Self>,
+        kind: Kind,
+        key: Option<String>,
+        body: Vec<u8>,
+        arrived: std::time::Instant,
+    ) -> Result<Response, Problem> {
         let keyed = match key {
             None => None,
             Some(key) => {
