@@ -26,11 +26,15 @@ const FILES: &[(&str, &[&str])] = &[
     // Where the server listens.
     (
         "[server]\nlisten = \"0.0.0.0:8080\"\n",
-        &["live.toml:2:10: server.listen: 0.0.0.0:8080 is open to other machines, and keys would cross the network in the clear"],
+        &[
+            "live.toml:2:10: server.listen: 0.0.0.0:8080 is open to other machines, and keys would cross the network in the clear",
+        ],
     ),
     (
         "[server]\nlisten = \"0.0.0.0:8080\"\nbehind_proxy = true\nauth = \"none\"\n",
-        &["live.toml:4:8: server.auth: 0.0.0.0:8080 is open to other machines: \"none\" would let everybody in"],
+        &[
+            "live.toml:4:8: server.auth: 0.0.0.0:8080 is open to other machines: \"none\" would let everybody in",
+        ],
     ),
     (
         "[server]\ntls_cert = \"cert.pem\"\nhosts = [\"https://a\"]\n",
