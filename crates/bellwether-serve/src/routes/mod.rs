@@ -2,6 +2,7 @@
 
 mod health;
 mod ingest;
+mod kserve;
 mod sign_in;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(kserve::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.
