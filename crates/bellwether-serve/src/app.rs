@@ -21,6 +21,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
 use crate::access::{Authenticator, Denials, Rates, SignIns};
+use crate::gate::Gate;
+use crate::sessions::Sessions;
 
 /// What all routes share.
 #[derive(Debug)]
@@ -55,6 +57,10 @@ pub struct App {
     pub denials: Denials,
     /// How often each key may ask.
     pub rates: Rates,
+    /// How much is judged on demand at once.
+    pub gate: Gate,
+    /// Sessions of clients.
+    pub sessions: Sessions,
     /// Bounds.
     pub limits: Limits,
     /// When the process started, by the clock of this machine.

@@ -14,6 +14,7 @@ use bellwether_stream::problem::Problem;
 
 use crate::app::{App, Loaded, SeamError};
 use crate::error;
+use crate::gate::Place;
 
 /// Rows of a request at most.
 pub(crate) const ROWS_MAX: usize = 100_000;
@@ -212,9 +213,23 @@ pub(crate) async fn judge(
 ) -> Result<Judged, Problem> {
     let n_rows: usize = series.iter().map(|input| input.frame.n_samples()).sum();
     check_size(n_rows, series.first().map_or(0, |input| input.frame.n_channels()))?;
-    let _ = app;
-    let judged = tokio::task::spawn_blocking(move || judge_here(&loaded, mode, series)).await;
+    let _place = place(app, n_rows)?;
+    let core = app.gate.core().await;
+    let judged = tokio::task::spawn_blocking(move || {
+        let judged = judge_here(&loaded, mode, series);
+        drop(core);
+        judged
+    })
+    .await;
     judged.map_err(|error| error::internal(&error))?
+}
+
+/// A place for so many rows among those that are judged.
+///
+/// # Errors
+/// 503 where too much is being judged.
+pub(crate) fn place(app: &App, n_rows: usize) -> Result<Place, Problem> {
+    app.gate.place(n_rows)
 }
 
 fn judge_here(loaded: &Loaded, mode: Mode, series: Vec<Input>) -> Result<Judged, Problem> {

@@ -13,10 +13,12 @@ pub mod access;
 pub mod app;
 mod edge;
 mod error;
+pub mod gate;
 mod judging;
 mod metrics;
 mod router;
 mod routes;
+pub mod sessions;
 mod wire;
 
 pub use app::App;

@@ -3,6 +3,9 @@
 mod health;
 mod ingest;
 mod kserve;
+mod legacy;
+mod mlflow;
+mod sessions;
 mod sign_in;
 
 use std::sync::Arc;
@@ -23,7 +26,10 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(sessions::routes(app))
         .merge(kserve::routes(app))
+        .merge(mlflow::routes(app))
+        .merge(legacy::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

@@ -103,6 +103,8 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         sign_ins: Arc::default(),
         denials: Denials::default(),
         rates: Rates::default(),
+        gate: Default::default(),
+        sessions: Default::default(),
         limits: limits(spec),
         started_at: clock::now(),
         started: clock::instant(),
