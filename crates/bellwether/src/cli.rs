@@ -15,7 +15,7 @@ use bellwether_core::transform::scale::ScalerKind;
 use bellwether_store::registry::{ModelName, ModelRef, NamedRef};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs};
+pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Stream(StreamArgs),
     /// Judge live data behind a REST API, with alerts, metrics and a dashboard
     Serve(ServeArgs),
+    /// Watch a server at work
+    Top(TopArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

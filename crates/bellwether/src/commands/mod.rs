@@ -14,6 +14,7 @@ mod quality;
 mod serve;
 mod speed;
 mod stream;
+mod top;
 mod train;
 
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         },
         Command::Stream(args) => stream::run(&args, output),
         Command::Serve(args) => serve::run(&args, output),
+        Command::Top(args) => top::run(&args, output),
         Command::Config { command } => config::run(&command, output),
         Command::Completions { shell } => completions::run(shell, output),
     }
