@@ -6,6 +6,7 @@
 //! - [`live`]: judges arrivals in cycles, and commits each cycle before anything is acknowledged
 //! - [`alert`]: the life of an alert, and what is told to whom
 //! - [`channel`]: webhook, Alertmanager, MQTT, mail
+//! - [`listen`]: connections of HTTP, plain or with TLS; [`problem`]: what their answers say when they say no
 
 #![forbid(unsafe_code)]
 
@@ -13,14 +14,16 @@ pub mod alert;
 pub mod arrival;
 pub mod channel;
 pub mod clock;
+pub mod listen;
 pub mod live;
 pub mod mqtt;
 pub mod patterns;
+pub mod problem;
 pub mod secret;
 pub mod source;
 
 /// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -95,7 +95,7 @@ impl Fleet {
         absent.into_iter().collect()
     }
 
-    /// Takes devices into memory: as `stored`, else as never heard of.
+    /// Takes devices into memory: as `stored`, else as never heard of. Those without a model stay where they are.
     ///
     /// # Errors
     /// [`LiveError::State`] where a stored state cannot be used.
@@ -106,7 +106,9 @@ impl Fleet {
         now: Instant,
     ) -> Result<(), LiveError> {
         for name in names {
-            let served = Arc::clone(self.models.of(&name));
+            let Some(served) = self.models.of(&name).clone() else {
+                continue;
+            };
             let rules = self.rules.of(&name).clone();
             let device = match stored.get(&name) {
                 None => Device::new(Arc::clone(&name), served, rules, now),
@@ -135,6 +137,8 @@ impl Fleet {
         for (seq, mut steps) in blocks {
             self.journal.push_back((seq, steps.len()));
             steps.retain(|step| stored.get(step.series()).is_none_or(|stored| stored.seq < seq));
+            // A device may have lost its model while nothing ran.
+            steps.retain(|step| self.models.of(step.series()).is_some());
             let works = self.work(&steps, now);
             for work in works {
                 self.mark_dirty(seq, &work.touched);
@@ -266,8 +270,12 @@ impl Fleet {
         let seq = self.seq + 1;
         let mut switched = Vec::new();
         for shard in &mut self.shards {
+            // Its state is in the database, for when it has a model again.
+            shard.devices.retain(|name, _| self.models.of(name).is_some());
             for device in shard.devices.values_mut() {
-                let served = self.models.of(&device.name);
+                let Some(served) = self.models.of(&device.name) else {
+                    continue;
+                };
                 device.rules = self.rules.of(&device.name).clone();
                 if served.reference != device.served.reference {
                     device.switch(served, &mut self.told);

@@ -23,7 +23,7 @@ mod wire;
 pub use error::LiveError;
 pub use models::{Models, Served};
 pub use outputs::{OutputTo, Outputs};
-pub use run::{Live, LiveRules};
+pub use run::{Committed, Live, LiveRules};
 pub use settings::{DeviceRules, Settings};
 pub use stats::{Snapshot, Stats};
 

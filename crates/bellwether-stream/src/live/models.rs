@@ -17,8 +17,9 @@ pub struct Served {
     channels: Vec<Arc<str>>,
 }
 
-/// A model version for each device; a device never seen before has that of its group.
-pub type Models = ByDevice<Arc<Served>>;
+/// A model version for each device; a device never seen before has that of its group. `None`: nobody has said which
+/// model judges it; its samples go to quarantine.
+pub type Models = ByDevice<Option<Arc<Served>>>;
 
 impl Served {
     /// Puts a detector into service.

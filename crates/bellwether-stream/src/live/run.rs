@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Bounds, Commit, Database, Quarantined, Writer};
-use tokio::sync::{Notify, mpsc, watch};
+use bellwether_store::database::{Bounds, Commit, Database, EventRecord, JudgedBlock, Quarantined, Writer};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::LiveError;
 use super::fleet::{Cycle, Fleet};
@@ -45,6 +45,17 @@ pub struct LiveRules {
     pub devices: Arc<ByDevice<DeviceRules>>,
 }
 
+/// What a commit made durable, for those who follow it live.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its number.
+    pub seq: i64,
+    /// Judged samples; none where no history is kept.
+    pub judged: Vec<JudgedBlock>,
+    /// Events that opened, grew or closed.
+    pub events: Vec<EventRecord>,
+}
+
 /// What the live system works with.
 #[derive(Debug)]
 pub struct Live {
@@ -58,6 +69,8 @@ pub struct Live {
     pub batches: mpsc::Receiver<Batch>,
     /// Where judged samples go.
     pub outputs: Outputs,
+    /// Told of each commit; nobody has to listen.
+    pub committed: broadcast::Sender<Arc<Committed>>,
     /// Told after each commit that touched alerts.
     pub alerts: Arc<Notify>,
     /// Whether arrivals are being made durable.
@@ -81,6 +94,7 @@ impl Live {
             reload,
             batches,
             outputs,
+            committed,
             alerts,
             ready,
             stats,
@@ -98,6 +112,7 @@ impl Live {
             writer,
             fleet,
             outputs,
+            committed,
             alerts,
             ready,
             stats,
@@ -115,6 +130,7 @@ struct Judge {
     writer: Writer,
     fleet: Fleet,
     outputs: Outputs,
+    committed: broadcast::Sender<Arc<Committed>>,
     alerts: Arc<Notify>,
     ready: watch::Sender<bool>,
     stats: Arc<Stats>,
@@ -196,7 +212,7 @@ impl Judge {
         flushes: Vec<Step>,
         n_waiting: usize,
     ) -> Result<(), LiveError> {
-        let intake = Intake::new(batches, flushes, &self.rules.settings);
+        let intake = Intake::new(batches, flushes, &self.rules);
         let mut wait = BACKOFF.0;
         let (cycle, receipts) = loop {
             let seq = self.fleet.seq() + 1;
@@ -233,6 +249,14 @@ impl Judge {
         self.stats
             .commit(cycle.rows.len(), n_opened, self.fleet.n_devices(), n_waiting);
         self.outputs.rows(&cycle.rows, &self.stats).await?;
+        if self.committed.receiver_count() > 0 {
+            // Fails only where the last listener has just gone.
+            let _ = self.committed.send(Arc::new(Committed {
+                seq: self.fleet.seq(),
+                judged: cycle.commit.judged,
+                events: cycle.commit.events,
+            }));
+        }
         Ok(())
     }
 
@@ -375,17 +399,17 @@ struct Intake {
 }
 
 impl Intake {
-    fn new(mut batches: Vec<Batch>, flushes: Vec<Step>, settings: &Settings) -> Self {
+    fn new(mut batches: Vec<Batch>, flushes: Vec<Step>, rules: &LiveRules) -> Self {
         let mut intake = Self {
             batches: Vec::new(),
             steps: Vec::new(),
             of_batch: Vec::new(),
             refused: Vec::new(),
         };
-        let latest = clock::now().plus(settings.ahead_max);
+        let latest = clock::now().plus(rules.settings.ahead_max);
         for (batch_idx, batch) in batches.iter_mut().enumerate() {
             for arrival in std::mem::take(&mut batch.arrivals) {
-                match refusal(&arrival, latest) {
+                match refusal(&arrival, latest, &rules.models) {
                     None => {
                         intake.steps.push(Step::Arrival(arrival));
                         intake.of_batch.push(Some(batch_idx));
@@ -462,7 +486,11 @@ impl Intake {
 }
 
 /// Why an arrival cannot be judged.
-fn refusal(arrival: &Arrival, latest: Timestamp) -> Option<(&'static str, String)> {
+fn refusal(arrival: &Arrival, latest: Timestamp, models: &Models) -> Option<(&'static str, String)> {
+    if models.of(&arrival.series).is_none() {
+        let detail = format!("no model judges the device {:?}", arrival.series);
+        return Some(("no-model", detail));
+    }
     if arrival.time > latest {
         let detail = format!(
             "its time {} lies too far ahead of the clock of this machine",

@@ -188,7 +188,7 @@ impl Setup {
     fn new(detector: &Arc<Detector>, n_threads: usize, lateness: Duration) -> Self {
         let served = Arc::new(Served::new("toy@1", Arc::clone(detector)));
         Self {
-            models: Arc::new(ByDevice::all(served)),
+            models: Arc::new(ByDevice::all(Some(served))),
             rules: Arc::new(ByDevice::all(DeviceRules {
                 lateness,
                 silence: None,
@@ -359,10 +359,10 @@ fn another_model_ends_the_open_event_and_keeps_what_waits() {
     kept.commit(&commit);
     fleet.committed();
     assert_eq!(kept.n_journaled(), 0);
-    let next = Arc::new(ByDevice::all(Arc::new(Served::new(
+    let next = Arc::new(ByDevice::all(Some(Arc::new(Served::new(
         "toy@2",
         Arc::clone(&detector),
-    ))));
+    )))));
     fleet.reconfigure(setup.settings.clone(), next, Arc::clone(&setup.rules));
     let commit = setup.run(&mut fleet, &[], &kept);
     kept.commit(&commit);

@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use serde_json::value::RawValue;
 
 use super::REQUEST_LEN_MAX;
-use super::problem::Problem;
 use crate::clock;
+use crate::problem::Problem;
 use crate::source::decode::{Decoded, Decoder, Place, Reason, TableDecoder};
 
 /// How long a body may be in coming.

@@ -10,15 +10,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{self, Kind};
 use super::keys::{HeldKey, KeysUnderWay, key_of};
-use super::problem::Problem;
+use super::lines;
 use super::{Answers, HttpSpec, REQUESTS_MAX};
 use crate::arrival::{Batch, Inlet, Receipt, Refused};
 use crate::clock;
+use crate::problem::Problem;
 use crate::source::decode::{Decoded, Decoder, Mapping};
 
 /// Bodies from this size on are decoded beside the tasks, not among them.
@@ -34,15 +35,15 @@ const REASONS_MAX: usize = 10;
 #[derive(Clone)]
 pub struct Ingest(Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     name: Arc<str>,
     mapping: Mapping,
     body_bytes_max: usize,
     timeout: Duration,
-    inlet: Inlet,
+    inlet: Mutex<Option<Inlet>>,
     answers: Answers,
     is_ready: watch::Receiver<bool>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     keys: KeysUnderWay,
     decoders: Mutex<Vec<Decoder>>,
 }
@@ -63,13 +64,34 @@ impl Ingest {
             mapping: spec.mapping.clone(),
             body_bytes_max: spec.body_bytes_max,
             timeout: spec.timeout,
-            inlet,
+            inlet: Mutex::new(Some(inlet)),
             answers,
             is_ready,
-            places: Semaphore::new(REQUESTS_MAX),
+            places: Arc::new(Semaphore::new(REQUESTS_MAX)),
             keys: KeysUnderWay::default(),
             decoders: Mutex::new(Vec::new()),
         }))
+    }
+
+    /// Takes the samples of a request, and answers once they are durable.
+    pub async fn take(&self, request: Request) -> Response {
+        match self.0.take(request).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    /// Lets go of the way in: the live system ends once every source has. Samples are refused from here on.
+    pub fn close(&self) {
+        *self.0.inlet.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Takes lines of JSON for as long as they come, and answers piece by piece.
+    pub fn take_lines(&self, request: Request) -> Response {
+        match lines::take(&self.0, request) {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
     }
 }
 
@@ -114,23 +136,46 @@ async fn ready(State(ingest): State<Ingest>) -> Response {
 }
 
 async fn take_batch(State(ingest): State<Ingest>, request: Request) -> Response {
-    match ingest.0.take(request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
+    ingest.take(request).await
 }
 
 impl Shared {
     async fn take(self: &Arc<Self>, request: Request) -> Result<Response, Problem> {
         let arrived = clock::instant();
-        let Ok(_place) = self.places.try_acquire() else {
-            let detail = format!("{REQUESTS_MAX} requests are being worked on");
-            return Err(Problem::later("busy", "Too many requests at once", detail));
-        };
+        let _place = self.place()?;
         let (head, body) = request.into_parts();
         let kind = Kind::of(&head.headers)?;
         let key = key_of(&head.headers)?;
         let body = body::read(body, &head.headers, self.body_bytes_max).await?;
+        self.keep(kind, key, body, arrived).await
+    }
+
+    fn inlet(&self) -> Result<Inlet, Problem> {
+        let inlet = self.inlet.lock().unwrap_or_else(PoisonError::into_inner);
+        inlet.clone().ok_or_else(stopped)
+    }
+
+    /// Bytes of a body at most.
+    pub(super) fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max
+    }
+
+    /// A place among the requests that are worked on.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            let detail = format!("{REQUESTS_MAX} requests are being worked on");
+            Problem::later("busy", "Too many requests at once", detail)
+        })
+    }
+
+    /// Decodes a body, hands it over, and waits until it is durable.
+    pub(super) async fn keep(
+        self: &Arc<Self>,
+        kind: Kind,
+        key: Option<String>,
+        body: Vec<u8>,
+        arrived: std::time::Instant,
+    ) -> Result<Response, Problem> {
         let keyed = match key {
             None => None,
             Some(key) => {
@@ -228,7 +273,7 @@ impl Shared {
             if nth == 0 {
                 self.send_now(batch)?;
             } else {
-                timeout_at(deadline, self.inlet.send(batch))
+                timeout_at(deadline, self.inlet()?.send(batch))
                     .await
                     .map_err(|_| unknown())?
                     .map_err(|_| stopped())?;
@@ -249,7 +294,7 @@ impl Shared {
     }
 
     fn send_now(&self, batch: Batch) -> Result<(), Problem> {
-        self.inlet.try_send(batch).map_err(|refused| match refused {
+        self.inlet()?.try_send(batch).map_err(|refused| match refused {
             Refused::Full(_) => {
                 let detail = "more is coming in than is judged; nothing of this request was taken";
                 Problem::later("queue-full", "The queue is full", detail)

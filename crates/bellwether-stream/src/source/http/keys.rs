@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, StatusCode};
 
-use super::problem::Problem;
+use crate::problem::Problem;
 
 /// Bytes of a key at most.
 const KEY_BYTES_MAX: usize = 255;

@@ -13,8 +13,7 @@
 mod body;
 mod ingest;
 mod keys;
-mod problem;
-mod serve;
+mod lines;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use tokio::sync::watch;
 
 use super::{Source, SourceError, Stop};
 use crate::arrival::Inlet;
+use crate::listen;
 
 pub use ingest::{Ingest, router};
 
@@ -151,7 +151,7 @@ impl Source for HttpSource {
                 })?;
             let timeout = self.spec.timeout;
             let router = router(Ingest::new(&self.spec, inlet, self.answers, self.is_ready));
-            serve::serve(listener, router, timeout, stop).await;
+            listen::serve(listener, None, router, timeout, stop).await;
             Ok(())
         })
     }

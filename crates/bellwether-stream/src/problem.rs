@@ -6,19 +6,21 @@ use serde_json::json;
 
 /// An answer that is no success.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Problem {
+pub struct Problem {
     status: StatusCode,
     /// Last part of its type.
     name: &'static str,
     title: &'static str,
     detail: String,
+    /// When it is worth while to try again, in seconds, where it is.
+    retry_after_s: u32,
     /// More that a program may want to know.
     more: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Problem {
     /// A problem of the kind `name`.
-    pub(super) fn new(
+    pub fn new(
         status: StatusCode,
         name: &'static str,
         title: &'static str,
@@ -29,24 +31,44 @@ impl Problem {
             name,
             title,
             detail: detail.into(),
+            retry_after_s: 1,
             more: serde_json::Map::new(),
         }
     }
 
     /// Not now: the same request may well succeed in a second.
-    pub(super) fn later(name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn later(name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, name, title, detail)
     }
 
+    /// The same problem, which says when to try again.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = seconds;
+        self
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn is_passing(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        )
+    }
+
     /// The same problem, which also says this.
-    pub(super) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    pub fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.more.insert(name.to_owned(), value);
         self
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// As JSON.
+    pub fn to_json(&self) -> serde_json::Value {
         let mut body = json!({
             "type": format!("urn:bellwether:problem:{}", self.name),
             "title": self.title,
@@ -54,16 +76,22 @@ impl IntoResponse for Problem {
             "detail": self.detail,
         });
         if let Some(fields) = body.as_object_mut() {
-            fields.extend(self.more);
+            fields.extend(self.more.clone());
         }
-        let mut response = (self.status, body.to_string()).into_response();
+        body
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.to_json().to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if self.is_passing() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s.max(1)));
         }
         response
     }

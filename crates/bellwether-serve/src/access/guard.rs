@@ -1,0 +1,148 @@
+//! Routes and the permission that each takes, in the router and in the document at once.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use bellwether_stream::listen::Peer;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{PathItem, RefOr, ResponseBuilder, SecurityRequirement};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{Credentials, Denied, Permission};
+use crate::app::App;
+use crate::error;
+
+/// Where the document says which permission an operation takes; `none` where it is open to all.
+pub const PERMISSION_FIELD: &str = "x-permission";
+
+/// These routes take that permission.
+pub fn guard(
+    app: &Arc<App>,
+    permission: Permission,
+    router: OpenApiRouter<Arc<App>>,
+) -> OpenApiRouter<Arc<App>> {
+    let mut router = router.route_layer(from_fn_with_state((Arc::clone(app), permission), check));
+    for operation in operations(&mut router) {
+        say(operation, permission.word());
+        operation.security = Some(vec![
+            SecurityRequirement::new("bearer", [] as [&str; 0]),
+            SecurityRequirement::new("header", [] as [&str; 0]),
+            SecurityRequirement::new("cookie", [] as [&str; 0]),
+        ]);
+        for (status, text) in [
+            ("401", "No key, or one that is not valid"),
+            ("403", "The key may not do this"),
+            ("429", "Too many requests; see Retry-After"),
+            ("503", "Not now; see Retry-After"),
+        ] {
+            let responses = &mut operation.responses.responses;
+            responses
+                .entry(status.to_owned())
+                .or_insert_with(|| RefOr::T(problem_response(text)));
+        }
+    }
+    router
+}
+
+/// These routes are open to everybody.
+pub fn open(mut router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
+    for operation in operations(&mut router) {
+        say(operation, "none");
+        operation.security = Some(Vec::new());
+    }
+    router
+}
+
+pub(crate) fn problem_response(text: &str) -> utoipa::openapi::Response {
+    ResponseBuilder::new()
+        .description(text)
+        .content(
+            "application/problem+json",
+            utoipa::openapi::ContentBuilder::new()
+                .schema(Some(utoipa::openapi::Ref::from_schema_name("ProblemDetails")))
+                .build(),
+        )
+        .build()
+}
+
+fn say(operation: &mut Operation, permission: &str) {
+    let said = ExtensionsBuilder::new().add(PERMISSION_FIELD, permission).build();
+    match &mut operation.extensions {
+        Some(extensions) => extensions.merge(said),
+        none => *none = Some(said),
+    }
+}
+
+fn operations(router: &mut OpenApiRouter<Arc<App>>) -> impl Iterator<Item = &mut Operation> {
+    router
+        .get_openapi_mut()
+        .paths
+        .paths
+        .values_mut()
+        .flat_map(operations_of)
+}
+
+/// The operations of a path, whatever their methods.
+pub(crate) fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    named_operations(item).map(|(_, operation)| operation)
+}
+
+/// The operations of a path, with their methods.
+pub(crate) fn named_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+        ("patch", &mut item.patch),
+        ("head", &mut item.head),
+        ("options", &mut item.options),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+async fn check(
+    State((app, permission)): State<(Arc<App>, Permission)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let from = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
+    let credentials = Credentials::of(request.headers());
+    let principal = match app.authenticator.authenticate(credentials, from).await {
+        Ok(principal) => principal,
+        Err(denied) => {
+            let problem = match denied {
+                Denied::Unknown => error::not_signed_in(),
+                Denied::TooOften(seconds) => error::too_many_attempts(seconds),
+                Denied::Unavailable(why) => error::unavailable(why),
+            };
+            app.denials.note(None, from, &route_of(&request));
+            return problem.into_response();
+        }
+    };
+    if !principal.may(permission) {
+        app.denials.note(Some(&principal), from, &route_of(&request));
+        return error::not_allowed(&principal, permission).into_response();
+    }
+    if let Err(problem) = app.rates.take(&principal) {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(principal);
+    next.run(request).await
+}
+
+fn route_of(request: &Request) -> String {
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or(request.uri().path(), MatchedPath::as_str);
+    let method: &Method = request.method();
+    format!("{method} {path}")
+}

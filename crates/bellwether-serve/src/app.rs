@@ -1,0 +1,211 @@
+//! What all routes share, and the seams to the process around them.
+
+use std::fmt::Debug;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bellwether_core::detect::Detector;
+use bellwether_core::frame::Frame;
+use bellwether_core::model::Model;
+use bellwether_core::threshold::budget::AlarmBudget;
+use bellwether_core::time::Timestamp;
+use bellwether_store::bundle::manifest::Manifest;
+use bellwether_store::database::Database;
+use bellwether_store::registry::{ModelName, NamedRef, Registry};
+use bellwether_stream::live::{Committed, Models, Stats};
+use bellwether_stream::source::http::Ingest;
+use futures_util::future::BoxFuture;
+use tokio::sync::{broadcast, watch};
+
+use crate::access::{Authenticator, Denials, Rates, SignIns};
+
+/// What all routes share.
+#[derive(Debug)]
+pub struct App {
+    /// What must not be lost.
+    pub db: Database,
+    /// Folder of the Parquet history.
+    pub history: PathBuf,
+    /// Models by name and version.
+    pub registry: Registry,
+    /// Way in for samples.
+    pub ingest: Ingest,
+    /// Counters of the live system.
+    pub stats: Arc<Stats>,
+    /// Whether samples are being made durable.
+    pub is_ready: watch::Receiver<bool>,
+    /// Which model judges which device.
+    pub models: watch::Receiver<Arc<Models>>,
+    /// What was committed, as it happens.
+    pub committed: broadcast::Sender<Arc<Committed>>,
+    /// Makes a detector of a bundle.
+    pub loader: Arc<dyn Loader>,
+    /// Makes a model of data.
+    pub trainer: Arc<dyn Trainer>,
+    /// The process.
+    pub control: Arc<dyn Control>,
+    /// Tells who somebody is.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// People who are signed in.
+    pub sign_ins: Arc<SignIns>,
+    /// Writes down who was turned away.
+    pub denials: Denials,
+    /// How often each key may ask.
+    pub rates: Rates,
+    /// Bounds.
+    pub limits: Limits,
+    /// When the process started, by the clock of this machine.
+    pub started_at: Timestamp,
+    /// The same, for how long it runs.
+    pub started: Instant,
+}
+
+/// Bounds of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a body at most.
+    pub body_bytes_max: usize,
+    /// How long an answer may take.
+    pub timeout: std::time::Duration,
+    /// Bytes of models and of answers that caches keep.
+    pub cache_bytes_max: u64,
+    /// Names under which the server is known; others are refused, so that no page of another origin can speak to it
+    /// under a name of its own. Empty: the address it listens on, and `localhost` where that is of this machine.
+    pub hosts: Vec<String>,
+    /// Only this machine reaches the server.
+    pub is_loopback: bool,
+    /// Connections are encrypted, here or by a proxy in front.
+    pub is_encrypted: bool,
+}
+
+/// A model, ready to judge.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// `pump@3`.
+    pub reference: Arc<str>,
+    /// What judges.
+    pub detector: Arc<Detector>,
+    /// What it is.
+    pub manifest: Arc<Manifest>,
+    /// Bytes it takes, about.
+    pub bytes: u64,
+}
+
+/// Something that did not work, in words for who asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SeamError {
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be done as asked.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Makes a detector of a bundle. Reads files: not to be called where tasks run.
+pub trait Loader: Send + Sync + Debug {
+    /// Loads a model; `wrap` is put around what the network computes.
+    ///
+    /// # Errors
+    /// [`SeamError`] where there is no such model, or it cannot be used.
+    fn load(
+        &self,
+        reference: &NamedRef,
+        wrap: &dyn Fn(Arc<dyn Model>) -> Arc<dyn Model>,
+    ) -> Result<Loaded, SeamError>;
+}
+
+/// What a training is asked for; `None`: as `bellwether train` does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainRequest {
+    /// The model that gets a new version.
+    pub name: ModelName,
+    /// Passes over the data.
+    pub epochs: Option<NonZeroUsize>,
+    /// Samples in a window.
+    pub window: Option<NonZeroUsize>,
+    /// Alarms that normal operation may cost.
+    pub alarm_budget: Option<AlarmBudget>,
+    /// Seed of weights and order.
+    pub seed: u64,
+}
+
+/// How far a training is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainProgress {
+    /// Passes done.
+    pub epoch: usize,
+    /// Passes at most.
+    pub n_epochs: usize,
+    /// Losses of the pass that has just been done: on what is learnt from, and on what decides.
+    pub losses: Option<(f64, f64)>,
+}
+
+/// Makes a model of data. Computes for long: not to be called where tasks run.
+pub trait Trainer: Send + Sync + Debug {
+    /// Trains and publishes; says which version it became. `observe` may break it off: then nothing is published.
+    ///
+    /// # Errors
+    /// [`SeamError`] where the data are not enough, or the version cannot be published.
+    fn train(
+        &self,
+        request: &TrainRequest,
+        series: Vec<(String, Vec<Frame>)>,
+        observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
+    ) -> Result<NamedRef, SeamError>;
+}
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigText {
+    /// As TOML, defaults included, secrets by reference.
+    pub toml: String,
+    /// As it stands in the file; `None`: there is none, and nothing can be changed.
+    pub file: Option<String>,
+    /// Keys whose change waits for a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// A mistake in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigMistake {
+    /// Line in the file, from 1.
+    pub line: Option<usize>,
+    /// Column, from 1.
+    pub column: Option<usize>,
+    /// Path of the key.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+/// Why a configuration was not taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigRefused {
+    /// It is wrong.
+    Mistakes(Vec<ConfigMistake>),
+    /// It changes what can be changed at the machine alone: paths, addresses, secrets.
+    Protected(Vec<String>),
+    /// There is no file to change.
+    NoFile,
+    /// It could not be written or put in force.
+    Failed(String),
+}
+
+/// The process: its configuration, and the models in service.
+pub trait Control: Send + Sync + Debug {
+    /// Reads configuration and registry again and puts them in force, as SIGHUP does.
+    fn reload(&self) -> BoxFuture<'_, Result<(), SeamError>>;
+
+    /// What is in force.
+    fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>>;
+
+    /// Writes another configuration into the file and puts it in force; all or nothing.
+    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>>;
+}

@@ -1,0 +1,44 @@
+//! A file for each group of routes.
+
+mod health;
+mod ingest;
+mod sign_in;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bellwether_stream::problem::Problem;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::error;
+
+/// Every route of the document.
+pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .merge(health::routes())
+        .merge(sign_in::routes(app))
+        .merge(ingest::routes(app))
+}
+
+/// What is for people, and not in the document: the document itself, and the dashboard.
+pub(crate) fn pages(document: Arc<str>) -> Router<Arc<App>> {
+    let openapi = async move || {
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        (kind, document.to_string()).into_response()
+    };
+    Router::new()
+        .route("/openapi.json", get(openapi))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Another method is wanted here",
+                "/openapi.json says which",
+            )
+        })
+        .fallback(async || error::not_found("/openapi.json says what there is"))
+}

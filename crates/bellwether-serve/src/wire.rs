@@ -1,0 +1,101 @@
+//! What all routes have in common in JSON: bodies, parameters, times, pages, problems.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use bellwether_core::time::Timestamp;
+use bellwether_store::read::time_format::parse_time;
+use bellwether_stream::problem::Problem;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::error;
+
+/// A JSON body; an error says what is wrong with it as a problem.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = axum::Json::from_request(request, state).await;
+        read.map(|axum::Json(value)| Self(value)).map_err(error::json)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// Parameters of the address; an error says what is wrong with them as a problem.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Query(value)| Self(value))
+            .map_err(error::query)
+    }
+}
+
+/// An instant: RFC 3339, UTC. Without a zone it is UTC, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2024-05-01T08:00:00Z")]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_time(&text).map(Self).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{text:?} is no time; wanted such as 2024-05-01T08:00:00Z"
+            ))
+        })
+    }
+}
+
+impl From<Timestamp> for Time {
+    fn from(time: Timestamp) -> Self {
+        Self(time)
+    }
+}
+
+/// A problem, as RFC 9457 has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProblemDetails {
+    /// Stays the same for one kind of problem: `urn:bellwether:problem:NAME`.
+    #[schema(example = "urn:bellwether:problem:not-found")]
+    r#type: String,
+    /// What kind of problem it is, for people.
+    title: String,
+    /// The status of the answer.
+    status: u16,
+    /// What exactly is wrong, and what to do.
+    detail: String,
+    /// The request, as the log of the server names it.
+    request_id: String,
+}
+
+/// How many things a page holds, where nobody says.
+pub(crate) const PAGE_LEN: usize = 50;
+
+/// How many things a page holds at most.
+pub(crate) const PAGE_LEN_MAX: usize = 1000;
+
+/// The length of a page that was asked for.
+pub(crate) fn page_len(asked: Option<usize>) -> usize {
+    asked.unwrap_or(PAGE_LEN).clamp(1, PAGE_LEN_MAX)
+}
