@@ -1,0 +1,127 @@
+// How charts over time look: options for uPlot, drawn with the colours of the style sheet.
+import type uPlot from "uplot";
+
+import { colour } from "./theme.svelte";
+import { measure } from "./words";
+
+export interface Shade {
+  from: number;
+  to: number;
+}
+
+export interface Drawing {
+  kind: "score" | "channel";
+  width: number;
+  height: number;
+  /** Stretches to be shaded, in seconds. */
+  shades: () => Shade[];
+  /** Left and right end of the chart, in seconds. */
+  span: () => Shade;
+  onCursor: (idx: number | null) => void;
+  onSelect: (from: number, to: number) => void;
+}
+
+const SYNC = "device";
+
+export function options(drawing: Drawing): uPlot.Options {
+  const { kind, width, height } = drawing;
+  const axis = { stroke: colour("muted"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: `11px ${font()}` };
+  return {
+    width,
+    height,
+    padding: [8, 8, 0, 0],
+    legend: { show: false },
+    cursor: {
+      sync: { key: SYNC, setSeries: false },
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 6 },
+      // With Shift the same movement pans, see `Chart.svelte`.
+      bind: { mousedown: (_chart, _target, handler) => (press) => (press.shiftKey ? null : handler(press)), dblclick: () => null },
+    },
+    scales: {
+      x: { time: true, range: () => [drawing.span().from, drawing.span().to] },
+      y: { range: kind === "score" ? scoreRange : channelRange },
+    },
+    axes: [
+      { ...axis, size: 26 },
+      { ...axis, size: 58, values: (_chart, splits) => splits.map((value) => (value === null ? "" : measure(value))) },
+    ],
+    series: [{}, ...(kind === "score" ? scoreLines() : channelLines())],
+    bands: kind === "score"
+      ? [{ series: [1, 2], fill: colour("line-wash") }]
+      : [{ series: [4, 5], fill: colour("expected-wash") }, { series: [1, 2], fill: colour("line-wash") }],
+    hooks: {
+      drawClear: [(chart) => shade(chart, drawing.shades())],
+      draw: kind === "score" ? [drawThreshold] : [],
+      setCursor: [(chart) => drawing.onCursor(chart.cursor.idx ?? null)],
+      setSelect: [
+        (chart) => {
+          const { left, width: selected } = chart.select;
+          if (selected < 4) return;
+          drawing.onSelect(chart.posToVal(left, "x"), chart.posToVal(left + selected, "x"));
+          chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
+  };
+}
+
+const font = () => getComputedStyle(document.body).fontFamily;
+
+function scoreLines(): uPlot.Series[] {
+  const line = { stroke: colour("line"), width: 1.5, points: { show: false } };
+  return [{ ...line, label: "score" }, { ...line, label: "lowest" }];
+}
+
+function channelLines(): uPlot.Series[] {
+  const line = { stroke: colour("line"), width: 1.4, points: { show: false } };
+  const edge = { width: 0, points: { show: false } };
+  return [
+    { ...line, label: "highest" },
+    { ...line, label: "lowest" },
+    { stroke: colour("expected"), width: 1.3, dash: [5, 4], points: { show: false }, label: "expected" },
+    { ...edge, label: "upper" },
+    { ...edge, label: "lower" },
+  ];
+}
+
+/** The threshold is always in sight. */
+const scoreRange = (_chart: uPlot, _low: number | null, high: number | null): [number, number] => [0, Math.max(1.3, (high ?? 0) * 1.08)];
+
+function channelRange(_chart: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const margin = (high - low) * 0.08 || Math.abs(high) * 0.05 || 1;
+  return [low - margin, high + margin];
+}
+
+function shade(chart: uPlot, shades: Shade[]) {
+  const { ctx, bbox } = chart;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  for (const { from, to } of shades) {
+    const left = chart.valToPos(from, "x", true);
+    const width = Math.max(2, chart.valToPos(to, "x", true) - left);
+    ctx.fillStyle = colour("alarm-wash");
+    ctx.fillRect(left, bbox.top, width, bbox.height);
+    ctx.fillStyle = colour("alarm-mark");
+    ctx.fillRect(left, bbox.top, width, 2 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+function drawThreshold(chart: uPlot) {
+  const { ctx, bbox } = chart;
+  const y = Math.round(chart.valToPos(1, "y", true)) + 0.5;
+  ctx.save();
+  ctx.strokeStyle = colour("alarm-mark");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
+}
+
