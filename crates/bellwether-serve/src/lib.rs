@@ -13,6 +13,7 @@ pub mod access;
 pub mod app;
 mod edge;
 mod error;
+mod judging;
 mod metrics;
 mod router;
 mod routes;

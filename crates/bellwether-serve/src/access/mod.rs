@@ -7,16 +7,19 @@ mod denials;
 mod guard;
 mod principal;
 mod rates;
+mod sign_in;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use denials::Denials;
-pub(crate) use guard::operations_of;
 pub use guard::{PERMISSION_FIELD, guard, open};
+pub(crate) use guard::{named_operations, operations_of};
 pub(crate) use principal::COOKIE;
 pub use principal::{Authenticator, Caller, Credentials, Denied, Principal};
 pub use rates::Rates;
+pub(crate) use sign_in::GOOD_FOR;
+pub use sign_in::{Everybody, KeyStanding, Keyed, SignIns};
 
 /// What a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -2,6 +2,8 @@
 
 mod health;
 mod ingest;
+mod kserve;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -19,7 +21,9 @@ use crate::error;
 pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(health::routes())
+        .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(kserve::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.
