@@ -328,7 +328,10 @@ mod tests {
         let check = |left_out: &[i64], expect: &[std::ops::Range<usize>]| {
             let left_out: Vec<_> = left_out.iter().copied().map(Timestamp::from_secs).collect();
             let pieces = frame.clone().without(|at| left_out.contains(&at));
-            let expect: Vec<_> = expect.iter().map(|range| frame.slice(range.clone()).unwrap()).collect();
+            let expect: Vec<_> = expect
+                .iter()
+                .map(|range| frame.slice(range.clone()).unwrap())
+                .collect();
             assert_eq!(pieces, expect);
         };
         check(&[], &[0..6]);

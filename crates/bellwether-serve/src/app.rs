@@ -21,6 +21,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
 use crate::access::{Authenticator, Denials, Rates, SignIns};
+use crate::jobs::Jobs;
 
 /// What all routes share.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct App {
     pub loader: Arc<dyn Loader>,
     /// Makes a model of data.
     pub trainer: Arc<dyn Trainer>,
+    /// Trainings that wait and run.
+    pub jobs: Jobs,
     /// The process.
     pub control: Arc<dyn Control>,
     /// Tells who somebody is.

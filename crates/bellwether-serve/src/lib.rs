@@ -13,6 +13,7 @@ pub mod access;
 pub mod app;
 mod edge;
 mod error;
+pub mod jobs;
 mod metrics;
 mod router;
 mod routes;

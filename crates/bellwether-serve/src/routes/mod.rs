@@ -2,6 +2,8 @@
 
 mod health;
 mod ingest;
+mod jobs;
+mod models;
 mod sign_in;
 
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(models::routes(app))
+        .merge(jobs::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.
