@@ -22,6 +22,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::access::{Authenticator, Denials, Rates, SignIns};
 use crate::gate::Gate;
+use crate::jobs::Jobs;
 use crate::sessions::Sessions;
 
 /// What all routes share.
@@ -47,6 +48,8 @@ pub struct App {
     pub loader: Arc<dyn Loader>,
     /// Makes a model of data.
     pub trainer: Arc<dyn Trainer>,
+    /// Trainings that wait and run.
+    pub jobs: Jobs,
     /// The process.
     pub control: Arc<dyn Control>,
     /// Tells who somebody is.

@@ -3,9 +3,11 @@
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use bellwether_store::database::DatabaseError;
+use bellwether_store::registry::{ChangeError, LookupError, StateError};
 use bellwether_stream::problem::Problem;
 
 use crate::access::{Permission, Principal};
+use crate::app::SeamError;
 
 /// 401: who asks is not known.
 pub(crate) fn not_signed_in() -> Problem {
@@ -133,6 +135,39 @@ pub(crate) fn database(error: DatabaseError) -> Problem {
         unavailable("the database does not answer")
     } else {
         internal(&error)
+    }
+}
+
+/// The registry does not find it, or cannot be read. Says nothing of paths.
+pub(crate) fn lookup(error: LookupError) -> Problem {
+    match error {
+        LookupError::UnknownModel { name, near, .. } => not_found(format!("there is no model {name}{near}")),
+        LookupError::State(StateError::Busy { .. }) => {
+            unavailable("another process is changing the registry of models")
+        }
+        LookupError::UnknownVersion { .. } | LookupError::UnknownAlias { .. } => not_found(error.to_string()),
+        other => internal(&other),
+    }
+}
+
+/// The registry does not make a change.
+pub(crate) fn change(error: ChangeError) -> Problem {
+    match error {
+        ChangeError::Lookup(error) => lookup(error),
+        ChangeError::ChampionIsPromoted | ChangeError::LongReason { .. } => unprocessable(error.to_string()),
+        ChangeError::InUse { .. }
+        | ChangeError::NoEarlierChampion { .. }
+        | ChangeError::TooManyAliases { .. } => conflict(error.to_string()),
+        other => internal(&other),
+    }
+}
+
+/// The process around the service says no.
+pub(crate) fn seam(error: SeamError) -> Problem {
+    match error {
+        SeamError::NotFound(text) => not_found(text),
+        SeamError::Refused(text) => unprocessable(text),
+        SeamError::Failed(_) => internal(&error),
     }
 }
 

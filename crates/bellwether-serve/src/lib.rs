@@ -14,6 +14,7 @@ pub mod app;
 mod edge;
 mod error;
 pub mod gate;
+pub mod jobs;
 mod judging;
 mod metrics;
 mod router;

@@ -398,6 +398,16 @@ pub(crate) struct ModelsArgs {
     pub(crate) registry: RegistryArgs,
 }
 
+/// Why a model gets another champion, and who says so.
+#[derive(Debug, Args)]
+pub(crate) struct BecauseArgs {
+    /// Why: kept in the history of the model
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: alerts::Who,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
     /// All models and their versions
@@ -413,12 +423,16 @@ pub(crate) enum ModelsCommand {
         /// NAME@VERSION
         #[arg(value_name = "REF", value_parser = parse::<NamedRef>)]
         model: NamedRef,
+        #[command(flatten)]
+        because: BecauseArgs,
     },
     /// Go back to the version before the last promotion
     Rollback {
         /// NAME
         #[arg(value_name = "NAME", value_parser = parse::<ModelName>)]
         name: ModelName,
+        #[command(flatten)]
+        because: BecauseArgs,
     },
     /// Delete a version that no alias names
     #[command(alias = "rm")]

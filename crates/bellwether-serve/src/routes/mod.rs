@@ -2,9 +2,11 @@
 
 mod health;
 mod ingest;
+mod jobs;
 mod kserve;
 mod legacy;
 mod mlflow;
+mod models;
 mod sessions;
 mod sign_in;
 
@@ -30,6 +32,8 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(kserve::routes(app))
         .merge(mlflow::routes(app))
         .merge(legacy::routes(app))
+        .merge(models::routes(app))
+        .merge(jobs::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

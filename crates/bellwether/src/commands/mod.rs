@@ -23,6 +23,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use bellwether_store::registry::Registry;
 
+use crate::cli::alerts::Who;
 use crate::cli::{BenchCommand, Command, DataArgs, ReadingArgs, RegistryArgs};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -135,6 +136,15 @@ fn refuse_overwriting<'a>(
         taken.push((option, at));
     }
     Ok(())
+}
+
+/// Who decides: as said, else who is logged in.
+fn actor(who: &Who) -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let said = who.by.clone().filter(|by| !by.is_empty());
+    said.or_else(|| set("USER"))
+        .or_else(|| set("LOGNAME"))
+        .unwrap_or_else(|| "somebody".to_owned())
 }
 
 fn options(args: &ReadingArgs) -> ReadOptions {

@@ -156,7 +156,7 @@ impl Job<'_> {
             let name = recording.name.clone();
             let n_rows = self.n_training_rows(&recording);
             n_labelled += labelled_samples(&recording, n_rows);
-            let frames = self.pieces(recording, n_rows, output)?;
+            let frames = self.pieces(recording, n_rows, output);
             if let (Some(first), Some(last)) = (frames.first(), frames.last()) {
                 records.push(SeriesRecord {
                     name,
@@ -194,38 +194,24 @@ impl Job<'_> {
     }
 
     /// The training part without what is excluded, as frames in the order of time.
-    fn pieces(&self, recording: Recording, n_rows: usize, output: &Output) -> Result<Vec<Frame>, Failure> {
+    fn pieces(&self, recording: Recording, n_rows: usize, output: &Output) -> Vec<Frame> {
         let Recording { name, frame, .. } = recording;
         let n_samples = frame.n_samples();
         let Some(frame) = frame.split_at(n_rows).0 else {
             output.note(&format!(
                 "note: {name}: none of its {n_samples} rows is in the training part"
             ));
-            return Ok(Vec::new());
+            return Vec::new();
         };
         if self.args.exclude.is_empty() {
-            return Ok(vec![frame]);
+            return vec![frame];
         }
+        let n_samples = frame.n_samples();
         let is_excluded = |at: Timestamp| self.args.exclude.iter().any(|&(from, to)| from <= at && at < to);
-        let mut pieces = Vec::new();
-        let mut start = 0;
-        for (idx, &at) in frame.time().iter().enumerate() {
-            if is_excluded(at) {
-                if start < idx {
-                    pieces.push(frame.slice(start..idx)?);
-                }
-                start = idx + 1;
-            }
-        }
-        if start < frame.n_samples() {
-            pieces.push(frame.slice(start..frame.n_samples())?);
-        }
+        let pieces = frame.without(is_excluded);
         let n_left: usize = pieces.iter().map(Frame::n_samples).sum();
-        output.note(&format!(
-            "note: {name}: {} rows excluded",
-            frame.n_samples() - n_left
-        ));
-        Ok(pieces)
+        output.note(&format!("note: {name}: {} rows excluded", n_samples - n_left));
+        pieces
     }
 
     #[expect(
@@ -345,6 +331,7 @@ impl Job<'_> {
             created_at: now(),
             detector: fitted.detector.parts().clone(),
             model: artifact::describe(&fitted.model, Kernels::detect()),
+            baseline: None,
             training: TrainingRecord {
                 data_fingerprint,
                 n_samples: series.iter().map(|series| series.n_samples).sum(),
