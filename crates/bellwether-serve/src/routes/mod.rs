@@ -1,7 +1,9 @@
 //! A file for each group of routes.
 
+mod audit;
 mod health;
 mod ingest;
+mod keys;
 mod sign_in;
 
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(keys::routes(app))
+        .merge(audit::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_serve::App;
-use bellwether_serve::access::{Denials, Everybody, Rates};
+use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
 use bellwether_serve::app::Limits;
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
@@ -81,6 +81,15 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         wiring::answers(&shared.db),
         shared.ready.clone(),
     );
+    let sign_ins = Arc::<SignIns>::default();
+    let authenticator: Arc<dyn Authenticator> = if spec.has_keys {
+        Arc::new(Keyed::new(
+            Verifier::new(shared.db.clone()),
+            Arc::clone(&sign_ins),
+        ))
+    } else {
+        Arc::new(Everybody)
+    };
     Ok(App {
         db: shared.db.clone(),
         history: checked
@@ -99,9 +108,9 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
         }),
-        authenticator: Arc::new(Everybody),
-        sign_ins: Arc::default(),
-        denials: Denials::default(),
+        authenticator,
+        sign_ins,
+        denials: Denials::kept(shared.db.clone()),
         rates: Rates::default(),
         limits: limits(spec),
         started_at: clock::now(),
