@@ -1,5 +1,6 @@
 //! A file for each group of routes.
 
+mod audit;
 mod health;
 mod ingest;
 mod jobs;
@@ -8,6 +9,7 @@ mod legacy;
 mod mlflow;
 mod models;
 mod sessions;
+mod keys;
 mod sign_in;
 
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(legacy::routes(app))
         .merge(models::routes(app))
         .merge(jobs::routes(app))
+        .merge(keys::routes(app))
+        .merge(audit::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

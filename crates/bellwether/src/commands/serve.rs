@@ -6,6 +6,8 @@ use bellwether_serve::App;
 use bellwether_serve::access::{Denials, Everybody, Rates};
 use bellwether_serve::app::{Limits, Trainer};
 use bellwether_serve::jobs::Jobs;
+use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
+use bellwether_serve::app::Limits;
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -87,6 +89,15 @@ async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
     let trainer: Arc<dyn Trainer> = Arc::new(Fitter);
     let (db, stop) = (shared.db.clone(), shared.stop.clone());
     let jobs = Jobs::start(db, history.clone(), Arc::clone(&trainer), stop).await?;
+    let sign_ins = Arc::<SignIns>::default();
+    let authenticator: Arc<dyn Authenticator> = if spec.has_keys {
+        Arc::new(Keyed::new(
+            Verifier::new(shared.db.clone()),
+            Arc::clone(&sign_ins),
+        ))
+    } else {
+        Arc::new(Everybody)
+    };
     Ok(App {
         db: shared.db.clone(),
         history,
@@ -102,9 +113,9 @@ async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
         }),
-        authenticator: Arc::new(Everybody),
-        sign_ins: Arc::default(),
-        denials: Denials::default(),
+        authenticator,
+        sign_ins,
+        denials: Denials::kept(shared.db.clone()),
         rates: Rates::default(),
         gate: Default::default(),
         sessions: Default::default(),
