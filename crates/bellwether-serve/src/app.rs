@@ -20,6 +20,7 @@ use bellwether_stream::source::http::Ingest;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
+use crate::Judging;
 use crate::access::{Authenticator, Denials, Rates, SignIns};
 
 /// What all routes share.
@@ -43,6 +44,8 @@ pub struct App {
     pub committed: broadcast::Sender<Arc<Committed>>,
     /// Makes a detector of a bundle.
     pub loader: Arc<dyn Loader>,
+    /// Judges what requests bring.
+    pub judging: Judging,
     /// Makes a model of data.
     pub trainer: Arc<dyn Trainer>,
     /// The process.

@@ -1,7 +1,13 @@
 //! A file for each group of routes.
 
+mod detect;
 mod health;
 mod ingest;
+mod kserve;
+mod kserve_tensors;
+mod legacy;
+mod mlflow;
+mod sessions;
 mod sign_in;
 
 use std::sync::Arc;
@@ -22,6 +28,11 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(detect::routes(app))
+        .merge(sessions::routes(app))
+        .merge(kserve::routes(app))
+        .merge(mlflow::routes(app))
+        .merge(legacy::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use bellwether_serve::App;
+use bellwether_serve::{App, Judging};
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
 use bellwether_store::bundle::Bundle;
@@ -125,6 +125,12 @@ impl Ground {
         };
         let loader = Arc::new(ToyLoader::new(registry.clone()));
         let control = Arc::new(ToyControl::default());
+        let judging = Judging::new(
+            registry.clone(),
+            Arc::clone(&loader) as _,
+            limits.cache_bytes_max,
+            2,
+        );
         let app = Arc::new(App {
             ingest: Ingest::new(&spec, inlet, answers(&db), is_ready.clone()),
             db,
@@ -135,6 +141,7 @@ impl Ground {
             models: models_seen,
             committed,
             loader: Arc::clone(&loader) as _,
+            judging,
             trainer: Arc::new(ToyTrainer::new(registry)),
             control: Arc::clone(&control) as _,
             authenticator: Arc::new(Keys),
