@@ -72,7 +72,8 @@ pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
             error::bad_request(text)
         }
     })?;
-    json.end().map_err(|error| error::bad_request(error.to_string()))?;
+    json.end()
+        .map_err(|error| error::bad_request(error.to_string()))?;
     Ok(read)
 }
 

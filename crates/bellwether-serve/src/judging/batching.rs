@@ -113,7 +113,8 @@ impl Batched {
         let starts: Vec<usize> = (0..n_windows).map(|idx| idx * len).collect();
         let together = Windows::new(&values, observed.as_deref(), n_channels, len, &starts);
         let mut answer = vec![0.0; values.len()];
-        if self.compute(own.ask, together, &mut answer).is_err() || !answer.iter().all(|value| value.is_finite())
+        if self.compute(own.ask, together, &mut answer).is_err()
+            || !answer.iter().all(|value| value.is_finite())
         {
             drop(others);
             return self.compute(own.ask, windows, out);
@@ -139,7 +140,11 @@ impl Batched {
                 && call.observed.is_some() == own.observed.is_some()
                 && call.values.len() * own.n_windows == own.values.len() * call.n_windows
         };
-        while let Some(call) = queue.waiting.front().filter(|call| fits(call) && call.n_windows <= room) {
+        while let Some(call) = queue
+            .waiting
+            .front()
+            .filter(|call| fits(call) && call.n_windows <= room)
+        {
             room -= call.n_windows;
             taken.push(Arc::clone(call));
             queue.waiting.pop_front();

@@ -40,7 +40,11 @@ impl Model for Slow {
                 return Err(ModelError::NotFinite { window_idx });
             }
             for (cell, out) in out.iter_mut().enumerate() {
-                let factor = if marks.is_some_and(|marks| !marks[cell]) { 0.5 } else { 0.7 };
+                let factor = if marks.is_some_and(|marks| !marks[cell]) {
+                    0.5
+                } else {
+                    0.7
+                };
                 *out = (sum + values[cell]).tanh() * factor;
             }
         }

@@ -157,7 +157,11 @@ impl Meter {
         let done = work();
         let took = clock::instant().saturating_duration_since(started);
         // Side by side each takes longer, by as much as there are more of them than cores.
-        let n_running = self.inner.n_running.load(Ordering::Relaxed).max(self.inner.n_cores);
+        let n_running = self
+            .inner
+            .n_running
+            .load(Ordering::Relaxed)
+            .max(self.inner.n_cores);
         let share = self.inner.n_cores as f64 / n_running as f64;
         let last = took.as_nanos() as f64 * share / self.n_bytes.max(64) as f64;
         let mix = |bits: u64| {
@@ -185,9 +189,7 @@ mod tests {
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let first = tokio::spawn({
             let gate = gate.clone();
-            async move {
-                gate.run(large, move |_| Ok(ended.recv().is_ok())).await
-            }
+            async move { gate.run(large, move |_| Ok(ended.recv().is_ok())).await }
         });
         while gate.0.n_inside.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;

@@ -90,12 +90,6 @@ impl ModelCache {
         found.map_err(|error| seam(&error))
     }
 
-    /// Whether a model is loaded.
-    pub(crate) fn is_at_hand(&self, reference: &NamedRef) -> bool {
-        self.resolve(reference)
-            .is_ok_and(|key| self.cache.contains_key(&key))
-    }
-
     /// Puts a model back into service, loaded.
     pub(crate) fn load(&self, reference: &NamedRef) -> Result<AtHand, Problem> {
         let model = self.get(reference)?;
@@ -122,7 +116,11 @@ impl ModelCache {
     pub(crate) fn list(&self) -> Result<Vec<(ModelName, Vec<u32>, u32)>, Problem> {
         let listing = self.registry.list().map_err(|error| error::internal(&error))?;
         let model = |index: bellwether_store::registry::Index| {
-            let versions = index.versions().iter().map(|entry| entry.version.number()).collect();
+            let versions = index
+                .versions()
+                .iter()
+                .map(|entry| entry.version.number())
+                .collect();
             (index.name().clone(), versions, index.champion().number())
         };
         Ok(listing.models.into_iter().map(model).collect())

@@ -69,7 +69,9 @@ impl Sessions {
         sessions.retain(|_, open| !open.is_over(now));
         let in_use: usize = sessions.values().map(|open| open.bytes).sum();
         if sessions.len() >= SESSIONS_MAX || in_use + bytes > BYTES_MAX {
-            return Err(error::busy("too many sessions are open; end those that are not needed"));
+            return Err(error::busy(
+                "too many sessions are open; end those that are not needed",
+            ));
         }
         let open = Arc::new(Open {
             device,

@@ -22,7 +22,6 @@ use crate::error;
 pub(crate) struct Verdicts {
     pub(crate) channels: Vec<String>,
     pub(crate) series: Vec<(Series, Scores)>,
-    pub(crate) mode: Mode,
 }
 
 /// What is said of one row.
@@ -92,16 +91,14 @@ pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<V
     let mut n_windows = 0;
     for series in series {
         let id = SeriesId::new(series.name.as_str());
-        let scores = detector
-            .score(&id, series.frame.clone(), mode)
-            .map_err(|error| {
-                error::unprocessable(format!(
-                    "{} does not fit {}: {}",
-                    series.name,
-                    model.loaded.reference,
-                    bellwether_stream::chain(&error)
-                ))
-            })?;
+        let scores = detector.score(&id, series.frame.clone(), mode).map_err(|error| {
+            error::unprocessable(format!(
+                "{} does not fit {}: {}",
+                series.name,
+                model.loaded.reference,
+                bellwether_stream::chain(&error)
+            ))
+        })?;
         n_windows += scores.score.iter().filter(|score| !score.is_nan()).count();
         judged.push((series, scores));
     }
@@ -110,7 +107,6 @@ pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<V
     Ok(Verdicts {
         channels: channel_names(model),
         series: judged,
-        mode,
     })
 }
 
@@ -182,9 +178,7 @@ impl Verdicts {
             let rows = &self.series[idx].0.rows;
             rows.get(row).map(|at| Reverse((at.position, idx, row)))
         };
-        let mut waiting: BinaryHeap<_> = (0..self.series.len())
-            .filter_map(|idx| next_of(idx, 0))
-            .collect();
+        let mut waiting: BinaryHeap<_> = (0..self.series.len()).filter_map(|idx| next_of(idx, 0)).collect();
         std::iter::from_fn(move || {
             let Reverse((_, idx, row)) = waiting.pop()?;
             waiting.extend(next_of(idx, row + 1));

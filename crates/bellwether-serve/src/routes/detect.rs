@@ -28,7 +28,11 @@ use crate::wire::{ProblemDetails, Query, Raw, from_json};
 static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
-    guard(app, Permission::Detect, OpenApiRouter::new().routes(routes!(detect)))
+    guard(
+        app,
+        Permission::Detect,
+        OpenApiRouter::new().routes(routes!(detect)),
+    )
 }
 
 /// Which rows a score may use.
@@ -128,13 +132,21 @@ async fn detect(
     Raw(body): Raw,
 ) -> Result<Response, Problem> {
     let kind = Kind::of(&headers)?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     let as_csv = accept.is_some_and(|accept| accept.contains("text/csv"));
     let gate = app.judging.gate.clone();
     let (answer, is_hit) = gate
-        .run(body.len(), move |meter| answer(&app, asked, kind, as_csv, &body, meter))
+        .run(body.len(), move |meter| {
+            answer(&app, asked, kind, as_csv, &body, meter)
+        })
         .await?;
-    let content_type = if as_csv { "text/csv; charset=utf-8" } else { "application/json" };
+    let content_type = if as_csv {
+        "text/csv; charset=utf-8"
+    } else {
+        "application/json"
+    };
     let mut response = answer.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -155,8 +167,13 @@ pub(super) enum Kind {
 impl Kind {
     /// What the headers say.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        let kind = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let kind = kind
+            .and_then(|kind| kind.split(';').next())
+            .unwrap_or_default()
+            .trim();
         match kind.to_ascii_lowercase().as_str() {
             "application/json" => Ok(Self::Json),
             "text/csv" => Ok(Self::Csv),
@@ -183,7 +200,11 @@ fn answer(
     };
     let reference = of_body(|body| body.model.take(), &mut read).or(asked.model);
     let device = of_body(|body| body.device.take(), &mut read).or(asked.device);
-    let mode = read.as_ref().and_then(|body| body.mode).or(asked.mode).unwrap_or_default();
+    let mode = read
+        .as_ref()
+        .and_then(|body| body.mode)
+        .or(asked.mode)
+        .unwrap_or_default();
     let model = app.judging.models.get(&model_of(app, reference.as_deref())?)?;
     let key = key(&[
         model.loaded.reference.as_bytes(),

@@ -153,7 +153,11 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<ReadyBody>, Problem> 
         return Ok(Json(ReadyBody { ready: true }));
     }
     let detail = "the state of the devices is being restored";
-    Err(Problem::later("not-ready", "Samples cannot be judged yet", detail))
+    Err(Problem::later(
+        "not-ready",
+        "Samples cannot be judged yet",
+        detail,
+    ))
 }
 
 /// What a model is: its champion.
@@ -253,7 +257,11 @@ async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Pro
         let mut entries = Vec::new();
         for (name, versions, _) in app.judging.models.list()? {
             let is_out = app.judging.models.is_taken_out(&name);
-            let (state, reason) = if is_out { ("UNAVAILABLE", "unloaded") } else { ("READY", "") };
+            let (state, reason) = if is_out {
+                ("UNAVAILABLE", "unloaded")
+            } else {
+                ("READY", "")
+            };
             entries.extend(versions.into_iter().map(|version| IndexEntry {
                 name: name.to_string(),
                 version: version.to_string(),
@@ -286,7 +294,10 @@ async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<S
 async fn unload(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
     let gate = app.judging.gate.clone();
-    gate_error(gate.run(0, move |_| app.judging.models.unload(&reference.name)).await)?;
+    gate_error(
+        gate.run(0, move |_| app.judging.models.unload(&reference.name))
+            .await,
+    )?;
     Ok(StatusCode::OK)
 }
 
@@ -340,7 +351,10 @@ fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> ModelB
         name: reference.name.to_string(),
         versions: versions.iter().map(u32::to_string).collect(),
         platform: format!("bellwether_{}", model.loaded.manifest.model.architecture),
-        inputs: vec![tensor("values", "FP64", &[-1, n]), tensor("timestamp", "INT64", &[-1])],
+        inputs: vec![
+            tensor("values", "FP64", &[-1, n]),
+            tensor("timestamp", "INT64", &[-1]),
+        ],
         outputs: vec![
             tensor("score", "FP64", &[-1]),
             tensor("is_anomaly", "BOOL", &[-1]),

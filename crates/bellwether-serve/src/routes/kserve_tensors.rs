@@ -101,7 +101,9 @@ pub(super) fn series_of(
     if let Some(observed) = input("observed") {
         let marks = observed.cells(&["BOOL"])?;
         if observed.shape != values.shape {
-            return Err(error::unprocessable("the input `observed` wants the shape of `values`"));
+            return Err(error::unprocessable(
+                "the input `observed` wants the shape of `values`",
+            ));
         }
         for (number, mark) in numbers.iter_mut().zip(marks) {
             match mark {
@@ -126,9 +128,17 @@ fn number(cell: &Value, is_single: bool) -> Result<Option<f64>, Problem> {
         Value::Null => Ok(None),
         Value::Number(number) => {
             let number = number.as_f64();
-            Ok(number.map(|number| if is_single { f64::from(number as f32) } else { number }))
+            Ok(number.map(|number| {
+                if is_single {
+                    f64::from(number as f32)
+                } else {
+                    number
+                }
+            }))
         }
-        other => Err(error::unprocessable(format!("{other} is no number; wanted a number or null"))),
+        other => Err(error::unprocessable(format!(
+            "{other} is no number; wanted a number or null"
+        ))),
     }
 }
 
@@ -175,7 +185,9 @@ pub(super) fn outputs_of(verdicts: &Verdicts, wanted: Option<&[String]>) -> Resu
             // A tensor of truth has no third value: the score says where there is none.
             "is_anomaly" => (
                 "BOOL",
-                rows.iter().map(|row| json!(row.is_anomaly == Some(true))).collect(),
+                rows.iter()
+                    .map(|row| json!(row.is_anomaly == Some(true)))
+                    .collect(),
             ),
             "top_channel" => (
                 "BYTES",

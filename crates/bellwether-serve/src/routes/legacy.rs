@@ -25,14 +25,20 @@ use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
 const BATCH_MAX: usize = 100;
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
-    let read = OpenApiRouter::new().routes(routes!(info)).routes(routes!(metrics));
+    let read = OpenApiRouter::new()
+        .routes(routes!(info))
+        .routes(routes!(metrics));
     let detect = OpenApiRouter::new()
         .routes(routes!(predict))
         .routes(routes!(model_predict))
         .routes(routes!(batch));
     guard(app, Permission::Read, read)
         .merge(guard(app, Permission::Detect, detect))
-        .merge(guard(app, Permission::Publish, OpenApiRouter::new().routes(routes!(load))))
+        .merge(guard(
+            app,
+            Permission::Publish,
+            OpenApiRouter::new().routes(routes!(load)),
+        ))
 }
 
 /// Which model; may be left out where one is in service.
@@ -159,7 +165,10 @@ async fn metrics(
     let model = find(app, asked.model).await?;
     let training = &model.loaded.manifest.training;
     let CalibrationRecord { rule, causal, .. } = &model.loaded.manifest.calibration;
-    let best = training.epochs.iter().find(|epoch| epoch.epoch == training.best_epoch);
+    let best = training
+        .epochs
+        .iter()
+        .find(|epoch| epoch.epoch == training.best_epoch);
     Ok(Json(MetricsBody {
         model: model.loaded.reference.to_string(),
         rule: rule.clone(),
@@ -241,7 +250,10 @@ async fn batch(
     (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "It cannot be understood"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn load(State(app): State<Arc<App>>, Query(to_load): Query<ToLoad>) -> Result<Json<LoadAnswer>, Problem> {
+async fn load(
+    State(app): State<Arc<App>>,
+    Query(to_load): Query<ToLoad>,
+) -> Result<Json<LoadAnswer>, Problem> {
     let reference = to_load
         .model_path
         .parse()
@@ -304,7 +316,10 @@ fn one(model: &AtHand, body: PredictBody) -> Result<PredictAnswer, Problem> {
         .collect();
     Ok(PredictAnswer {
         model: model.loaded.reference.to_string(),
-        n_anomalies: predictions.iter().filter(|is_anomaly| **is_anomaly == Some(true)).count(),
+        n_anomalies: predictions
+            .iter()
+            .filter(|is_anomaly| **is_anomaly == Some(true))
+            .count(),
         scores,
         predictions,
         threshold_factor: factor,

@@ -27,8 +27,15 @@ use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
 const TIME: &str = "timestamp";
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
-    let health = OpenApiRouter::new().routes(routes!(ping)).routes(routes!(version));
-    guard(app, Permission::Detect, OpenApiRouter::new().routes(routes!(invocations))).merge(open(health))
+    let health = OpenApiRouter::new()
+        .routes(routes!(ping))
+        .routes(routes!(version));
+    guard(
+        app,
+        Permission::Detect,
+        OpenApiRouter::new().routes(routes!(invocations)),
+    )
+    .merge(open(health))
 }
 
 /// What is asked for.
@@ -170,7 +177,9 @@ fn in_columns(columns: Map<String, Value>) -> Result<Vec<NamedRow>, Problem> {
     let mut rows: Vec<NamedRow> = Vec::new();
     for (idx, (name, values)) in columns.into_iter().enumerate() {
         let Value::Array(values) = values else {
-            return Err(error::unprocessable(format!("the column {name:?} is no list of values")));
+            return Err(error::unprocessable(format!(
+                "the column {name:?} is no list of values"
+            )));
         };
         if idx == 0 {
             rows.resize(values.len(), NamedRow::new());

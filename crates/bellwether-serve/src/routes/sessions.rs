@@ -230,9 +230,9 @@ fn judge(open: &Open, samples: Vec<SampleBody>) -> Result<PushAnswer, Problem> {
         let top = verdict.as_ref().and_then(|verdict| verdict.top);
         let closed = verdict.as_ref().and_then(|verdict| verdict.closed());
         let event = verdict.as_ref().and_then(|verdict| verdict.event());
-        answer.events.extend(
-            closed.map(|event| event_body(event, &open.device, &channels, |at| at.to_string())),
-        );
+        answer
+            .events
+            .extend(closed.map(|event| event_body(event, &open.device, &channels, |at| at.to_string())));
         answer.rows.push(RowBody {
             timestamp: text,
             series: None,

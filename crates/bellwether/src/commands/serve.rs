@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bellwether_serve::App;
 use bellwether_serve::access::{Denials, Everybody, Rates};
-use bellwether_serve::app::Limits;
+use bellwether_serve::app::{Limits, Loader};
+use bellwether_serve::{App, Judging};
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -81,6 +81,10 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         wiring::answers(&shared.db),
         shared.ready.clone(),
     );
+    let models = crate::commands::registry(&registry)?;
+    let loader: Arc<dyn Loader> = Arc::new(Bundles { registry });
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let judging = Judging::new(models.clone(), Arc::clone(&loader), spec.cache_bytes_max, n_cores);
     Ok(App {
         db: shared.db.clone(),
         history: checked
@@ -88,13 +92,14 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
             .history
             .clone()
             .ok_or_else(|| Failure::message("a server keeps a history"))?,
-        registry: crate::commands::registry(&registry)?,
+        registry: models,
         ingest,
         stats: Arc::clone(&shared.stats),
         is_ready: shared.ready.clone(),
         models: shared.models.clone(),
         committed: shared.committed.clone(),
-        loader: Arc::new(Bundles { registry }),
+        loader,
+        judging,
         trainer: Arc::new(Fitter),
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
