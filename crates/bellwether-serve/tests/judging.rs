@@ -1,5 +1,7 @@
 //! What is judged over REST is what the detector says, bit for bit, in every form in which rows come.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod ground;
 
 use axum::body::Body;
