@@ -20,6 +20,7 @@ use bellwether_stream::source::http::Ingest;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
+use crate::Judging;
 use crate::access::{Authenticator, Denials, Rates, SignIns};
 use crate::gate::Gate;
 use crate::jobs::Jobs;
@@ -46,6 +47,8 @@ pub struct App {
     pub committed: broadcast::Sender<Arc<Committed>>,
     /// Makes a detector of a bundle.
     pub loader: Arc<dyn Loader>,
+    /// Judges what requests bring.
+    pub judging: Judging,
     /// Makes a model of data.
     pub trainer: Arc<dyn Trainer>,
     /// Trainings that wait and run.
@@ -60,10 +63,6 @@ pub struct App {
     pub denials: Denials,
     /// How often each key may ask.
     pub rates: Rates,
-    /// How much is judged on demand at once.
-    pub gate: Gate,
-    /// Sessions of clients.
-    pub sessions: Sessions,
     /// Bounds.
     pub limits: Limits,
     /// When the process started, by the clock of this machine.

@@ -1,6 +1,6 @@
 //! What routes say when they say no: one constructor for each type of problem, so that the types stay few.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use bellwether_store::database::DatabaseError;
 use bellwether_store::registry::{ChangeError, LookupError, StateError};
@@ -171,15 +171,29 @@ pub(crate) fn seam(error: SeamError) -> Problem {
     }
 }
 
+/// 415: a body of a kind that is not read.
+pub(crate) fn unsupported(wanted: &str) -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "The body is of a kind that is not read",
+        format!("Content-Type: {wanted} is wanted"),
+    )
+}
+
+/// A body that does not come whole.
+pub(crate) fn bytes(rejection: BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        too_large("the body is larger than server.body_bytes_max")
+    } else {
+        bad_request(rejection.body_text())
+    }
+}
+
 /// A JSON body that cannot be used.
 pub(crate) fn json(rejection: JsonRejection) -> Problem {
     match rejection {
-        JsonRejection::MissingJsonContentType(_) => Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "The body is of a kind that is not read",
-            "Content-Type: application/json is wanted",
-        ),
+        JsonRejection::MissingJsonContentType(_) => unsupported("application/json"),
         JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             too_large("the body is larger than server.body_bytes_max")
         }

@@ -3,6 +3,7 @@
 //! # Tour
 //! - [`app`]: what all routes share, and the three seams to the process around it
 //! - [`access`]: who may do what; every route names its permission
+//! - `judging`: models at hand, work within bounds, what is said of rows
 //! - [`routes`]: a file for each group of routes; [`router`] puts them together with their OpenAPI document
 //!
 //! Nothing is open unless it says so: a route without a permission does not start.
@@ -13,14 +14,13 @@ pub mod access;
 pub mod app;
 mod edge;
 mod error;
-pub mod gate;
 pub mod jobs;
 mod judging;
 mod metrics;
 mod router;
 mod routes;
-pub mod sessions;
 mod wire;
 
 pub use app::App;
+pub use judging::Judging;
 pub use router::{document, router};

@@ -33,8 +33,7 @@ impl Loader for Bundles {
             registry: self.registry.clone(),
         };
         let failed = |failure: crate::failure::Failure| SeamError::Failed(failure.text());
-        let loaded = artifact::load(&args, 1).map_err(failed)?;
-        let _ = wrap;
+        let loaded = artifact::load_wrapped(&args, 1, wrap).map_err(failed)?;
         let detector: Arc<Detector> = loaded.detector;
         Ok(Loaded {
             reference: loaded.reference.into(),

@@ -1,16 +1,12 @@
-//! The Open Inference Protocol, version 2, as KServe and Triton speak it, for clients that know it.
-//!
-//! A model takes `values`, `[n_rows, n_channels]` (FP32 or FP64, channels in the order of its metadata, `null` where
-//! missing), and where rows are not evenly spaced their `timestamp`, `[n_rows]` (INT64, nanoseconds since 1970). It gives
-//! `score`, `is_anomaly`, `top_channel`, `top_share` and `event`, `[n_rows]` each: the bits of `bellwether detect`.
+//! The Open Inference Protocol, version 2, as KServe and Triton clients speak it. `docs/rest.md` says what stands for what.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use bellwether_core::detect::Mode;
+use axum::http::StatusCode;
 use bellwether_core::time::Timestamp;
-use bellwether_store::registry::{Index, ModelName, NamedRef};
+use bellwether_store::registry::{ModelName, NamedRef, Pick};
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -18,612 +14,405 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::detect::ModeBody;
+use super::kserve_tensors::{Tensor, outputs_of, series_of};
 use crate::access::{Permission, guard, open};
-use crate::app::{App, Loaded};
+use crate::app::App;
 use crate::error;
-use crate::judging::{self, Input, Judged, Row};
-use crate::wire::{Json, ProblemDetails};
+use crate::judging::models::AtHand;
+use crate::judging::verdict::{channel_names, judge};
+use crate::wire::{Json, ProblemDetails, Raw, from_json};
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
-    let of_server = OpenApiRouter::new()
+    let health = OpenApiRouter::new()
         .routes(routes!(server))
         .routes(routes!(live))
         .routes(routes!(ready));
-    let metadata = OpenApiRouter::new()
+    let judged = OpenApiRouter::new()
         .routes(routes!(model))
         .routes(routes!(version))
         .routes(routes!(model_ready))
         .routes(routes!(version_ready))
+        .routes(routes!(infer))
+        .routes(routes!(infer_version))
         .routes(routes!(index));
-    let infer = OpenApiRouter::new()
-        .routes(routes!(infer_model))
-        .routes(routes!(infer_version));
-    let repository = OpenApiRouter::new().routes(routes!(load)).routes(routes!(unload));
-    open(of_server)
-        .merge(guard(app, Permission::Read, metadata))
-        .merge(guard(app, Permission::Detect, infer))
-        .merge(guard(app, Permission::Publish, repository))
+    let changed = OpenApiRouter::new().routes(routes!(load)).routes(routes!(unload));
+    open(health)
+        .merge(guard(app, Permission::Detect, judged))
+        .merge(guard(app, Permission::Publish, changed))
 }
 
-/// What the server is.
+/// The server, as clients of the protocol ask.
 #[derive(Debug, Serialize, ToSchema)]
-struct ServerMetadata {
+struct ServerBody {
     name: &'static str,
     version: &'static str,
-    extensions: Vec<&'static str>,
+    extensions: [&'static str; 1],
 }
 
-/// A tensor that a model takes or gives.
 #[derive(Debug, Serialize, ToSchema)]
-struct TensorMetadata {
-    name: &'static str,
-    datatype: &'static str,
-    /// -1: any number.
-    shape: Vec<i64>,
+struct LiveBody {
+    live: bool,
 }
 
-/// What a model is.
 #[derive(Debug, Serialize, ToSchema)]
-struct ModelMetadata {
+struct ReadyBody {
+    ready: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelReadyBody {
+    name: String,
+    ready: bool,
+}
+
+/// A model, as clients of the protocol ask.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelBody {
     name: String,
     versions: Vec<String>,
     platform: String,
-    inputs: Vec<TensorMetadata>,
-    outputs: Vec<TensorMetadata>,
-    /// Names of the channels, in the order of `values`.
-    channels: Vec<String>,
+    inputs: Vec<TensorBody>,
+    outputs: Vec<TensorBody>,
+    /// `channels`: names of the columns of `values`, in order; `cadence_s`: spacing where no times are sent.
+    parameters: Map<String, Value>,
 }
 
-/// Whether a model can be used.
 #[derive(Debug, Serialize, ToSchema)]
-struct ModelReady {
-    name: String,
-    ready: bool,
-}
-
-/// A model of the repository.
-#[derive(Debug, Serialize, ToSchema)]
-struct RepositoryEntry {
-    name: String,
-    version: String,
-    /// `READY` where it judges devices, else `UNLOADED`: it is loaded when it is asked for.
-    state: &'static str,
-    reason: String,
-}
-
-/// Which models are listed.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-struct RepositoryAsk {
-    /// Only those that judge devices.
-    ready: bool,
-}
-
-/// A tensor of a request.
-#[derive(Debug, Deserialize, ToSchema)]
-struct InferInput {
-    /// `values` or `timestamp`.
-    name: String,
-    /// `[n_rows, n_channels]`, or `[n_rows]`.
-    #[schema(max_items = 2, example = json!([2, 1]))]
-    shape: Vec<usize>,
-    /// `FP64` or `FP32` for `values`, `INT64` for `timestamp`.
-    datatype: String,
-    /// The numbers, row by row, flat or nested.
-    data: Value,
-    #[serde(default)]
-    #[allow(dead_code, reason = "clients send it; nothing depends on it")]
-    parameters: Option<Map<String, Value>>,
-}
-
-/// A tensor that is asked for.
-#[derive(Debug, Deserialize, ToSchema)]
-struct InferAsked {
-    name: String,
-    #[serde(default)]
-    #[allow(dead_code, reason = "clients send it; nothing depends on it")]
-    parameters: Option<Map<String, Value>>,
-}
-
-/// A request to judge.
-#[derive(Debug, Deserialize, ToSchema)]
-struct InferRequest {
-    /// Comes back with the answer.
-    #[serde(default)]
-    id: Option<String>,
-    /// `mode`: `causal` or `retrospective`; `device`: what events are named after.
-    #[serde(default)]
-    parameters: Option<Map<String, Value>>,
-    inputs: Vec<InferInput>,
-    /// Which tensors are wanted; all where it is left out.
-    #[serde(default)]
-    outputs: Option<Vec<InferAsked>>,
-}
-
-/// A tensor of an answer.
-#[derive(Debug, Serialize, ToSchema)]
-struct InferOutput {
+struct TensorBody {
     name: &'static str,
-    shape: Vec<usize>,
     datatype: &'static str,
-    data: Vec<Value>,
+    shape: Vec<i64>,
 }
 
-/// What a model says.
+/// Rows to judge.
+#[derive(Debug, Deserialize, ToSchema)]
+struct InferBody {
+    id: Option<String>,
+    /// `mode`: `causal` or `retrospective`; `device`: what the series is called.
+    parameters: Option<InferParameters>,
+    /// `values` (FP64 or FP32, `[n_rows, n_channels]`), and perhaps `timestamp` (INT64, nanoseconds, `[n_rows]`) and
+    /// `observed` (BOOL, as `values`).
+    inputs: Vec<Tensor>,
+    /// Which outputs are wanted; all where none is named.
+    outputs: Option<Vec<Wanted>>,
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+struct InferParameters {
+    mode: Option<ModeBody>,
+    device: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+struct Wanted {
+    name: String,
+}
+
+/// Verdicts as tensors.
 #[derive(Debug, Serialize, ToSchema)]
 struct InferAnswer {
     model_name: String,
     model_version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    outputs: Vec<InferOutput>,
+    outputs: Vec<Tensor>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct IndexEntry {
+    name: String,
+    version: String,
+    state: &'static str,
+    reason: &'static str,
 }
 
 /// What the server is.
-#[utoipa::path(get, path = "/v2", tag = "kserve", responses(
-    (status = 200, body = ServerMetadata, description = "What it is"),
-))]
-async fn server() -> Json<ServerMetadata> {
-    Json(ServerMetadata {
+#[utoipa::path(get, path = "/v2", tag = "kserve", responses((status = 200, body = ServerBody, description = "This server")))]
+async fn server() -> Json<ServerBody> {
+    Json(ServerBody {
         name: "bellwether",
         version: env!("CARGO_PKG_VERSION"),
-        extensions: vec!["model_repository"],
+        extensions: ["model_repository"],
     })
 }
 
 /// Whether the server lives.
-#[utoipa::path(get, path = "/v2/health/live", tag = "kserve", responses(
-    (status = 200, body = Object, description = "It lives"),
-))]
-async fn live() -> Json<Value> {
-    Json(json!({ "live": true }))
+#[utoipa::path(get, path = "/v2/health/live", tag = "kserve", responses((status = 200, body = LiveBody, description = "It lives")))]
+async fn live() -> Json<LiveBody> {
+    Json(LiveBody { live: true })
 }
 
 /// Whether the server is ready.
 #[utoipa::path(get, path = "/v2/health/ready", tag = "kserve", responses(
-    (status = 200, body = Object, description = "It is ready"),
+    (status = 200, body = ReadyBody, description = "It is ready"),
     (status = 503, body = ProblemDetails, content_type = "application/problem+json", description = "Not yet"),
 ))]
-async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+async fn ready(State(app): State<Arc<App>>) -> Result<Json<ReadyBody>, Problem> {
     if *app.is_ready.borrow() {
-        Ok(Json(json!({ "ready": true })))
-    } else {
-        Err(error::unavailable("the state of the devices is being restored"))
+        return Ok(Json(ReadyBody { ready: true }));
     }
+    let detail = "the state of the devices is being restored";
+    Err(Problem::later(
+        "not-ready",
+        "Samples cannot be judged yet",
+        detail,
+    ))
 }
 
-/// What a model is.
-#[utoipa::path(get, path = "/v2/models/{model}", tag = "kserve", params(("model" = String, Path)), responses(
-    (status = 200, body = ModelMetadata, description = "What it is"),
+/// What a model is: its champion.
+#[utoipa::path(get, path = "/v2/models/{model}", tag = "kserve", params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, body = ModelBody, description = "The model"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn model(
-    State(app): State<Arc<App>>,
-    Path(model): Path<String>,
-) -> Result<Json<ModelMetadata>, Problem> {
-    metadata(&app, &model, None).await.map(Json).map_err(as_theirs)
+async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<ModelBody>, Problem> {
+    metadata(app, reference(&name, None)?).await
 }
 
 /// What a version of a model is.
 #[utoipa::path(get, path = "/v2/models/{model}/versions/{version}", tag = "kserve",
-    params(("model" = String, Path), ("version" = String, Path)), responses(
-    (status = 200, body = ModelMetadata, description = "What it is"),
+    params(("model" = String, Path, description = "Its name"), ("version" = String, Path, description = "A number or an alias")), responses(
+    (status = 200, body = ModelBody, description = "The version"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such version"),
 ))]
 async fn version(
     State(app): State<Arc<App>>,
-    Path((model, version)): Path<(String, String)>,
-) -> Result<Json<ModelMetadata>, Problem> {
-    metadata(&app, &model, Some(&version))
-        .await
-        .map(Json)
-        .map_err(as_theirs)
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<ModelBody>, Problem> {
+    metadata(app, reference(&name, Some(&version))?).await
 }
 
-/// Whether a model can be used.
-#[utoipa::path(get, path = "/v2/models/{model}/ready", tag = "kserve", params(("model" = String, Path)), responses(
-    (status = 200, body = ModelReady, description = "It can"),
+/// Whether a model can judge.
+#[utoipa::path(get, path = "/v2/models/{model}/ready", tag = "kserve", params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, body = ModelReadyBody, description = "It can"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
+    (status = 409, body = ProblemDetails, content_type = "application/problem+json", description = "It was unloaded"),
 ))]
 async fn model_ready(
     State(app): State<Arc<App>>,
-    Path(model): Path<String>,
-) -> Result<Json<ModelReady>, Problem> {
-    find(&app, &model, None).await.map_err(as_theirs)?;
-    Ok(Json(ModelReady {
-        name: model,
-        ready: true,
-    }))
+    Path(name): Path<String>,
+) -> Result<Json<ModelReadyBody>, Problem> {
+    readiness(app, reference(&name, None)?).await
 }
 
-/// Whether a version of a model can be used.
+/// Whether a version of a model can judge.
 #[utoipa::path(get, path = "/v2/models/{model}/versions/{version}/ready", tag = "kserve",
-    params(("model" = String, Path), ("version" = String, Path)), responses(
-    (status = 200, body = ModelReady, description = "It can"),
+    params(("model" = String, Path, description = "Its name"), ("version" = String, Path, description = "A number or an alias")), responses(
+    (status = 200, body = ModelReadyBody, description = "It can"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such version"),
+    (status = 409, body = ProblemDetails, content_type = "application/problem+json", description = "It was unloaded"),
 ))]
 async fn version_ready(
     State(app): State<Arc<App>>,
-    Path((model, version)): Path<(String, String)>,
-) -> Result<Json<ModelReady>, Problem> {
-    find(&app, &model, Some(&version)).await.map_err(as_theirs)?;
-    Ok(Json(ModelReady {
-        name: model,
-        ready: true,
-    }))
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<ModelReadyBody>, Problem> {
+    readiness(app, reference(&name, Some(&version))?).await
 }
 
-/// Which models there are.
-#[utoipa::path(post, path = "/v2/repository/index", tag = "kserve", request_body = RepositoryAsk, responses(
-    (status = 200, body = Vec<RepositoryEntry>, description = "All versions of all models"),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON"),
+/// Have rows judged by a model's champion.
+#[utoipa::path(post, path = "/v2/models/{model}/infer", tag = "kserve", request_body = InferBody,
+    params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, body = InferAnswer, description = "A verdict for each row"),
+    (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "It cannot be understood"),
+    (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
+    (status = 409, body = ProblemDetails, content_type = "application/problem+json", description = "It was unloaded"),
     (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "Too large"),
-    (status = 415, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Another shape is wanted"),
+    (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Data and model do not fit"),
 ))]
-async fn index(
+async fn infer(
     State(app): State<Arc<App>>,
-    body: axum::body::Bytes,
-) -> Result<Json<Vec<RepositoryEntry>>, Problem> {
-    // Clients send nothing at all, too, and name no kind of body.
-    let ask: RepositoryAsk = if body.trim_ascii().is_empty() {
-        RepositoryAsk::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|error| as_theirs(error::unprocessable(error.to_string())))?
-    };
-    let in_service: Vec<Arc<str>> = {
-        let models = app.models.borrow();
-        models
-            .iter()
-            .flatten()
-            .map(|served| Arc::clone(&served.reference))
-            .collect()
-    };
-    let registry = app.registry.clone();
-    let listed = tokio::task::spawn_blocking(move || registry.list()).await;
-    let listing = listed
-        .map_err(|error| error::internal(&error))?
-        .map_err(|error| error::internal(&error))?;
-    let entries = listing.models.iter().flat_map(|index| {
-        let in_service = &in_service;
-        index.versions().iter().map(move |entry| {
-            let reference = format!("{}@{}", index.name(), entry.version);
-            let is_ready = in_service.iter().any(|served| **served == *reference);
-            RepositoryEntry {
-                name: index.name().to_string(),
-                version: entry.version.to_string(),
-                state: if is_ready { "READY" } else { "UNLOADED" },
-                reason: String::new(),
-            }
-        })
-    });
-    Ok(Json(
-        entries
-            .filter(|entry| !ask.ready || entry.state == "READY")
-            .collect(),
-    ))
-}
-
-/// Load a model into memory.
-///
-/// Models are loaded when they are asked for; this does it beforehand.
-#[utoipa::path(post, path = "/v2/repository/models/{model}/load", tag = "kserve", params(("model" = String, Path)), responses(
-    (status = 200, body = Object, description = "It is loaded"),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
-))]
-async fn load(State(app): State<Arc<App>>, Path(model): Path<String>) -> Result<Json<Value>, Problem> {
-    judging::load(&app, &model).await.map_err(as_theirs)?;
-    Ok(Json(json!({})))
-}
-
-/// Take a model out of memory.
-///
-/// Models that judge devices stay; others leave memory by themselves when others need the room.
-#[utoipa::path(post, path = "/v2/repository/models/{model}/unload", tag = "kserve", params(("model" = String, Path)), responses(
-    (status = 200, body = Object, description = "It is not kept any longer"),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
-))]
-async fn unload(State(app): State<Arc<App>>, Path(model): Path<String>) -> Result<Json<Value>, Problem> {
-    find(&app, &model, None).await.map_err(as_theirs)?;
-    judging::unload(&app, &model);
-    Ok(Json(json!({})))
-}
-
-/// Judge rows with a model.
-#[utoipa::path(post, path = "/v2/models/{model}/infer", tag = "kserve", params(("model" = String, Path)),
-    request_body = InferRequest, responses(
-    (status = 200, body = InferAnswer, description = "A number for each row"),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON, or tensors as bytes"),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
-    (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "Too large"),
-    (status = 415, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Tensors that the model does not take"),
-))]
-async fn infer_model(
-    State(app): State<Arc<App>>,
-    Path(model): Path<String>,
+    Path(name): Path<String>,
     headers: HeaderMap,
-    Json(request): Json<InferRequest>,
+    Raw(body): Raw,
 ) -> Result<Json<InferAnswer>, Problem> {
-    infer(&app, &model, None, &headers, request)
-        .await
-        .map(Json)
-        .map_err(as_theirs)
+    inferred(app, reference(&name, None)?, &headers, body).await
 }
 
-/// Judge rows with a version of a model.
-#[utoipa::path(post, path = "/v2/models/{model}/versions/{version}/infer", tag = "kserve",
-    params(("model" = String, Path), ("version" = String, Path)), request_body = InferRequest, responses(
-    (status = 200, body = InferAnswer, description = "A number for each row"),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON, or tensors as bytes"),
+/// Have rows judged by a version of a model.
+#[utoipa::path(post, path = "/v2/models/{model}/versions/{version}/infer", tag = "kserve", request_body = InferBody,
+    params(("model" = String, Path, description = "Its name"), ("version" = String, Path, description = "A number or an alias")), responses(
+    (status = 200, body = InferAnswer, description = "A verdict for each row"),
+    (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "It cannot be understood"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such version"),
+    (status = 409, body = ProblemDetails, content_type = "application/problem+json", description = "It was unloaded"),
     (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "Too large"),
-    (status = 415, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Tensors that the model does not take"),
+    (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Data and model do not fit"),
 ))]
 async fn infer_version(
     State(app): State<Arc<App>>,
-    Path((model, version)): Path<(String, String)>,
+    Path((name, version)): Path<(String, String)>,
     headers: HeaderMap,
-    Json(request): Json<InferRequest>,
+    Raw(body): Raw,
 ) -> Result<Json<InferAnswer>, Problem> {
-    infer(&app, &model, Some(&version), &headers, request)
-        .await
-        .map(Json)
-        .map_err(as_theirs)
+    inferred(app, reference(&name, Some(&version))?, &headers, body).await
 }
 
-/// Clients of this protocol look for `error`.
-fn as_theirs(problem: Problem) -> Problem {
+/// All models of the registry.
+#[utoipa::path(post, path = "/v2/repository/index", tag = "kserve", responses(
+    (status = 200, body = Vec<IndexEntry>, description = "A model version each"),
+))]
+async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Problem> {
+    let gate = app.judging.gate.clone();
+    let entries = gate.run(0, move |_| {
+        let mut entries = Vec::new();
+        for (name, versions, _) in app.judging.models.list()? {
+            let is_out = app.judging.models.is_taken_out(&name);
+            let (state, reason) = if is_out {
+                ("UNAVAILABLE", "unloaded")
+            } else {
+                ("READY", "")
+            };
+            entries.extend(versions.into_iter().map(|version| IndexEntry {
+                name: name.to_string(),
+                version: version.to_string(),
+                state,
+                reason,
+            }));
+        }
+        Ok(entries)
+    });
+    Ok(Json(gate_error(entries.await)?))
+}
+
+/// Put a model into service here, loaded.
+#[utoipa::path(post, path = "/v2/repository/models/{model}/load", tag = "kserve", params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, description = "It is loaded"),
+    (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
+))]
+async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    let reference = reference(&name, None)?;
+    let gate = app.judging.gate.clone();
+    gate_error(gate.run(0, move |_| app.judging.models.load(&reference)).await)?;
+    Ok(StatusCode::OK)
+}
+
+/// Take a model out of service for clients of this protocol, and free its memory. Devices it judges keep it.
+#[utoipa::path(post, path = "/v2/repository/models/{model}/unload", tag = "kserve", params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, description = "It is unloaded"),
+    (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
+))]
+async fn unload(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    let reference = reference(&name, None)?;
+    let gate = app.judging.gate.clone();
+    gate_error(
+        gate.run(0, move |_| app.judging.models.unload(&reference.name))
+            .await,
+    )?;
+    Ok(StatusCode::OK)
+}
+
+/// A name in a path that can be none is not found.
+fn reference(name: &str, version: Option<&str>) -> Result<NamedRef, Problem> {
+    let parsed = name.parse::<ModelName>().ok().and_then(|_| match version {
+        None => name.parse().ok(),
+        Some(version) => format!("{name}@{version}").parse().ok(),
+    });
+    parsed.ok_or_else(|| for_clients(error::not_found(format!("there is no model {name:?}"))))
+}
+
+/// Clients of the protocol look for `error`.
+fn for_clients(problem: Problem) -> Problem {
     let detail = problem.to_json()["detail"].clone();
     problem.with("error", detail)
 }
 
-fn text_of(model: &str, version: Option<&str>) -> String {
-    version.map_or_else(|| model.to_owned(), |version| format!("{model}@{version}"))
+fn gate_error<T>(done: Result<T, Problem>) -> Result<T, Problem> {
+    done.map_err(for_clients)
 }
 
-/// The model's page in the registry, and the version that is meant.
-async fn find(app: &Arc<App>, model: &str, version: Option<&str>) -> Result<Index, Problem> {
-    let nothing = || error::not_found(format!("there is no model {:?}", text_of(model, version)));
-    let reference: NamedRef = text_of(model, version).parse().map_err(|_| nothing())?;
-    let name: ModelName = reference.name.clone();
-    let registry = app.registry.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        let index = registry.show(&name)?;
-        index.find(&reference.pick)?;
-        Ok::<_, bellwether_store::registry::LookupError>(index)
+async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<ModelBody>, Problem> {
+    let gate = app.judging.gate.clone();
+    let described = gate.run(0, move |_| {
+        let model = app.judging.models.get(&reference)?;
+        let models = app.judging.models.list()?;
+        let versions = models.into_iter().find(|(name, _, _)| *name == reference.name);
+        let versions = match reference.pick {
+            Pick::Version(version) => vec![version.number()],
+            Pick::Alias(_) => versions.map(|(_, versions, _)| versions).unwrap_or_default(),
+        };
+        Ok(described(&reference, &model, versions))
     });
-    found
-        .await
-        .map_err(|error| error::internal(&error))?
-        .map_err(|_| nothing())
+    Ok(Json(gate_error(described.await)?))
 }
 
-async fn metadata(app: &Arc<App>, model: &str, version: Option<&str>) -> Result<ModelMetadata, Problem> {
-    let index = find(app, model, version).await?;
-    let loaded = judging::load(app, &text_of(model, version)).await?;
-    let channels = judging::channels(&loaded.detector);
-    let tensor = |name, datatype, shape| TensorMetadata {
+fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> ModelBody {
+    let channels = channel_names(model);
+    let n = i64::try_from(channels.len()).unwrap_or(i64::MAX);
+    let cadence = model.loaded.detector.pipeline().schema().cadence();
+    let tensor = |name, datatype, shape: &[i64]| TensorBody {
         name,
         datatype,
-        shape,
+        shape: shape.to_vec(),
     };
-    Ok(ModelMetadata {
-        name: index.name().to_string(),
-        versions: index
-            .versions()
-            .iter()
-            .map(|entry| entry.version.to_string())
-            .collect(),
-        platform: format!("bellwether_{}", loaded.manifest.model.architecture),
+    let mut parameters = Map::new();
+    parameters.insert("channels".to_owned(), json!(channels));
+    parameters.insert("cadence_s".to_owned(), json!(cadence.as_secs_f64()));
+    ModelBody {
+        name: reference.name.to_string(),
+        versions: versions.iter().map(u32::to_string).collect(),
+        platform: format!("bellwether_{}", model.loaded.manifest.model.architecture),
         inputs: vec![
-            tensor("values", "FP64", vec![-1, channels.len() as i64]),
-            tensor("timestamp", "INT64", vec![-1]),
+            tensor("values", "FP64", &[-1, n]),
+            tensor("timestamp", "INT64", &[-1]),
         ],
-        outputs: OUTPUTS
-            .map(|(name, datatype)| tensor(name, datatype, vec![-1]))
-            .into(),
-        channels,
-    })
-}
-
-const OUTPUTS: [(&str, &str); 5] = [
-    ("score", "FP64"),
-    ("is_anomaly", "BOOL"),
-    ("top_channel", "BYTES"),
-    ("top_share", "FP64"),
-    ("event", "BYTES"),
-];
-
-async fn infer(
-    app: &Arc<App>,
-    model: &str,
-    version: Option<&str>,
-    headers: &HeaderMap,
-    request: InferRequest,
-) -> Result<InferAnswer, Problem> {
-    if headers.contains_key("inference-header-content-length") {
-        return Err(error::bad_request(
-            "tensors as bytes are not read: send them as JSON (for Triton's clients binary_data=False)",
-        ));
-    }
-    find(app, model, version).await?;
-    let loaded = judging::load(app, &text_of(model, version)).await?;
-    let mode = mode_of(request.parameters.as_ref())?;
-    let device = text_parameter(request.parameters.as_ref(), "device")?;
-    let asked = asked(request.outputs.as_deref())?;
-    let input = input(&loaded, device, request.inputs)?;
-    let judged = judging::judge(app, loaded, mode, vec![input]).await?;
-    let (name, version) = judged.reference.split_once('@').unwrap_or((model, ""));
-    Ok(InferAnswer {
-        model_name: name.to_owned(),
-        model_version: version.to_owned(),
-        id: request.id,
-        outputs: asked
-            .into_iter()
-            .map(|(name, datatype)| output(&judged, name, datatype))
-            .collect(),
-    })
-}
-
-fn text_parameter(parameters: Option<&Map<String, Value>>, name: &str) -> Result<Option<String>, Problem> {
-    match parameters.and_then(|parameters| parameters.get(name)) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(error::unprocessable(format!("the parameter {name:?} is a text"))),
+        outputs: vec![
+            tensor("score", "FP64", &[-1]),
+            tensor("is_anomaly", "BOOL", &[-1]),
+            tensor("top_channel", "BYTES", &[-1]),
+            tensor("top_share", "FP64", &[-1]),
+        ],
+        parameters,
     }
 }
 
-fn mode_of(parameters: Option<&Map<String, Value>>) -> Result<Mode, Problem> {
-    match text_parameter(parameters, "mode")? {
-        None => Ok(Mode::Causal),
-        Some(text) => text
-            .parse()
-            .map_err(|_| error::unprocessable("the parameter \"mode\" is \"causal\" or \"retrospective\"")),
-    }
+async fn readiness(app: Arc<App>, reference: NamedRef) -> Result<Json<ModelReadyBody>, Problem> {
+    let gate = app.judging.gate.clone();
+    let name = reference.name.to_string();
+    gate_error(gate.run(0, move |_| in_service(&app, &reference)).await)?;
+    Ok(Json(ModelReadyBody { name, ready: true }))
 }
 
-fn asked(outputs: Option<&[InferAsked]>) -> Result<Vec<(&'static str, &'static str)>, Problem> {
-    let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
-        return Ok(OUTPUTS.into());
-    };
-    let known = |asked: &InferAsked| {
-        let found = OUTPUTS.into_iter().find(|(name, _)| *name == asked.name);
-        found.ok_or_else(|| {
-            error::unprocessable(format!(
-                "there is no output {:?}; there are score, is_anomaly, top_channel, top_share, event",
-                asked.name
-            ))
-        })
-    };
-    outputs.iter().map(known).collect()
-}
-
-fn input(loaded: &Loaded, device: Option<String>, inputs: Vec<InferInput>) -> Result<Input, Problem> {
-    let (mut values, mut times) = (None, None);
-    for input in inputs {
-        match input.name.as_str() {
-            "values" if values.is_none() => values = Some(input),
-            "timestamp" if times.is_none() => times = Some(input),
-            other => {
-                return Err(error::unprocessable(format!(
-                    "the input {other:?} is not wanted, or there twice; there are values and timestamp"
-                )));
-            }
-        }
-    }
-    let values = values.ok_or_else(|| error::unprocessable("the input \"values\" is missing"))?;
-    let channels = judging::channels(&loaded.detector);
-    let &[n_rows, n_channels] = values.shape.as_slice() else {
-        return Err(error::unprocessable(
-            "the shape of \"values\" is [n_rows, n_channels]",
-        ));
-    };
-    if n_channels != channels.len() {
-        return Err(error::unprocessable(format!(
-            "\"values\" has {n_channels} channels, the model {}: {}",
-            channels.len(),
-            channels.join(", ")
+fn in_service(app: &App, reference: &NamedRef) -> Result<AtHand, Problem> {
+    let model = app.judging.models.get(reference)?;
+    if app.judging.models.is_taken_out(&reference.name) {
+        let name = &reference.name;
+        return Err(error::conflict(format!(
+            "{name} was unloaded; POST /v2/repository/models/{name}/load loads it"
         )));
     }
-    judging::check_size(n_rows, n_channels)?;
-    let numbers = numbers(&values, n_rows * n_channels)?;
-    let times = match times {
-        Some(times) => instants(&times, n_rows)?,
-        None => evenly(loaded, n_rows),
-    };
-    let times = times.into_iter().map(|time| (time.to_string(), time)).collect();
-    Input::of_rows(device, channels, times, numbers)
+    Ok(model)
 }
 
-/// The times of rows that come without: as far apart as the model knows rows.
-pub(super) fn evenly(loaded: &Loaded, n_rows: usize) -> Vec<Timestamp> {
-    let cadence = loaded.detector.pipeline().schema().cadence();
-    let mut time = Timestamp::from_nanos(0);
-    let mut times = Vec::with_capacity(n_rows);
-    for _ in 0..n_rows {
-        times.push(time);
-        time = time.plus(cadence);
+async fn inferred(
+    app: Arc<App>,
+    reference: NamedRef,
+    headers: &HeaderMap,
+    body: bytes::Bytes,
+) -> Result<Json<InferAnswer>, Problem> {
+    if headers.contains_key("inference-header-content-length") {
+        return Err(for_clients(error::bad_request(
+            "tensors are taken as JSON only: send them with binary_data=False",
+        )));
     }
-    times
-}
-
-fn numbers(input: &InferInput, n: usize) -> Result<Vec<f64>, Problem> {
-    let is_single = match input.datatype.as_str() {
-        "FP64" => false,
-        "FP32" => true,
-        other => {
-            return Err(error::unprocessable(format!(
-                "\"values\" is of the datatype {other:?}; FP64 or FP32 is wanted"
-            )));
-        }
-    };
-    let mut flat = Vec::with_capacity(n);
-    flatten(&input.data, 0, &mut |cell| {
-        let number = match cell {
-            Value::Null => f64::NAN,
-            cell => cell.as_f64()?,
-        };
-        // A client that holds single precision means the number that it holds.
-        flat.push(if is_single {
-            f64::from(number as f32)
-        } else {
-            number
-        });
-        (flat.len() <= n).then_some(())
-    })
-    .filter(|()| flat.len() == n)
-    .ok_or_else(|| error::unprocessable(format!("the data of \"values\" are {n} numbers or nulls")))?;
-    if flat.iter().any(|number| number.is_infinite()) {
-        return Err(error::unprocessable(
-            "\"values\" holds a number that is too large",
-        ));
-    }
-    Ok(flat)
-}
-
-fn instants(input: &InferInput, n: usize) -> Result<Vec<Timestamp>, Problem> {
-    let wanted = || {
-        error::unprocessable(format!(
-            "\"timestamp\" is INT64 of the shape [{n}]: nanoseconds since 1970"
-        ))
-    };
-    if input.datatype != "INT64" || input.shape != [n] {
-        return Err(wanted());
-    }
-    let mut flat = Vec::with_capacity(n);
-    flatten(&input.data, 0, &mut |cell| {
-        flat.push(Timestamp::from_nanos(cell.as_i64()?));
-        (flat.len() <= n).then_some(())
-    })
-    .filter(|()| flat.len() == n)
-    .ok_or_else(wanted)?;
-    Ok(flat)
-}
-
-/// Visits the cells of a tensor, flat or nested; `None` where one of them will not do.
-fn flatten(data: &Value, depth: usize, visit: &mut dyn FnMut(&Value) -> Option<()>) -> Option<()> {
-    match data {
-        Value::Array(items) if depth < 3 => items.iter().try_for_each(|item| flatten(item, depth + 1, visit)),
-        _ if depth == 0 => None,
-        cell => visit(cell),
-    }
-}
-
-fn output(judged: &Judged, name: &'static str, datatype: &'static str) -> InferOutput {
-    let cell = |row: Row<'_>| match name {
-        "score" => json!(row.score),
-        "is_anomaly" => json!(row.score >= 1.0),
-        "top_channel" => json!(row.top.map_or("", |(channel, _)| channel)),
-        "top_share" => json!(row.top.map(|(_, share)| share)),
-        _ => json!(row.event.map_or_else(String::new, |event| event.to_string())),
-    };
-    let data: Vec<Value> = judged.rows().map(cell).collect();
-    InferOutput {
-        name,
-        shape: vec![data.len()],
-        datatype,
-        data,
-    }
+    let gate = app.judging.gate.clone();
+    let answer = gate.run(body.len(), move |meter| {
+        let asked: InferBody = from_json(&body)?;
+        let model = in_service(&app, &reference)?;
+        let parameters = asked.parameters.unwrap_or_default();
+        meter.measure(|| {
+            let device = parameters.device.as_deref();
+            let series = series_of(&asked.inputs, &model, device, Timestamp::from_nanos(0))?;
+            let verdicts = judge(&model, vec![series], parameters.mode.unwrap_or_default().into())?;
+            let wanted = asked.outputs.filter(|wanted| !wanted.is_empty());
+            let wanted: Option<Vec<String>> =
+                wanted.map(|wanted| wanted.into_iter().map(|output| output.name).collect());
+            Ok(InferAnswer {
+                model_name: reference.name.to_string(),
+                model_version: model.version.to_string(),
+                id: asked.id,
+                outputs: outputs_of(&verdicts, wanted.as_deref())?,
+            })
+        })
+    });
+    Ok(Json(gate_error(answer.await)?))
 }

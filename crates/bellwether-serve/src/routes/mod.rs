@@ -1,15 +1,17 @@
 //! A file for each group of routes.
 
 mod audit;
+mod detect;
 mod health;
 mod ingest;
 mod jobs;
+mod keys;
 mod kserve;
+mod kserve_tensors;
 mod legacy;
 mod mlflow;
 mod models;
 mod sessions;
-mod keys;
 mod sign_in;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(detect::routes(app))
         .merge(sessions::routes(app))
         .merge(kserve::routes(app))
         .merge(mlflow::routes(app))
