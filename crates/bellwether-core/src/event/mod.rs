@@ -97,6 +97,12 @@ pub fn severity(peak_score: f64) -> f64 {
     100.0 * (1.0 - 1.0 / peak_score.max(1.0))
 }
 
+/// The least peak score of that severity, in [0, 100]: the inverse of [`severity`], less what rounding may take.
+pub fn peak_score(severity: f64) -> f64 {
+    const ROUNDING: f64 = 1e-12;
+    1.0 / (1.0 - severity.clamp(0.0, 100.0) / 100.0 + ROUNDING)
+}
+
 /// What a row did to the events of its series.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventChange {
@@ -362,6 +368,18 @@ mod tests {
         // A row without a score is quiet.
         check(rule(1, 1, 2, 1), &[1.0, NAN, NAN, NAN], "OoC.", "0-0:1");
         check(rule(2, 3, 2, 1), &[1.0, NAN, 1.0], "..O", "0-2:3+");
+    }
+
+    #[test]
+    fn an_event_is_of_at_least_its_own_severity() {
+        for peak in [1.0, 1.001, 2.0, 3.0, 7.0, 10.0, 1e3, 1e6, f64::INFINITY] {
+            assert!(peak >= peak_score(severity(peak)), "{peak}");
+        }
+        for (least, more) in [(0.0, 1.001), (50.0, 2.001), (99.0, 100.1)] {
+            assert_close(peak_score(least), 1.0 / (1.0 - least / 100.0), 1e-9, "peak score");
+            assert!(more > peak_score(least), "{least}");
+        }
+        assert!(peak_score(75.0) > 3.999 && peak_score(400.0) > 1e9 && peak_score(-1.0) < 1.0);
     }
 
     #[test]

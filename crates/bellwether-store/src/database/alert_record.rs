@@ -206,6 +206,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words!(AlertState { Pending => "pending", Firing => "firing", Acknowledged => "acknowledged", Resolved => "resolved" });
 words!(DeliveryKind { Firing => "firing", Repeat => "repeat", Resolved => "resolved" });
 words!(DeliveryState { Waiting => "waiting", Sent => "sent", Dead => "dead" });

@@ -1,9 +1,11 @@
 //! Alerts in the database: read, found, and moved along.
 
+use bellwether_core::event::EventId;
 use bellwether_core::time::Timestamp;
 use sqlx::any::AnyRow;
 
 use super::deliveries::{self, Tell};
+use super::statement::text;
 use super::{Alert, AlertKind, AlertState, Database, DatabaseError, Transaction, Verdict};
 
 /// An alert, and what was last said of it.
@@ -107,6 +109,20 @@ impl Database {
             .bind(i64::from(limit));
         let rows = self.all("read alerts", query).await?;
         rows.iter().map(|row| self.alert(row)).collect()
+    }
+
+    /// The alert that an event of a model version made, where it made one.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn alert_of_event(&self, event: EventId, model: &str) -> Result<Option<Alert>, DatabaseError> {
+        const SQL: &str = select_alerts!("", "AND a.event = $2 AND a.model = $3 ORDER BY a.id LIMIT 1");
+        let query = sqlx::query(SQL)
+            .bind(self.tenant())
+            .bind(event.to_string())
+            .bind(text(model));
+        let rows = self.all("read alerts", query).await?;
+        rows.first().map(|row| self.alert(row)).transpose()
     }
 
     /// Moves alerts and writes the messages about them, all or none. An alert that somebody else has moved since it

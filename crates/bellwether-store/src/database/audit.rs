@@ -2,6 +2,7 @@
 
 use bellwether_core::time::Timestamp;
 
+use super::statement::text;
 use super::{AuditEntry, Database, DatabaseError, Transaction};
 
 /// Entries are numbered one transaction after the other: name of that lock in PostgreSQL (`bellaudt` in ASCII).
@@ -32,23 +33,26 @@ pub(super) async fn write(
     .bind(database.tenant())
     .bind(entry.n)
     .bind(entry.at.as_nanos())
-    .bind(entry.actor.as_str())
-    .bind(entry.action.as_str())
-    .bind(entry.subject.as_str())
-    .bind(entry.detail.as_str());
+    .bind(text(&entry.actor))
+    .bind(text(&entry.action))
+    .bind(text(&entry.subject))
+    .bind(text(&entry.detail));
     transaction.run(insert).await.map(|_| ())
 }
 
 impl Database {
-    /// Audit entries, at most `limit`, the newest first.
+    /// Audit entries, at most `limit`, the newest first; only those before the entry of this number, where that is
+    /// given.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, DatabaseError> {
+    pub async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>, DatabaseError> {
         let query = sqlx::query(
-            "SELECT n, at, actor, action, subject, detail FROM audit WHERE tenant = $1 ORDER BY n DESC LIMIT $2",
+            "SELECT n, at, actor, action, subject, detail FROM audit WHERE tenant = $1 AND n < $2 \
+             ORDER BY n DESC LIMIT $3",
         )
         .bind(self.tenant())
+        .bind(before.unwrap_or(i64::MAX))
         .bind(i64::from(limit));
         let rows = self.all("read the audit", query).await?;
         let entry = |row| {

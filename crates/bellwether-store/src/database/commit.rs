@@ -9,7 +9,7 @@ use super::record::{
     AlertEnd, AlertKind, Answer, ChannelNote, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
     QUARANTINED_BYTES_MAX, Quarantined,
 };
-use super::statement::{List, Statement};
+use super::statement::{List, Statement, text};
 use super::writer::{Bounds, last_of_each};
 
 /// Rows of one statement. With at most 13 columns this stays below the 32 766 values that SQLite takes in one and
@@ -30,7 +30,7 @@ pub(super) async fn write(
     }
     checkpoints(transaction, tenant, seq, &commit.checkpoints).await?;
     offsets(transaction, tenant, &commit.offsets).await?;
-    events(transaction, tenant, &commit.events).await?;
+    events(transaction, tenant, seq, &commit.events).await?;
     alerts(transaction, tenant, &commit.alerts, commit.now).await?;
     for end in &commit.ended {
         alert_end(transaction, tenant, end).await?;
@@ -122,14 +122,16 @@ async fn offsets(
 async fn events(
     transaction: &mut Transaction,
     tenant: &str,
+    seq: i64,
     events: &[EventRecord],
 ) -> Result<(), DatabaseError> {
     let rows = last_of_each(events, |record| (record.event.id, &record.model));
     let insert = "INSERT INTO events (tenant, id, model, series, start_time, end_time, peak_time, peak_score, \
-                  n_samples, is_open, channels) ";
+                  n_samples, is_open, channels, seq) ";
     let clash = " ON CONFLICT (tenant, id, model) DO UPDATE SET end_time = excluded.end_time, \
                  peak_time = excluded.peak_time, peak_score = excluded.peak_score, \
-                 n_samples = excluded.n_samples, is_open = excluded.is_open, channels = excluded.channels";
+                 n_samples = excluded.n_samples, is_open = excluded.is_open, channels = excluded.channels, \
+                 seq = excluded.seq";
     insert_all(transaction, insert, clash, &rows, |row, record| {
         let event = &record.event;
         row.bind(tenant.to_owned())
@@ -142,7 +144,8 @@ async fn events(
             .bind(number(event.peak_score))
             .bind(event.n_samples as i64)
             .bind(i64::from(event.is_open))
-            .bind(json(&record.channels));
+            .bind(json(&record.channels))
+            .bind(seq);
     })
     .await
 }
@@ -263,12 +266,6 @@ async fn insert_all<T>(
         transaction.run(statement.query()).await?;
     }
     Ok(())
-}
-
-/// Text as both databases take it: PostgreSQL refuses the character NUL, and a commit that is refused for what
-/// somebody sent would be tried for ever.
-fn text(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// A number as both databases take it: SQLite keeps NaN as NULL, which these columns refuse.

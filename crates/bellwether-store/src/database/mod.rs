@@ -13,7 +13,10 @@ mod connection;
 mod decisions;
 mod deliveries;
 mod error;
+mod events;
 mod files;
+mod jobs;
+mod keys;
 mod read;
 pub mod record;
 mod schema;
@@ -33,8 +36,13 @@ use connection::Transaction;
 pub use decisions::{Decided, Decision, NewSuppression};
 pub use deliveries::{Attempt, Revived, Tell};
 pub use error::{Cause, DatabaseError};
+pub use events::{
+    AlertOfEvent, ChangeCursor, EventCursor, EventFilter, EventOrder, EventWithAlert, StoredEvent,
+};
 pub(crate) use files::{ListedFile, Unrolled};
-pub use read::{Counts, EventCursor, EventFilter, GivenAnswer, StoredEvent, StoredQuarantined, StoredState};
+pub use jobs::{Job, JobState};
+pub use keys::{NewKey, StoredKey};
+pub use read::{Counts, GivenAnswer, StoredQuarantined, StoredState};
 pub use record::*;
 pub use suppressions::CONFIGURED;
 pub use writer::{Bounds, Writer};

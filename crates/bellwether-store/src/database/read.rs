@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwether_core::event::EventId;
 use bellwether_core::time::Timestamp;
 use sqlx::any::AnyRow;
 
 use super::block;
 use super::connection::Database;
 use super::error::DatabaseError;
-use super::record::{ChannelNote, JudgedBlock};
-use super::statement::Statement;
+use super::record::JudgedBlock;
+use super::statement::{Statement, text};
 
 /// Names asked for in one statement.
 const NAMES_MAX: usize = 1000;
@@ -32,57 +31,6 @@ pub struct GivenAnswer {
     pub body_hash: String,
     /// What was answered.
     pub answer: String,
-}
-
-/// An event as it is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
-    /// The event.
-    pub id: EventId,
-    /// The model version that found it.
-    pub model: String,
-    /// The device.
-    pub series: Arc<str>,
-    /// As of [`Event`](bellwether_core::event::Event).
-    pub start: Timestamp,
-    /// The last sample that belongs to it, so far.
-    pub end: Timestamp,
-    /// When the score was highest.
-    pub peak_time: Timestamp,
-    /// The highest score.
-    pub peak_score: f64,
-    /// Samples from start to end.
-    pub n_samples: u64,
-    /// It goes on.
-    pub is_open: bool,
-    /// What its channels say, largest share first.
-    pub channels: Vec<ChannelNote>,
-}
-
-/// Which events are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct EventFilter {
-    /// Of this device alone.
-    pub series: Option<Arc<str>>,
-    /// That end at this time or later.
-    pub from: Option<Timestamp>,
-    /// That start before this time.
-    pub to: Option<Timestamp>,
-    /// That go on.
-    pub is_open: bool,
-    /// That come after this one, where the answers before ended.
-    pub after: Option<EventCursor>,
-}
-
-/// A place in the order of events: start, id, model version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventCursor {
-    /// Start of the event.
-    pub start: Timestamp,
-    /// The event.
-    pub id: EventId,
-    /// The model version that found it.
-    pub model: String,
 }
 
 /// Something in quarantine.
@@ -119,17 +67,6 @@ pub struct Counts {
     pub quarantined: i64,
     /// Judged samples, in the database and in the history's files.
     pub judged: i64,
-}
-
-impl StoredEvent {
-    /// Its place in the order of events.
-    pub fn cursor(&self) -> EventCursor {
-        EventCursor {
-            start: self.start,
-            id: self.id,
-            model: self.model.clone(),
-        }
-    }
 }
 
 impl Database {
@@ -211,75 +148,13 @@ impl Database {
     /// Where the database fails.
     pub async fn answer(&self, key: &str) -> Result<Option<GivenAnswer>, DatabaseError> {
         let query = "SELECT body_hash, answer FROM idempotency_keys WHERE tenant = $1 AND id = $2";
-        let query = sqlx::query(query)
-            .bind(self.tenant())
-            .bind(key.replace('\0', "\u{fffd}"));
+        let query = sqlx::query(query).bind(self.tenant()).bind(text(key));
         let rows = self.all("read an answer", query).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(GivenAnswer {
             body_hash: self.get(row, 0)?,
             answer: self.get(row, 1)?,
         }))
-    }
-
-    /// At most `limit` events, in the order of their start.
-    ///
-    /// # Errors
-    /// Where the database fails, or an event is not as we wrote it.
-    pub async fn events(
-        &self,
-        filter: &EventFilter,
-        limit: usize,
-    ) -> Result<Vec<StoredEvent>, DatabaseError> {
-        let mut query = Statement::new(
-            "SELECT id, model, series, start_time, end_time, peak_time, peak_score, n_samples, is_open, channels \
-             FROM events WHERE tenant = ",
-        );
-        query.bind(self.tenant().to_owned());
-        if let Some(series) = &filter.series {
-            query.push(" AND series = ").bind(series.to_string());
-        }
-        if let Some(from) = filter.from {
-            query.push(" AND end_time >= ").bind(from.as_nanos());
-        }
-        if let Some(to) = filter.to {
-            query.push(" AND start_time < ").bind(to.as_nanos());
-        }
-        if filter.is_open {
-            query.push(" AND is_open = 1");
-        }
-        if let Some(after) = &filter.after {
-            query
-                .push(" AND (start_time, id, model) > (")
-                .bind(after.start.as_nanos());
-            query.push(", ").bind(after.id.to_string());
-            query.push(", ").bind(after.model.clone()).push(")");
-        }
-        query
-            .push(" ORDER BY start_time, id, model LIMIT ")
-            .bind(limit as i64);
-        let rows = self.all("read events", query.query()).await?;
-        rows.iter().map(|row| self.event(row)).collect()
-    }
-
-    fn event(&self, row: &AnyRow) -> Result<StoredEvent, DatabaseError> {
-        let damaged = |problem: String| self.damaged("events", problem);
-        let time = |column| self.get(row, column).map(Timestamp::from_nanos);
-        let id: String = self.get(row, 0)?;
-        let channels: String = self.get(row, 9)?;
-        Ok(StoredEvent {
-            id: EventId::from_hex(&id).ok_or_else(|| damaged(format!("{id:?} is no id of an event")))?,
-            model: self.get(row, 1)?,
-            series: self.get::<String>(row, 2)?.into(),
-            start: time(3)?,
-            end: time(4)?,
-            peak_time: time(5)?,
-            peak_score: self.get(row, 6)?,
-            n_samples: self.get::<i64>(row, 7)?.max(0).unsigned_abs(),
-            is_open: self.get::<i64>(row, 8)? != 0,
-            channels: serde_json::from_str(&channels)
-                .map_err(|error| damaged(format!("event {id}: {error}")))?,
-        })
     }
 
     /// Blocks of judged samples that have not rolled into files yet and may hold samples in `[from, to)`, in the

@@ -3,7 +3,7 @@
 use super::{Database, DatabaseError, Transaction};
 
 /// What makes version n + 1 of the tables from version n. A published one never changes.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+pub(super) const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Only one process brings the tables up to date at a time: name of that lock in PostgreSQL (`bellweth` in ASCII).
 const LOCK: i64 = 0x6265_6c6c_7765_7468;
@@ -13,6 +13,11 @@ const LOCK: i64 = 0x6265_6c6c_7765_7468;
 /// # Errors
 /// [`DatabaseError::Newer`] where they are beyond it; they are then left alone.
 pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), DatabaseError> {
+    bring_to(database, &STEPS).await
+}
+
+/// Brings the tables to the version that these steps lead to.
+pub(super) async fn bring_to(database: &Database, steps: &[&'static str]) -> Result<(), DatabaseError> {
     let mut transaction = database.begin("make the tables").await?;
     if database.is_postgres() {
         let wait = sqlx::query("SELECT CAST(pg_advisory_xact_lock($1) AS TEXT)").bind(LOCK);
@@ -21,7 +26,7 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), Database
     let known = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)";
     transaction.run(sqlx::query(known)).await?;
     let found = version(&mut transaction).await?;
-    let newest = STEPS.len() as i64;
+    let newest = steps.len() as i64;
     if found > newest {
         return Err(DatabaseError::Newer {
             url: database.to_string(),
@@ -29,7 +34,7 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), Database
             newest,
         });
     }
-    for (step, version) in STEPS.iter().zip(1..).skip(usize::try_from(found).unwrap_or(0)) {
+    for (step, version) in steps.iter().zip(1..).skip(usize::try_from(found).unwrap_or(0)) {
         for statement in statements(step) {
             let statement = if database.is_postgres() {
                 for_postgres(&statement)
@@ -109,10 +114,10 @@ mod tests {
             &["A '-- ; ' \"a;b\" 'it''s;'", "B"],
         );
         check("A - B -- no newline; at the end", &["A - B"]);
-        assert!(
-            statements(STEPS[0])
-                .iter()
-                .all(|statement| statement.starts_with("CREATE "))
-        );
+        let is_known =
+            |statement: &String| statement.starts_with("CREATE ") || statement.starts_with("ALTER ");
+        for step in STEPS {
+            assert!(statements(step).iter().all(is_known), "{step}");
+        }
     }
 }

@@ -95,6 +95,12 @@ impl List<'_> {
     }
 }
 
+/// Text as both databases take it: PostgreSQL refuses the character NUL, and a commit that is refused for what
+/// somebody sent would be tried for ever.
+pub(super) fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Database, EventFilter};
+use bellwether_store::database::{Database, EventFilter, EventWithAlert};
 use bellwether_store::read::time_format::parse_time;
 use bellwether_testkit::mosquitto::Mosquitto;
 use bellwether_testkit::peer::{free_port, program, wait_until};
@@ -352,7 +352,7 @@ impl Stream<'_> {
             let events = db.events(&EventFilter::default(), 10_000).await.unwrap();
             let mut events: Events = events
                 .iter()
-                .map(|event| {
+                .map(|EventWithAlert { event, .. }| {
                     let peak = event.peak_score.to_bits();
                     (
                         event.series.to_string(),

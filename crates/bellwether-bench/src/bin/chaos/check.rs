@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Database, EventFilter};
+use bellwether_store::database::{Database, EventFilter, EventWithAlert};
 use bellwether_store::history;
 
 use crate::ground::{Ground, Truth};
@@ -36,7 +36,7 @@ pub(crate) fn kept(ground: &Ground, database: &str) -> Result<(Kept, Vec<[String
         let events = db.events(&EventFilter::default(), 100_000).await?;
         let mut events: Vec<[String; 4]> = events
             .iter()
-            .map(|event| {
+            .map(|EventWithAlert { event, .. }| {
                 [
                     event.series.to_string(),
                     event.id.to_string(),

@@ -4,5 +4,7 @@ mod disk;
 mod opening;
 mod promises;
 mod server;
+mod service;
+mod upgrade;
 
 pub(crate) use super::block::tests::block;

@@ -7,6 +7,7 @@ use bellwether_core::event::{Event, EventId};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::time::Timestamp;
 
+use super::service;
 use crate::database::block::tests::{assert_same, block};
 use crate::database::{
     AlertEnd, AlertKind, Answer, Bounds, ChannelNote, Checkpoint, Commit, Database, DatabaseError,
@@ -28,6 +29,7 @@ async fn memory_keeps_every_promise_of_one_process() {
     only_the_last_to_take_over_commits(&open("c").await).await;
     what_comes_again_changes_nothing(&open("d").await).await;
     what_piles_up_is_bounded(&open("e").await).await;
+    service::keep_all(&open).await;
 }
 
 /// Every promise, each for a tenant of its own.
@@ -37,6 +39,7 @@ pub(super) async fn keep_all(open: impl AsyncFn(&str) -> Database) {
     only_the_last_to_take_over_commits(&open("c").await).await;
     what_comes_again_changes_nothing(&open("d").await).await;
     what_piles_up_is_bounded(&open("e").await).await;
+    service::keep_all(&open).await;
     others_write_while_commits_go_on(&open("f").await, &open("f").await).await;
 }
 
@@ -75,7 +78,7 @@ fn checkpoint(series: &str, state: u8) -> Checkpoint {
     }
 }
 
-fn event(series: &str, start_secs: i64, is_open: bool) -> EventRecord {
+pub(super) fn event(series: &str, start_secs: i64, is_open: bool) -> EventRecord {
     let start = Timestamp::from_secs(start_secs);
     EventRecord {
         event: Event {
@@ -103,7 +106,7 @@ fn notes() -> Vec<ChannelNote> {
     }]
 }
 
-fn alert(id: &str, peak_score: f64) -> NewAlert {
+pub(super) fn alert(id: &str, peak_score: f64) -> NewAlert {
     NewAlert {
         id: id.to_owned(),
         kind: AlertKind::Silence,
@@ -158,14 +161,16 @@ async fn a_commit_is_all_there(database: &Database) {
 
     let events = database.events(&EventFilter::default(), 10).await.unwrap();
     assert_eq!(events.len(), 2);
-    assert_eq!(events[0].channels, notes());
-    assert_eq!((events[0].peak_score, events[0].is_open), (f64::INFINITY, true));
+    let first = &events[0].event;
+    assert_eq!(first.channels, notes());
+    assert_eq!((first.peak_score, first.is_open), (f64::INFINITY, true));
     let filter = EventFilter {
         series: Some("pump-1".into()),
         from: Some(Timestamp::from_secs(7)),
         to: Some(Timestamp::from_secs(100)),
-        is_open: true,
-        after: Some(events[0].cursor()),
+        is_open: Some(true),
+        after: Some(first.cursor()),
+        ..EventFilter::default()
     };
     assert_eq!(database.events(&filter, 10).await.unwrap(), events[1..]);
 
@@ -246,7 +251,7 @@ async fn what_comes_again_changes_nothing(database: &Database) {
     again.ended = vec![end.clone(), end];
     writer.commit(&again).await.unwrap();
     let events = database.events(&EventFilter::default(), 10).await.unwrap();
-    assert_eq!((events.len(), events[0].is_open), (1, false));
+    assert_eq!((events.len(), events[0].event.is_open), (1, false));
     assert_eq!(database.answer("key-1").await.unwrap().unwrap().answer, "1");
     let states = database.checkpoints(&["pump-1".into()]).await.unwrap();
     assert_eq!(states["pump-1"].state, [7; 4]);

@@ -39,7 +39,7 @@ pub(super) async fn acknowledgement_by_another_process_ends_repetition(mut stage
         .unwrap_err();
     assert!(error.to_string().contains("a1 is resolved since"), "{error}");
     running.stop().await;
-    let audit = elsewhere.audit(10).await.unwrap();
+    let audit = elsewhere.audit(None, 10).await.unwrap();
     assert_eq!(audit.len(), 1, "what was not done is not audited");
     assert_eq!(
         (audit[0].actor.as_str(), audit[0].action.as_str()),
@@ -146,7 +146,7 @@ pub(super) async fn a_false_alarm_is_resolved_and_told_so(mut stage: Stage) {
             (2, Verdict::Real, "")
         ]
     );
-    let audit = stage.database.audit(10).await.unwrap();
+    let audit = stage.database.audit(None, 10).await.unwrap();
     assert_eq!(audit[1].detail, "false-alarm a passing lorry");
 }
 
@@ -236,7 +236,7 @@ pub(super) async fn shelves_end_and_have_bounds(mut stage: Stage) {
         .unwrap();
     hook.reach(&["a1+"]).await;
     running.stop().await;
-    let audit = database.audit(10).await.unwrap();
+    let audit = database.audit(None, 10).await.unwrap();
     let seen: Vec<_> = audit
         .iter()
         .map(|entry| (entry.n, entry.action.as_str()))
@@ -271,10 +271,10 @@ pub(super) async fn windows_of_the_configuration_come_and_go_with_it(stage: Stag
         there().await,
         [named("config-1", "a*"), named("config-2", "b*"), own.clone()]
     );
-    let n_audited = stage.database.audit(100).await.unwrap().len();
+    let n_audited = stage.database.audit(None, 100).await.unwrap().len();
     configure(&["a*", "b*"]).await.unwrap();
     assert_eq!(
-        stage.database.audit(100).await.unwrap().len(),
+        stage.database.audit(None, 100).await.unwrap().len(),
         n_audited,
         "nothing changed"
     );

@@ -86,7 +86,7 @@ pub(super) async fn what_is_refused_for_good_is_a_dead_letter_until_it_is_retrie
     assert_eq!((revived.n_waiting, revived.n_overtaken), (1, 0));
     hook.reach(&["a2+", "a1+"]).await;
     running.stop().await;
-    let audit = stage.database.audit(10).await.unwrap();
+    let audit = stage.database.audit(None, 10).await.unwrap();
     let seen: Vec<&str> = audit.iter().map(|entry| entry.subject.as_str()).collect();
     assert_eq!(seen, ["*", "a2"]);
 }

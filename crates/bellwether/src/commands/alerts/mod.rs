@@ -142,7 +142,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
         AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &name(who), output).await,
         AlertsCommand::Test { .. } => unreachable!("needs no database, see above"),
         AlertsCommand::Audit { length } => {
-            let rows = shown::audit(&database.audit(length.limit).await?);
+            let rows = shown::audit(&database.audit(None, length.limit).await?);
             output.answer(&object([("audit", json!(rows.objects()))]), &rows)
         }
     }
