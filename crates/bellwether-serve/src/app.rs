@@ -20,7 +20,7 @@ use bellwether_stream::source::http::Ingest;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
-use crate::access::{Authenticator, Denials, Rates};
+use crate::access::{Authenticator, Denials, Rates, SignIns};
 
 /// What all routes share.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct App {
     pub control: Arc<dyn Control>,
     /// Tells who somebody is.
     pub authenticator: Arc<dyn Authenticator>,
+    /// People who are signed in.
+    pub sign_ins: Arc<SignIns>,
     /// Writes down who was turned away.
     pub denials: Denials,
     /// How often each key may ask.

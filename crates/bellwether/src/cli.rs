@@ -15,7 +15,7 @@ use bellwether_core::transform::scale::ScalerKind;
 use bellwether_store::registry::{ModelName, ModelRef, NamedRef};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use config::{ConfigCommand, StreamArgs};
+pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     },
     /// Judge live data: from pipes, files, HTTP push and MQTT, to verdicts, events and alerts
     Stream(StreamArgs),
+    /// Judge live data behind a REST API, with alerts, metrics and a dashboard
+    Serve(ServeArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
 //! of data and [`artifact`] a bundle of a detector; [`config`] reads the configuration of the
-//! live system and [`wiring`] makes its parts; [`output`] is how answers are shown, [`failure`] how errors are.
+//! live system and [`wiring`] makes its parts, [`seams`] is what the service asks of the rest; [`output`] is how answers are shown, [`failure`] how errors are.
 #![forbid(unsafe_code)]
 
 mod artifact;
@@ -14,6 +14,7 @@ mod failure;
 mod fitting;
 mod output;
 mod report;
+mod seams;
 mod wiring;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use bellwether_stream::channel::webhook::WebhookChannel;
 use bellwether_stream::channel::{Channel, SpecProblem};
 use bellwether_stream::live::{LiveRules, Models, OutputTo, Outputs, Served};
 use bellwether_stream::mqtt::publisher::{Publisher, Quality};
-use bellwether_stream::source::http::{AnswersUnavailable, HttpSource};
+use bellwether_stream::source::http::{Answers, AnswersUnavailable, HttpSource};
 use bellwether_stream::source::mqtt::MqttSource;
 use bellwether_stream::source::text::TextSource;
 use bellwether_stream::source::{Source, SourceError};
@@ -31,11 +31,35 @@ use crate::failure::{Failure, chain};
 /// The one tenant there is.
 pub(crate) const TENANT: &str = "default";
 
-/// Opens the database; where none is configured, `live.db` in the home of bellwether if a configuration file says how
-/// to run, else one in memory that is gone at the end: a pipe leaves nothing behind.
-pub(crate) async fn database(checked: &Checked, has_file: bool) -> Result<Database, Failure> {
+/// What the live system is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A pipe, or a daemon that judges: what is not configured is not kept.
+    Stream,
+    /// A server: what is not configured has its place in the home of bellwether.
+    Serve,
+}
+
+/// Puts in what nobody configured: a database (`live.db` in the home of bellwether if a file or a server says how to run,
+/// else one in memory that is gone at the end: a pipe leaves nothing behind), and for a server a history beside it.
+pub(crate) fn complete(checked: &mut Checked, purpose: Purpose, has_file: bool) -> Result<(), Failure> {
+    if checked.database.is_none() && (has_file || purpose == Purpose::Serve) {
+        let path = commands::home()?.join("live.db");
+        checked.database = Some(DatabaseSpec::Sqlite { path });
+    }
+    if checked.settings.history.is_none() && purpose == Purpose::Serve {
+        let beside = match &checked.database {
+            Some(DatabaseSpec::Sqlite { path }) => path.with_extension("history"),
+            _ => commands::home()?.join("history"),
+        };
+        checked.settings.history = Some(beside);
+    }
+    Ok(())
+}
+
+/// Opens the database.
+pub(crate) async fn database(checked: &Checked) -> Result<Database, Failure> {
     let url = match &checked.database {
-        None if has_file => commands::home()?.join("live.db").display().to_string(),
         None => "sqlite::memory:".to_owned(),
         Some(DatabaseSpec::Sqlite { path }) => path.display().to_string(),
         Some(DatabaseSpec::Postgres { url, password }) => {
@@ -51,9 +75,17 @@ pub(crate) async fn database(checked: &Checked, has_file: bool) -> Result<Databa
 }
 
 /// The rules of judging, with every model loaded. One that is in service stays as it is.
-pub(crate) fn live_rules(checked: &Checked, in_service: Option<&Models>) -> Result<LiveRules, Failure> {
+pub(crate) fn live_rules(
+    checked: &Checked,
+    in_service: Option<&Models>,
+    purpose: Purpose,
+) -> Result<LiveRules, Failure> {
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
+    };
+    let only = match purpose {
+        Purpose::Serve => only_model(&registry)?,
+        Purpose::Stream => None,
     };
     let mut loaded: HashMap<String, Arc<Served>> = HashMap::new();
     let mut load = |model: &ModelRef| -> Result<Arc<Served>, Failure> {
@@ -79,17 +111,33 @@ pub(crate) fn live_rules(checked: &Checked, in_service: Option<&Models>) -> Resu
         loaded.insert(name, Arc::clone(&served));
         Ok(served)
     };
-    let models = checked.models.try_map(|model| match model {
-        Some(model) => load(model).map(Some),
-        None => Err(Failure::Usage(
-            "some devices have no model: give --model REF, or models.default in the configuration".to_owned(),
-        )),
-    })?;
+    let models = checked
+        .models
+        .try_map(|model| match model.as_ref().or(only.as_ref()) {
+            Some(model) => load(model).map(Some),
+            None if purpose == Purpose::Serve => Ok(None),
+            None => Err(Failure::Usage(
+                "some devices have no model: give --model REF, or models.default in the configuration"
+                    .to_owned(),
+            )),
+        })?;
     Ok(LiveRules {
         settings: checked.settings.clone(),
         models: Arc::new(models),
         devices: Arc::new(checked.devices.clone()),
     })
+}
+
+/// The model of a registry that has one: it judges where nobody said which.
+fn only_model(registry: &RegistryArgs) -> Result<Option<ModelRef>, Failure> {
+    let listing = commands::registry(registry)?.list()?;
+    let [only] = listing.models.as_slice() else {
+        return Ok(None);
+    };
+    let reference = only.name().as_str().parse();
+    Ok(Some(
+        reference.map_err(|error| Failure::message(format!("{error}")))?,
+    ))
 }
 
 /// A source that is ready to run.
@@ -102,24 +150,28 @@ pub(crate) fn source(
         SourceSpec::Text(spec) => Box::new(TextSource::new(spec.clone())),
         SourceSpec::Mqtt(spec) => Box::new(MqttSource::new(spec.clone())?),
         SourceSpec::Http(spec) => {
-            let db = db.clone();
-            let answers = move |key: String| {
-                let db = db.clone();
-                let found = async move {
-                    let unavailable = |error: DatabaseError| AnswersUnavailable {
-                        problem: chain(&error),
-                    };
-                    let found = db.answer(&key).await.map_err(unavailable)?;
-                    Ok(found.map(|given| bellwether_store::database::Answer {
-                        key,
-                        body_hash: given.body_hash,
-                        answer: given.answer,
-                    }))
-                };
-                Box::pin(found) as _
-            };
-            Box::new(HttpSource::bind(spec.clone(), Arc::new(answers), ready.clone())?)
+            let answers = answers(db);
+            Box::new(HttpSource::bind(spec.clone(), answers, ready.clone())?)
         }
+    })
+}
+
+/// Looks up what was answered to requests with idempotency keys.
+pub(crate) fn answers(db: &Database) -> Answers {
+    let db = db.clone();
+    Arc::new(move |key: String| {
+        let db = db.clone();
+        Box::pin(async move {
+            let unavailable = |error: DatabaseError| AnswersUnavailable {
+                problem: chain(&error),
+            };
+            let found = db.answer(&key).await.map_err(unavailable)?;
+            Ok(found.map(|given| bellwether_store::database::Answer {
+                key,
+                body_hash: given.body_hash,
+                answer: given.answer,
+            }))
+        })
     })
 }
 

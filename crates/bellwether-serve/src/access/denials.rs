@@ -9,7 +9,7 @@ use super::Principal;
 pub struct Denials {}
 
 impl Denials {
-    pub(super) fn note(&self, principal: Option<&Principal>, from: IpAddr, route: &str) {
+    pub(crate) fn note(&self, principal: Option<&Principal>, from: IpAddr, route: &str) {
         let name = principal.map_or("", |principal| &*principal.name);
         tracing::warn!(name, %from, route, "turned away");
     }

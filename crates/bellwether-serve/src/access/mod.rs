@@ -7,6 +7,7 @@ mod denials;
 mod guard;
 mod principal;
 mod rates;
+mod sign_in;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +18,8 @@ pub use guard::{PERMISSION_FIELD, guard, open};
 pub(crate) use principal::COOKIE;
 pub use principal::{Authenticator, Caller, Credentials, Denied, Principal};
 pub use rates::Rates;
+pub(crate) use sign_in::GOOD_FOR;
+pub use sign_in::{Everybody, KeyStanding, Keyed, SignIns};
 
 /// What a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -105,6 +105,9 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
         credentials: Credentials,
         from: IpAddr,
     ) -> BoxFuture<'_, Result<Principal, Denied>>;
+
+    /// Whether it asks for keys at all.
+    fn asks_for_keys(&self) -> bool;
 }
 
 /// The one who asks, for handlers: there in every route that is guarded.

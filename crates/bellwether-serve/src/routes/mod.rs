@@ -2,6 +2,7 @@
 
 mod health;
 mod ingest;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::error;
 pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(health::routes())
+        .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
 }
 

@@ -43,6 +43,39 @@ pub(crate) struct StreamArgs {
     pub(crate) flags: Box<ConfigFlags>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration file; SIGHUP reads it again
+    #[arg(short, long, value_name = "FILE", env = "BELLWETHER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen; an address that other machines reach takes TLS and keys [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Who is let in: keys, or none (whoever uses this machine)
+    #[arg(long, value_name = "WHO")]
+    pub(crate) auth: Option<String>,
+    /// The certificate (PEM); read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<String>,
+    /// The key (PEM) of the certificate
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) flags: Box<ConfigFlags>,
+}
+
+impl ServeArgs {
+    /// The flags that only a server has: flag, path of its key, value.
+    pub(crate) fn server_flags(&self) -> [(&'static str, &'static str, Option<String>); 4] {
+        [
+            ("--listen", "server.listen", self.listen.clone()),
+            ("--auth", "server.auth", self.auth.clone()),
+            ("--tls-cert", "server.tls_cert", self.tls_cert.clone()),
+            ("--tls-key", "server.tls_key", self.tls_key.clone()),
+        ]
+    }
+}
+
 /// Flags that win over environment and configuration file.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFlags {

@@ -7,9 +7,11 @@ mod demo;
 mod detect;
 mod evaluate;
 mod generate;
+pub(crate) mod live;
 mod looking;
 mod models;
 mod quality;
+mod serve;
 mod speed;
 mod stream;
 mod train;
@@ -46,6 +48,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             } => quality::run(&dir, &models, mode, &datasets, &fit, &threads, output),
         },
         Command::Stream(args) => stream::run(&args, output),
+        Command::Serve(args) => serve::run(&args, output),
         Command::Config { command } => config::run(&command, output),
         Command::Completions { shell } => completions::run(shell, output),
     }

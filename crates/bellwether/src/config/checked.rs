@@ -1,6 +1,8 @@
 //! The configuration as the program uses it: every value checked, every reference known to lead somewhere.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bellwether_core::time::Timestamp;
 use bellwether_store::registry::ModelRef;
@@ -9,6 +11,7 @@ use bellwether_stream::channel::alertmanager::AlertmanagerSpec;
 use bellwether_stream::channel::email::EmailSpec;
 use bellwether_stream::channel::mqtt::MqttStateSpec;
 use bellwether_stream::channel::webhook::WebhookSpec;
+use bellwether_stream::listen::TlsFiles;
 use bellwether_stream::live::{DeviceRules, Settings};
 use bellwether_stream::mqtt::Broker;
 use bellwether_stream::patterns::ByDevice;
@@ -45,8 +48,50 @@ pub(crate) struct Checked {
     pub(crate) outputs: Vec<OutputSpec>,
     /// Whom alerts reach; names are unique.
     pub(crate) channels: Vec<ChannelSpec>,
+    /// Where the server listens, and to whom.
+    pub(crate) server: ServerSpec,
     /// What the program says of its own work.
     pub(crate) log: LogSpec,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerSpec {
+    /// Address and port.
+    pub(crate) listen: SocketAddr,
+    /// Keys are asked for.
+    pub(crate) has_keys: bool,
+    /// Connections are encrypted, here or by a proxy in front.
+    pub(crate) is_encrypted: bool,
+    /// Certificate and key.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Names under which it is known.
+    pub(crate) hosts: Vec<String>,
+    /// Bytes of a request at most.
+    pub(crate) body_bytes_max: usize,
+    /// How long an answer may take.
+    pub(crate) timeout: Duration,
+    /// Requests of a key in a minute at most.
+    pub(crate) rate_per_minute: u32,
+    /// Bytes kept in memory for later requests.
+    pub(crate) cache_bytes_max: u64,
+}
+
+impl Checked {
+    /// Keys that differ from those in force, and take a restart to change.
+    pub(crate) fn needs_restart(&self, in_force: &Self) -> impl Iterator<Item = &'static str> {
+        let (new, old) = (&self.settings, &in_force.settings);
+        let changes = [
+            ("storage", self.database != in_force.database),
+            ("outputs", self.outputs != in_force.outputs),
+            ("server", self.server != in_force.server),
+            ("log", self.log != in_force.log),
+            ("stream.threads", new.n_threads != old.n_threads),
+            ("stream.queue_len_max", new.queue_len_max != old.queue_len_max),
+        ];
+        let changed = changes.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(key, _)| key)
+    }
 }
 
 /// A database.

@@ -40,7 +40,7 @@ pub(super) struct Shared {
     mapping: Mapping,
     body_bytes_max: usize,
     timeout: Duration,
-    inlet: Inlet,
+    inlet: Mutex<Option<Inlet>>,
     answers: Answers,
     is_ready: watch::Receiver<bool>,
     places: Arc<Semaphore>,
@@ -64,7 +64,7 @@ impl Ingest {
             mapping: spec.mapping.clone(),
             body_bytes_max: spec.body_bytes_max,
             timeout: spec.timeout,
-            inlet,
+            inlet: Mutex::new(Some(inlet)),
             answers,
             is_ready,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
@@ -79,6 +79,11 @@ impl Ingest {
             Ok(response) => response,
             Err(problem) => problem.into_response(),
         }
+    }
+
+    /// Lets go of the way in: the live system ends once every source has. Samples are refused from here on.
+    pub fn close(&self) {
+        *self.0.inlet.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Takes lines of JSON for as long as they come, and answers piece by piece.
@@ -143,6 +148,11 @@ impl Shared {
         let key = key_of(&head.headers)?;
         let body = body::read(body, &head.headers, self.body_bytes_max).await?;
         self.keep(kind, key, body, arrived).await
+    }
+
+    fn inlet(&self) -> Result<Inlet, Problem> {
+        let inlet = self.inlet.lock().unwrap_or_else(PoisonError::into_inner);
+        inlet.clone().ok_or_else(stopped)
     }
 
     /// Bytes of a body at most.
@@ -263,7 +273,7 @@ impl Shared {
             if nth == 0 {
                 self.send_now(batch)?;
             } else {
-                timeout_at(deadline, self.inlet.send(batch))
+                timeout_at(deadline, self.inlet()?.send(batch))
                     .await
                     .map_err(|_| unknown())?
                     .map_err(|_| stopped())?;
@@ -284,7 +294,7 @@ impl Shared {
     }
 
     fn send_now(&self, batch: Batch) -> Result<(), Problem> {
-        self.inlet.try_send(batch).map_err(|refused| match refused {
+        self.inlet()?.try_send(batch).map_err(|refused| match refused {
             Refused::Full(_) => {
                 let detail = "more is coming in than is judged; nothing of this request was taken";
                 Problem::later("queue-full", "The queue is full", detail)

@@ -11,14 +11,14 @@ use bellwether_stream::patterns::matcher;
 use serde_json::{Value, json};
 
 use super::config::environment;
-use super::{home, now};
+use super::now;
 use crate::cli::Format;
 use crate::cli::alerts::{AlertsArgs, AlertsCommand, Who};
 use crate::config::checked::{Checked, DatabaseSpec};
 use crate::config::{self, Overrides};
 use crate::failure::Failure;
 use crate::output::{Output, Rows, object};
-use crate::wiring;
+use crate::wiring::{self, Purpose};
 
 /// Alerts that are read in one go while those of some devices are looked for.
 const PAGE_LEN: u32 = 500;
@@ -29,7 +29,9 @@ pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
         flags.set("--database", "storage.url", url);
     }
     let loaded = config::load(args.config.as_deref(), &environment(), &flags);
-    let checked = loaded.map_err(Failure::Configuration)?.checked;
+    let mut checked = loaded.map_err(Failure::Configuration)?.checked;
+    // Where nothing is said, those of the server of this home are meant.
+    wiring::complete(&mut checked, Purpose::Serve, args.config.is_some())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -37,9 +39,8 @@ pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
         if let AlertsCommand::Test { channel } = &args.command {
             return trial::run(wiring::channels(&checked.channels)?, channel.as_deref(), output).await;
         }
-        let has_file = args.config.is_some();
-        refuse_missing(&checked, has_file)?;
-        let database = wiring::database(&checked, has_file).await?;
+        refuse_missing(&checked)?;
+        let database = wiring::database(&checked).await?;
         let done = obey(&args.command, &database, output).await;
         database.close().await;
         done
@@ -47,16 +48,9 @@ pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
 }
 
 /// Opening makes a file that is not there, which is not what somebody wants who looks at alerts.
-fn refuse_missing(checked: &Checked, has_file: bool) -> Result<(), Failure> {
-    let path = match &checked.database {
-        Some(DatabaseSpec::Postgres { .. }) => return Ok(()),
-        Some(DatabaseSpec::Sqlite { path }) => path.clone(),
-        None if has_file => home()?.join("live.db"),
-        None => {
-            return Err(Failure::Usage(
-                "whose alerts? give --config FILE or --database URL, as the live system has it".to_owned(),
-            ));
-        }
+fn refuse_missing(checked: &Checked) -> Result<(), Failure> {
+    let Some(DatabaseSpec::Sqlite { path }) = &checked.database else {
+        return Ok(());
     };
     if path.exists() {
         return Ok(());

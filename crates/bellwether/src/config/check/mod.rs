@@ -5,6 +5,7 @@ mod broker;
 mod channels;
 mod devices;
 mod outputs;
+mod server;
 mod sources;
 mod storage;
 mod unique;
@@ -58,6 +59,7 @@ pub(crate) fn check(
         sources,
         outputs,
         channels,
+        server: server::check(wire, &mut scope),
         log: LogSpec {
             level: wire.log.level,
             format: wire.log.format,

@@ -5,6 +5,7 @@ mod alerts;
 pub(crate) mod leaf;
 mod models;
 mod places;
+mod server;
 mod stream;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use alerts::{Alerts, Channel, DeviceAlerts};
 pub(crate) use models::Models;
 pub(crate) use places::{Broker, Mapping, MqttVersion, Output, RowFormat, Source};
+pub(crate) use server::{Auth, Server, TlsVersion};
 pub(crate) use stream::{Device, Log, LogFormat, LogLevel, Storage, Stream};
 
 /// The configuration of the live system.
@@ -36,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) outputs: Vec<Output>,
     /// When alerts fire, and whom they reach.
     pub(crate) alerts: Alerts,
+    /// Where `bellwether serve` listens, and to whom. `bellwether stream` does not look at it.
+    pub(crate) server: Server,
     /// What the program says of its own work, on stderr.
     pub(crate) log: Log,
 }
