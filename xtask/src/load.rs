@@ -31,6 +31,8 @@ pub(crate) struct Options {
 enum Scene {
     /// As many samples as can be made durable
     Durable,
+    /// The service: requests a second, and ten times as many
+    Rest,
     /// 10,000 devices with one sample a second each, on one core
     Fleet,
 }

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::access::{COOKIE, PERMISSION_FIELD, operations_of};
+use crate::access::{COOKIE, PERMISSION_FIELD, named_operations, operations_of};
 use crate::app::App;
 use crate::edge::edge;
 use crate::routes;
@@ -57,6 +57,10 @@ fn assembled(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
                 .is_some_and(|extensions| extensions.contains_key(PERMISSION_FIELD));
             assert!(says, "a route of {path} says not which permission it takes");
         }
+        // Names of handlers are those of Rust modules, and repeat.
+        for (method, operation) in named_operations(item) {
+            operation.operation_id = Some(operation_id(method, path));
+        }
     }
     let components = document.components.get_or_insert_default();
     let schemes = [
@@ -77,6 +81,14 @@ fn assembled(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         components.security_schemes.insert(name.to_owned(), scheme.into());
     }
     router
+}
+
+/// `get /api/v1/devices/{device}` is `get_devices_device`.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let parts = path.split(|c: char| !c.is_ascii_alphanumeric());
+    let parts = parts.filter(|part| !part.is_empty());
+    [method].into_iter().chain(parts).collect::<Vec<_>>().join("_")
 }
 
 fn to_json(document: utoipa::openapi::OpenApi) -> String {

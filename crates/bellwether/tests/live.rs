@@ -87,7 +87,13 @@ fn every_way_in_gives_the_scores_and_events_of_detect() {
             .collect();
         assert!(!files.is_empty(), "{name}: no series");
         let truth = prepare(own.path(), name, &files, rows, rows + 1600);
-        for (seed, way) in [(1, Way::Pipe), (2, Way::Http), (3, Way::Mqtt), (4, Way::File)] {
+        for (seed, way) in [
+            (1, Way::Pipe),
+            (2, Way::Http),
+            (3, Way::Mqtt),
+            (4, Way::File),
+            (5, Way::Rest),
+        ] {
             for threads in [1, 2] {
                 let folder = own.path().join(format!("{name}-{way:?}-{threads}"));
                 fs::create_dir(&folder).unwrap();

@@ -193,7 +193,7 @@ fn aux_instrument(aux_idx: usize) -> Instrument {
 }
 
 /// What turns drivers into the true values of a template's own instruments.
-pub(super) trait Physics: fmt::Debug + Send {
+pub(super) trait Physics: fmt::Debug + Send + Sync {
     /// Advances by one sample and writes the true value of each instrument, `[n_own_channels]`.
     fn advance(&mut self, drivers: &Drivers, truth: &mut [f64]);
 }

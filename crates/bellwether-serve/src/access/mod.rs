@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use denials::Denials;
-pub(crate) use guard::operations_of;
 pub use guard::{PERMISSION_FIELD, guard, open};
+pub(crate) use guard::{named_operations, operations_of};
 pub(crate) use principal::COOKIE;
 pub use principal::{Authenticator, Caller, Credentials, Denied, Principal};
 pub use rates::Rates;

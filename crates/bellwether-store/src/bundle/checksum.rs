@@ -16,7 +16,7 @@ impl Sha256 {
     }
 
     /// The checksum of all that `hash` was fed.
-    pub(super) fn finish(hash: sha2::Sha256) -> Self {
+    pub(crate) fn finish(hash: sha2::Sha256) -> Self {
         Self(hash.finalize().into())
     }
 }

@@ -3,9 +3,10 @@
 use bellwether_core::time::Timestamp;
 
 use super::alerts::AlertMove;
+use super::audit::AuditEnd;
 use super::deliveries::Revived;
 use super::{
-    AuditEntry, Database, DatabaseError, Feedback, Suppression, SuppressionKind, Transaction, Verdict, audit,
+    Database, DatabaseError, Feedback, NewAuditEntry, Suppression, SuppressionKind, Transaction, Verdict,
     suppressions,
 };
 
@@ -67,7 +68,7 @@ impl Database {
     pub async fn decide(&self, decision: &Decision) -> Result<Decided, DatabaseError> {
         let mut transaction = self.begin("write a decision").await?;
         // Numbered first: it holds the lock under which everything below is numbered.
-        let n = audit::next(self, &mut transaction).await?;
+        let mut audit = AuditEnd::hold(self, &mut transaction).await?;
         if let Some(moves) = &decision.moves
             && !self.move_one(&mut transaction, moves, decision.at).await?
         {
@@ -79,7 +80,7 @@ impl Database {
         }
         let mut made = None;
         if let Some(suppress) = &decision.suppress {
-            let suppression = suppress.numbered(n, decision);
+            let suppression = suppress.numbered(audit.next(), decision);
             suppressions::write(self, &mut transaction, &suppression).await?;
             made = Some(suppression.id);
         }
@@ -87,7 +88,7 @@ impl Database {
         if let Some(id) = &made {
             detail = format!("{id}: {detail}");
         }
-        audit::write(self, &mut transaction, &decision.entry(n, detail)).await?;
+        audit.write(&mut transaction, &decision.entry(detail)).await?;
         transaction.commit().await?;
         Ok(Decided::Done { suppression: made })
     }
@@ -103,17 +104,16 @@ impl Database {
         now: Timestamp,
     ) -> Result<Revived, DatabaseError> {
         let mut transaction = self.begin("revive messages").await?;
-        let n = audit::next(self, &mut transaction).await?;
+        let mut audit = AuditEnd::hold(self, &mut transaction).await?;
         let revived = self.revive(&mut transaction, alert, now).await?;
-        let entry = AuditEntry {
-            n,
+        let entry = NewAuditEntry {
             at: now,
             actor: actor.to_owned(),
-            action: "retry".to_owned(),
+            action: "retry",
             subject: alert.unwrap_or("*").to_owned(),
             detail: format!("{} waiting, {} overtaken", revived.n_waiting, revived.n_overtaken),
         };
-        audit::write(self, &mut transaction, &entry).await?;
+        audit.write(&mut transaction, &entry).await?;
         transaction.commit().await?;
         Ok(revived)
     }
@@ -166,12 +166,11 @@ impl Database {
 }
 
 impl Decision {
-    fn entry(&self, n: i64, detail: String) -> AuditEntry {
-        AuditEntry {
-            n,
+    fn entry(&self, detail: String) -> NewAuditEntry {
+        NewAuditEntry {
             at: self.at,
             actor: self.actor.clone(),
-            action: self.action.to_owned(),
+            action: self.action,
             subject: self.subject.clone(),
             detail,
         }

@@ -5,8 +5,9 @@ use std::fmt;
 use bellwether_core::time::Timestamp;
 use sqlx::any::AnyRow;
 
+use super::audit::AuditEnd;
 use super::statement::text;
-use super::{AuditEntry, Database, DatabaseError, audit};
+use super::{Database, DatabaseError, NewAuditEntry};
 
 /// Uses of a key are written down at most this often: looking must not become writing.
 const TOUCH_EVERY_NS: i64 = 60_000_000_000;
@@ -76,7 +77,7 @@ impl Database {
             .as_ref()
             .map(|scopes| serde_json::to_string(scopes).expect("a list of texts has a form in JSON"));
         let mut transaction = self.begin("make a key").await?;
-        let n = audit::next(self, &mut transaction).await?;
+        let mut audit = AuditEnd::hold(self, &mut transaction).await?;
         let insert = sqlx::query(
             "INSERT INTO keys (tenant, id, name, role, scopes, hash, created_at, created_by, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -98,15 +99,14 @@ impl Database {
         if let Some(end) = key.expires_at {
             detail += &format!(" until {end}");
         }
-        let entry = AuditEntry {
-            n,
+        let entry = NewAuditEntry {
             at: key.created_at,
             actor: key.created_by.clone(),
-            action: "create-key".to_owned(),
+            action: "create-key",
             subject: key.id.clone(),
             detail,
         };
-        audit::write(self, &mut transaction, &entry).await?;
+        audit.write(&mut transaction, &entry).await?;
         transaction.commit().await
     }
 
@@ -138,7 +138,7 @@ impl Database {
     /// Where the database cannot be written.
     pub async fn revoke_key(&self, id: &str, actor: &str, now: Timestamp) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin("revoke a key").await?;
-        let n = audit::next(self, &mut transaction).await?;
+        let mut audit = AuditEnd::hold(self, &mut transaction).await?;
         let update = "UPDATE keys SET revoked_at = $1 WHERE tenant = $2 AND id = $3 AND revoked_at IS NULL";
         let update = sqlx::query(update)
             .bind(now.as_nanos())
@@ -147,15 +147,14 @@ impl Database {
         if transaction.run(update).await? == 0 {
             return Ok(false);
         }
-        let entry = AuditEntry {
-            n,
+        let entry = NewAuditEntry {
             at: now,
             actor: actor.to_owned(),
-            action: "revoke-key".to_owned(),
+            action: "revoke-key",
             subject: id.to_owned(),
             detail: String::new(),
         };
-        audit::write(self, &mut transaction, &entry).await?;
+        audit.write(&mut transaction, &entry).await?;
         transaction.commit().await?;
         Ok(true)
     }

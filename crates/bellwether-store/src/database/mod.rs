@@ -8,6 +8,7 @@ mod alert_record;
 mod alerts;
 mod audit;
 mod block;
+mod chain;
 mod commit;
 mod connection;
 mod decisions;
@@ -32,6 +33,8 @@ pub use alert_record::{
     SuppressionKind, Verdict,
 };
 pub use alerts::{AlertMove, Open};
+pub use audit::NewAuditEntry;
+pub use chain::{AuditCheck, AuditFault};
 pub use connection::Database;
 use connection::Transaction;
 pub use decisions::{Decided, Decision, NewSuppression};

@@ -3,7 +3,8 @@
 use bellwether_core::time::Timestamp;
 use sqlx::any::AnyRow;
 
-use super::{AuditEntry, Database, DatabaseError, Suppression, SuppressionKind, Transaction, audit};
+use super::audit::AuditEnd;
+use super::{Database, DatabaseError, NewAuditEntry, Suppression, SuppressionKind, Transaction};
 
 /// Ids of suppressions that the configuration makes begin like that.
 pub const CONFIGURED: &str = "config-";
@@ -42,19 +43,18 @@ impl Database {
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin("end a suppression").await?;
-        let n = audit::next(self, &mut transaction).await?;
+        let mut audit = AuditEnd::hold(self, &mut transaction).await?;
         if !remove(self, &mut transaction, id).await? {
             return Ok(false);
         }
-        let entry = AuditEntry {
-            n,
+        let entry = NewAuditEntry {
             at: now,
             actor: actor.to_owned(),
-            action: "unshelve".to_owned(),
+            action: "unshelve",
             subject: id.to_owned(),
             detail: String::new(),
         };
-        audit::write(self, &mut transaction, &entry).await?;
+        audit.write(&mut transaction, &entry).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -73,7 +73,7 @@ impl Database {
                 .bind(format!("{CONFIGURED}{}", char::MAX))
         };
         let mut transaction = self.begin("write maintenance windows").await?;
-        let mut n = audit::next(self, &mut transaction).await?;
+        let mut audit = AuditEnd::hold(self, &mut transaction).await?;
         let rows = transaction.all(find()).await?;
         let there: Vec<Suppression> = rows
             .iter()
@@ -96,16 +96,14 @@ impl Database {
             if action == "window-begins" {
                 write(self, &mut transaction, window).await?;
             }
-            let entry = AuditEntry {
-                n,
+            let entry = NewAuditEntry {
                 at: now,
                 actor: "config".to_owned(),
-                action: action.to_owned(),
+                action,
                 subject: window.devices.clone(),
                 detail: format!("{}: {}", window.id, window.reason),
             };
-            audit::write(self, &mut transaction, &entry).await?;
-            n += 1;
+            audit.write(&mut transaction, &entry).await?;
         }
         transaction.commit().await
     }

@@ -77,7 +77,7 @@ impl ServeArgs {
 }
 
 /// Flags that win over environment and configuration file.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ConfigFlags {
     /// The model of every device that is in no group: NAME, NAME@VERSION, NAME@ALIAS or a bundle file
     #[arg(long, value_name = "REF")]

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
 }
 
 /// Starts the server: it takes its address before anything else begins to work.
-async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) -> Result<Server, Failure> {
+pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) -> Result<Server, Failure> {
     let spec = &checked.server;
     let address = |error: std::io::Error| {
         Failure::message(format!(

@@ -21,6 +21,7 @@ use crate::shared::{bellwether, bellwether_fed};
 pub(crate) enum Way {
     Pipe,
     Http,
+    Rest,
     Mqtt,
     File,
 }
@@ -169,7 +170,7 @@ impl Stream<'_> {
         let chunks = self.chunks(truth);
         match way {
             Way::Pipe => self.by_pipe(&chunks, truth),
-            Way::Http => self.by_http(&chunks, truth),
+            Way::Http | Way::Rest => self.by_http(way, &chunks, truth),
             Way::Mqtt => self.by_mqtt(test, &chunks, truth)?,
             Way::File => self.by_file(&chunks, truth),
         }
@@ -231,10 +232,16 @@ impl Stream<'_> {
         }
     }
 
-    fn by_http(&self, chunks: &[Vec<usize>], truth: &Truth) {
+    fn by_http(&self, way: Way, chunks: &[Vec<usize>], truth: &Truth) {
         let port = free_port();
         let address = format!("http://127.0.0.1:{port}");
-        let command = self.command(truth, &format!("--from {address}"));
+        let command = match way {
+            Way::Rest => {
+                let stream = self.command(truth, &format!("--auth none --listen 127.0.0.1:{port}"));
+                stream.replacen("stream", "serve", 1)
+            }
+            _ => self.command(truth, &format!("--from {address}")),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -372,6 +379,23 @@ impl Stream<'_> {
 }
 
 impl Truth {
+    /// The samples of each device as a table, and the scores that batch gives them.
+    pub(crate) fn tables(&self) -> Vec<(String, String, Vec<Option<u64>>)> {
+        let mut tables: BTreeMap<&str, (String, Vec<Option<u64>>)> = BTreeMap::new();
+        for (device, time, at, cells) in &self.samples {
+            let (table, scores) = tables.entry(device).or_insert_with(|| {
+                let header = format!("timestamp,{}\n", self.channels.join(","));
+                (header, Vec::new())
+            });
+            table.push_str(&format!("{time},{}\n", cells.join(",")));
+            scores.push(self.scores[&(device.clone(), *at)]);
+        }
+        let owned = |(device, (table, scores)): (&str, (String, Vec<Option<u64>>))| {
+            (device.to_owned(), table, scores)
+        };
+        tables.into_iter().map(owned).collect()
+    }
+
     /// Samples that lateness holds back as long as nothing more comes.
     fn n_held_back(&self) -> usize {
         let mut newest: BTreeMap<&str, Timestamp> = BTreeMap::new();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
 
 /// Bytes of an answer at most.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// A connection that is kept alive.
 #[derive(Debug)]
@@ -28,6 +28,15 @@ pub(crate) enum Answer {
     Durable(Receipt),
     /// Nothing was taken: it is to be sent again.
     Refused,
+}
+
+/// What the server said to any request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said {
+    /// The status.
+    pub(crate) status: u16,
+    /// The server closes the connection.
+    pub(crate) is_last: bool,
 }
 
 /// What became of the samples of a request.
@@ -82,11 +91,40 @@ impl Connection {
         }
     }
 
+    /// Posts anything and waits for the answer.
+    pub(crate) fn ask(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<Said> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        // A server that refuses may answer and close before it has read all.
+        let written = self
+            .stream
+            .write_all(head.as_bytes())
+            .and_then(|()| self.stream.write_all(body));
+        let status = match (self.read(), written) {
+            (Ok((status, _)), _) => status,
+            (Err(error), Ok(())) => return Err(error),
+            (Err(_), Err(error)) => return Err(error.into()),
+        };
+        let head = self
+            .answer
+            .windows(4)
+            .position(|bytes| bytes == b"\r\n\r\n")
+            .unwrap_or(0);
+        let head = String::from_utf8_lossy(&self.answer[..head]).to_ascii_lowercase();
+        Ok(Said {
+            status,
+            is_last: head.contains("connection: close"),
+        })
+    }
+
     /// Status and body of the next answer.
     fn read(&mut self) -> Result<(u16, &[u8])> {
         self.answer.clear();
         let mut wanted = None;
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 16384];
         loop {
             if let Some((begin, len)) = wanted
                 && self.answer.len() >= begin + len

@@ -15,6 +15,7 @@ mod fleet;
 mod ground;
 mod http;
 mod process;
+mod rest;
 mod server;
 mod tape;
 
@@ -53,6 +54,8 @@ struct Arguments {
 enum Scene {
     /// As many samples as can be made durable
     Durable,
+    /// The service: requests a second, and ten times as many
+    Rest,
     /// 10,000 devices with one sample a second each, on one core
     Fleet,
 }
@@ -86,11 +89,15 @@ fn measure(arguments: &Arguments) -> Result<Figures> {
     let ground = Ground::prepare(&arguments.bin, arguments.database.clone())?;
     let seconds = Duration::from_secs(arguments.seconds);
     let mut figures = Figures::default();
-    if arguments.only != Some(Scene::Fleet) {
+    let wants = |scene| arguments.only.is_none_or(|only| only == scene);
+    if wants(Scene::Durable) {
         durable::run(&ground, seconds, &mut figures)?;
     }
+    if wants(Scene::Rest) {
+        rest::run(&ground, seconds, &mut figures)?;
+    }
     // Last, for it ties this process to one core.
-    if arguments.only != Some(Scene::Durable) {
+    if wants(Scene::Fleet) {
         fleet::run(&ground, seconds, &mut figures)?;
     }
     Ok(figures)

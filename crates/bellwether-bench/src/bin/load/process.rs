@@ -40,9 +40,18 @@ pub(crate) fn postgres_cpu() -> Duration {
 
 /// The most memory that a process had at once, in bytes; zero where it is gone.
 pub(crate) fn peak_bytes(pid: u32) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+/// Memory that a process has now, in bytes; zero where it is gone.
+pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, field: &str) -> u64 {
     text(pid, "status")
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .find_map(|line| line.strip_prefix(field))
         .and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
         .map_or(0, |kib| kib * 1024)
 }

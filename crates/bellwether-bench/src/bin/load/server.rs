@@ -37,6 +37,8 @@ pub(crate) enum Source {
     Http,
     /// Stdin, as CSV.
     Stdin,
+    /// The whole service.
+    Rest,
 }
 
 /// How it is to run.
@@ -88,11 +90,12 @@ impl Server {
                 command
             }
         };
-        command.args(["stream", "--log-format", "json", "--model", MODEL, "--from"]);
         match plan.source {
-            Source::Http => command.arg(format!("http://{address}")),
-            Source::Stdin => command.arg("-"),
+            Source::Http => command.args(["stream", "--from", &format!("http://{address}")]),
+            Source::Stdin => command.args(["stream", "--from", "-"]),
+            Source::Rest => command.args(["serve", "--auth", "none", "--listen", &address.to_string()]),
         };
+        command.args(["--log-format", "json", "--model", MODEL]);
         command.arg("--registry").arg(ground.registry());
         command.arg("--history").arg(ground.path(plan.history));
         command.args(["--database", plan.database]);
@@ -117,7 +120,7 @@ impl Server {
             if server.child.try_wait()?.is_some() || started.elapsed() > START_MAX {
                 bail!("it did not start: {}", server.told.complaints.join("\n"));
             }
-            sleep(Duration::from_millis(50));
+            sleep(Duration::from_millis(2));
         }
         Ok(server)
     }
@@ -125,6 +128,11 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its stdin, once.
@@ -176,7 +184,7 @@ impl Server {
         self.listen(Duration::ZERO);
         match source {
             Source::Stdin => self.told.is_started,
-            Source::Http => Connection::open(self.address)
+            Source::Http | Source::Rest => Connection::open(self.address)
                 .is_ok_and(|mut connection| connection.is_ready().unwrap_or(false)),
         }
     }

@@ -1,5 +1,6 @@
 //! The same promises on SQLite and on PostgreSQL.
 
+mod audit;
 mod disk;
 mod opening;
 mod promises;

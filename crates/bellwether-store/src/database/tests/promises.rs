@@ -7,7 +7,7 @@ use bellwether_core::event::{Event, EventId};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::time::Timestamp;
 
-use super::service;
+use super::{audit, service};
 use crate::database::block::tests::{assert_same, block};
 use crate::database::{
     AlertEnd, AlertKind, Answer, Bounds, ChannelNote, Checkpoint, Commit, Database, DatabaseError,
@@ -30,6 +30,7 @@ async fn memory_keeps_every_promise_of_one_process() {
     what_comes_again_changes_nothing(&open("d").await).await;
     what_piles_up_is_bounded(&open("e").await).await;
     service::keep_all(&open).await;
+    audit::keep_all(&open).await;
 }
 
 /// Every promise, each for a tenant of its own.
@@ -40,6 +41,7 @@ pub(super) async fn keep_all(open: impl AsyncFn(&str) -> Database) {
     what_comes_again_changes_nothing(&open("d").await).await;
     what_piles_up_is_bounded(&open("e").await).await;
     service::keep_all(&open).await;
+    audit::keep_all(&open).await;
     others_write_while_commits_go_on(&open("f").await, &open("f").await).await;
 }
 

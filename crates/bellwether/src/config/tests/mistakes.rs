@@ -23,6 +23,26 @@ const FILES: &[(&str, &[&str])] = &[
         "[alerts]\nseverity_min = nan\n",
         &["live.toml:2:16: this number is not finite"],
     ),
+    // Where the server listens.
+    (
+        "[server]\nlisten = \"0.0.0.0:8080\"\n",
+        &[
+            "live.toml:2:10: server.listen: 0.0.0.0:8080 is open to other machines, and keys would cross the network in the clear",
+        ],
+    ),
+    (
+        "[server]\nlisten = \"0.0.0.0:8080\"\nbehind_proxy = true\nauth = \"none\"\n",
+        &[
+            "live.toml:4:8: server.auth: 0.0.0.0:8080 is open to other machines: \"none\" would let everybody in",
+        ],
+    ),
+    (
+        "[server]\ntls_cert = \"cert.pem\"\nhosts = [\"https://a\"]\n",
+        &[
+            "live.toml:2:12: server.tls_cert: a certificate is used with its key; give server.tls_key",
+            "live.toml:3:10: server.hosts[0]: \"https://a\" is no name of a host",
+        ],
+    ),
     // Keys.
     (
         "[streem]\n",

@@ -1,6 +1,9 @@
-//! `demo`: the whole job on a made-up fleet, by the commands that a user would type.
+//! `demo`: the whole job on a made-up fleet, by the commands that a user would type; then the same fleet live.
+
+mod fleet;
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use bellwether_core::detect::Mode;
@@ -11,11 +14,14 @@ use clap::Parser;
 use serde_json::json;
 
 use crate::artifact;
-use crate::cli::{Cli, Command, DemoArgs, ModelArgs, RegistryArgs};
+use crate::cli::{Cli, Command, ConfigFlags, DemoArgs, ModelArgs, RegistryArgs};
 use crate::commands::detect::{Judged, channel_names, judge, shares};
-use crate::commands::looking;
+use crate::commands::live::Plan;
+use crate::commands::{looking, serve};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
+use crate::wiring::Purpose;
+use fleet::Fleet;
 
 /// Ten days of four pumps, a sample a minute; the first six days are healthy.
 const N_DEVICES: &str = "4";
@@ -121,8 +127,59 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
         output,
     )?;
     output.note(&format!("\nLook at it: {}", absolute(&report).display()));
+    if !args.no_serve {
+        serve_live(args, output)?;
+    }
     output.note("Next: `bellwether train YOUR.csv --name NAME`, then `bellwether detect NEW.csv --model NAME --report r.html`.");
     Ok(())
+}
+
+/// The same pumps, live behind the dashboard, until Ctrl-C.
+fn serve_live(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
+    output
+        .note("\n5. The same pumps live, five minutes a second, with a fault every minute. Ctrl-C ends it.");
+    let file = |name: &str| args.output.join(name);
+    for left_over in ["live.db", "live.db-wal", "live.db-shm"] {
+        let _ = std::fs::remove_file(file(left_over));
+    }
+    let _ = std::fs::remove_dir_all(file("live.history"));
+    let set = |path: &'static str, value: String| ("the demo", path, Some(value));
+    let settings = [
+        set("server.listen", free_address().to_string()),
+        set("server.auth", "none".to_owned()),
+        set("storage.url", format!("sqlite:{}", file("live.db").display())),
+        set("models.registry", file("models").display().to_string()),
+        set("models.default", "pump".to_owned()),
+        // The clock of the plant runs faster than ours.
+        set("stream.ahead_max", "3650d".to_owned()),
+        set("log.level", "warn".to_owned()),
+    ];
+    let flags = ConfigFlags::default();
+    let plan = Plan {
+        config: None,
+        flags: &flags,
+        server_flags: &settings,
+        purpose: Purpose::Serve,
+        output,
+    };
+    let (n_devices, seed) = (N_DEVICES.parse()?, args.seed);
+    plan.run(plan.load()?, async |checked, shared| {
+        let fleet = Fleet::new(n_devices, seed)?;
+        let sending = tokio::spawn(fleet.run(shared.inlet.clone(), shared.stop.clone()));
+        let server = serve::start(checked, shared, &plan).await?;
+        Ok(Some(tokio::spawn(async move {
+            let _ = tokio::join!(sending, server);
+        })))
+    })
+}
+
+/// The usual address, or where that is taken any other.
+fn free_address() -> SocketAddr {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+    match TcpListener::bind(usual) {
+        Ok(_) => usual,
+        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
 }
 
 /// Shows a command as a user would type it, and runs it.
