@@ -21,6 +21,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
 use crate::access::{Authenticator, Denials, Rates, SignIns};
+use crate::board::Board;
+use crate::changes::Changes;
+use crate::room::Room;
 
 /// What all routes share.
 #[derive(Debug)]
@@ -41,6 +44,12 @@ pub struct App {
     pub models: watch::Receiver<Arc<Models>>,
     /// What was committed, as it happens.
     pub committed: broadcast::Sender<Arc<Committed>>,
+    /// The fleet as it is now.
+    pub board: Arc<Board>,
+    /// How much may go on at once.
+    pub room: Room,
+    /// Changes of events, as they happen.
+    pub changes: Arc<Changes>,
     /// Makes a detector of a bundle.
     pub loader: Arc<dyn Loader>,
     /// Makes a model of data.

@@ -3,6 +3,7 @@
 //! # Tour
 //! - [`app`]: what all routes share, and the three seams to the process around it
 //! - [`access`]: who may do what; every route names its permission
+//! - [`board`]: the fleet as it is now
 //! - [`routes`]: a file for each group of routes; [`router`] puts them together with their OpenAPI document
 //!
 //! Nothing is open unless it says so: a route without a permission does not start.
@@ -11,12 +12,18 @@
 
 pub mod access;
 pub mod app;
+mod board;
+mod changes;
 mod edge;
 mod error;
 mod metrics;
+mod room;
 mod router;
 mod routes;
 mod wire;
 
 pub use app::App;
+pub use board::Board;
+pub use changes::Changes;
+pub use room::Room;
 pub use router::{document, router};

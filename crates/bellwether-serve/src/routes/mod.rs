@@ -1,8 +1,14 @@
 //! A file for each group of routes.
 
+mod alerts;
+mod anomalies;
+mod devices;
 mod health;
+mod history;
 mod ingest;
+mod shapes;
 mod sign_in;
+mod status;
 
 use std::sync::Arc;
 
@@ -22,6 +28,11 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(status::routes(app))
+        .merge(devices::routes(app))
+        .merge(history::routes(app))
+        .merge(anomalies::routes(app))
+        .merge(alerts::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

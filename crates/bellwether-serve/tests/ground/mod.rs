@@ -2,7 +2,12 @@
 //! models in place of networks.
 //!
 //! A [`Ground`] is made by [`Ground::new`]. Requests go through the router without a socket: [`Ground::send`].
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "each test uses a part of it"
+)]
 
 mod answer;
 mod seams;
@@ -173,7 +178,8 @@ impl Ground {
 
     /// A request as `admin`; a body that is JSON is sent as such.
     pub async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
-        self.send_as("admin", method, path, "application/json", body).await
+        self.send_as("admin", method, path, "application/json", body)
+            .await
     }
 
     /// `GET` as `admin`.

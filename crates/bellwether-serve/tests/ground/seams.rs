@@ -112,7 +112,11 @@ impl Trainer for ToyTrainer {
         series: Vec<(String, Vec<Frame>)>,
         observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
     ) -> Result<NamedRef, SeamError> {
-        let n_rows: usize = series.iter().flat_map(|(_, frames)| frames).map(Frame::n_samples).sum();
+        let n_rows: usize = series
+            .iter()
+            .flat_map(|(_, frames)| frames)
+            .map(Frame::n_samples)
+            .sum();
         if n_rows < 100 {
             return Err(SeamError::Refused(format!(
                 "{n_rows} rows are too few to learn from: send at least 100"

@@ -97,7 +97,9 @@ pub fn csv(frame: &Frame) -> String {
 
 fn fitted(quantile: f64) -> (Detector, CalibrationReport, ThresholdRule) {
     let len = NonZeroUsize::new(WINDOW_LEN).unwrap();
-    let pipeline = PipelineSpec::for_window(len).fit(&[plant(1, 300, false)]).unwrap();
+    let pipeline = PipelineSpec::for_window(len)
+        .fit(&[plant(1, 300, false)])
+        .unwrap();
     let rule = ThresholdRule::Quantile(quantile);
     let spec = CalibrationSpec {
         threshold: rule.clone(),
