@@ -17,8 +17,8 @@ use bellwether_stream::live::{Committed, Models};
 use bellwether_stream::source::Stop;
 use tokio::sync::{broadcast, watch};
 
-pub(crate) use entry::{Entry, Peak, SLOTS, State};
-pub(crate) use list::{Listed, Order, Wanted};
+pub(crate) use entry::{Entry, State};
+pub(crate) use list::{Order, Wanted};
 
 /// Changes of the fleet that wait for a slow reader at most.
 const CHANGES_LEN_MAX: usize = 8;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bellwether_stream::patterns::ByDevice;
 
+use super::entry::SLOTS;
 use super::*;
 
 fn board() -> Board {
@@ -117,10 +118,9 @@ fn pages_tell_each_device_once_however_scores_change_meanwhile() {
             let name = format!("pump-{idx:03}");
             board.write(|inner| {
                 inner.change(&name, |entry| {
-                    *entry = Entry {
-                        open: entry.open.clone(),
-                        ..Entry::new(name.as_str().into())
-                    }
+                    let open = entry.open.take();
+                    *entry = Entry::new(name.as_str().into());
+                    entry.open = open;
                 });
             });
             board.judged(&block(&name, 0, &[f64::from(idx) / 100.0]), seen());

@@ -6,6 +6,7 @@ mod devices;
 mod health;
 mod history;
 mod ingest;
+mod live;
 mod shapes;
 mod sign_in;
 mod status;
@@ -33,6 +34,7 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(history::routes(app))
         .merge(anomalies::routes(app))
         .merge(alerts::routes(app))
+        .merge(live::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bellwether_serve::App;
 use bellwether_serve::access::{Denials, Everybody, Rates};
 use bellwether_serve::app::Limits;
+use bellwether_serve::{App, Board, Changes, Room};
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -51,7 +51,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
         Some(files) => Some(Tls::start(files.clone(), shared.stop.clone())?),
         None => None,
     };
-    let app = Arc::new(app(checked, &shared)?);
+    let app = Arc::new(app(checked, &shared).await?);
     let router = bellwether_serve::router(&app);
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(address = %bound, tls = tls.is_some(), keys = spec.has_keys, "listening");
@@ -63,7 +63,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
     }))
 }
 
-fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
+async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
     let spec = &checked.server;
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
@@ -81,6 +81,8 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         wiring::answers(&shared.db),
         shared.ready.clone(),
     );
+    let (db, models) = (shared.db.clone(), shared.models.clone());
+    let board = Board::start(db, &shared.committed, models, shared.stop.clone()).await?;
     Ok(App {
         db: shared.db.clone(),
         history: checked
@@ -94,6 +96,9 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         is_ready: shared.ready.clone(),
         models: shared.models.clone(),
         committed: shared.committed.clone(),
+        board,
+        changes: Changes::start(shared.db.clone(), &shared.committed, shared.stop.clone()),
+        room: Room::new(shared.stop.clone()),
         loader: Arc::new(Bundles { registry }),
         trainer: Arc::new(Fitter),
         control: Arc::new(Process {
