@@ -506,3 +506,52 @@ async fn a_board_is_filled_from_what_the_database_knows() {
     assert_eq!(&*blocks[0].block.series[0], "pump-1");
     ground.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_an_export_holds_every_event() {
+    let ground = Ground::new().await;
+    let none = ground.get("/api/v1/export/anomalies").await.expect(200);
+    assert_eq!(none.json(), json!([]));
+    for idx in 0..3 {
+        ground
+            .ingest(&format!("pump-{idx}"), &plant(20 + idx, 600, true))
+            .await;
+    }
+    let stored = ground.app.db.events(&EventFilter::default(), 1000).await.unwrap();
+    let want: Vec<String> = stored.iter().map(|found| found.event.id.to_string()).collect();
+    let answer = ground.get("/api/v1/export/anomalies").await.expect(200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    let rows = answer.json();
+    let ids: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, want);
+    assert_eq!(rows[0]["start"], stored[0].event.start.to_string());
+
+    let answer = ground
+        .get("/api/v1/export/anomalies?format=csv&device=pump-1")
+        .await
+        .expect(200);
+    let text = answer.text();
+    let header = "event,series,start,end,peak_time,peak_score,samples,severity,kind,channels,";
+    assert!(text.starts_with(header), "{text}");
+    let n_of_device = stored
+        .iter()
+        .filter(|found| &*found.event.series == "pump-1")
+        .count();
+    assert_eq!(text.lines().count(), 1 + n_of_device);
+
+    let answer = ground
+        .get("/api/v1/export/anomalies?format=parquet")
+        .await
+        .expect(200);
+    assert!(answer.body.starts_with(b"PAR1") && answer.body.ends_with(b"PAR1"));
+    ground
+        .get("/api/v1/export/anomalies?format=xml")
+        .await
+        .expect(400);
+    ground.end().await;
+}

@@ -3,6 +3,7 @@
 mod alerts;
 mod anomalies;
 mod devices;
+mod export;
 mod health;
 mod history;
 mod ingest;
@@ -35,6 +36,7 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(anomalies::routes(app))
         .merge(alerts::routes(app))
         .merge(live::routes(app))
+        .merge(export::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.
