@@ -25,6 +25,9 @@ use crate::access::{Authenticator, Denials, Rates, SignIns};
 use crate::gate::Gate;
 use crate::jobs::Jobs;
 use crate::sessions::Sessions;
+use crate::board::Board;
+use crate::changes::Changes;
+use crate::room::Room;
 
 /// What all routes share.
 #[derive(Debug)]
@@ -45,6 +48,12 @@ pub struct App {
     pub models: watch::Receiver<Arc<Models>>,
     /// What was committed, as it happens.
     pub committed: broadcast::Sender<Arc<Committed>>,
+    /// The fleet as it is now.
+    pub board: Arc<Board>,
+    /// How much may go on at once.
+    pub room: Room,
+    /// Changes of events, as they happen.
+    pub changes: Arc<Changes>,
     /// Makes a detector of a bundle.
     pub loader: Arc<dyn Loader>,
     /// Judges what requests bring.

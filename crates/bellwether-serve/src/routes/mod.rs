@@ -2,7 +2,12 @@
 
 mod audit;
 mod detect;
+mod alerts;
+mod anomalies;
+mod devices;
+mod export;
 mod health;
+mod history;
 mod ingest;
 mod jobs;
 mod keys;
@@ -12,7 +17,10 @@ mod legacy;
 mod mlflow;
 mod models;
 mod sessions;
+mod live;
+mod shapes;
 mod sign_in;
+mod status;
 
 use std::sync::Arc;
 
@@ -41,6 +49,13 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(jobs::routes(app))
         .merge(keys::routes(app))
         .merge(audit::routes(app))
+        .merge(status::routes(app))
+        .merge(devices::routes(app))
+        .merge(history::routes(app))
+        .merge(anomalies::routes(app))
+        .merge(alerts::routes(app))
+        .merge(live::routes(app))
+        .merge(export::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

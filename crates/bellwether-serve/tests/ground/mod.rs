@@ -23,6 +23,7 @@ use axum::http::{Method, Request, header};
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
 use bellwether_serve::{App, Judging};
+use bellwether_serve::{App, Board, Changes, Room};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::database::{Answer as Stored, Database};
 use bellwether_store::registry::{Registry, Version};
@@ -110,6 +111,10 @@ impl Ground {
             stats: Arc::clone(&stats),
             stop: stopped.clone(),
         };
+        let board = Board::start(db.clone(), &committed, models_seen.clone(), stopped.clone())
+            .await
+            .unwrap();
+        let changes = Changes::start(db.clone(), &committed, stopped.clone());
         let live = tokio::spawn(live.run());
 
         let mut limits = Limits {
@@ -145,6 +150,9 @@ impl Ground {
             is_ready: is_ready.clone(),
             models: models_seen,
             committed,
+            board,
+            changes,
+            room: Room::new(stopped),
             loader: Arc::clone(&loader) as _,
             judging,
             trainer: Arc::new(ToyTrainer::new(registry)),
