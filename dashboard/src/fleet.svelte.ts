@@ -32,9 +32,11 @@ export class Fleet {
   /** The same choice again, from its first page. */
   reload = (): Promise<void> => this.load(this.#choice);
 
-  /** Reads the next page, if there is one and none is on its way. */
-  async more(): Promise<void> {
-    if (this.#next !== null && !this.#isReading) await this.#read(this.#next);
+  /** Reads the next page; answers false where there is none, or one is on its way. */
+  async more(): Promise<boolean> {
+    if (this.#next === null || this.#isReading || this.failure !== null) return false;
+    await this.#read(this.#next);
+    return true;
   }
 
   async #read(cursor: string | null): Promise<void> {

@@ -1,17 +1,25 @@
 // Keys of the whole dashboard and of single pages, and the list of them that `?` shows.
 
+import { untrack } from "svelte";
+
 export interface KeyBinding {
   key: string;
   what: string;
   run: () => void;
 }
 
-export const keyboard = $state<{ bindings: KeyBinding[] }>({ bindings: [] });
+class Keyboard {
+  bindings = $state.raw<KeyBinding[]>([]);
+}
+
+export const keyboard = new Keyboard();
 
 /** Adds keys for as long as a page is shown; returns what takes them away again. */
 export function bind(bindings: KeyBinding[]): () => void {
-  keyboard.bindings = [...keyboard.bindings, ...bindings];
-  return () => (keyboard.bindings = keyboard.bindings.filter((one) => !bindings.some(({ key, what }) => key === one.key && what === one.what)));
+  // Pages bind in effects: the list they add to must not call them again.
+  const set = (change: (before: KeyBinding[]) => KeyBinding[]) => untrack(() => (keyboard.bindings = change(keyboard.bindings)));
+  set((before) => [...before, ...bindings]);
+  return () => set((before) => before.filter((one) => !bindings.includes(one)));
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -1,4 +1,6 @@
 // Something read from the server: on its way, here, or failed with a way to try again.
+import { untrack } from "svelte";
+
 import { ApiError } from "./client";
 
 export class Loaded<T> {
@@ -14,10 +16,11 @@ export class Loaded<T> {
   load = async (): Promise<void> => {
     const turn = ++this.#turn;
     this.#abort?.abort();
-    this.#abort = new AbortController();
+    const abort = (this.#abort = new AbortController());
     this.isLoading = true;
     try {
-      const value = await this.read(this.#abort.signal);
+      // Effects call this: what is read here is not what they wait for.
+      const value = await untrack(() => this.read(abort.signal));
       if (turn !== this.#turn) return;
       this.value = value;
       this.failure = null;

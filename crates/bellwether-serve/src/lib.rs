@@ -6,6 +6,7 @@
 //! - `judging`: models at hand, work within bounds, what is said of rows
 //! - [`board`]: the fleet as it is now
 //! - [`routes`]: a file for each group of routes; [`router`] puts them together with their OpenAPI document
+//! - `dashboard`: the pages for people, packed into the binary
 //!
 //! Nothing is open unless it says so: a route without a permission does not start.
 
@@ -15,6 +16,7 @@ pub mod access;
 pub mod app;
 mod board;
 mod changes;
+mod dashboard;
 mod edge;
 mod error;
 pub mod jobs;

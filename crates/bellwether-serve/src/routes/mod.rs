@@ -32,7 +32,7 @@ use bellwether_stream::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::error;
+use crate::dashboard;
 
 /// Every route of the document.
 pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
@@ -74,5 +74,5 @@ pub(crate) fn pages(document: Arc<str>) -> Router<Arc<App>> {
                 "/openapi.json says which",
             )
         })
-        .fallback(async || error::not_found("/openapi.json says what there is"))
+        .fallback(dashboard::serve)
 }

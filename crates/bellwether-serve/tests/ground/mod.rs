@@ -22,8 +22,8 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
-use bellwether_serve::{App, Judging};
-use bellwether_serve::{App, Board, Changes, Room};
+use bellwether_serve::jobs::Jobs;
+use bellwether_serve::{App, Board, Changes, Judging, Room};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::database::{Answer as Stored, Database};
 use bellwether_store::registry::{Registry, Version};
@@ -141,6 +141,14 @@ impl Ground {
             limits.cache_bytes_max,
             2,
         );
+        let trainer: Arc<ToyTrainer> = Arc::new(ToyTrainer::new(registry.clone()));
+        let jobs = Jobs::start(
+            db.clone(),
+            history.clone(),
+            Arc::clone(&trainer) as _,
+            stopped.clone(),
+        );
+        let jobs = jobs.await.unwrap();
         let app = Arc::new(App {
             ingest: Ingest::new(&spec, inlet, answers(&db), is_ready.clone()),
             db,
@@ -155,7 +163,8 @@ impl Ground {
             room: Room::new(stopped),
             loader: Arc::clone(&loader) as _,
             judging,
-            trainer: Arc::new(ToyTrainer::new(registry)),
+            trainer,
+            jobs,
             control: Arc::clone(&control) as _,
             authenticator: Arc::new(Keys),
             sign_ins: Arc::new(SignIns::default()),
