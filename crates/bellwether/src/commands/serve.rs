@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bellwether_serve::App;
 use bellwether_serve::access::{Denials, Everybody, Rates};
 use bellwether_serve::app::Limits;
+use bellwether_serve::jobs::Jobs;
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -51,7 +52,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
         Some(files) => Some(Tls::start(files.clone(), shared.stop.clone())?),
         None => None,
     };
-    let app = Arc::new(app(checked, &shared)?);
+    let app = Arc::new(app(checked, &shared).await?);
     let router = bellwether_serve::router(&app);
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(address = %bound, tls = tls.is_some(), keys = spec.has_keys, "listening");
@@ -63,7 +64,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
     }))
 }
 
-fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
+async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
     let spec = &checked.server;
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
@@ -81,21 +82,27 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         wiring::answers(&shared.db),
         shared.ready.clone(),
     );
+    let history = checked.settings.history.clone();
+    let history = history.ok_or_else(|| Failure::message("a server keeps a history"))?;
+    let models = crate::commands::registry(&registry)?;
+    let trainer = Arc::new(Fitter {
+        registry: models.clone(),
+        n_threads: checked.settings.n_threads,
+    });
+    let (db, stop) = (shared.db.clone(), shared.stop.clone());
+    let jobs = Jobs::start(db, history.clone(), trainer.clone(), stop).await?;
     Ok(App {
         db: shared.db.clone(),
-        history: checked
-            .settings
-            .history
-            .clone()
-            .ok_or_else(|| Failure::message("a server keeps a history"))?,
-        registry: crate::commands::registry(&registry)?,
+        history,
+        registry: models,
         ingest,
         stats: Arc::clone(&shared.stats),
         is_ready: shared.ready.clone(),
         models: shared.models.clone(),
         committed: shared.committed.clone(),
         loader: Arc::new(Bundles { registry }),
-        trainer: Arc::new(Fitter),
+        trainer,
+        jobs,
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
         }),
