@@ -13,7 +13,7 @@ use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
 use bellwether_store::registry::{ModelName, ModelRef, NamedRef};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 
@@ -309,6 +309,14 @@ pub(crate) struct FitArgs {
     /// Seed of weights and order
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub(crate) seed: u64,
+}
+
+impl FitArgs {
+    /// As where no flag is given.
+    pub(crate) fn by_default() -> Self {
+        let matches = Self::augment_args(clap::Command::new("fit")).get_matches_from(["fit"]);
+        Self::from_arg_matches(&matches).expect("every flag has a default or need not be given")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -159,7 +159,7 @@ fn options(args: &ReadingArgs) -> ReadOptions {
 
 /// The time of day: the binary is where the world comes in.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
