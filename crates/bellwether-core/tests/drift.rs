@@ -278,12 +278,13 @@ fn permuting_channels_permutes_results() {
         for (at, c) in order.into_iter().enumerate() {
             assert_eq!(permuted.channels[at], straight.channels[c]);
         }
-        let [(pair, change, q_value), (want_pair, want_change, want_q_value)] = [&permuted, &straight].map(|drift| {
-            let relation = drift.relation.clone().unwrap();
-            let mut pair = relation.pair.clone();
-            pair.sort();
-            (pair, relation.change(), relation.q_value)
-        });
+        let [(pair, change, q_value), (want_pair, want_change, want_q_value)] =
+            [&permuted, &straight].map(|drift| {
+                let relation = drift.relation.clone().unwrap();
+                let mut pair = relation.pair.clone();
+                pair.sort();
+                (pair, relation.change(), relation.q_value)
+            });
         assert_eq!(pair, want_pair);
         // A correlation is divided by one spread and then by the other: the last bit depends on which.
         assert_close(change, want_change, 1e-12, "change");

@@ -364,6 +364,7 @@ impl Job<'_> {
                 seconds: Some(seconds),
             },
             calibration: CalibrationRecord::new(&self.spec.threshold, &fitted.calibration),
+            baseline: Some(fitted.baseline.clone()),
         }
     }
 

@@ -245,10 +245,22 @@ fn a_baseline_is_kept_bit_for_bit_and_a_bad_one_is_refused() {
         let error = error_of(tree.to_string().as_bytes());
         assert!(error.contains(expect), "{error:?} does not say {expect:?}");
     };
-    check("/baseline/n_rows", json!(7), "baseline is not usable; get the original file: channel \"a\"");
+    check(
+        "/baseline/n_rows",
+        json!(7),
+        "baseline is not usable; get the original file: channel \"a\"",
+    );
     check("/baseline/channels/1/name", json!("a"), "\"a\" stands twice");
-    check("/baseline/channels/1/values/0", json!("low"), "baseline.channels[1].values[0]");
-    check("/baseline/correlations", json!([1, 1]), "2 correlations for 1 pairs");
+    check(
+        "/baseline/channels/1/values/0",
+        json!("low"),
+        "baseline.channels[1].values[0]",
+    );
+    check(
+        "/baseline/correlations",
+        json!([1, 1]),
+        "2 correlations for 1 pairs",
+    );
 }
 
 #[test]
