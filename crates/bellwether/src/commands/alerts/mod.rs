@@ -10,55 +10,28 @@ use bellwether_stream::alert::suppressions::{self, Window};
 use bellwether_stream::patterns::matcher;
 use serde_json::{Value, json};
 
-use super::config::environment;
+use super::at_database::{self, Missing, name, tell};
 use super::now;
-use crate::cli::Format;
-use crate::cli::alerts::{AlertsArgs, AlertsCommand, Who};
-use crate::config::checked::{Checked, DatabaseSpec};
-use crate::config::{self, Overrides};
+use crate::cli::alerts::{AlertsArgs, AlertsCommand};
 use crate::failure::Failure;
 use crate::output::{Output, Rows, object};
-use crate::wiring::{self, Purpose};
+use crate::wiring;
 
 /// Alerts that are read in one go while those of some devices are looked for.
 const PAGE_LEN: u32 = 500;
 
 pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
-    let mut flags = Overrides::default();
-    if let Some(url) = &args.database {
-        flags.set("--database", "storage.url", url);
+    let checked = at_database::checked(&args.live)?;
+    if let AlertsCommand::Test { channel } = &args.command {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let channels = wiring::channels(&checked.channels)?;
+        return runtime.block_on(trial::run(channels, channel.as_deref(), output));
     }
-    let loaded = config::load(args.config.as_deref(), &environment(), &flags);
-    let mut checked = loaded.map_err(Failure::Configuration)?.checked;
-    // Where nothing is said, those of the server of this home are meant.
-    wiring::complete(&mut checked, Purpose::Serve, args.config.is_some())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        if let AlertsCommand::Test { channel } = &args.command {
-            return trial::run(wiring::channels(&checked.channels)?, channel.as_deref(), output).await;
-        }
-        refuse_missing(&checked)?;
-        let database = wiring::database(&checked).await?;
-        let done = obey(&args.command, &database, output).await;
-        database.close().await;
-        done
+    at_database::run(&checked, Missing::IsRefused, async |database| {
+        obey(&args.command, database, output).await
     })
-}
-
-/// Opening makes a file that is not there, which is not what somebody wants who looks at alerts.
-fn refuse_missing(checked: &Checked) -> Result<(), Failure> {
-    let Some(DatabaseSpec::Sqlite { path }) = &checked.database else {
-        return Ok(());
-    };
-    if path.exists() {
-        return Ok(());
-    }
-    Err(Failure::message(format!(
-        "there is no database {}: give the one of the live system with --config or --database",
-        path.display()
-    )))
 }
 
 async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> Result<(), Failure> {
@@ -231,25 +204,4 @@ async fn retry(database: &Database, id: Option<&str>, by: &str, output: &Output)
 
 fn alert_facts(alert: &Alert) -> Vec<(&'static str, Value)> {
     vec![("id", json!(alert.id)), ("state", json!(alert.state.word()))]
-}
-
-/// A sentence for people, the facts for programs.
-fn tell(told: &str, facts: Vec<(&'static str, Value)>, output: &Output) -> Result<(), Failure> {
-    if output.format() == Format::Table {
-        output.note(told);
-        return Ok(());
-    }
-    let keys: Vec<&'static str> = facts.iter().map(|(key, _)| *key).collect();
-    let mut rows = Rows::new(&keys);
-    rows.push(facts.iter().map(|(_, fact)| fact.clone()).collect());
-    output.answer(&object(facts), &rows)
-}
-
-/// Who decides: as said, else who is logged in.
-fn name(who: &Who) -> String {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let said = who.by.clone().filter(|by| !by.is_empty());
-    said.or_else(|| set("USER"))
-        .or_else(|| set("LOGNAME"))
-        .unwrap_or_else(|| "somebody".to_owned())
 }
