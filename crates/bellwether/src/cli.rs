@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 mod config;
+pub(crate) mod keys;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     /// Look after alerts: what fires, who takes care, of what nobody is told
     Alerts(alerts::AlertsArgs),
+    /// Make, list and revoke the keys of the server
+    Keys(keys::KeysArgs),
     /// Measure speed and quality
     Bench(BenchArgs),
     /// Check a configuration file, show what is in force and what may be said

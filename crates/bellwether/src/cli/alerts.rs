@@ -13,6 +13,13 @@ use super::{parse_duration, parse_time};
 pub(crate) struct AlertsArgs {
     #[command(subcommand)]
     pub(crate) command: AlertsCommand,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
+}
+
+/// Which live system is meant.
+#[derive(Debug, Args)]
+pub(crate) struct LiveArgs {
     /// The configuration file of the live system
     #[arg(short, long, global = true, value_name = "FILE", env = "BELLWETHER_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -146,6 +153,6 @@ fn parse_verdict(text: &str) -> Result<Verdict, String> {
     Verdict::from_word(text).ok_or_else(|| wanted(Verdict::ALL.iter().map(|verdict| verdict.word())))
 }
 
-fn wanted(words: impl Iterator<Item = &'static str>) -> String {
+pub(super) fn wanted(words: impl Iterator<Item = &'static str>) -> String {
     format!("wanted one of {}", words.collect::<Vec<_>>().join(", "))
 }

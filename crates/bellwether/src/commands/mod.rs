@@ -1,12 +1,14 @@
 //! One file per command, and what they share.
 
 mod alerts;
+mod at_database;
 mod completions;
 pub(crate) mod config;
 mod demo;
 mod detect;
 mod evaluate;
 mod generate;
+mod keys;
 pub(crate) mod live;
 mod looking;
 mod models;
@@ -38,6 +40,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(&args, output),
         Command::Models(args) => models::run(&args, output),
         Command::Alerts(args) => alerts::run(&args, output),
+        Command::Keys(args) => keys::run(&args, output),
         Command::Bench(args) => match args.command {
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
             BenchCommand::Quality {

@@ -58,6 +58,14 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(address = %bound, tls = tls.is_some(), keys = spec.has_keys, "listening");
     plan.output.note(&format!("listening on {scheme}://{bound}"));
+    if spec.has_keys && app.db.keys(1).await?.is_empty() {
+        // For the person at the terminal; the log does not have it.
+        let code = app.sign_ins.new_code();
+        plan.output.note(&format!(
+            "there is no key yet; sign in once at {scheme}://{bound}/#code={code} within an hour, or make a key with \
+             `bellwether keys create`"
+        ));
+    }
     let (timeout, stop) = (spec.timeout, shared.stop.clone());
     Ok(tokio::spawn(async move {
         listen::serve(listener, tls, router, timeout, stop).await;

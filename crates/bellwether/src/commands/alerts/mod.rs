@@ -10,55 +10,28 @@ use bellwether_stream::alert::suppressions::{self, Window};
 use bellwether_stream::patterns::matcher;
 use serde_json::{Value, json};
 
-use super::config::environment;
-use super::{actor, now};
-use crate::cli::Format;
+use super::at_database::{self, Missing, name, tell};
+use super::now;
 use crate::cli::alerts::{AlertsArgs, AlertsCommand};
-use crate::config::checked::{Checked, DatabaseSpec};
-use crate::config::{self, Overrides};
 use crate::failure::Failure;
 use crate::output::{Output, Rows, object};
-use crate::wiring::{self, Purpose};
+use crate::wiring;
 
 /// Alerts that are read in one go while those of some devices are looked for.
 const PAGE_LEN: u32 = 500;
 
 pub(crate) fn run(args: &AlertsArgs, output: &Output) -> Result<(), Failure> {
-    let mut flags = Overrides::default();
-    if let Some(url) = &args.database {
-        flags.set("--database", "storage.url", url);
+    let checked = at_database::checked(&args.live)?;
+    if let AlertsCommand::Test { channel } = &args.command {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let channels = wiring::channels(&checked.channels)?;
+        return runtime.block_on(trial::run(channels, channel.as_deref(), output));
     }
-    let loaded = config::load(args.config.as_deref(), &environment(), &flags);
-    let mut checked = loaded.map_err(Failure::Configuration)?.checked;
-    // Where nothing is said, those of the server of this home are meant.
-    wiring::complete(&mut checked, Purpose::Serve, args.config.is_some())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        if let AlertsCommand::Test { channel } = &args.command {
-            return trial::run(wiring::channels(&checked.channels)?, channel.as_deref(), output).await;
-        }
-        refuse_missing(&checked)?;
-        let database = wiring::database(&checked).await?;
-        let done = obey(&args.command, &database, output).await;
-        database.close().await;
-        done
+    at_database::run(&checked, Missing::IsRefused, async |database| {
+        obey(&args.command, database, output).await
     })
-}
-
-/// Opening makes a file that is not there, which is not what somebody wants who looks at alerts.
-fn refuse_missing(checked: &Checked) -> Result<(), Failure> {
-    let Some(DatabaseSpec::Sqlite { path }) = &checked.database else {
-        return Ok(());
-    };
-    if path.exists() {
-        return Ok(());
-    }
-    Err(Failure::message(format!(
-        "there is no database {}: give the one of the live system with --config or --database",
-        path.display()
-    )))
 }
 
 async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> Result<(), Failure> {
@@ -77,7 +50,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
         }
         AlertsCommand::Show { id } => show(database, id, output).await,
         AlertsCommand::Acknowledge { id, who } => {
-            let alert = feedback::acknowledge(database, id, &actor(who), now()).await?;
+            let alert = feedback::acknowledge(database, id, &name(who), now()).await?;
             tell(
                 &format!("{} is acknowledged", alert.id),
                 alert_facts(&alert),
@@ -89,14 +62,14 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             verdict,
             note,
             who,
-        } => say(database, id, *verdict, note, &actor(who), output).await,
+        } => say(database, id, *verdict, note, &name(who), output).await,
         AlertsCommand::Shelve {
             devices,
             time,
             reason,
             who,
         } => {
-            let id = suppressions::shelve(database, devices, *time, reason, &actor(who), now()).await?;
+            let id = suppressions::shelve(database, devices, *time, reason, &name(who), now()).await?;
             let told =
                 format!("nobody is told of {devices} for now; to end that: bellwether alerts unshelve {id}");
             tell(&told, vec![("id", json!(id))], output)
@@ -114,7 +87,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
                 until: *until,
                 reason: reason.clone(),
             };
-            let id = suppressions::maintain(database, &window, &actor(who), now()).await?;
+            let id = suppressions::maintain(database, &window, &name(who), now()).await?;
             let told = format!(
                 "nobody is told of {devices} from {} until {until}; to end that: bellwether alerts unshelve {id}",
                 window.from
@@ -126,14 +99,14 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             output.answer(&object([("suppressions", json!(rows.objects()))]), &rows)
         }
         AlertsCommand::Unshelve { id, who } => {
-            suppressions::unshelve(database, id, &actor(who), now()).await?;
+            suppressions::unshelve(database, id, &name(who), now()).await?;
             tell(&format!("{id} is over"), vec![("id", json!(id))], output)
         }
         AlertsCommand::Dead { length } => {
             let rows = shown::deliveries(&database.dead_letters(length.limit).await?);
             output.answer(&object([("dead", json!(rows.objects()))]), &rows)
         }
-        AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &actor(who), output).await,
+        AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &name(who), output).await,
         AlertsCommand::Test { .. } => unreachable!("needs no database, see above"),
         AlertsCommand::Audit { length } => {
             let rows = shown::audit(&database.audit(None, length.limit).await?);
@@ -231,16 +204,4 @@ async fn retry(database: &Database, id: Option<&str>, by: &str, output: &Output)
 
 fn alert_facts(alert: &Alert) -> Vec<(&'static str, Value)> {
     vec![("id", json!(alert.id)), ("state", json!(alert.state.word()))]
-}
-
-/// A sentence for people, the facts for programs.
-fn tell(told: &str, facts: Vec<(&'static str, Value)>, output: &Output) -> Result<(), Failure> {
-    if output.format() == Format::Table {
-        output.note(told);
-        return Ok(());
-    }
-    let keys: Vec<&'static str> = facts.iter().map(|(key, _)| *key).collect();
-    let mut rows = Rows::new(&keys);
-    rows.push(facts.iter().map(|(_, fact)| fact.clone()).collect());
-    output.answer(&object(facts), &rows)
 }
