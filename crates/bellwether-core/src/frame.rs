@@ -234,6 +234,24 @@ impl Frame {
         (Some(Self { schema, time, values }), Some(rest))
     }
 
+    /// What is left without the samples at which `is_left_out` holds: a frame for each stretch between them, in the
+    /// order of time.
+    pub fn without(self, is_left_out: impl Fn(Timestamp) -> bool) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for (idx, &at) in self.time.iter().enumerate() {
+            if is_left_out(at) {
+                pieces.extend(self.slice(start..idx));
+                start = idx + 1;
+            }
+        }
+        if start == 0 {
+            return vec![self];
+        }
+        pieces.extend(self.slice(start..self.n_samples()));
+        pieces
+    }
+
     /// The parts of the frame, for a step that rewrites the values in place.
     pub fn into_parts(self) -> (Schema, Vec<Timestamp>, Vec<f64>) {
         (self.schema, self.time, self.values)
@@ -301,6 +319,27 @@ mod tests {
         check(&["a"], time(), vec![0.0; 3], "3 values");
         check(&["a"], vec![Timestamp::from_secs(1); 2], vec![0.0; 2], "sample 1");
         check(&["a"], time(), vec![0.0, f64::INFINITY], "infinite");
+    }
+
+    #[test]
+    fn what_is_left_out_parts_a_frame_and_takes_nothing_else() {
+        let time: Vec<_> = (0..6).map(Timestamp::from_secs).collect();
+        let frame = Frame::new(channels(&["a"]), time, (0..6).map(f64::from).collect()).unwrap();
+        let check = |left_out: &[i64], expect: &[std::ops::Range<usize>]| {
+            let left_out: Vec<_> = left_out.iter().copied().map(Timestamp::from_secs).collect();
+            let pieces = frame.clone().without(|at| left_out.contains(&at));
+            let expect: Vec<_> = expect
+                .iter()
+                .map(|range| frame.slice(range.clone()).unwrap())
+                .collect();
+            assert_eq!(pieces, expect);
+        };
+        check(&[], &[0..6]);
+        check(&[0], &[1..6]);
+        check(&[5], &[0..5]);
+        check(&[2, 3], &[0..2, 4..6]);
+        check(&[0, 2, 5], &[1..2, 3..5]);
+        check(&[0, 1, 2, 3, 4, 5], &[]);
     }
 
     #[test]

@@ -10,12 +10,13 @@
 //!    that is an alarm), [`event`] (the runs of scores that a person is told of).
 //! 4. All of it as one thing: [`detect`] (a detector judges a frame), [`session`] (the same judge for one sample after
 //!    the other).
-//! 5. Beside it: [`classic`] (detectors without a network), [`eval`] (how good an answer was), [`synth`] (plants with
-//!    known faults).
+//! 5. Beside it: [`classic`] (detectors without a network), [`drift`] (whether data still look like those of the
+//!    training), [`eval`] (how good an answer was), [`synth`] (plants with known faults).
 #![forbid(unsafe_code)]
 
 pub mod classic;
 pub mod detect;
+pub mod drift;
 pub mod eval;
 pub mod event;
 pub mod frame;

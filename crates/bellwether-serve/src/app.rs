@@ -20,7 +20,14 @@ use bellwether_stream::source::http::Ingest;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
+use crate::Judging;
 use crate::access::{Authenticator, Denials, Rates, SignIns};
+use crate::gate::Gate;
+use crate::jobs::Jobs;
+use crate::sessions::Sessions;
+use crate::board::Board;
+use crate::changes::Changes;
+use crate::room::Room;
 
 /// What all routes share.
 #[derive(Debug)]
@@ -41,10 +48,20 @@ pub struct App {
     pub models: watch::Receiver<Arc<Models>>,
     /// What was committed, as it happens.
     pub committed: broadcast::Sender<Arc<Committed>>,
+    /// The fleet as it is now.
+    pub board: Arc<Board>,
+    /// How much may go on at once.
+    pub room: Room,
+    /// Changes of events, as they happen.
+    pub changes: Arc<Changes>,
     /// Makes a detector of a bundle.
     pub loader: Arc<dyn Loader>,
+    /// Judges what requests bring.
+    pub judging: Judging,
     /// Makes a model of data.
     pub trainer: Arc<dyn Trainer>,
+    /// Trainings that wait and run.
+    pub jobs: Jobs,
     /// The process.
     pub control: Arc<dyn Control>,
     /// Tells who somebody is.

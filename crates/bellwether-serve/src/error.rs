@@ -1,11 +1,13 @@
 //! What routes say when they say no: one constructor for each type of problem, so that the types stay few.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use bellwether_store::database::DatabaseError;
+use bellwether_store::registry::{ChangeError, LookupError, StateError};
 use bellwether_stream::problem::Problem;
 
 use crate::access::{Permission, Principal};
+use crate::app::SeamError;
 
 /// 401: who asks is not known.
 pub(crate) fn not_signed_in() -> Problem {
@@ -136,15 +138,62 @@ pub(crate) fn database(error: DatabaseError) -> Problem {
     }
 }
 
+/// The registry does not find it, or cannot be read. Says nothing of paths.
+pub(crate) fn lookup(error: LookupError) -> Problem {
+    match error {
+        LookupError::UnknownModel { name, near, .. } => not_found(format!("there is no model {name}{near}")),
+        LookupError::State(StateError::Busy { .. }) => {
+            unavailable("another process is changing the registry of models")
+        }
+        LookupError::UnknownVersion { .. } | LookupError::UnknownAlias { .. } => not_found(error.to_string()),
+        other => internal(&other),
+    }
+}
+
+/// The registry does not make a change.
+pub(crate) fn change(error: ChangeError) -> Problem {
+    match error {
+        ChangeError::Lookup(error) => lookup(error),
+        ChangeError::ChampionIsPromoted | ChangeError::LongReason { .. } => unprocessable(error.to_string()),
+        ChangeError::InUse { .. }
+        | ChangeError::NoEarlierChampion { .. }
+        | ChangeError::TooManyAliases { .. } => conflict(error.to_string()),
+        other => internal(&other),
+    }
+}
+
+/// The process around the service says no.
+pub(crate) fn seam(error: SeamError) -> Problem {
+    match error {
+        SeamError::NotFound(text) => not_found(text),
+        SeamError::Refused(text) => unprocessable(text),
+        SeamError::Failed(_) => internal(&error),
+    }
+}
+
+/// 415: a body of a kind that is not read.
+pub(crate) fn unsupported(wanted: &str) -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "The body is of a kind that is not read",
+        format!("Content-Type: {wanted} is wanted"),
+    )
+}
+
+/// A body that does not come whole.
+pub(crate) fn bytes(rejection: BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        too_large("the body is larger than server.body_bytes_max")
+    } else {
+        bad_request(rejection.body_text())
+    }
+}
+
 /// A JSON body that cannot be used.
 pub(crate) fn json(rejection: JsonRejection) -> Problem {
     match rejection {
-        JsonRejection::MissingJsonContentType(_) => Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "The body is of a kind that is not read",
-            "Content-Type: application/json is wanted",
-        ),
+        JsonRejection::MissingJsonContentType(_) => unsupported("application/json"),
         JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             too_large("the body is larger than server.body_bytes_max")
         }

@@ -3,6 +3,8 @@
 //! # Tour
 //! - [`app`]: what all routes share, and the three seams to the process around it
 //! - [`access`]: who may do what; every route names its permission
+//! - `judging`: models at hand, work within bounds, what is said of rows
+//! - [`board`]: the fleet as it is now
 //! - [`routes`]: a file for each group of routes; [`router`] puts them together with their OpenAPI document
 //! - `dashboard`: the pages for people, packed into the binary
 //!
@@ -12,13 +14,22 @@
 
 pub mod access;
 pub mod app;
+mod board;
+mod changes;
 mod dashboard;
 mod edge;
 mod error;
+pub mod jobs;
+mod judging;
 mod metrics;
+mod room;
 mod router;
 mod routes;
 mod wire;
 
 pub use app::App;
+pub use judging::Judging;
+pub use board::Board;
+pub use changes::Changes;
+pub use room::Room;
 pub use router::{document, router};

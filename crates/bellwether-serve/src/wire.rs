@@ -45,6 +45,52 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// Parts of the path; one that cannot be is of something that is not there.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(value)| Self(value))
+            .map_err(|_| error::not_found("there is nothing of that name"))
+    }
+}
+
+/// The bytes of a body, within server.body_bytes_max.
+#[derive(Debug)]
+pub(crate) struct Raw(pub(crate) bytes::Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = bytes::Bytes::from_request(request, state).await;
+        read.map(Self).map_err(error::bytes)
+    }
+}
+
+/// A JSON body at hand: to be read where reading it may take its time.
+///
+/// # Errors
+/// 400 where it is no JSON, 422 where it is not what is wanted.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let text = error.to_string();
+        if error.inner().is_data() {
+            error::unprocessable(text)
+        } else {
+            error::bad_request(text)
+        }
+    })?;
+    json.end()
+        .map_err(|error| error::bad_request(error.to_string()))?;
+    Ok(read)
+}
+
 /// An instant: RFC 3339, UTC. Without a zone it is UTC, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2024-05-01T08:00:00Z")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_core::detect::Detector;
+use bellwether_core::model::Model;
 use bellwether_nn::{Architecture, Autoencoder, Framing, Kernels, Weights};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::bundle::manifest::{Manifest, ModelManifest};
@@ -49,15 +50,23 @@ pub(crate) fn bundle(manifest: &Manifest, weights: &Weights) -> Result<Bundle, F
     })
 }
 
+/// What is put around a model before it judges.
+pub(crate) type Wrap<'a> = &'a dyn Fn(Arc<dyn Model>) -> Arc<dyn Model>;
+
 /// Finds, reads and verifies the model that the flags name.
 pub(crate) fn load(args: &ModelArgs, n_threads: usize) -> Result<Loaded, Failure> {
+    load_wrapped(args, n_threads, &|model| model)
+}
+
+/// The same, with something around the model.
+pub(crate) fn load_wrapped(args: &ModelArgs, n_threads: usize, wrap: Wrap<'_>) -> Result<Loaded, Failure> {
     let loaded = commands::registry(&args.registry)?.load(&args.model)?;
     let reference = match &loaded.from {
         Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
         Resolved::File(path) => path.display().to_string(),
     };
     let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
-    let detector = detector(&manifest, &loaded.bundle.weights, n_threads)
+    let detector = detector(&manifest, &loaded.bundle.weights, n_threads, wrap)
         .map_err(|failure| failure.in_context(&format!("the model {reference} cannot be used")))?;
     Ok(Loaded {
         reference,
@@ -66,7 +75,12 @@ pub(crate) fn load(args: &ModelArgs, n_threads: usize) -> Result<Loaded, Failure
     })
 }
 
-fn detector(manifest: &Manifest, weights: &[u8], n_threads: usize) -> Result<Detector, Failure> {
+fn detector(
+    manifest: &Manifest,
+    weights: &[u8],
+    n_threads: usize,
+    wrap: Wrap<'_>,
+) -> Result<Detector, Failure> {
     let model = &manifest.model;
     if model.architecture != LSTM_AE {
         let found = &model.architecture;
@@ -85,5 +99,8 @@ fn detector(manifest: &Manifest, weights: &[u8], n_threads: usize) -> Result<Det
     let framing = Framing::new(n_channels, model.active.clone(), model.with_level)?;
     let weights = Weights::from_safetensors(weights, &architecture)?;
     let model = Autoencoder::new(architecture, framing, weights, Kernels::detect(), n_threads)?;
-    Ok(Detector::from_parts(manifest.detector.clone(), Arc::new(model))?)
+    Ok(Detector::from_parts(
+        manifest.detector.clone(),
+        wrap(Arc::new(model)),
+    )?)
 }

@@ -13,9 +13,9 @@ use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
 use bellwether_store::registry::{ModelName, ModelRef, NamedRef};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs};
+pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Stream(StreamArgs),
     /// Judge live data behind a REST API, with alerts, metrics and a dashboard
     Serve(ServeArgs),
+    /// Watch a server at work
+    Top(TopArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -309,6 +311,14 @@ pub(crate) struct FitArgs {
     pub(crate) seed: u64,
 }
 
+impl FitArgs {
+    /// As where no flag is given.
+    pub(crate) fn by_default() -> Self {
+        let matches = Self::augment_args(clap::Command::new("fit")).get_matches_from(["fit"]);
+        Self::from_arg_matches(&matches).expect("every flag has a default or need not be given")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LossName {
     Mse,
@@ -396,6 +406,16 @@ pub(crate) struct ModelsArgs {
     pub(crate) registry: RegistryArgs,
 }
 
+/// Why a model gets another champion, and who says so.
+#[derive(Debug, Args)]
+pub(crate) struct BecauseArgs {
+    /// Why: kept in the history of the model
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: alerts::Who,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
     /// All models and their versions
@@ -411,12 +431,16 @@ pub(crate) enum ModelsCommand {
         /// NAME@VERSION
         #[arg(value_name = "REF", value_parser = parse::<NamedRef>)]
         model: NamedRef,
+        #[command(flatten)]
+        because: BecauseArgs,
     },
     /// Go back to the version before the last promotion
     Rollback {
         /// NAME
         #[arg(value_name = "NAME", value_parser = parse::<ModelName>)]
         name: ModelName,
+        #[command(flatten)]
+        because: BecauseArgs,
     },
     /// Delete a version that no alias names
     #[command(alias = "rm")]

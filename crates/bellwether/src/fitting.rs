@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
+use bellwether_core::drift::Baseline;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, Prepared, ScalerKind};
@@ -112,6 +113,8 @@ pub(crate) struct Fitted {
     pub(crate) model: Arc<Autoencoder>,
     pub(crate) training: TrainReport,
     pub(crate) calibration: CalibrationReport,
+    /// What all of the training part looks like, for later comparison.
+    pub(crate) baseline: Baseline,
     pub(crate) notes: Vec<String>,
 }
 
@@ -132,6 +135,7 @@ pub(crate) fn fit(
     let n_frames: Vec<usize> = series.iter().map(Vec::len).collect();
     let frames: Vec<Frame> = series.into_iter().flatten().collect();
     let pipeline = pipeline_spec.fit(&frames)?;
+    let baseline = Baseline::of(&frames);
     let (fit_part, held_out) = split(frames, &n_frames);
     notes.extend(about_channels(&pipeline));
     let prepared = fit_part
@@ -166,6 +170,7 @@ pub(crate) fn fit(
         model,
         training,
         calibration,
+        baseline,
         notes,
     })
 }

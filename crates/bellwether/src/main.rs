@@ -1,7 +1,7 @@
 //! The binary: flags, wiring, exit codes. The one place that names concrete types of every crate.
 //!
 //! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
-//! of data and [`artifact`] a bundle of a detector; [`config`] reads the configuration of the
+//! of data, [`publishing`] a version of a detector and [`artifact`] a bundle of a detector; [`config`] reads the configuration of the
 //! live system and [`wiring`] makes its parts, [`seams`] is what the service asks of the rest; [`output`] is how answers are shown, [`failure`] how errors are.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod config;
 mod failure;
 mod fitting;
 mod output;
+mod publishing;
 mod report;
 mod seams;
 mod wiring;

@@ -9,12 +9,18 @@ use bellwether_core::model::Model;
 use bellwether_serve::app::{
     ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress, TrainRequest, Trainer,
 };
-use bellwether_store::registry::{ModelRef, NamedRef};
+use bellwether_store::bundle::manifest::fingerprint;
+use bellwether_store::registry::{ModelRef, NamedRef, Pick, Registry};
+use bellwether_stream::clock;
 use futures_util::future::BoxFuture;
+use serde_json::json;
 
 use crate::artifact;
-use crate::cli::{ModelArgs, RegistryArgs};
+use crate::cli::{FitArgs, ModelArgs, RegistryArgs};
 use crate::commands::live::Reloader;
+use crate::failure::Failure;
+use crate::fitting::{self, FitSpec};
+use crate::publishing::{Learnt, series_record};
 
 /// Loads bundles of the registry.
 #[derive(Debug)]
@@ -33,8 +39,7 @@ impl Loader for Bundles {
             registry: self.registry.clone(),
         };
         let failed = |failure: crate::failure::Failure| SeamError::Failed(failure.text());
-        let loaded = artifact::load(&args, 1).map_err(failed)?;
-        let _ = wrap;
+        let loaded = artifact::load_wrapped(&args, 1, wrap).map_err(failed)?;
         let detector: Arc<Detector> = loaded.detector;
         Ok(Loaded {
             reference: loaded.reference.into(),
@@ -47,16 +52,80 @@ impl Loader for Bundles {
 
 /// Trains as `train` does.
 #[derive(Debug)]
-pub(crate) struct Fitter;
+pub(crate) struct Fitter {
+    pub(crate) registry: Registry,
+    pub(crate) n_threads: usize,
+}
 
 impl Trainer for Fitter {
     fn train(
         &self,
-        _: &TrainRequest,
-        _: Vec<(String, Vec<Frame>)>,
-        _: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
+        request: &TrainRequest,
+        series: Vec<(String, Vec<Frame>)>,
+        observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
     ) -> Result<NamedRef, SeamError> {
-        Err(SeamError::Failed("not here yet".to_owned()))
+        self.fit_and_publish(request, series, observe)
+            .map_err(|failure| SeamError::Refused(failure.text()))
+    }
+}
+
+impl Fitter {
+    /// Half of the threads at most: samples are judged beside it.
+    fn spec(&self, request: &TrainRequest) -> Result<FitSpec, Failure> {
+        let args = FitArgs {
+            epochs: request.epochs,
+            window: request.window,
+            alarm_budget: request.alarm_budget,
+            seed: request.seed,
+            ..FitArgs::by_default()
+        };
+        FitSpec::from_args(&args, (self.n_threads / 2).max(1))
+    }
+
+    fn fit_and_publish(
+        &self,
+        request: &TrainRequest,
+        series: Vec<(String, Vec<Frame>)>,
+        observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
+    ) -> Result<NamedRef, Failure> {
+        let spec = self.spec(request)?;
+        let started = clock::instant();
+        let record = |(name, frames): &(String, Vec<Frame>)| series_record(name, frames);
+        let records = series.iter().filter_map(record).collect();
+        let frames: Vec<Vec<Frame>> = series.into_iter().map(|(_, frames)| frames).collect();
+        let data_fingerprint = fingerprint(frames.iter().flatten());
+        let mut is_broken_off = false;
+        let fitted = fitting::fit(frames, &spec, &mut |progress| {
+            let done = progress
+                .epoch_report
+                .map(|report| (report.train_loss, report.val_loss));
+            let flow = observe(TrainProgress {
+                epoch: progress.epoch + usize::from(done.is_some()),
+                n_epochs: progress.n_epochs,
+                losses: done,
+            });
+            is_broken_off |= flow.is_break();
+            flow
+        })?;
+        if is_broken_off {
+            return Err(Failure::message(
+                "the training was broken off; nothing is published",
+            ));
+        }
+        let learnt = Learnt {
+            name: &request.name,
+            fitted: &fitted,
+            spec: &spec,
+            data_fingerprint,
+            series: records,
+            seconds: clock::instant().saturating_duration_since(started).as_secs_f64(),
+            settings: json!({ "window": request.window, "epochs": request.epochs }),
+        };
+        let (version, _) = learnt.publish(&self.registry)?;
+        Ok(NamedRef {
+            name: request.name.clone(),
+            pick: Pick::Version(version),
+        })
     }
 }
 

@@ -114,7 +114,7 @@ impl ChannelScale {
         };
         let median = median_sorted(sorted);
         let no_range = CONSTANT_RANGE * median.abs().max(1.0);
-        let kind = if hi - lo < no_range {
+        let kind = if is_no_range(lo, hi, median) {
             ChannelKind::Constant
         } else if has_few_values(sorted) {
             ChannelKind::Discrete
@@ -164,6 +164,11 @@ impl ChannelScale {
             .all(|value| value.is_finite());
         finite && self.divisor.is_finite() && self.divisor > 0.0 && self.range.0 <= self.range.1
     }
+}
+
+/// Whether all that lies between `lo` and `hi` is rounding of `median`: the channel is constant.
+pub(crate) fn is_no_range(lo: f64, hi: f64, median: f64) -> bool {
+    hi - lo < CONSTANT_RANGE * median.abs().max(1.0)
 }
 
 /// At most [`DISCRETE_VALUES_MAX`] distinct values in a sorted slice; stops at the first too many.

@@ -3,11 +3,17 @@
 //! A [`Role`] is a set of [`Permission`]s; a key has a role, and may be limited to some permissions of it (its scopes).
 //! Every route says which permission it takes ([`guard`], or [`open`]), in the router and in the OpenAPI document alike.
 
+mod attempts;
 mod denials;
 mod guard;
+mod issue;
+mod key;
 mod principal;
 mod rates;
 mod sign_in;
+mod verifier;
+#[cfg(test)]
+mod whole_life;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,11 +21,14 @@ use utoipa::ToSchema;
 pub use denials::Denials;
 pub use guard::{PERMISSION_FIELD, guard, open};
 pub(crate) use guard::{named_operations, operations_of};
+pub use issue::{IssueError, KeyRequest};
+pub use key::{DamagedHash, Key};
 pub(crate) use principal::COOKIE;
 pub use principal::{Authenticator, Caller, Credentials, Denied, Principal};
 pub use rates::Rates;
 pub(crate) use sign_in::GOOD_FOR;
 pub use sign_in::{Everybody, KeyStanding, Keyed, SignIns};
+pub use verifier::Verifier;
 
 /// What a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

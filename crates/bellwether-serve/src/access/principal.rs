@@ -108,6 +108,9 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
 
     /// Whether it asks for keys at all.
     fn asks_for_keys(&self) -> bool;
+
+    /// A key was revoked in this process: from now on it lets nobody in, whatever is remembered of it.
+    fn revoked(&self, key_id: &str);
 }
 
 /// The one who asks, for handlers: there in every route that is guarded.

@@ -38,6 +38,8 @@ impl Authenticator for Everybody {
     fn asks_for_keys(&self) -> bool {
         false
     }
+
+    fn revoked(&self, _: &str) {}
 }
 
 /// People who are signed in. Cookies are kept as hashes, in memory: a restart signs everybody out.
@@ -202,6 +204,11 @@ impl<K: KeyStanding> Authenticator for Keyed<K> {
 
     fn asks_for_keys(&self) -> bool {
         true
+    }
+
+    fn revoked(&self, key_id: &str) {
+        self.keys.revoked(key_id);
+        self.sign_ins.leave_all(key_id);
     }
 }
 

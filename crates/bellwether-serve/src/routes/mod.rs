@@ -1,8 +1,26 @@
 //! A file for each group of routes.
 
+mod audit;
+mod detect;
+mod alerts;
+mod anomalies;
+mod devices;
+mod export;
 mod health;
+mod history;
 mod ingest;
+mod jobs;
+mod keys;
+mod kserve;
+mod kserve_tensors;
+mod legacy;
+mod mlflow;
+mod models;
+mod sessions;
+mod live;
+mod shapes;
 mod sign_in;
+mod status;
 
 use std::sync::Arc;
 
@@ -22,6 +40,22 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(health::routes())
         .merge(sign_in::routes(app))
         .merge(ingest::routes(app))
+        .merge(detect::routes(app))
+        .merge(sessions::routes(app))
+        .merge(kserve::routes(app))
+        .merge(mlflow::routes(app))
+        .merge(legacy::routes(app))
+        .merge(models::routes(app))
+        .merge(jobs::routes(app))
+        .merge(keys::routes(app))
+        .merge(audit::routes(app))
+        .merge(status::routes(app))
+        .merge(devices::routes(app))
+        .merge(history::routes(app))
+        .merge(anomalies::routes(app))
+        .merge(alerts::routes(app))
+        .merge(live::routes(app))
+        .merge(export::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

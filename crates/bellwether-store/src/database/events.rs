@@ -243,6 +243,25 @@ impl Database {
         self.read_events(query).await
     }
 
+    /// The last place in the order in which events change; `None`: there is no event.
+    ///
+    /// # Errors
+    /// Where the database fails, or an event is not as we wrote it.
+    pub async fn last_change(&self) -> Result<Option<ChangeCursor>, DatabaseError> {
+        let query = "SELECT seq, id, model FROM events WHERE tenant = $1 \
+                     ORDER BY seq DESC, id DESC, model DESC LIMIT 1";
+        let query = sqlx::query(query).bind(self.tenant());
+        let rows = self.all("read the last change", query).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let id: String = self.get(row, 1)?;
+        let damaged = || self.damaged("events", format!("{id:?} is no id of an event"));
+        Ok(Some(ChangeCursor {
+            seq: self.get(row, 0)?,
+            id: EventId::from_hex(&id).ok_or_else(damaged)?,
+            model: self.get(row, 2)?,
+        }))
+    }
+
     async fn read_events(&self, query: Statement) -> Result<Vec<EventWithAlert>, DatabaseError> {
         let rows = self.all("read events", query.query()).await?;
         let with_alert = |row| {

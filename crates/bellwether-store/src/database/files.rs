@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use bellwether_core::time::Timestamp;
 use sqlx::any::AnyRow;
 
-use super::connection::Database;
+use super::block;
+use super::connection::{Database, Transaction};
 use super::error::DatabaseError;
 use super::record::JudgedBlock;
+
+/// Blocks read at once, each up to some MB.
+const BLOCKS_AT_ONCE: i64 = 16;
 
 /// A block that has not rolled into files yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,66 @@ pub(crate) struct ListedFile {
     pub(crate) first_time: Timestamp,
     pub(crate) last_time: Timestamp,
     pub(crate) n_rows: usize,
+}
+
+/// Where samples may be, as of one instant.
+pub(crate) struct Places {
+    files: Vec<ListedFile>,
+    /// `None` after the last block.
+    snapshot: Option<Transaction>,
+    database: Database,
+    range: (Timestamp, Timestamp),
+    /// The block that was read last.
+    last: (i64, String),
+}
+
+/// The bytes of a block, to be decoded where that holds nobody up.
+pub(crate) struct StoredBlock {
+    bytes: Vec<u8>,
+    database: Database,
+}
+
+impl StoredBlock {
+    pub(crate) fn decode(&self) -> Result<JudgedBlock, DatabaseError> {
+        let damaged = |problem: &str| self.database.damaged("judged", problem.to_owned());
+        block::decode(&self.bytes).map_err(damaged)
+    }
+}
+
+impl Places {
+    /// Some more of the blocks, in the order of their commits; none: that was all.
+    pub(crate) async fn next_blocks(&mut self) -> Result<Vec<StoredBlock>, DatabaseError> {
+        let Some(snapshot) = &mut self.snapshot else {
+            return Ok(Vec::new());
+        };
+        let query = "SELECT seq, model, samples FROM judged WHERE tenant = $1 AND last_time >= $2 AND first_time < $3 \
+                     AND (seq, model) > ($4, $5) ORDER BY seq, model LIMIT $6";
+        let query = sqlx::query(query)
+            .bind(self.database.tenant())
+            .bind(self.range.0.as_nanos())
+            .bind(self.range.1.as_nanos())
+            .bind(self.last.0)
+            .bind(self.last.1.as_str())
+            .bind(BLOCKS_AT_ONCE);
+        let rows = snapshot.all(query).await?;
+        let mut blocks = Vec::with_capacity(rows.len());
+        for row in &rows {
+            self.last = (snapshot.get(row, 0)?, snapshot.get(row, 1)?);
+            blocks.push(StoredBlock {
+                bytes: snapshot.get(row, 2)?,
+                database: self.database.clone(),
+            });
+        }
+        if (rows.len() as i64) < BLOCKS_AT_ONCE {
+            self.snapshot = None;
+        }
+        Ok(blocks)
+    }
+
+    /// The files, in the order of their first sample.
+    pub(crate) fn into_files(self) -> Vec<ListedFile> {
+        self.files
+    }
 }
 
 impl Database {
@@ -117,12 +181,15 @@ impl Database {
 
     /// Where samples in `[from, to)` may be: files of a bucket, and blocks; both as of one instant, so that no
     /// sample is in both and none in neither.
+    ///
+    /// Nothing else of this [`Database`] may be awaited before the last block is read: in memory there is one
+    /// connection.
     pub(crate) async fn places(
         &self,
         bucket: u8,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<(Vec<ListedFile>, Vec<JudgedBlock>), DatabaseError> {
+    ) -> Result<Places, DatabaseError> {
         let mut snapshot = self.snapshot("look for judged samples").await?;
         let files = "SELECT path, model, bucket, first_time, last_time, n_rows FROM history_files \
                      WHERE tenant = $1 AND bucket = $2 AND last_time >= $3 AND first_time < $4 \
@@ -133,19 +200,16 @@ impl Database {
             .bind(from.as_nanos())
             .bind(to.as_nanos());
         let files = snapshot.all(files).await?;
-        let blocks = "SELECT samples FROM judged WHERE tenant = $1 AND last_time >= $2 AND first_time < $3 \
-                      ORDER BY seq, model";
-        let blocks = sqlx::query(blocks)
-            .bind(self.tenant())
-            .bind(from.as_nanos())
-            .bind(to.as_nanos());
-        let blocks = snapshot.all(blocks).await?;
-        let files = files.iter().map(|row| self.listed(row));
-        let blocks = blocks.iter().map(|row| self.block(row, 0));
-        Ok((
-            files.collect::<Result<_, _>>()?,
-            blocks.collect::<Result<_, _>>()?,
-        ))
+        Ok(Places {
+            files: files
+                .iter()
+                .map(|row| self.listed(row))
+                .collect::<Result<_, _>>()?,
+            snapshot: Some(snapshot),
+            database: self.clone(),
+            range: (from, to),
+            last: (i64::MIN, String::new()),
+        })
     }
 
     fn listed(&self, row: &AnyRow) -> Result<ListedFile, DatabaseError> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -168,20 +169,32 @@ fn io_error(error: ParquetError) -> io::Error {
     }
 }
 
-/// The samples of `device` in `[from, to)`, at most the first `rows_max`, in order of time.
-pub(super) fn read(
+/// Shows the samples of `device` in `[from, to)`, in order of time, a row group after the other.
+pub(super) fn visit(
     path: &Path,
     model: &Arc<str>,
     device: &str,
-    (from, to): (Timestamp, Timestamp),
-    rows_max: usize,
-) -> Result<Vec<Row>, HistoryError> {
+    range: (Timestamp, Timestamp),
+    step: &mut dyn FnMut(Row) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, HistoryError> {
+    visit_in(open(path)?, model, device, range, step).map_err(|error| unreadable(path, error))
+}
+
+/// When the first sample of `device` was measured.
+pub(super) fn first_time(path: &Path, device: &str) -> Result<Option<Timestamp>, HistoryError> {
+    first_time_in(open(path)?, device).map_err(|error| unreadable(path, error))
+}
+
+fn open(path: &Path) -> Result<File, HistoryError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this crate touches the disk, and the error names the path"
     )]
-    let file = File::open(path).map_err(DiskError::at("read", path))?;
-    read_from(file, model, device, (from, to), rows_max).map_err(|error| match error {
+    Ok(File::open(path).map_err(DiskError::at("read", path))?)
+}
+
+fn unreadable(path: &Path, error: ParquetError) -> HistoryError {
+    match error {
         ParquetError::External(inner) if inner.is::<io::Error>() => {
             DiskError::at("read", path)(io_error(ParquetError::External(inner))).into()
         }
@@ -189,16 +202,42 @@ pub(super) fn read(
             path: path.to_owned(),
             problem: other.to_string(),
         },
-    })
+    }
 }
 
-fn read_from(
+fn first_time_in(file: File, device: &str) -> Result<Option<Timestamp>, ParquetError> {
+    let file = SerializedFileReader::new(file)?;
+    for group in 0..file.num_row_groups() {
+        if !may_hold(file.metadata().row_group(group), device) {
+            continue;
+        }
+        let group = file.get_row_group(group)?;
+        // Sorted by device and time, so the first row is the earliest.
+        if let Some(first) = places_of(&*group, device)?.next() {
+            let time = times(&*group, first, 1)?;
+            return Ok(time.first().map(|&time| Timestamp::from_nanos(time)));
+        }
+    }
+    Ok(None)
+}
+
+/// Rows of the device in a group: sorted by device, they lie together.
+fn places_of(group: &dyn RowGroupReader, device: &str) -> Result<Range<usize>, ParquetError> {
+    let devices = texts(group, DEVICE, 0, GROUP_ROWS)?;
+    let is_own =
+        |name: &Option<ByteArray>| name.as_ref().is_some_and(|name| name.data() == device.as_bytes());
+    let first = devices.iter().position(is_own).unwrap_or(devices.len());
+    let n = devices[first..].iter().take_while(|name| is_own(name)).count();
+    Ok(first..first + n)
+}
+
+fn visit_in(
     file: File,
     model: &Arc<str>,
     device: &str,
     (from, to): (Timestamp, Timestamp),
-    rows_max: usize,
-) -> Result<Vec<Row>, ParquetError> {
+    step: &mut dyn FnMut(Row) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, ParquetError> {
     let file = SerializedFileReader::new(file)?;
     let schema = file.metadata().file_metadata().schema_descr();
     let names: Vec<&str> = schema.columns().iter().map(|column| column.name()).collect();
@@ -210,27 +249,19 @@ fn read_from(
         .iter()
         .map(|name| channel_name(name).to_owned())
         .collect();
-    let mut rows = Vec::new();
     for group in 0..file.num_row_groups() {
-        if rows.len() >= rows_max {
-            break;
-        }
         if !may_hold(file.metadata().row_group(group), device) {
             continue;
         }
         let group = file.get_row_group(group)?;
-        let devices = texts(&*group, DEVICE, 0, GROUP_ROWS)?;
-        let is_own =
-            |name: &Option<ByteArray>| name.as_ref().is_some_and(|name| name.data() == device.as_bytes());
-        // Sorted by device: its rows lie together.
-        let Some(first) = devices.iter().position(is_own) else {
-            continue;
-        };
-        let n = devices[first..].iter().take_while(|name| is_own(name)).count();
-        let times = times(&*group, first, n)?;
+        let own = places_of(&*group, device)?;
+        let times = times(&*group, own.start, own.len())?;
         let start = times.partition_point(|&time| time < from.as_nanos());
         let end = times.partition_point(|&time| time < to.as_nanos());
-        let n = end.saturating_sub(start).min(rows_max - rows.len());
+        let (first, n) = (own.start, end.saturating_sub(start));
+        if n == 0 {
+            continue;
+        }
         let times = &times[start..start + n];
         let reals = |column| reals(&*group, column, first + start, n);
         let texts = |column| texts(&*group, column, first + start, n);
@@ -251,7 +282,7 @@ fn read_from(
                 let place = place.ok_or_else(|| other("a top channel is none of its channels"))?;
                 Ok::<_, ParquetError>((place as u32, share[idx]))
             });
-            rows.push(Row {
+            let row = Row {
                 time: Timestamp::from_nanos(time),
                 model: Arc::clone(model),
                 channels: Arc::clone(&channels),
@@ -259,10 +290,13 @@ fn read_from(
                 score: score[idx],
                 event: event.transpose()?,
                 top: top.transpose()?,
-            });
+            };
+            if step(row).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
     }
-    Ok(rows)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Whether rows of the device can be in the group, by the smallest and the largest name in it.

@@ -7,7 +7,7 @@
 //!
 //! Columns are `timestamp` (nanoseconds, UTC), `device`, one per channel, `score`, `event`, `top_channel` and
 //! `top_share`; see [`column_name`] for channels of such a name. [`read`] gives the samples of one device back, out
-//! of files and blocks alike.
+//! of files and blocks alike; [`visit`] shows them one by one to who cannot keep them all.
 //!
 //! A folder belongs to one database and one tenant.
 
@@ -17,6 +17,7 @@ mod read;
 mod roll;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ use crate::disk::DiskError;
 pub use layout::column_name;
 pub use read::{Row, read};
 pub use roll::{RollSpec, Rolled, roll};
+pub use visit::{first_time, visit};
 
 /// The history cannot be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,18 @@
 //! Samples of one device, wherever they are.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_core::event::EventId;
 use bellwether_core::time::Timestamp;
 
-use super::layout::bucket_of;
-use super::{HistoryError, file, on_disk};
-use crate::database::{Database, JudgedBlock};
+use super::HistoryError;
+use super::visit::visit;
+use crate::database::Database;
+
+/// Fewer rows are not worth sorting before all are there.
+const ROWS_SORTED_MIN: usize = 1024;
 
 /// A judged sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,46 +42,39 @@ pub async fn read(
     database: &Database,
     folder: &Path,
     device: &str,
-    (from, to): (Timestamp, Timestamp),
+    range: (Timestamp, Timestamp),
     rows_max: usize,
 ) -> Result<Vec<Row>, HistoryError> {
-    let (files, blocks) = database.places(bucket_of(device), from, to).await?;
-    let mut rows = Vec::new();
-    for listed in files {
-        let (path, device) = (folder.join(&listed.path), device.to_owned());
-        let model = listed.model.as_str().into();
-        let more = move || file::read(&path, &model, &device, (from, to), rows_max);
-        rows.extend(on_disk(more).await?);
-        keep_first(&mut rows, rows_max);
-    }
-    for block in &blocks {
-        append(&mut rows, block, device, (from, to));
-    }
-    keep_first(&mut rows, rows_max);
-    Ok(rows)
+    let none = First {
+        rows: Vec::new(),
+        rows_max,
+    };
+    let mut first = visit(database, folder, device, range, none, First::take).await?;
+    first.trim();
+    Ok(first.rows)
 }
 
-fn keep_first(rows: &mut Vec<Row>, rows_max: usize) {
-    // By the model version, too: an instant may have been judged by several, and the order must not tell where from.
-    rows.sort_by(|a, b| (a.time, &a.model).cmp(&(b.time, &b.model)));
-    rows.truncate(rows_max);
+/// The first of what comes.
+struct First {
+    rows: Vec<Row>,
+    rows_max: usize,
 }
 
-fn append(rows: &mut Vec<Row>, block: &JudgedBlock, device: &str, (from, to): (Timestamp, Timestamp)) {
-    let n_channels = block.channels.len();
-    let model: Arc<str> = block.model.as_str().into();
-    let channels: Arc<[String]> = block.channels.as_slice().into();
-    for (idx, &time) in block.time.iter().enumerate() {
-        if *block.series[idx] == *device && from <= time && time < to {
-            rows.push(Row {
-                time,
-                model: Arc::clone(&model),
-                channels: Arc::clone(&channels),
-                values: block.values[idx * n_channels..(idx + 1) * n_channels].to_vec(),
-                score: block.score[idx],
-                event: block.event[idx],
-                top: block.top[idx],
-            });
+impl First {
+    fn take(&mut self, row: Row) -> ControlFlow<()> {
+        self.rows.push(row);
+        // Now and then, so that sorting costs little for each row.
+        if self.rows.len() / 2 > self.rows_max.max(ROWS_SORTED_MIN) {
+            self.trim();
         }
+        ControlFlow::Continue(())
+    }
+
+    fn trim(&mut self) {
+        // By the model version, too: an instant may have been judged by several, and the order must not tell where
+        // from.
+        self.rows
+            .sort_by(|a, b| (a.time, &a.model).cmp(&(b.time, &b.model)));
+        self.rows.truncate(self.rows_max);
     }
 }

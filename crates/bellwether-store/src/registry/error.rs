@@ -224,6 +224,16 @@ pub enum ChangeError {
         /// How many it may have.
         n_max: usize,
     },
+    /// More is said of a change than is kept.
+    #[error(
+        "a reason, and who gives it, have at most {n_chars_max} characters; these are {n_chars}: shorten it"
+    )]
+    LongReason {
+        /// How many there are.
+        n_chars: usize,
+        /// How many are kept.
+        n_chars_max: usize,
+    },
     /// `champion` is no alias like others.
     #[error("champion is moved by promote and rollback only, so that its history is kept")]
     ChampionIsPromoted,

@@ -12,6 +12,9 @@ use crate::bundle::Sha256;
 /// Most promotions remembered; the oldest are forgotten.
 const HISTORY_LEN_MAX: usize = 1000;
 
+/// Most characters of a reason and of who gives it.
+pub(super) const REASON_CHARS_MAX: usize = 500;
+
 /// Most aliases of one model.
 const ALIASES_MAX: usize = 1000;
 
@@ -41,8 +44,17 @@ pub enum Action {
     RolledBack,
 }
 
+/// Who changes the champion, and why. Empty where nobody says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Because {
+    /// Who.
+    pub by: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
 /// One change of champion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
     /// The champion from then on.
     pub version: Version,
@@ -50,6 +62,8 @@ pub struct Promotion {
     pub at: Timestamp,
     /// How.
     pub action: Action,
+    /// Who did it, and why.
+    pub because: Because,
 }
 
 /// An alias moved from one version to another; to the same where nothing had to be done.
@@ -76,6 +90,18 @@ pub struct Index {
     pub(super) history: Vec<Promotion>,
 }
 
+impl Because {
+    fn check(&self) -> Result<(), ChangeError> {
+        let n_chars = self.reason.chars().count().max(self.by.chars().count());
+        if n_chars <= REASON_CHARS_MAX {
+            Ok(())
+        } else {
+            let n_chars_max = REASON_CHARS_MAX;
+            Err(ChangeError::LongReason { n_chars, n_chars_max })
+        }
+    }
+}
+
 impl Index {
     /// A model of one version, its champion.
     pub(super) fn first(name: ModelName, entry: Entry, now: Timestamp) -> Self {
@@ -84,6 +110,7 @@ impl Index {
             version,
             at: now,
             action: Action::Published,
+            because: Because::default(),
         };
         Self {
             name,
@@ -169,28 +196,40 @@ impl Index {
     }
 
     /// Makes the picked version champion.
-    pub(super) fn promote(&mut self, pick: &Pick, now: Timestamp) -> Result<Moved, ChangeError> {
+    pub(super) fn promote(
+        &mut self,
+        pick: &Pick,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Moved, ChangeError> {
+        because.check()?;
         let to = self.find(pick)?.version;
         if to == self.champion {
             return Ok(Moved { from: to, to });
         }
-        Ok(self.crown(to, now, Action::Promoted))
+        Ok(self.crown(to, now, Action::Promoted, because))
     }
 
     /// Makes the champion before this one champion again.
-    pub(super) fn rollback(&mut self, now: Timestamp) -> Result<Moved, ChangeError> {
+    pub(super) fn rollback(&mut self, because: &Because, now: Timestamp) -> Result<Moved, ChangeError> {
+        because.check()?;
         let to = self
             .earlier_champion()
             .ok_or_else(|| ChangeError::NoEarlierChampion {
                 name: self.name.clone(),
                 champion: self.champion,
             })?;
-        Ok(self.crown(to, now, Action::RolledBack))
+        Ok(self.crown(to, now, Action::RolledBack, because))
     }
 
-    fn crown(&mut self, version: Version, at: Timestamp, action: Action) -> Moved {
+    fn crown(&mut self, version: Version, at: Timestamp, action: Action, because: &Because) -> Moved {
         let from = std::mem::replace(&mut self.champion, version);
-        self.history.push(Promotion { version, at, action });
+        self.history.push(Promotion {
+            version,
+            at,
+            action,
+            because: because.clone(),
+        });
         let n_forgotten = self.history.len().saturating_sub(HISTORY_LEN_MAX);
         self.history.drain(..n_forgotten);
         Moved { from, to: version }

@@ -36,7 +36,7 @@ pub use error::{
     ChangeError, IndexError, IndexProblem, LoadError, LookupError, Near, PublishError, StateError,
     VersionFileError,
 };
-pub use index::{Action, Entry, Index, Moved, Promotion};
+pub use index::{Action, Because, Entry, Index, Moved, Promotion};
 pub use name::{AliasName, ModelName, NameError, Version};
 pub use reference::{ModelRef, NamedRef, Pick, RefError};
 pub use verify::{Problem, Report};
@@ -49,8 +49,8 @@ use plan::TEMP_EXTENSION;
 /// Most bytes of an `index.json`.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
 
-/// Most bytes of it that publications may fill: aliases and history, both bounded in number, always find room.
-const INDEX_BYTES_PUBLISHED_MAX: u64 = INDEX_BYTES_MAX - (1 << 20);
+/// Most bytes of it that publications may fill: aliases and history with its reasons, all bounded, always find room.
+const INDEX_BYTES_PUBLISHED_MAX: u64 = INDEX_BYTES_MAX - (8 << 20);
 
 /// Most bytes of JSON in a summary.
 const SUMMARY_BYTES_MAX: usize = 256 << 10;
@@ -215,10 +215,17 @@ impl Registry {
     /// Makes a version the champion of its model, at once for all who resolve it from then on.
     ///
     /// # Errors
-    /// Where there is no such version or the disk refuses; the champion stays then.
-    pub fn promote(&self, reference: &NamedRef, now: Timestamp) -> Result<Moved, ChangeError> {
+    /// Where there is no such version, the reason is too long, or the disk refuses; the champion stays then.
+    pub fn promote(
+        &self,
+        reference: &NamedRef,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Moved, ChangeError> {
         let _lock = self.lock()?;
-        let plan = self.plan_change(&reference.name, |index| index.promote(&reference.pick, now))?;
+        let plan = self.plan_change(&reference.name, |index| {
+            index.promote(&reference.pick, because, now)
+        })?;
         Ok(plan.carry_out()?)
     }
 
@@ -226,9 +233,15 @@ impl Registry {
     ///
     /// # Errors
     /// Where there was none before, or the disk refuses; the champion stays then.
-    pub fn rollback(&self, name: &ModelName, now: Timestamp) -> Result<Moved, ChangeError> {
+    pub fn rollback(
+        &self,
+        name: &ModelName,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Moved, ChangeError> {
         let _lock = self.lock()?;
-        Ok(self.plan_change(name, |index| index.rollback(now))?.carry_out()?)
+        let plan = self.plan_change(name, |index| index.rollback(because, now))?;
+        Ok(plan.carry_out()?)
     }
 
     /// Lets an alias name a version; gives the one it named before.

@@ -7,7 +7,7 @@ use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::IndexProblem;
-use super::index::{Action, Entry, Index, Promotion};
+use super::index::{Action, Because, Entry, Index, Promotion};
 use super::name::{AliasName, ModelName, Version};
 
 /// The format that we write.
@@ -52,6 +52,11 @@ struct PromotionV1 {
     /// RFC 3339.
     at: String,
     action: ActionV1,
+    /// Empty where nobody said, and in indexes from before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    by: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    reason: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +105,8 @@ fn promotion_to_wire(promotion: &Promotion) -> PromotionV1 {
             Action::Promoted => ActionV1::Promoted,
             Action::RolledBack => ActionV1::RolledBack,
         },
+        by: promotion.because.by.clone(),
+        reason: promotion.because.reason.clone(),
     }
 }
 
@@ -177,6 +184,10 @@ fn promotion(wire: PromotionV1) -> Result<Promotion, String> {
             ActionV1::Promoted => Action::Promoted,
             ActionV1::RolledBack => Action::RolledBack,
         },
+        because: Because {
+            by: wire.by,
+            reason: wire.reason,
+        },
     })
 }
 
@@ -217,8 +228,9 @@ mod tests {
         index.add(entry(2, Sha256::of(b"2")));
         index.add(entry(3, Sha256::of(b"3")));
         let pick = |number| super::super::Pick::Version(version(number));
-        index.promote(&pick(3), Timestamp::from_secs(2)).unwrap();
-        index.rollback(Timestamp::from_secs(3)).unwrap();
+        let nobody = Because::default();
+        index.promote(&pick(3), &nobody, Timestamp::from_secs(2)).unwrap();
+        index.rollback(&nobody, Timestamp::from_secs(3)).unwrap();
         index.remove(version(3)).unwrap();
         index.set_alias(&"canary".parse().unwrap(), &pick(2)).unwrap();
         index
@@ -232,6 +244,25 @@ mod tests {
     #[test]
     fn what_is_written_is_the_golden_index() {
         assert_eq!(String::from_utf8(encode(&golden())).unwrap(), GOLDEN);
+    }
+
+    #[test]
+    fn who_promoted_and_why_is_kept() {
+        let mut index = golden();
+        let because = Because {
+            by: "anna".to_owned(),
+            reason: "fewer false alarms".to_owned(),
+        };
+        let pick = super::super::Pick::Version(Version::new(2).unwrap());
+        index.promote(&pick, &because, Timestamp::from_secs(4)).unwrap();
+        assert_eq!(decode(&encode(&index), &index.name).unwrap(), index);
+        assert_eq!(index.history().last().unwrap().because, because);
+        let long = Because {
+            reason: "x".repeat(501),
+            ..because
+        };
+        let error = index.rollback(&long, Timestamp::from_secs(5)).unwrap_err();
+        assert!(error.to_string().contains("at most 500"), "{error}");
     }
 
     #[test]

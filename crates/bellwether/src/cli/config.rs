@@ -1,6 +1,7 @@
 //! `config` and `stream`, and the flags that win over a configuration file.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -74,6 +75,22 @@ impl ServeArgs {
             ("--tls-key", "server.tls_key", self.tls_key.clone()),
         ]
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// The server
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The file with the key [default: the environment variable BELLWETHER_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// How often to look
+    #[arg(short, long, value_name = "D", default_value = "1s", value_parser = super::parse_duration)]
+    pub(crate) interval: Duration,
+    /// Look once and print a table, or with --format json all of it; so does a pipe
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 /// Flags that win over environment and configuration file.

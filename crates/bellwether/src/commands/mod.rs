@@ -14,6 +14,7 @@ mod quality;
 mod serve;
 mod speed;
 mod stream;
+mod top;
 mod train;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use bellwether_store::registry::Registry;
 
+use crate::cli::alerts::Who;
 use crate::cli::{BenchCommand, Command, DataArgs, ReadingArgs, RegistryArgs};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -49,6 +51,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         },
         Command::Stream(args) => stream::run(&args, output),
         Command::Serve(args) => serve::run(&args, output),
+        Command::Top(args) => top::run(&args, output),
         Command::Config { command } => config::run(&command, output),
         Command::Completions { shell } => completions::run(shell, output),
     }
@@ -135,6 +138,15 @@ fn refuse_overwriting<'a>(
     Ok(())
 }
 
+/// Who decides: as said, else who is logged in.
+fn actor(who: &Who) -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let said = who.by.clone().filter(|by| !by.is_empty());
+    said.or_else(|| set("USER"))
+        .or_else(|| set("LOGNAME"))
+        .unwrap_or_else(|| "somebody".to_owned())
+}
+
 fn options(args: &ReadingArgs) -> ReadOptions {
     ReadOptions {
         time_column: args.time_column.clone(),
@@ -147,7 +159,7 @@ fn options(args: &ReadingArgs) -> ReadOptions {
 
 /// The time of day: the binary is where the world comes in.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();

@@ -7,12 +7,12 @@ use std::path::Path;
 
 use bellwether_store::bundle::{self, Bundle};
 use bellwether_store::registry::{
-    Entry, Index, ModelName, ModelRef, NamedRef, Pick, Registry, Report, Resolved,
+    Because, Entry, Index, ModelName, ModelRef, NamedRef, Pick, Registry, Report, Resolved,
 };
 use serde_json::{Value, json};
 
-use super::{now, registry};
-use crate::cli::{Format, ModelsArgs, ModelsCommand};
+use super::{actor, now, registry};
+use crate::cli::{BecauseArgs, Format, ModelsArgs, ModelsCommand};
 use crate::failure::{Failure, chain};
 use crate::output::{Output, Rows, object};
 
@@ -21,12 +21,19 @@ pub(crate) fn run(args: &ModelsArgs, output: &Output) -> Result<(), Failure> {
     match &args.command {
         ModelsCommand::List => list(&registry, output),
         ModelsCommand::Show { model } => show(&registry, model, output),
-        ModelsCommand::Promote { model } => promote(&registry, model, output),
-        ModelsCommand::Rollback { name } => rollback(&registry, name, output),
+        ModelsCommand::Promote { model, because } => promote(&registry, model, &said(because), output),
+        ModelsCommand::Rollback { name, because } => rollback(&registry, name, &said(because), output),
         ModelsCommand::Remove { model } => remove(&registry, model, output),
         ModelsCommand::Verify { name } => verify(&registry, name.as_ref(), output),
         ModelsCommand::Export { model, to } => export(&registry, model, to, output),
         ModelsCommand::Import { from, name } => import(&registry, from, name, output),
+    }
+}
+
+fn said(args: &BecauseArgs) -> Because {
+    Because {
+        by: actor(&args.who),
+        reason: args.reason.trim().to_owned(),
     }
 }
 
@@ -137,8 +144,8 @@ fn show(registry: &Registry, model: &ModelRef, output: &Output) -> Result<(), Fa
     output.answer(&object(facts), &rows)
 }
 
-fn promote(registry: &Registry, model: &NamedRef, output: &Output) -> Result<(), Failure> {
-    let moved = registry.promote(model, now())?;
+fn promote(registry: &Registry, model: &NamedRef, because: &Because, output: &Output) -> Result<(), Failure> {
+    let moved = registry.promote(model, because, now())?;
     let (name, from, to) = (&model.name, moved.from, moved.to);
     let told = if from == to {
         format!("{name}@{to} is the champion already")
@@ -149,8 +156,13 @@ fn promote(registry: &Registry, model: &NamedRef, output: &Output) -> Result<(),
     done(&told, name, facts, output)
 }
 
-fn rollback(registry: &Registry, name: &ModelName, output: &Output) -> Result<(), Failure> {
-    let moved = registry.rollback(name, now())?;
+fn rollback(
+    registry: &Registry,
+    name: &ModelName,
+    because: &Because,
+    output: &Output,
+) -> Result<(), Failure> {
+    let moved = registry.rollback(name, because, now())?;
     let told = format!(
         "{name} is again {name}@{}, before {name}@{}",
         moved.to, moved.from

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use bellwether_serve::App;
-use bellwether_serve::access::{Denials, Everybody, Rates};
-use bellwether_serve::app::Limits;
+use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
+use bellwether_serve::app::{Limits, Loader, Trainer};
+use bellwether_serve::jobs::Jobs;
+use bellwether_serve::{App, Board, Changes, Judging, Room};
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
 use tokio::net::TcpListener;
 
 use crate::cli::{RegistryArgs, ServeArgs};
+use crate::commands;
 use crate::commands::live::{Plan, Server, Shared};
 use crate::config::checked::{Checked, ServerSpec};
 use crate::failure::Failure;
@@ -51,7 +53,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
         Some(files) => Some(Tls::start(files.clone(), shared.stop.clone())?),
         None => None,
     };
-    let app = Arc::new(app(checked, &shared)?);
+    let app = Arc::new(app(checked, &shared).await?);
     let router = bellwether_serve::router(&app);
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(address = %bound, tls = tls.is_some(), keys = spec.has_keys, "listening");
@@ -63,11 +65,14 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
     }))
 }
 
-fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
+async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
     let spec = &checked.server;
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
     };
+    let registered = commands::registry(&registry)?;
+    let history = checked.settings.history.clone();
+    let history = history.ok_or_else(|| Failure::message("a server keeps a history"))?;
     let ingest_spec = HttpSpec {
         name: SOURCE.to_owned(),
         listen: spec.listen,
@@ -81,31 +86,56 @@ fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         wiring::answers(&shared.db),
         shared.ready.clone(),
     );
+    let sign_ins = Arc::<SignIns>::default();
+    let authenticator: Arc<dyn Authenticator> = if spec.has_keys {
+        Arc::new(Keyed::new(
+            Verifier::new(shared.db.clone()),
+            Arc::clone(&sign_ins),
+        ))
+    } else {
+        Arc::new(Everybody)
+    };
+    let loader: Arc<dyn Loader> = Arc::new(Bundles { registry });
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let judging = Judging::new(
+        registered.clone(),
+        Arc::clone(&loader),
+        spec.cache_bytes_max,
+        n_cores,
+    );
+    let trainer: Arc<dyn Trainer> = Arc::new(Fitter {
+        registry: registered.clone(),
+        n_threads: checked.settings.n_threads,
+    });
+    let (db, stop) = (shared.db.clone(), shared.stop.clone());
+    let jobs = Jobs::start(db.clone(), history.clone(), Arc::clone(&trainer), stop.clone()).await?;
+    let board = Board::start(db.clone(), &shared.committed, shared.models.clone(), stop.clone()).await?;
     Ok(App {
-        db: shared.db.clone(),
-        history: checked
-            .settings
-            .history
-            .clone()
-            .ok_or_else(|| Failure::message("a server keeps a history"))?,
-        registry: crate::commands::registry(&registry)?,
+        history,
+        registry: registered,
         ingest,
         stats: Arc::clone(&shared.stats),
         is_ready: shared.ready.clone(),
         models: shared.models.clone(),
         committed: shared.committed.clone(),
-        loader: Arc::new(Bundles { registry }),
-        trainer: Arc::new(Fitter),
+        board,
+        changes: Changes::start(db.clone(), &shared.committed, stop.clone()),
+        room: Room::new(stop),
+        loader,
+        judging,
+        trainer,
+        jobs,
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
         }),
-        authenticator: Arc::new(Everybody),
-        sign_ins: Arc::default(),
-        denials: Denials::default(),
+        authenticator,
+        sign_ins,
+        denials: Denials::kept(db.clone()),
         rates: Rates::default(),
         limits: limits(spec),
         started_at: clock::now(),
         started: clock::instant(),
+        db,
     })
 }
 

@@ -10,21 +10,19 @@ use std::time::{Duration, Instant};
 use bellwether_core::detect::ModeReport;
 use bellwether_core::frame::Frame;
 use bellwether_core::time::{Timestamp, humane};
-use bellwether_nn::{Kernels, Progress, TrainEnd};
-use bellwether_store::bundle::manifest::{
-    CalibrationRecord, EpochRecord, Manifest, SeriesRecord, TrainingRecord, fingerprint,
-};
+use bellwether_nn::Progress;
+use bellwether_store::bundle::manifest::{Manifest, SeriesRecord, fingerprint};
 use bellwether_store::read::Recording;
 use bellwether_store::registry::{ModelName, Registry, Version};
 use bellwether_store::write::AtomicFile;
 use serde_json::{Value, json};
 
-use crate::artifact;
 use crate::cli::TrainArgs;
-use crate::commands::{now, read, refuse_overwriting, registry};
+use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec, Fitted};
 use crate::output::{Output, Rows};
+use crate::publishing::{Learnt, series_record};
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
@@ -156,14 +154,9 @@ impl Job<'_> {
             let name = recording.name.clone();
             let n_rows = self.n_training_rows(&recording);
             n_labelled += labelled_samples(&recording, n_rows);
-            let frames = self.pieces(recording, n_rows, output)?;
-            if let (Some(first), Some(last)) = (frames.first(), frames.last()) {
-                records.push(SeriesRecord {
-                    name,
-                    n_samples: frames.iter().map(Frame::n_samples).sum(),
-                    start: first.time()[0],
-                    end: last.time()[last.n_samples() - 1],
-                });
+            let frames = self.pieces(recording, n_rows, output);
+            if let Some(record) = series_record(&name, &frames) {
+                records.push(record);
                 series.push(frames);
             }
         }
@@ -194,38 +187,24 @@ impl Job<'_> {
     }
 
     /// The training part without what is excluded, as frames in the order of time.
-    fn pieces(&self, recording: Recording, n_rows: usize, output: &Output) -> Result<Vec<Frame>, Failure> {
+    fn pieces(&self, recording: Recording, n_rows: usize, output: &Output) -> Vec<Frame> {
         let Recording { name, frame, .. } = recording;
         let n_samples = frame.n_samples();
         let Some(frame) = frame.split_at(n_rows).0 else {
             output.note(&format!(
                 "note: {name}: none of its {n_samples} rows is in the training part"
             ));
-            return Ok(Vec::new());
+            return Vec::new();
         };
         if self.args.exclude.is_empty() {
-            return Ok(vec![frame]);
+            return vec![frame];
         }
+        let n_samples = frame.n_samples();
         let is_excluded = |at: Timestamp| self.args.exclude.iter().any(|&(from, to)| from <= at && at < to);
-        let mut pieces = Vec::new();
-        let mut start = 0;
-        for (idx, &at) in frame.time().iter().enumerate() {
-            if is_excluded(at) {
-                if start < idx {
-                    pieces.push(frame.slice(start..idx)?);
-                }
-                start = idx + 1;
-            }
-        }
-        if start < frame.n_samples() {
-            pieces.push(frame.slice(start..frame.n_samples())?);
-        }
+        let pieces = frame.without(is_excluded);
         let n_left: usize = pieces.iter().map(Frame::n_samples).sum();
-        output.note(&format!(
-            "note: {name}: {} rows excluded",
-            frame.n_samples() - n_left
-        ));
-        Ok(pieces)
+        output.note(&format!("note: {name}: {} rows excluded", n_samples - n_left));
+        pieces
     }
 
     #[expect(
@@ -287,20 +266,16 @@ impl Job<'_> {
         for note in &fitted.notes {
             output.note(&format!("note: {note}"));
         }
-        let manifest = self.manifest(&fitted, data_fingerprint, series, seconds);
-        let bundle = artifact::bundle(&manifest, fitted.model.weights())?;
-        let summary = json!({
-            "architecture": manifest.model.architecture,
-            "network": fitted.model.architecture().to_string(),
-            "channels": fitted.detector.pipeline().n_channels(),
-            "window": manifest.model.window_len,
-            "threshold": fitted.detector.parts().causal.threshold.error(),
-            "rule": manifest.calibration.rule,
-            "samples": manifest.training.n_samples,
-        });
-        let version = self
-            .registry
-            .publish(self.name, &bundle, summary, manifest.created_at)?;
+        let learnt = Learnt {
+            name: self.name,
+            fitted: &fitted,
+            spec: self.spec,
+            data_fingerprint,
+            series,
+            seconds,
+            settings: self.settings(),
+        };
+        let (version, manifest) = learnt.publish(self.registry)?;
         let report = &fitted.training;
         let val_loss = report
             .epochs
@@ -323,48 +298,6 @@ impl Job<'_> {
             val_loss,
             seconds,
         })
-    }
-
-    fn manifest(
-        &self,
-        fitted: &Fitted,
-        data_fingerprint: String,
-        series: Vec<SeriesRecord>,
-        seconds: f64,
-    ) -> Manifest {
-        let report = &fitted.training;
-        let epochs = report.epochs.iter().map(|epoch| EpochRecord {
-            epoch: epoch.epoch,
-            train_loss: epoch.train_loss,
-            val_loss: epoch.val_loss,
-            learning_rate: epoch.learning_rate,
-        });
-        Manifest {
-            name: self.name.to_string(),
-            bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
-            created_at: now(),
-            detector: fitted.detector.parts().clone(),
-            model: artifact::describe(&fitted.model, Kernels::detect()),
-            training: TrainingRecord {
-                data_fingerprint,
-                n_samples: series.iter().map(|series| series.n_samples).sum(),
-                series,
-                n_train_windows: report.n_train_windows,
-                n_val_windows: report.n_val_windows,
-                epochs: epochs.collect(),
-                best_epoch: report.best_epoch,
-                end: match report.end {
-                    TrainEnd::Done => "done",
-                    TrainEnd::EarlyStop => "early stop",
-                    TrainEnd::Stopped => "stopped",
-                }
-                .to_owned(),
-                seed: self.spec.train.seed,
-                settings: self.settings(),
-                seconds: Some(seconds),
-            },
-            calibration: CalibrationRecord::new(&self.spec.threshold, &fitted.calibration),
-        }
     }
 
     /// What was asked for, as it was understood.

@@ -3,12 +3,14 @@
 //! The JSON is made to be read by people too; every number in it is the shortest text that reads back bit for bit.
 //! What cannot be kept so (a number that is not finite) is refused on writing, what contradicts itself on reading.
 
+mod baseline;
 mod check;
 mod fingerprint;
 mod record;
 mod wire;
 
 use bellwether_core::detect::DetectorParts;
+use bellwether_core::drift::{Baseline, BaselineError};
 use bellwether_core::event::EventRuleError;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::FitError;
@@ -36,6 +38,8 @@ pub struct Manifest {
     pub training: TrainingRecord,
     /// How its threshold was chosen, and what that rests on.
     pub calibration: CalibrationRecord,
+    /// What the training rows looked like; `None` in bundles that were made before it was kept.
+    pub baseline: Option<Baseline>,
 }
 
 impl Manifest {
@@ -115,6 +119,9 @@ pub enum ManifestError {
     /// The event rule is none.
     #[error("manifest.json: detector.events is not usable; get the original file")]
     Events(#[from] EventRuleError),
+    /// The baseline is none.
+    #[error("manifest.json: baseline is not usable; get the original file")]
+    Baseline(#[from] BaselineError),
 }
 
 impl ManifestError {

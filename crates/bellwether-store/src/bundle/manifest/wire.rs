@@ -11,6 +11,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline, PipelineParts, ScalerKind};
 use serde::{Deserialize, Serialize};
 
+use super::baseline::BaselineV1;
 use super::{CalibrationRecord, Manifest, ManifestError, ModelManifest, TrainingRecord};
 
 /// Unknown keys are refused: whoever wrote them meant something that we would not do.
@@ -26,6 +27,9 @@ pub(super) struct ManifestV1 {
     detector: DetectorV1,
     calibration: CalibrationRecord,
     training: TrainingRecord,
+    /// Absent in bundles that were made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineV1>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +103,7 @@ impl From<&Manifest> for ManifestV1 {
             detector: (&manifest.detector).into(),
             calibration: manifest.calibration.clone(),
             training: manifest.training.clone(),
+            baseline: manifest.baseline.as_ref().map(BaselineV1::from),
         }
     }
 }
@@ -179,6 +184,7 @@ impl ManifestV1 {
             model: self.model,
             training: self.training,
             calibration: self.calibration,
+            baseline: self.baseline.map(BaselineV1::baseline).transpose()?,
         })
     }
 }

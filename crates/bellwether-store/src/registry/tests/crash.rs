@@ -23,11 +23,11 @@ fn plans() -> Vec<(&'static str, bool, PlanOf)> {
         ("publication", true, publish),
         ("promotion", true, |registry| {
             change(registry, |index| {
-                index.promote(&Pick::Version(version(3)), now(20))
+                index.promote(&Pick::Version(version(3)), &Because::default(), now(20))
             })
         }),
         ("rollback", true, |registry| {
-            change(registry, |index| index.rollback(now(20)))
+            change(registry, |index| index.rollback(&Because::default(), now(20)))
         }),
         ("alias", true, |registry| {
             let pick = Pick::Version(version(1));

@@ -64,13 +64,13 @@ fn a_folder_that_cannot_be_written_is_named_and_nothing_changes() {
     check(fixture.publish(4).map(drop).map_err(|error| told(&error)));
     check(
         registry
-            .promote(&named("pump@1"), now(20))
+            .promote(&named("pump@1"), &Because::default(), now(20))
             .map(drop)
             .map_err(|error| told(&error)),
     );
     check(
         registry
-            .rollback(&pump(), now(20))
+            .rollback(&pump(), &Because::default(), now(20))
             .map(drop)
             .map_err(|error| told(&error)),
     );
@@ -112,7 +112,8 @@ fn writers_at_once_get_versions_of_their_own() {
                         let version = own
                             .publish(&pump(), &bundle(weight), json!(null), now(0))
                             .unwrap();
-                        own.promote(&named(&format!("pump@{version}")), now(1)).unwrap();
+                        own.promote(&named(&format!("pump@{version}")), &Because::default(), now(1))
+                            .unwrap();
                         // Reading goes on meanwhile, without a lock.
                         assert!(own.verify(None).unwrap().is_sound());
                         (version.number(), weight)
@@ -143,7 +144,11 @@ fn a_change_does_not_wait_for_ever() {
     let fixture = Fixture::of_three();
     let _held = fixture.registry.lock().unwrap();
     let impatient = fixture.registry.clone().with_lock_wait(Duration::ZERO);
-    let error = told(&impatient.promote(&named("pump@1"), now(20)).unwrap_err());
+    let error = told(
+        &impatient
+            .promote(&named("pump@1"), &Because::default(), now(20))
+            .unwrap_err(),
+    );
     assert!(
         error.contains("another process") && error.contains(".lock"),
         "{error}"

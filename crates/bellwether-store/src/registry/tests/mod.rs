@@ -25,7 +25,10 @@ impl Fixture {
     fn of_three() -> Self {
         let fixture = Self::new();
         (1..=3).for_each(|number| assert_eq!(fixture.publish(number).unwrap().number(), number));
-        fixture.registry.promote(&named("pump@2"), now(10)).unwrap();
+        fixture
+            .registry
+            .promote(&named("pump@2"), &Because::default(), now(10))
+            .unwrap();
         fixture
             .registry
             .set_alias(&"canary".parse().unwrap(), &named("pump@3"))
@@ -92,15 +95,31 @@ fn the_first_version_serves_until_another_is_promoted() {
         assert_eq!(fixture.weight("pump"), Ok(1));
     }
     let registry = &fixture.registry;
-    let moved = registry.promote(&named("pump@3"), now(9)).unwrap();
+    let moved = registry
+        .promote(&named("pump@3"), &Because::default(), now(9))
+        .unwrap();
     assert_eq!((moved.from, moved.to), (version(1), version(3)));
     assert_eq!(fixture.weight("pump"), Ok(3));
-    registry.promote(&named("pump@2"), now(10)).unwrap();
-    assert_eq!(registry.rollback(&pump(), now(11)).unwrap().to, version(3));
-    assert_eq!(registry.rollback(&pump(), now(12)).unwrap().to, version(1));
+    registry
+        .promote(&named("pump@2"), &Because::default(), now(10))
+        .unwrap();
+    assert_eq!(
+        registry
+            .rollback(&pump(), &Because::default(), now(11))
+            .unwrap()
+            .to,
+        version(3)
+    );
+    assert_eq!(
+        registry
+            .rollback(&pump(), &Because::default(), now(12))
+            .unwrap()
+            .to,
+        version(1)
+    );
     assert!(
         registry
-            .rollback(&pump(), now(13))
+            .rollback(&pump(), &Because::default(), now(13))
             .unwrap_err()
             .to_string()
             .contains("no champion before")

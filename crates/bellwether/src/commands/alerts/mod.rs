@@ -11,9 +11,9 @@ use bellwether_stream::patterns::matcher;
 use serde_json::{Value, json};
 
 use super::config::environment;
-use super::now;
+use super::{actor, now};
 use crate::cli::Format;
-use crate::cli::alerts::{AlertsArgs, AlertsCommand, Who};
+use crate::cli::alerts::{AlertsArgs, AlertsCommand};
 use crate::config::checked::{Checked, DatabaseSpec};
 use crate::config::{self, Overrides};
 use crate::failure::Failure;
@@ -77,7 +77,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
         }
         AlertsCommand::Show { id } => show(database, id, output).await,
         AlertsCommand::Acknowledge { id, who } => {
-            let alert = feedback::acknowledge(database, id, &name(who), now()).await?;
+            let alert = feedback::acknowledge(database, id, &actor(who), now()).await?;
             tell(
                 &format!("{} is acknowledged", alert.id),
                 alert_facts(&alert),
@@ -89,14 +89,14 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             verdict,
             note,
             who,
-        } => say(database, id, *verdict, note, &name(who), output).await,
+        } => say(database, id, *verdict, note, &actor(who), output).await,
         AlertsCommand::Shelve {
             devices,
             time,
             reason,
             who,
         } => {
-            let id = suppressions::shelve(database, devices, *time, reason, &name(who), now()).await?;
+            let id = suppressions::shelve(database, devices, *time, reason, &actor(who), now()).await?;
             let told =
                 format!("nobody is told of {devices} for now; to end that: bellwether alerts unshelve {id}");
             tell(&told, vec![("id", json!(id))], output)
@@ -114,7 +114,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
                 until: *until,
                 reason: reason.clone(),
             };
-            let id = suppressions::maintain(database, &window, &name(who), now()).await?;
+            let id = suppressions::maintain(database, &window, &actor(who), now()).await?;
             let told = format!(
                 "nobody is told of {devices} from {} until {until}; to end that: bellwether alerts unshelve {id}",
                 window.from
@@ -126,14 +126,14 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             output.answer(&object([("suppressions", json!(rows.objects()))]), &rows)
         }
         AlertsCommand::Unshelve { id, who } => {
-            suppressions::unshelve(database, id, &name(who), now()).await?;
+            suppressions::unshelve(database, id, &actor(who), now()).await?;
             tell(&format!("{id} is over"), vec![("id", json!(id))], output)
         }
         AlertsCommand::Dead { length } => {
             let rows = shown::deliveries(&database.dead_letters(length.limit).await?);
             output.answer(&object([("dead", json!(rows.objects()))]), &rows)
         }
-        AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &name(who), output).await,
+        AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &actor(who), output).await,
         AlertsCommand::Test { .. } => unreachable!("needs no database, see above"),
         AlertsCommand::Audit { length } => {
             let rows = shown::audit(&database.audit(None, length.limit).await?);
@@ -243,13 +243,4 @@ fn tell(told: &str, facts: Vec<(&'static str, Value)>, output: &Output) -> Resul
     let mut rows = Rows::new(&keys);
     rows.push(facts.iter().map(|(_, fact)| fact.clone()).collect());
     output.answer(&object(facts), &rows)
-}
-
-/// Who decides: as said, else who is logged in.
-fn name(who: &Who) -> String {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let said = who.by.clone().filter(|by| !by.is_empty());
-    said.or_else(|| set("USER"))
-        .or_else(|| set("LOGNAME"))
-        .unwrap_or_else(|| "somebody".to_owned())
 }

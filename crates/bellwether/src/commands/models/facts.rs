@@ -34,6 +34,8 @@ pub(super) fn history(index: &Index) -> Value {
             "version": change.version.number(),
             "at": change.at.to_string(),
             "action": action(change.action),
+            "by": change.because.by,
+            "reason": change.because.reason,
         })
     });
     changes.collect()

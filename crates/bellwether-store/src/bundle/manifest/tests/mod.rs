@@ -139,6 +139,7 @@ fn manifest(numbers: [f64; 3]) -> Manifest {
         },
         training: training(),
         calibration: calibration_record(),
+        baseline: None,
     }
 }
 
@@ -225,6 +226,41 @@ fn a_record_keeps_what_the_calibration_found() {
     };
     let rule = "budget:1/week".parse().unwrap();
     assert_eq!(CalibrationRecord::new(&rule, &report), expect);
+}
+
+#[test]
+fn a_baseline_is_kept_bit_for_bit_and_a_bad_one_is_refused() {
+    let time = (0..400).map(Timestamp::from_secs).collect();
+    let values = (0..800).map(|i| f64::from(i % 271).sqrt() * if i % 2 == 0 { -0.1 } else { 1e5 });
+    let frame = Frame::new(["a", "é"].map(Channel::new).to_vec(), time, values.collect()).unwrap();
+    let baseline = Some(Baseline::of(&[frame]));
+    let written = Manifest { baseline, ..golden() };
+    let bytes = written.to_json_bytes().unwrap();
+    let read = Manifest::from_json_bytes(&bytes).unwrap();
+    assert_eq!(read, written);
+    assert_eq!(read.to_json_bytes().unwrap(), bytes);
+    let check = |pointer: &str, value: Value, expect: &str| {
+        let mut tree: Value = serde_json::from_slice(&bytes).unwrap();
+        *tree.pointer_mut(pointer).unwrap() = value;
+        let error = error_of(tree.to_string().as_bytes());
+        assert!(error.contains(expect), "{error:?} does not say {expect:?}");
+    };
+    check(
+        "/baseline/n_rows",
+        json!(7),
+        "baseline is not usable; get the original file: channel \"a\"",
+    );
+    check("/baseline/channels/1/name", json!("a"), "\"a\" stands twice");
+    check(
+        "/baseline/channels/1/values/0",
+        json!("low"),
+        "baseline.channels[1].values[0]",
+    );
+    check(
+        "/baseline/correlations",
+        json!([1, 1]),
+        "2 correlations for 1 pairs",
+    );
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! Training jobs: one runs at a time, some wait, and all are written down, so that a restart forgets none.
+
+mod data;
+mod record;
+mod work;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bellwether_core::frame::Frame;
+use bellwether_store::database::{Database, DatabaseError, JobState};
+use bellwether_stream::clock;
+use bellwether_stream::source::Stop;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::app::Trainer;
+pub(crate) use record::{Asked, TrainJob};
+
+/// Jobs that wait at most.
+const WAITING_MAX: usize = 16;
+
+/// Jobs told at most, the newest first.
+pub(crate) const LISTED_MAX: u32 = 200;
+
+/// The training jobs of this process.
+#[derive(Debug)]
+pub struct Jobs {
+    shared: Arc<Shared>,
+    places: Arc<Semaphore>,
+}
+
+/// What routes and the one who works share.
+#[derive(Debug)]
+struct Shared {
+    db: Database,
+    queue: Mutex<Queue>,
+    /// Told of each new job.
+    nudge: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    running: Option<Running>,
+    /// Losses of the last epoch of the last job: on what is learnt from, and on what decides.
+    last_loss: Option<(f64, f64)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    job: TrainJob,
+    table: Option<Vec<(String, Vec<Frame>)>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+struct Running {
+    job: TrainJob,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+/// Why a job was not taken.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// As many wait as may.
+    Full,
+    /// It cannot be written down.
+    Database(DatabaseError),
+}
+
+/// Why a job was not cancelled.
+#[derive(Debug)]
+pub(crate) enum NotCancelled {
+    /// There is none of that id.
+    Unknown,
+    /// It was over before.
+    Over(JobState),
+    /// It cannot be written down.
+    Database(DatabaseError),
+}
+
+impl Jobs {
+    /// Goes on with the jobs that wait, says of those that ran that they failed, and works until it is told to stop.
+    /// To be called within the async runtime, by the process that judges.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn start(
+        db: Database,
+        history: PathBuf,
+        trainer: Arc<dyn Trainer>,
+        stop: Stop,
+    ) -> Result<Self, DatabaseError> {
+        let reason = "the server was stopped while it ran; ask for it again";
+        db.fail_running(reason, clock::now()).await?;
+        let mut queue = Queue::default();
+        for record in db.jobs(LISTED_MAX).await? {
+            if record.state != JobState::Waiting {
+                continue;
+            }
+            let mut job = TrainJob::read(record);
+            if job.detail.asked.is_table {
+                let reason = "the server was restarted while it waited, and its table is gone; send it again";
+                job.end(JobState::Failed, Some(reason.to_owned()));
+                db.update_job(JobState::Waiting, &job.record()).await?;
+            } else {
+                queue.waiting.push_front(Waiting {
+                    job,
+                    table: None,
+                    _place: None,
+                });
+            }
+        }
+        let shared = Arc::new(Shared {
+            db,
+            queue: Mutex::new(queue),
+            nudge: Notify::new(),
+        });
+        tokio::spawn(work::work(Arc::clone(&shared), history, trainer, stop));
+        Ok(Self {
+            shared,
+            places: Arc::new(Semaphore::new(WAITING_MAX)),
+        })
+    }
+
+    /// Takes a job, to be done after those before it; of a table, where one was sent, else of the history.
+    pub(crate) async fn submit(
+        &self,
+        name: String,
+        asked: Asked,
+        table: Option<Vec<(String, Vec<Frame>)>>,
+        made_by: &str,
+    ) -> Result<TrainJob, NotTaken> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| NotTaken::Full)?;
+        let job = TrainJob::new(crate::edge::random_id(), name, asked, made_by);
+        let written = self.shared.db.insert_job(&job.record()).await;
+        written.map_err(NotTaken::Database)?;
+        self.shared.queue().waiting.push_back(Waiting {
+            job: job.clone(),
+            table,
+            _place: Some(place),
+        });
+        self.shared.nudge.notify_one();
+        Ok(job)
+    }
+
+    /// The newest jobs, those that run as far as they are.
+    pub(crate) async fn list(&self) -> Result<Vec<TrainJob>, DatabaseError> {
+        let stored = self.shared.db.jobs(LISTED_MAX).await?;
+        Ok(stored.into_iter().map(|record| self.current(record)).collect())
+    }
+
+    /// One job.
+    pub(crate) async fn one(&self, id: &str) -> Result<Option<TrainJob>, DatabaseError> {
+        let stored = self.shared.db.job(id).await?;
+        Ok(stored.map(|record| self.current(record)))
+    }
+
+    /// Takes a job back: one that waits at once, one that runs at its next step.
+    pub(crate) async fn cancel(&self, id: &str) -> Result<TrainJob, NotCancelled> {
+        let waiting = {
+            let mut queue = self.shared.queue();
+            if let Some(running) = queue.running.as_ref().filter(|running| running.job.id == id) {
+                running.is_cancelled.store(true, Ordering::Relaxed);
+                return Ok(running.job.clone());
+            }
+            let idx = queue.waiting.iter().position(|waiting| waiting.job.id == id);
+            idx.and_then(|idx| queue.waiting.remove(idx))
+        };
+        let db = &self.shared.db;
+        if let Some(Waiting { mut job, .. }) = waiting {
+            job.end(JobState::Cancelled, None);
+            let written = db.update_job(JobState::Waiting, &job.record()).await;
+            return written.map(|_| job).map_err(NotCancelled::Database);
+        }
+        match db.job(id).await.map_err(NotCancelled::Database)? {
+            Some(job) => Err(NotCancelled::Over(job.state)),
+            None => Err(NotCancelled::Unknown),
+        }
+    }
+
+    /// Losses of the last epoch of the last job: on what is learnt from, and on what decides.
+    pub(crate) fn last_loss(&self) -> Option<(f64, f64)> {
+        self.shared.queue().last_loss
+    }
+
+    fn current(&self, record: bellwether_store::database::Job) -> TrainJob {
+        let queue = self.shared.queue();
+        match queue
+            .running
+            .as_ref()
+            .filter(|running| running.job.id == record.id)
+        {
+            Some(running) => running.job.clone(),
+            None => TrainJob::read(record),
+        }
+    }
+}
+
+impl Shared {
+    /// Never held across a wait; what it guards is whole at any moment.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

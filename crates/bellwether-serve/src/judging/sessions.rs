@@ -1,0 +1,143 @@
+//! Streams of samples whose last window the server keeps: whoever made one sends only what is new.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bellwether_core::session::Session;
+use bellwether_core::time::Timestamp;
+use bellwether_stream::clock;
+use bellwether_stream::problem::Problem;
+
+use super::models::AtHand;
+use crate::access::Principal;
+use crate::error;
+
+/// Sessions at once at most.
+const SESSIONS_MAX: usize = 10_000;
+
+/// Bytes of all sessions at most, about.
+const BYTES_MAX: usize = 256 << 20;
+
+/// A session nobody uses for so long is over.
+pub(crate) const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// All sessions, by ids that nobody can guess.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<String, Arc<Open>>>);
+
+/// A session that is open.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) device: String,
+    pub(crate) model: AtHand,
+    /// Whose it is.
+    owner: Owner,
+    bytes: usize,
+    pub(crate) session: Mutex<Session>,
+    used: Mutex<(Instant, Timestamp)>,
+}
+
+/// A key, or a name where keys are not asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Owner(Arc<str>);
+
+impl Owner {
+    fn of(principal: &Principal) -> Self {
+        Self(principal.key_id.clone().unwrap_or_else(|| principal.name.clone()))
+    }
+}
+
+impl Sessions {
+    /// Keeps a session.
+    ///
+    /// # Errors
+    /// 503 `busy` where there are too many.
+    pub(crate) fn add(
+        &self,
+        by: &Principal,
+        model: AtHand,
+        device: String,
+        session: Session,
+    ) -> Result<(String, Arc<Open>), Problem> {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|error| error::internal(&error))?;
+        let id = data_encoding::HEXLOWER.encode(&secret);
+        let bytes = bytes_of(&model);
+        let mut sessions = self.lock();
+        let now = clock::instant();
+        sessions.retain(|_, open| !open.is_over(now));
+        let in_use: usize = sessions.values().map(|open| open.bytes).sum();
+        if sessions.len() >= SESSIONS_MAX || in_use + bytes > BYTES_MAX {
+            return Err(error::busy(
+                "too many sessions are open; end those that are not needed",
+            ));
+        }
+        let open = Arc::new(Open {
+            device,
+            model,
+            owner: Owner::of(by),
+            bytes,
+            session: Mutex::new(session),
+            used: Mutex::new((now, clock::now())),
+        });
+        sessions.insert(id.clone(), Arc::clone(&open));
+        Ok((id, open))
+    }
+
+    /// The session of that id, if it belongs to who asks.
+    ///
+    /// # Errors
+    /// 404, whether there is none or it is somebody else's.
+    pub(crate) fn get(&self, by: &Principal, id: &str) -> Result<Arc<Open>, Problem> {
+        let now = clock::instant();
+        let found = self.lock().get(id).map(Arc::clone);
+        match found.filter(|open| open.owner == Owner::of(by) && !open.is_over(now)) {
+            Some(open) => {
+                *lock(&open.used) = (now, clock::now());
+                Ok(open)
+            }
+            None => Err(gone()),
+        }
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// As [`Sessions::get`].
+    pub(crate) fn end(&self, by: &Principal, id: &str) -> Result<(), Problem> {
+        self.get(by, id)?;
+        self.lock().remove(id);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Open>>> {
+        lock(&self.0)
+    }
+}
+
+impl Open {
+    /// When it is over, if nobody uses it.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        lock(&self.used).1.plus(IDLE_MAX)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(lock(&self.used).0) > IDLE_MAX
+    }
+}
+
+/// What a session of this model keeps at most: its last window, and the rows that smoothing remembers.
+fn bytes_of(model: &AtHand) -> usize {
+    let detector = &model.loaded.detector;
+    let n = detector.pipeline().n_channels();
+    (detector.window_len() * 9 + detector.parts().causal.smoothing.memory() * 8 + 64) * n + 1024
+}
+
+fn gone() -> Problem {
+    error::not_found("there is no such session; it may have been idle for too long")
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,229 @@
+//! What is said of rows: the values that the command `detect` writes.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use bellwether_core::detect::{Mode, Scores};
+use bellwether_core::event::Event;
+use bellwether_core::frame::{Channel, SeriesId};
+use bellwether_core::time::Timestamp;
+use bellwether_store::write::{TableFormat, VerdictRow, VerdictWriter};
+use bellwether_stream::clock;
+use bellwether_stream::problem::Problem;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::models::AtHand;
+use super::table::{Row, Series, check_size};
+use crate::error;
+
+/// What is said of the series of a request.
+#[derive(Debug)]
+pub(crate) struct Verdicts {
+    pub(crate) channels: Vec<String>,
+    pub(crate) series: Vec<(Series, Scores)>,
+}
+
+/// What is said of one row.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RowBody {
+    /// Its time as it was sent.
+    pub(crate) timestamp: String,
+    /// Its series, where the request tells of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) series: Option<String>,
+    /// At least 0, 1.0 is the threshold; `null` where it has none: the first window is not full, or too little of it was
+    /// measured.
+    pub(crate) score: Option<f64>,
+    /// Whether the score is 1.0 or more.
+    pub(crate) is_anomaly: Option<bool>,
+    /// The event it lies in.
+    pub(crate) event: Option<String>,
+    /// The channel with the largest share of the score,
+    pub(crate) top_channel: Option<String>,
+    /// and that share.
+    pub(crate) top_share: Option<f64>,
+}
+
+/// A stretch of time that was not normal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventBody {
+    /// Its id: the same wherever the same samples are judged.
+    pub(crate) event: String,
+    /// The series.
+    pub(crate) series: String,
+    /// The first sample that opened it.
+    pub(crate) start: String,
+    /// Its last sample.
+    pub(crate) end: String,
+    /// When the score was highest.
+    pub(crate) peak_time: String,
+    /// The highest score.
+    pub(crate) peak_score: f64,
+    /// Samples from start to end.
+    pub(crate) samples: usize,
+    /// From 0 to 100.
+    pub(crate) severity: f64,
+    /// It goes on where the data end.
+    pub(crate) is_open: bool,
+    /// Channels with their shares, the largest first; they sum to 1.
+    pub(crate) channels: Vec<ShareBody>,
+}
+
+/// The share of a channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShareBody {
+    /// The channel.
+    pub(crate) channel: String,
+    /// In [0, 1].
+    pub(crate) share: f64,
+}
+
+/// Judges all series of a request.
+///
+/// # Errors
+/// 422 with the text that the command gives, where data and model do not fit; 413 where it is too much.
+pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<Verdicts, Problem> {
+    check_size(&series)?;
+    let started = clock::instant();
+    let detector = &model.loaded.detector;
+    let mut judged = Vec::with_capacity(series.len());
+    let mut n_windows = 0;
+    for series in series {
+        let id = SeriesId::new(series.name.as_str());
+        let scores = detector.score(&id, series.frame.clone(), mode).map_err(|error| {
+            error::unprocessable(format!(
+                "{} does not fit {}: {}",
+                series.name,
+                model.loaded.reference,
+                bellwether_stream::chain(&error)
+            ))
+        })?;
+        n_windows += scores.score.iter().filter(|score| !score.is_nan()).count();
+        judged.push((series, scores));
+    }
+    let seconds = clock::instant().saturating_duration_since(started).as_secs_f64();
+    crate::metrics::scored(n_windows, seconds);
+    Ok(Verdicts {
+        channels: channel_names(model),
+        series: judged,
+    })
+}
+
+/// The channels of a model, in the order of a sample.
+pub(crate) fn channel_names(model: &AtHand) -> Vec<String> {
+    let channels = model.loaded.detector.pipeline().schema().channels();
+    channels.iter().map(Channel::name).map(str::to_owned).collect()
+}
+
+impl Verdicts {
+    /// All rows in the order of the input.
+    pub(crate) fn rows(&self) -> Vec<RowBody> {
+        let with_series = self.with_series();
+        self.in_order()
+            .map(|(series, scores, row)| {
+                let score = scores.score[row.sample_idx];
+                let top = scores.top[row.sample_idx];
+                RowBody {
+                    timestamp: row.time.to_string(),
+                    series: with_series.then(|| series.name.clone()),
+                    score: (!score.is_nan()).then_some(score),
+                    is_anomaly: scores.is_anomaly(row.sample_idx),
+                    event: scores.event[row.sample_idx].map(|event| event.to_string()),
+                    top_channel: top.map(|top| self.channels[top.channel_idx].clone()),
+                    top_share: top.map(|top| top.share),
+                }
+            })
+            .collect()
+    }
+
+    /// All events.
+    pub(crate) fn events(&self) -> Vec<EventBody> {
+        let of_series = |(series, scores): &(Series, Scores)| {
+            let events = scores.events.iter();
+            let body = |event| event_body(event, &series.name, &self.channels, |at| time_text(series, at));
+            events.map(body).collect::<Vec<_>>()
+        };
+        self.series.iter().flat_map(of_series).collect()
+    }
+
+    /// The table that `detect -o` writes.
+    pub(crate) fn to_csv(&self) -> Result<Vec<u8>, Problem> {
+        let written = (|| {
+            let mut bytes = Vec::new();
+            let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, self.with_series())?;
+            for (series, scores, row) in self.in_order() {
+                let top = scores.top[row.sample_idx];
+                writer.row(&VerdictRow {
+                    time: &row.time,
+                    series: &series.name,
+                    score: scores.score[row.sample_idx],
+                    event: scores.event[row.sample_idx],
+                    top: top.map(|top| (self.channels[top.channel_idx].as_str(), top.share)),
+                })?;
+            }
+            writer.finish()?;
+            Ok(bytes)
+        })();
+        written.map_err(|error: bellwether_store::write::WriteError| error::internal(&error))
+    }
+
+    fn with_series(&self) -> bool {
+        self.series.iter().any(|(series, _)| series.is_told_apart)
+    }
+
+    /// Rows of all series as they stood in the input: each series' rows are in order, the series may be interleaved.
+    fn in_order(&self) -> impl Iterator<Item = (&Series, &Scores, &Row)> {
+        let next_of = move |idx: usize, row: usize| {
+            let rows = &self.series[idx].0.rows;
+            rows.get(row).map(|at| Reverse((at.position, idx, row)))
+        };
+        let mut waiting: BinaryHeap<_> = (0..self.series.len()).filter_map(|idx| next_of(idx, 0)).collect();
+        std::iter::from_fn(move || {
+            let Reverse((_, idx, row)) = waiting.pop()?;
+            waiting.extend(next_of(idx, row + 1));
+            let (series, scores) = &self.series[idx];
+            Some((series, scores, &series.rows[row]))
+        })
+    }
+}
+
+/// An event in JSON; `text` says how its times are written.
+pub(crate) fn event_body(
+    event: &Event,
+    series: &str,
+    channels: &[String],
+    text: impl Fn(Timestamp) -> String,
+) -> EventBody {
+    let mut shares: Vec<ShareBody> = channels
+        .iter()
+        .zip(&event.shares)
+        .map(|(channel, share)| ShareBody {
+            channel: channel.clone(),
+            share: *share,
+        })
+        .collect();
+    shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+    EventBody {
+        event: event.id.to_string(),
+        series: series.to_owned(),
+        start: text(event.start),
+        end: text(event.end),
+        peak_time: text(event.peak_time),
+        peak_score: event.peak_score,
+        samples: event.n_samples,
+        severity: event.severity(),
+        is_open: event.is_open,
+        channels: shares,
+    }
+}
+
+/// The instant of a sample as it stands in the input.
+fn time_text(series: &Series, at: Timestamp) -> String {
+    let sample = series.frame.time().partition_point(|&time| time < at);
+    let row = series.rows.partition_point(|row| row.sample_idx < sample);
+    series
+        .rows
+        .get(row)
+        .map_or_else(|| at.to_string(), |row| row.time.to_string())
+}

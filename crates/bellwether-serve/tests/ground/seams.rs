@@ -1,0 +1,208 @@
+//! The process around the routes, in a few lines each.
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bellwether_core::detect::Detector;
+use bellwether_core::frame::Frame;
+use bellwether_core::model::Model;
+use bellwether_serve::access::{Authenticator, Credentials, Denied, Principal, Role};
+use bellwether_serve::app::{
+    ConfigMistake, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress,
+    TrainRequest, Trainer,
+};
+use bellwether_store::bundle::manifest::Manifest;
+use bellwether_store::registry::{ModelRef, NamedRef, Pick, Registry, Resolved};
+use bellwether_stream::clock;
+use futures_util::future::BoxFuture;
+
+use super::toy::{Mean, bundle};
+
+/// Keys that say who they are: the name of a role, or `NAME:ROLE`.
+#[derive(Debug)]
+pub struct Keys;
+
+impl Authenticator for Keys {
+    fn authenticate(&self, shown: Credentials, _: IpAddr) -> BoxFuture<'_, Result<Principal, Denied>> {
+        let Credentials::Key(key) = shown else {
+            return Box::pin(std::future::ready(Err(Denied::Unknown)));
+        };
+        let (name, role) = key.split_once(':').unwrap_or((&key, &key));
+        let known = Role::from_word(role).map(|role| Principal {
+            name: name.into(),
+            key_id: Some(key.as_str().into()),
+            role,
+            scopes: None,
+        });
+        Box::pin(std::future::ready(known.ok_or(Denied::Unknown)))
+    }
+
+    fn asks_for_keys(&self) -> bool {
+        true
+    }
+}
+
+/// Makes toy detectors of toy bundles.
+#[derive(Debug)]
+pub struct ToyLoader {
+    registry: Registry,
+    n_loaded: AtomicUsize,
+}
+
+impl ToyLoader {
+    pub(super) fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            n_loaded: AtomicUsize::new(0),
+        }
+    }
+
+    /// How often a bundle was loaded.
+    pub fn n_loaded(&self) -> usize {
+        self.n_loaded.load(Ordering::SeqCst)
+    }
+}
+
+impl Loader for ToyLoader {
+    fn load(
+        &self,
+        reference: &NamedRef,
+        wrap: &dyn Fn(Arc<dyn Model>) -> Arc<dyn Model>,
+    ) -> Result<Loaded, SeamError> {
+        self.n_loaded.fetch_add(1, Ordering::SeqCst);
+        let found = self.registry.load(&ModelRef::Named(reference.clone()));
+        let found = found.map_err(|error| SeamError::NotFound(error.to_string()))?;
+        let Resolved::Version { name, entry, .. } = found.from else {
+            return Err(SeamError::NotFound("no version".to_owned()));
+        };
+        let manifest = Manifest::from_json_bytes(&found.bundle.manifest)
+            .map_err(|error| SeamError::Failed(error.to_string()))?;
+        let model = Mean {
+            len: manifest.model.window_len,
+            n_channels: manifest.detector.pipeline.n_channels(),
+        };
+        let detector = Detector::from_parts(manifest.detector.clone(), wrap(Arc::new(model)));
+        Ok(Loaded {
+            reference: format!("{name}@{}", entry.version).into(),
+            detector: Arc::new(detector.map_err(|error| SeamError::Failed(error.to_string()))?),
+            manifest: Arc::new(manifest),
+            bytes: 10_000,
+        })
+    }
+}
+
+/// Publishes a toy after as many passes as were asked for (3 where none), each as long as `observe` takes.
+#[derive(Debug)]
+pub struct ToyTrainer {
+    registry: Registry,
+}
+
+impl ToyTrainer {
+    pub(super) fn new(registry: Registry) -> Self {
+        Self { registry }
+    }
+}
+
+impl Trainer for ToyTrainer {
+    fn train(
+        &self,
+        request: &TrainRequest,
+        series: Vec<(String, Vec<Frame>)>,
+        observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
+    ) -> Result<NamedRef, SeamError> {
+        let n_rows: usize = series
+            .iter()
+            .flat_map(|(_, frames)| frames)
+            .map(Frame::n_samples)
+            .sum();
+        if n_rows < 100 {
+            return Err(SeamError::Refused(format!(
+                "{n_rows} rows are too few to learn from: send at least 100"
+            )));
+        }
+        let n_epochs = request.epochs.map_or(3, std::num::NonZeroUsize::get);
+        for epoch in 1..=n_epochs {
+            let losses = Some((1.0 / epoch as f64, 1.5 / epoch as f64));
+            let progress = TrainProgress {
+                epoch,
+                n_epochs,
+                losses,
+            };
+            if observe(progress).is_break() {
+                return Err(SeamError::Refused("cancelled".to_owned()));
+            }
+        }
+        let bundle = bundle(request.name.as_str(), 0.99);
+        let summary = serde_json::json!({ "architecture": "toy" });
+        let version = self
+            .registry
+            .publish(&request.name, &bundle, summary, clock::now())
+            .map_err(|error| SeamError::Failed(error.to_string()))?;
+        Ok(NamedRef {
+            name: request.name.clone(),
+            pick: Pick::Version(version),
+        })
+    }
+}
+
+/// A configuration of one text: what begins with `bad` is wrong, what begins with `path` is protected.
+#[derive(Debug)]
+pub struct ToyControl {
+    toml: Mutex<String>,
+    n_reloads: AtomicUsize,
+}
+
+impl Default for ToyControl {
+    fn default() -> Self {
+        Self {
+            toml: Mutex::new("[stream]\nlatency = \"20ms\"\n".to_owned()),
+            n_reloads: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl ToyControl {
+    /// How often it was told to reload.
+    pub fn n_reloads(&self) -> usize {
+        self.n_reloads.load(Ordering::SeqCst)
+    }
+
+    fn text(&self) -> ConfigText {
+        let toml = self.toml.lock().unwrap().clone();
+        ConfigText {
+            file: Some(toml.clone()),
+            toml,
+            needs_restart: Vec::new(),
+        }
+    }
+}
+
+impl Control for ToyControl {
+    fn reload(&self) -> BoxFuture<'_, Result<(), SeamError>> {
+        self.n_reloads.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>> {
+        Box::pin(std::future::ready(Ok(self.text())))
+    }
+
+    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
+        let changed = if toml.starts_with("bad") {
+            Err(ConfigRefused::Mistakes(vec![ConfigMistake {
+                line: Some(1),
+                column: Some(1),
+                key: "bad".to_owned(),
+                problem: "there is no such key".to_owned(),
+            }]))
+        } else if toml.starts_with("path") {
+            Err(ConfigRefused::Protected(vec!["path".to_owned()]))
+        } else {
+            *self.toml.lock().unwrap() = toml;
+            Ok(self.text())
+        };
+        Box::pin(std::future::ready(changed))
+    }
+}
