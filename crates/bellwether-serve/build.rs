@@ -1,6 +1,9 @@
 //! Builds the dashboard and packs it into the binary, where npm is at hand; where it is not, the build goes on without.
 
-#![expect(clippy::disallowed_methods, reason = "what a build script reads and writes is not of the program")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what a build script reads and writes is not of the program"
+)]
 
 use std::env;
 use std::error::Error;

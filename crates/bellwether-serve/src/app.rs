@@ -22,12 +22,12 @@ use tokio::sync::{broadcast, watch};
 
 use crate::Judging;
 use crate::access::{Authenticator, Denials, Rates, SignIns};
-use crate::gate::Gate;
-use crate::jobs::Jobs;
-use crate::sessions::Sessions;
 use crate::board::Board;
 use crate::changes::Changes;
+use crate::gate::Gate;
+use crate::jobs::Jobs;
 use crate::room::Room;
+use crate::sessions::Sessions;
 
 /// What all routes share.
 #[derive(Debug)]

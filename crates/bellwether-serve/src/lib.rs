@@ -28,8 +28,8 @@ mod routes;
 mod wire;
 
 pub use app::App;
-pub use judging::Judging;
 pub use board::Board;
 pub use changes::Changes;
+pub use judging::Judging;
 pub use room::Room;
 pub use router::{document, router};

@@ -9,10 +9,14 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 #[test]
 fn the_dashboard_does_in_a_browser_what_it_promises() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dashboard");
-    let chromium = std::env::var_os("BELLWETHER_CHROMIUM").map_or_else(|| PathBuf::from(CHROMIUM), PathBuf::from);
+    let chromium =
+        std::env::var_os("BELLWETHER_CHROMIUM").map_or_else(|| PathBuf::from(CHROMIUM), PathBuf::from);
     let missing = [
         (!runs("npm"), "npm"),
-        (!chromium.is_file(), "chromium (BELLWETHER_CHROMIUM says where it is)"),
+        (
+            !chromium.is_file(),
+            "chromium (BELLWETHER_CHROMIUM says where it is)",
+        ),
     ];
     if let Some((_, what)) = missing.into_iter().find(|(is_missing, _)| *is_missing) {
         assert!(std::env::var_os("CI").is_none(), "{what} is missing");
@@ -23,11 +27,17 @@ fn the_dashboard_does_in_a_browser_what_it_promises() {
     if !folder.join("node_modules/.package-lock.json").is_file() {
         assert!(npm(&folder, &["ci"]), "npm ci failed");
     }
-    assert!(npm(&folder, &["test"]), "a test of the dashboard failed: see above");
+    assert!(
+        npm(&folder, &["test"]),
+        "a test of the dashboard failed: see above"
+    );
 }
 
 fn runs(program: &str) -> bool {
-    let tried = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+    let tried = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
     tried.is_ok_and(|status| status.success())
 }
 

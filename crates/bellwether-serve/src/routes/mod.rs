@@ -1,9 +1,9 @@
 //! A file for each group of routes.
 
-mod audit;
-mod detect;
 mod alerts;
 mod anomalies;
+mod audit;
+mod detect;
 mod devices;
 mod export;
 mod health;
@@ -14,10 +14,10 @@ mod keys;
 mod kserve;
 mod kserve_tensors;
 mod legacy;
+mod live;
 mod mlflow;
 mod models;
 mod sessions;
-mod live;
 mod shapes;
 mod sign_in;
 mod status;
