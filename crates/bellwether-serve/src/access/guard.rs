@@ -133,11 +133,14 @@ async fn check(
         app.denials.note(Some(&principal), from, &route_of(&request));
         return error::not_allowed(&principal, permission).into_response();
     }
-    if let Err(problem) = app.rates.take(&principal) {
-        return problem.into_response();
-    }
+    let allowance = match app.rates.take(&principal) {
+        Ok(allowance) => allowance,
+        Err(problem) => return problem.into_response(),
+    };
     request.extensions_mut().insert(principal);
-    next.run(request).await
+    let mut response = next.run(request).await;
+    allowance.tell(&mut response);
+    response
 }
 
 fn route_of(request: &Request) -> String {

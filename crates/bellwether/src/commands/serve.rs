@@ -131,7 +131,7 @@ async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         authenticator,
         sign_ins,
         denials: Denials::kept(db.clone()),
-        rates: Rates::default(),
+        rates: Rates::per_minute(spec.rate_per_minute),
         limits: limits(spec),
         started_at: clock::now(),
         started: clock::instant(),

@@ -1,6 +1,7 @@
 //! The configuration as the program uses it: every value checked, every reference known to lead somewhere.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,7 +73,7 @@ pub(crate) struct ServerSpec {
     /// How long an answer may take.
     pub(crate) timeout: Duration,
     /// Requests of a key in a minute at most.
-    pub(crate) rate_per_minute: u32,
+    pub(crate) rate_per_minute: NonZeroU32,
     /// Bytes kept in memory for later requests.
     pub(crate) cache_bytes_max: u64,
 }

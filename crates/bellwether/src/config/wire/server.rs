@@ -1,6 +1,7 @@
 //! `[server]`: where `bellwether serve` listens, and to whom.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::leaf::As;
+
+/// Ten thousand a second: bounds what a key that has gone astray can do, and holds up no sender.
+const RATE_PER_MINUTE: NonZeroU32 = NonZeroU32::new(600_000).expect("not zero");
 
 /// Where `bellwether serve` listens, and to whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +44,7 @@ pub(crate) struct Server {
     pub(crate) timeout: As<Duration>,
     /// Requests of one key in a minute at most.
     #[schemars(range(min = 1, max = 1_000_000_000))]
-    pub(crate) rate_per_minute: u32,
+    pub(crate) rate_per_minute: NonZeroU32,
     /// Bytes of models and of answers that are kept in memory for later requests.
     #[schemars(range(min = 0, max = 1_099_511_627_776_u64))]
     pub(crate) cache_bytes_max: u64,
@@ -79,7 +83,7 @@ impl Default for Server {
             hosts: Vec::new(),
             body_bytes_max: 16 << 20,
             timeout: As(Duration::from_secs(30)),
-            rate_per_minute: 600_000,
+            rate_per_minute: RATE_PER_MINUTE,
             cache_bytes_max: 256 << 20,
         }
     }
