@@ -24,13 +24,8 @@ use crate::Judging;
 use crate::access::{Authenticator, Denials, Rates, SignIns};
 use crate::board::Board;
 use crate::changes::Changes;
-<<<<<<< HEAD
-use crate::gate::Gate;
-=======
->>>>>>> main
 use crate::jobs::Jobs;
 use crate::room::Room;
-use crate::sessions::Sessions;
 
 /// What all routes share.
 #[derive(Debug)]
