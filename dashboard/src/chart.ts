@@ -2,7 +2,7 @@
 import type uPlot from "uplot";
 
 import { colour } from "./theme.svelte";
-import { measure } from "./words";
+import { local, measure } from "./words";
 
 export interface Shade {
   from: number;
@@ -43,7 +43,7 @@ export function options(drawing: Drawing): uPlot.Options {
       y: { range: kind === "score" ? scoreRange : channelRange },
     },
     axes: [
-      { ...axis, size: 26 },
+      { ...axis, size: 38, values: (_chart, splits, _axis, _space, step) => times(splits, step) },
       { ...axis, size: 58, values: (_chart, splits) => splits.map((value) => (value === null ? "" : measure(value))) },
     ],
     series: [{}, ...(kind === "score" ? scoreLines() : channelLines())],
@@ -83,6 +83,19 @@ function channelLines(): uPlot.Series[] {
     { ...edge, label: "upper" },
     { ...edge, label: "lower" },
   ];
+}
+
+/** Time of day, and the date beneath it where a day begins. */
+function times(splits: number[], stepSeconds: number): string[] {
+  let day = "";
+  return splits.map((seconds) => {
+    const [date = "", time = ""] = local(seconds * 1000).split(" ");
+    const isNewDay = date !== day;
+    day = date;
+    if (stepSeconds >= 86_400) return date.slice(5);
+    const shown = stepSeconds >= 60 ? time.slice(0, 5) : time;
+    return isNewDay ? `${shown}\n${date.slice(5)}` : shown;
+  });
 }
 
 /** The threshold is always in sight. */
