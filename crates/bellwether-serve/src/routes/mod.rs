@@ -1,8 +1,10 @@
 //! A file for each group of routes.
 
+mod config;
 mod health;
 mod ingest;
 mod jobs;
+mod metrics;
 mod models;
 mod sign_in;
 
@@ -26,6 +28,8 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(ingest::routes(app))
         .merge(models::routes(app))
         .merge(jobs::routes(app))
+        .merge(config::routes(app))
+        .merge(metrics::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.
