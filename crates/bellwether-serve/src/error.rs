@@ -138,6 +138,30 @@ pub(crate) fn database(error: DatabaseError) -> Problem {
     }
 }
 
+/// 422: a configuration with mistakes.
+pub(crate) fn wrong_config() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "wrong-configuration",
+        "The configuration is wrong",
+        "what is in force is as before; mistakes says what is wrong where",
+    )
+}
+
+/// 422: a configuration that changes what it may not.
+pub(crate) fn protected(keys: &[String]) -> Problem {
+    let problem = Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "protected",
+        "This is changed at the machine alone",
+        format!(
+            "{}: change the file there, and send SIGHUP or restart",
+            keys.join(", ")
+        ),
+    );
+    problem.with("keys", keys.into())
+}
+
 /// The registry does not find it, or cannot be read. Says nothing of paths.
 pub(crate) fn lookup(error: LookupError) -> Problem {
     match error {

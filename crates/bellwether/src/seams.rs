@@ -1,6 +1,7 @@
 //! What the service asks of the rest of the program: a model of a bundle, a model of data, another configuration.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bellwether_core::detect::Detector;
@@ -18,6 +19,7 @@ use serde_json::json;
 use crate::artifact;
 use crate::cli::{FitArgs, ModelArgs, RegistryArgs};
 use crate::commands::live::Reloader;
+use crate::config::{Overrides, changing};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
 use crate::publishing::{Learnt, series_record};
@@ -130,9 +132,23 @@ impl Fitter {
 }
 
 /// The process.
-#[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) reloader: Reloader,
+    /// The configuration file that the process was started with.
+    pub(crate) file: Option<PathBuf>,
+    /// What the command line said over it.
+    pub(crate) flags: Overrides,
+    /// Changes of the file come one after the other.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Process {
+    /// Without the flags: an address may hold a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Control for Process {
@@ -141,12 +157,22 @@ impl Control for Process {
     }
 
     fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>> {
-        Box::pin(std::future::ready(Err(SeamError::Failed(
-            "not here yet".to_owned(),
-        ))))
+        Box::pin(std::future::ready(changing::text(
+            self.file.as_deref(),
+            &self.flags,
+        )))
     }
 
-    fn change_config(&self, _: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
-        Box::pin(std::future::ready(Err(ConfigRefused::NoFile)))
+    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            let file = self.file.as_deref().ok_or(ConfigRefused::NoFile)?;
+            let before = changing::replace(file, &self.flags, &toml)?;
+            if let Err(why) = self.reloader.reload().await {
+                changing::put_back(file, &before)?;
+                return Err(ConfigRefused::Failed(format!("it was not put in force: {why}")));
+            }
+            changing::text(Some(file), &self.flags).map_err(|error| ConfigRefused::Failed(error.to_string()))
+        })
     }
 }

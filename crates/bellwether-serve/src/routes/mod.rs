@@ -3,6 +3,7 @@
 mod alerts;
 mod anomalies;
 mod audit;
+mod config;
 mod detect;
 mod devices;
 mod export;
@@ -15,6 +16,7 @@ mod kserve;
 mod kserve_tensors;
 mod legacy;
 mod live;
+mod metrics;
 mod mlflow;
 mod models;
 mod sessions;
@@ -56,6 +58,8 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(alerts::routes(app))
         .merge(live::routes(app))
         .merge(export::routes(app))
+        .merge(config::routes(app))
+        .merge(metrics::routes(app))
 }
 
 /// What is for people, and not in the document: the document itself, and the dashboard.

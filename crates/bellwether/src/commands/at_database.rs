@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::config::environment;
 use crate::cli::Format;
-use crate::cli::alerts::{LiveArgs, Who};
+use crate::cli::alerts::LiveArgs;
 use crate::config::checked::{Checked, DatabaseSpec};
 use crate::config::{self, Overrides};
 use crate::failure::Failure;
@@ -82,13 +82,4 @@ pub(super) fn answer(facts: Vec<(&'static str, Value)>, output: &Output) -> Resu
     let mut rows = Rows::new(&keys);
     rows.push(facts.iter().map(|(_, fact)| fact.clone()).collect());
     output.answer(&object(facts), &rows)
-}
-
-/// Who decides: as said, else who is logged in.
-pub(super) fn name(who: &Who) -> String {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let said = who.by.clone().filter(|by| !by.is_empty());
-    said.or_else(|| set("USER"))
-        .or_else(|| set("LOGNAME"))
-        .unwrap_or_else(|| "somebody".to_owned())
 }

@@ -5,7 +5,8 @@ use bellwether_serve::access::{IssueError, KeyRequest};
 use bellwether_store::database::{Database, StoredKey};
 use serde_json::{Value, json};
 
-use super::at_database::{self, Missing, answer, name, tell};
+use super::actor;
+use super::at_database::{self, Missing, answer, tell};
 use super::now;
 use crate::cli::Format;
 use crate::cli::keys::{KeysArgs, KeysCommand};
@@ -33,10 +34,10 @@ pub(crate) fn run(args: &KeysArgs, output: &Output) -> Result<(), Failure> {
                 scopes: Some(scopes.clone()).filter(|scopes| !scopes.is_empty()),
                 expires_in: *expires,
             };
-            create(database, &wanted, &name(who), output).await
+            create(database, &wanted, &actor(who), output).await
         }
         KeysCommand::List { length } => list(database, length.limit, output).await,
-        KeysCommand::Revoke { id, who } => revoke(database, id, &name(who), output).await,
+        KeysCommand::Revoke { id, who } => revoke(database, id, &actor(who), output).await,
     })
 }
 

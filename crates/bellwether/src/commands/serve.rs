@@ -1,5 +1,6 @@
 //! `serve`: the live system with a server around it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
@@ -53,7 +54,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
         Some(files) => Some(Tls::start(files.clone(), shared.stop.clone())?),
         None => None,
     };
-    let app = Arc::new(app(checked, &shared).await?);
+    let app = Arc::new(app(checked, &shared, plan).await?);
     let router = bellwether_serve::router(&app);
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(address = %bound, tls = tls.is_some(), keys = spec.has_keys, "listening");
@@ -73,7 +74,7 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
     }))
 }
 
-async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
+async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App, Failure> {
     let spec = &checked.server;
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
@@ -135,6 +136,9 @@ async fn app(checked: &Checked, shared: &Shared) -> Result<App, Failure> {
         jobs,
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
+            file: plan.config.map(Path::to_owned),
+            flags: plan.overrides(),
+            turn: Default::default(),
         }),
         authenticator,
         sign_ins,

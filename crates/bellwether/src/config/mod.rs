@@ -6,6 +6,7 @@
 //! stands after `--from` and `--to`. [`show`] and [`mod@reference`] are for people.
 
 mod address;
+pub(crate) mod changing;
 mod check;
 pub(crate) mod checked;
 mod duration;

@@ -10,8 +10,8 @@ use bellwether_stream::alert::suppressions::{self, Window};
 use bellwether_stream::patterns::matcher;
 use serde_json::{Value, json};
 
-use super::at_database::{self, Missing, name, tell};
-use super::now;
+use super::at_database::{self, Missing, tell};
+use super::{actor, now};
 use crate::cli::alerts::{AlertsArgs, AlertsCommand};
 use crate::failure::Failure;
 use crate::output::{Output, Rows, object};
@@ -50,7 +50,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
         }
         AlertsCommand::Show { id } => show(database, id, output).await,
         AlertsCommand::Acknowledge { id, who } => {
-            let alert = feedback::acknowledge(database, id, &name(who), now()).await?;
+            let alert = feedback::acknowledge(database, id, &actor(who), now()).await?;
             tell(
                 &format!("{} is acknowledged", alert.id),
                 alert_facts(&alert),
@@ -62,14 +62,14 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             verdict,
             note,
             who,
-        } => say(database, id, *verdict, note, &name(who), output).await,
+        } => say(database, id, *verdict, note, &actor(who), output).await,
         AlertsCommand::Shelve {
             devices,
             time,
             reason,
             who,
         } => {
-            let id = suppressions::shelve(database, devices, *time, reason, &name(who), now()).await?;
+            let id = suppressions::shelve(database, devices, *time, reason, &actor(who), now()).await?;
             let told =
                 format!("nobody is told of {devices} for now; to end that: bellwether alerts unshelve {id}");
             tell(&told, vec![("id", json!(id))], output)
@@ -87,7 +87,7 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
                 until: *until,
                 reason: reason.clone(),
             };
-            let id = suppressions::maintain(database, &window, &name(who), now()).await?;
+            let id = suppressions::maintain(database, &window, &actor(who), now()).await?;
             let told = format!(
                 "nobody is told of {devices} from {} until {until}; to end that: bellwether alerts unshelve {id}",
                 window.from
@@ -99,14 +99,14 @@ async fn obey(command: &AlertsCommand, database: &Database, output: &Output) -> 
             output.answer(&object([("suppressions", json!(rows.objects()))]), &rows)
         }
         AlertsCommand::Unshelve { id, who } => {
-            suppressions::unshelve(database, id, &name(who), now()).await?;
+            suppressions::unshelve(database, id, &actor(who), now()).await?;
             tell(&format!("{id} is over"), vec![("id", json!(id))], output)
         }
         AlertsCommand::Dead { length } => {
             let rows = shown::deliveries(&database.dead_letters(length.limit).await?);
             output.answer(&object([("dead", json!(rows.objects()))]), &rows)
         }
-        AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &name(who), output).await,
+        AlertsCommand::Retry { id, who } => retry(database, id.as_deref(), &actor(who), output).await,
         AlertsCommand::Test { .. } => unreachable!("needs no database, see above"),
         AlertsCommand::Audit { length } => {
             let rows = shown::audit(&database.audit(None, length.limit).await?);
