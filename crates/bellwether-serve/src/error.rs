@@ -1,6 +1,6 @@
 //! What routes say when they say no: one constructor for each type of problem, so that the types stay few.
 
-use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::http::StatusCode;
 use bellwether_store::database::DatabaseError;
 use bellwether_store::registry::{ChangeError, LookupError, StateError};
@@ -211,18 +211,6 @@ pub(crate) fn bytes(rejection: BytesRejection) -> Problem {
         too_large("the body is larger than server.body_bytes_max")
     } else {
         bad_request(rejection.body_text())
-    }
-}
-
-/// A JSON body that cannot be used.
-pub(crate) fn json(rejection: JsonRejection) -> Problem {
-    match rejection {
-        JsonRejection::MissingJsonContentType(_) => unsupported("application/json"),
-        JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            too_large("the body is larger than server.body_bytes_max")
-        }
-        JsonRejection::JsonDataError(error) => unprocessable(error.body_text()),
-        other => bad_request(other.body_text()),
     }
 }
 

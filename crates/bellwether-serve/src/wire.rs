@@ -1,6 +1,7 @@
 //! What all routes have in common in JSON: bodies, parameters, times, pages, problems.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bellwether_core::time::Timestamp;
@@ -20,8 +21,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read = axum::Json::from_request(request, state).await;
-        read.map(|axum::Json(value)| Self(value)).map_err(error::json)
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_json = kind.split(';').next().unwrap_or_default().trim();
+        if !is_json.eq_ignore_ascii_case("application/json") {
+            return Err(error::unsupported("application/json"));
+        }
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        from_json(&bytes).map(Self)
     }
 }
 
@@ -77,6 +84,10 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 /// # Errors
 /// 400 where it is no JSON, 422 where it is not what is wanted.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list would be read field by field, whatever their names.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(error::unprocessable("a JSON object is wanted, not a list"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let text = error.to_string();
@@ -105,7 +116,10 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse_time(&text).map(Self).ok_or_else(|| {
+        // A count of seconds or more could be meant; here it would be a slip.
+        let is_count = text.parse::<f64>().is_ok();
+        let time = if is_count { None } else { parse_time(&text) };
+        time.map(Self).ok_or_else(|| {
             serde::de::Error::custom(format!(
                 "{text:?} is no time; wanted such as 2024-05-01T08:00:00Z"
             ))
@@ -142,6 +156,14 @@ pub(crate) const PAGE_LEN: usize = 50;
 pub(crate) const PAGE_LEN_MAX: usize = 1000;
 
 /// The length of a page that was asked for.
-pub(crate) fn page_len(asked: Option<usize>) -> usize {
-    asked.unwrap_or(PAGE_LEN).clamp(1, PAGE_LEN_MAX)
+///
+/// # Errors
+/// 400 where it is none.
+pub(crate) fn page_len(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(PAGE_LEN) {
+        len @ 1..=PAGE_LEN_MAX => Ok(len),
+        _ => Err(error::bad_request(format!(
+            "limit lies between 1 and {PAGE_LEN_MAX}"
+        ))),
+    }
 }

@@ -154,7 +154,7 @@ async fn a_model_is_loaded_once_and_a_promoted_champion_is_seen_at_once() {
     ground
         .app
         .registry
-        .promote(&promoted, bellwether_stream::clock::now())
+        .promote(&promoted, &Default::default(), bellwether_stream::clock::now())
         .unwrap();
     let after = ground.post("/api/v1/detect", &body).await.expect(200);
     assert_eq!(after.json()["model"], "pump@2");

@@ -45,7 +45,7 @@ struct ListParams {
 
 /// A page of alerts, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-struct Page {
+struct AlertPage {
     alerts: Vec<Alert>,
     /// Leads to the next page.
     next: Option<String>,
@@ -107,10 +107,13 @@ impl From<database::Alert> for Alert {
 
 /// Alerts.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "fleet", params(ListParams), responses(
-    (status = 200, body = Page, description = "A page of alerts, newest first"),
+    (status = 200, body = AlertPage, description = "A page of alerts, newest first"),
     (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "A parameter that cannot be read"),
 ))]
-async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> Result<Json<Page>, Problem> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Query(params): Query<ListParams>,
+) -> Result<Json<AlertPage>, Problem> {
     let before = match &params.cursor {
         None => None,
         Some(cursor) => Some(
@@ -118,7 +121,7 @@ async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> 
                 .ok_or_else(|| error::bad_request("cursor: wanted `next` of the page before"))?,
         ),
     };
-    let limit = page_len(params.limit);
+    let limit = page_len(params.limit)?;
     let asked = u32::try_from(limit + 1).unwrap_or(u32::MAX);
     let found = app.db.alerts(params.state.map(Into::into), before, asked).await;
     let mut found = found.map_err(error::database)?;
@@ -126,7 +129,7 @@ async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> 
     found.truncate(limit);
     let next = found.last().filter(|_| is_more);
     let next = next.map(|last| format!("{}.{}", last.created_at.as_nanos(), last.id));
-    Ok(Json(Page {
+    Ok(Json(AlertPage {
         alerts: found.into_iter().map(Alert::from).collect(),
         next,
     }))

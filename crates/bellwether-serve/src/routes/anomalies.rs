@@ -51,6 +51,7 @@ struct ListParams {
     /// Of which this was said last.
     verdict: Option<VerdictWord>,
     /// Which come first.
+    #[param(inline)]
     order: Option<OrderWord>,
     /// `next` of the page before.
     cursor: Option<String>,
@@ -72,7 +73,7 @@ enum OrderWord {
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
-struct Page {
+struct EventPage {
     anomalies: Vec<Event>,
     /// Leads to the next page.
     next: Option<String>,
@@ -110,10 +111,13 @@ pub(super) struct Saying {
 
 /// Events.
 #[utoipa::path(get, path = "/api/v1/anomalies", tag = "fleet", params(ListParams), responses(
-    (status = 200, body = Page, description = "A page of events"),
+    (status = 200, body = EventPage, description = "A page of events"),
     (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "A parameter that cannot be read"),
 ))]
-async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> Result<Json<Page>, Problem> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Query(params): Query<ListParams>,
+) -> Result<Json<EventPage>, Problem> {
     if let Some(severity) = params.severity_min
         && !(0.0..=100.0).contains(&severity)
     {
@@ -122,7 +126,7 @@ async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> 
     let after = params.cursor.as_deref().map(|cursor| {
         read_cursor(cursor).ok_or_else(|| error::bad_request("cursor: wanted `next` of the page before"))
     });
-    let limit = page_len(params.limit);
+    let limit = page_len(params.limit)?;
     let filter = EventFilter {
         series: params.device.map(Arc::from),
         from: params.from.map(|time| time.0),
@@ -143,7 +147,7 @@ async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> 
         .last()
         .filter(|_| is_more)
         .map(|last| write_cursor(&last.event.cursor()));
-    Ok(Json(Page {
+    Ok(Json(EventPage {
         anomalies: found.iter().map(Event::from).collect(),
         next,
     }))

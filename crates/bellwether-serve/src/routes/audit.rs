@@ -67,7 +67,7 @@ struct Entries {
     (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "No such cursor"),
 ))]
 async fn list(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Json<Entries>, Problem> {
-    let limit = page_len(asked.limit);
+    let limit = page_len(asked.limit)?;
     let before = match asked.cursor.as_deref().map(str::parse::<i64>) {
         None => None,
         Some(Ok(n)) if n > 0 => Some(n),

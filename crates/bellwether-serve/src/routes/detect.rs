@@ -78,7 +78,7 @@ struct DetectBody {
     /// What the series is called.
     device: Option<String>,
     /// Row by row, in order of time.
-    samples: Option<Vec<SampleBody>>,
+    samples: Option<Vec<JudgedSample>>,
     /// Column by column: the times,
     timestamps: Option<Vec<TimeText>>,
     /// and as many values for each channel, `null` where nothing was measured.
@@ -88,7 +88,7 @@ struct DetectBody {
 /// What was measured at one instant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SampleBody {
+pub(super) struct JudgedSample {
     /// When.
     pub(super) timestamp: TimeText,
     /// A number for each channel; `null`, or not there, where it was not measured.

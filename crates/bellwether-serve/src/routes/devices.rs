@@ -15,7 +15,7 @@ use crate::access::{Permission, guard};
 use crate::app::App;
 use crate::board::{Order, State, Wanted};
 use crate::error;
-use crate::wire::{Json, PAGE_LEN_MAX, Path, ProblemDetails, Query, Time};
+use crate::wire::{Json, Path, ProblemDetails, Query, Time, page_len};
 
 /// Devices on a page, where nobody says.
 const DEVICES_LEN: usize = 100;
@@ -31,8 +31,10 @@ struct ListParams {
     /// Part of the name, in any case.
     query: Option<String>,
     /// Only devices that are so.
+    #[param(inline)]
     state: Option<State>,
     /// What comes first.
+    #[param(inline)]
     sort: Option<Order>,
     /// `next` of the page before; all else but the limit is then as it was there.
     cursor: Option<String>,
@@ -43,7 +45,7 @@ struct ListParams {
 
 /// A page of devices.
 #[derive(Debug, Serialize, ToSchema)]
-struct Page {
+struct DevicePage {
     devices: Vec<Device>,
     /// Leads to the next page.
     next: Option<String>,
@@ -66,14 +68,14 @@ struct DeviceDetail {
 ///
 /// The order is that of the moment in which the first page is asked for; each page tells how its devices are by then.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "fleet", params(ListParams), responses(
-    (status = 200, body = Page, description = "A page of devices"),
+    (status = 200, body = DevicePage, description = "A page of devices"),
     (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "A parameter that cannot be read, or a cursor that is not known any more"),
 ))]
 async fn list(
     Shared(app): Shared<Arc<App>>,
     Query(params): Query<ListParams>,
-) -> Result<Json<Page>, Problem> {
-    let limit = params.limit.unwrap_or(DEVICES_LEN).clamp(1, PAGE_LEN_MAX);
+) -> Result<Json<DevicePage>, Problem> {
+    let limit = page_len(params.limit.or(Some(DEVICES_LEN)))?;
     let listed = match params.cursor {
         Some(cursor) => app.board.list_on(&cursor, limit).ok_or_else(|| {
             error::bad_request(
@@ -89,7 +91,7 @@ async fn list(
             app.board.list(&wanted, limit)
         }
     };
-    Ok(Json(Page {
+    Ok(Json(DevicePage {
         devices: listed.entries.iter().map(|entry| Device::of(entry)).collect(),
         next: listed.next,
         total: listed.total,

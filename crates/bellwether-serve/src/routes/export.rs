@@ -57,6 +57,7 @@ struct ExportParams {
     #[param(value_type = Option<String>, format = DateTime)]
     end_date: Option<Time>,
     /// What the file is.
+    #[param(inline)]
     format: Option<Format>,
     /// Of this device alone.
     device: Option<String>,

@@ -68,7 +68,7 @@ struct ModelReadyBody {
 
 /// A model, as clients of the protocol ask.
 #[derive(Debug, Serialize, ToSchema)]
-struct ModelBody {
+struct KserveModel {
     name: String,
     versions: Vec<String>,
     platform: String,
@@ -162,23 +162,23 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<ReadyBody>, Problem> 
 
 /// What a model is: its champion.
 #[utoipa::path(get, path = "/v2/models/{model}", tag = "kserve", params(("model" = String, Path, description = "Its name")), responses(
-    (status = 200, body = ModelBody, description = "The model"),
+    (status = 200, body = KserveModel, description = "The model"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<ModelBody>, Problem> {
+async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<KserveModel>, Problem> {
     metadata(app, reference(&name, None)?).await
 }
 
 /// What a version of a model is.
 #[utoipa::path(get, path = "/v2/models/{model}/versions/{version}", tag = "kserve",
     params(("model" = String, Path, description = "Its name"), ("version" = String, Path, description = "A number or an alias")), responses(
-    (status = 200, body = ModelBody, description = "The version"),
+    (status = 200, body = KserveModel, description = "The version"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such version"),
 ))]
 async fn version(
     State(app): State<Arc<App>>,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Json<ModelBody>, Problem> {
+) -> Result<Json<KserveModel>, Problem> {
     metadata(app, reference(&name, Some(&version))?).await
 }
 
@@ -320,7 +320,7 @@ fn gate_error<T>(done: Result<T, Problem>) -> Result<T, Problem> {
     done.map_err(for_clients)
 }
 
-async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<ModelBody>, Problem> {
+async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<KserveModel>, Problem> {
     let gate = app.judging.gate.clone();
     let described = gate.run(0, move |_| {
         let model = app.judging.models.get(&reference)?;
@@ -335,7 +335,7 @@ async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<ModelBody>,
     Ok(Json(gate_error(described.await)?))
 }
 
-fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> ModelBody {
+fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> KserveModel {
     let channels = channel_names(model);
     let n = i64::try_from(channels.len()).unwrap_or(i64::MAX);
     let cadence = model.loaded.detector.pipeline().schema().cadence();
@@ -347,7 +347,7 @@ fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> ModelB
     let mut parameters = Map::new();
     parameters.insert("channels".to_owned(), json!(channels));
     parameters.insert("cadence_s".to_owned(), json!(cadence.as_secs_f64()));
-    ModelBody {
+    KserveModel {
         name: reference.name.to_string(),
         versions: versions.iter().map(u32::to_string).collect(),
         platform: format!("bellwether_{}", model.loaded.manifest.model.architecture),

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::detect::{SampleBody, model_of};
+use super::detect::{JudgedSample, model_of};
 use crate::access::{Caller, Permission, guard};
 use crate::app::App;
 use crate::error;
@@ -66,10 +66,10 @@ enum SamplesBody {
     /// Several.
     Many {
         /// In order of time.
-        samples: Vec<SampleBody>,
+        samples: Vec<JudgedSample>,
     },
     /// One.
-    One(SampleBody),
+    One(JudgedSample),
 }
 
 /// What is said of the samples.
@@ -193,7 +193,7 @@ async fn push(
     Ok(Json(answer))
 }
 
-fn judge(open: &Open, samples: Vec<SampleBody>) -> Result<PushAnswer, Problem> {
+fn judge(open: &Open, samples: Vec<JudgedSample>) -> Result<PushAnswer, Problem> {
     let channels = channel_names(&open.model);
     let mut read = Vec::with_capacity(samples.len());
     // All are read before the first is taken: a request is wrong as a whole, or not at all.

@@ -39,6 +39,8 @@ impl Authenticator for Keys {
         Box::pin(std::future::ready(known.ok_or(Denied::Unknown)))
     }
 
+    fn revoked(&self, _: &str) {}
+
     fn asks_for_keys(&self) -> bool {
         true
     }
