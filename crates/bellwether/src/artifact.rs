@@ -7,9 +7,9 @@ use bellwether_core::model::Model;
 use bellwether_nn::{Architecture, Autoencoder, Framing, Kernels, Weights};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::bundle::manifest::{Manifest, ModelManifest};
-use bellwether_store::registry::Resolved;
+use bellwether_store::registry::{ModelRef, Resolved};
 
-use crate::cli::ModelArgs;
+use crate::cli::{ModelArgs, RegistryArgs};
 use crate::commands;
 use crate::failure::Failure;
 
@@ -60,19 +60,31 @@ pub(crate) fn load(args: &ModelArgs, n_threads: usize) -> Result<Loaded, Failure
 
 /// The same, with something around the model.
 pub(crate) fn load_wrapped(args: &ModelArgs, n_threads: usize, wrap: Wrap<'_>) -> Result<Loaded, Failure> {
-    let loaded = commands::registry(&args.registry)?.load(&args.model)?;
-    let reference = match &loaded.from {
-        Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
-        Resolved::File(path) => path.display().to_string(),
-    };
-    let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
-    let detector = detector(&manifest, &loaded.bundle.weights, n_threads, wrap)
+    let (reference, manifest, weights) = open(&args.model, &args.registry)?;
+    let detector = detector(&manifest, &weights, n_threads, wrap)
         .map_err(|failure| failure.in_context(&format!("the model {reference} cannot be used")))?;
     Ok(Loaded {
         reference,
         detector: Arc::new(detector),
         manifest,
     })
+}
+
+/// What a model is called, and what is said of it; nothing is made ready to score.
+pub(crate) fn manifest(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest), Failure> {
+    let (reference, manifest, _) = open(model, registry)?;
+    Ok((reference, manifest))
+}
+
+/// Name, manifest and weights of a bundle.
+fn open(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest, Vec<u8>), Failure> {
+    let loaded = commands::registry(registry)?.load(model)?;
+    let reference = match &loaded.from {
+        Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
+        Resolved::File(path) => path.display().to_string(),
+    };
+    let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
+    Ok((reference, manifest, loaded.bundle.weights))
 }
 
 fn detector(

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 mod config;
+pub(crate) mod drift;
 pub(crate) mod keys;
 
 use std::num::NonZeroUsize;
@@ -87,6 +88,8 @@ pub(crate) enum Command {
     Detect(DetectArgs),
     /// Say how good the detection is where the truth is known
     Evaluate(EvaluateArgs),
+    /// Say whether recent data still look like those that a model learnt from
+    Drift(drift::DriftArgs),
     /// Look after the versions of models
     Models(ModelsArgs),
     /// Look after alerts: what fires, who takes care, of what nobody is told

@@ -6,6 +6,7 @@ mod completions;
 pub(crate) mod config;
 mod demo;
 mod detect;
+mod drift;
 mod evaluate;
 mod generate;
 mod keys;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Train(args) => train::run(args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
+        Command::Drift(args) => drift::run(&args, output),
         Command::Models(args) => models::run(&args, output),
         Command::Alerts(args) => alerts::run(&args, output),
         Command::Keys(args) => keys::run(&args, output),
@@ -93,7 +95,12 @@ pub(crate) fn home() -> Result<PathBuf, Failure> {
 
 /// Reads the data that the flags name, saying what was noticed.
 fn read(args: &DataArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
-    let recordings = read::read(&args.data, &options(&args.reading))?;
+    read_from(&args.data, &args.reading, output)
+}
+
+/// The same where the data are not the arguments of the command.
+fn read_from(data: &[PathBuf], reading: &ReadingArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
+    let recordings = read::read(data, &options(reading))?;
     for recording in &recordings {
         for note in &recording.notes {
             output.note(&format!("note: {}: {note}", recording.name));
