@@ -488,7 +488,7 @@ async fn the_fleet_and_its_devices_are_followed_live() {
     ground.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_board_is_filled_from_what_the_database_knows() {
     let ground = Ground::new().await;
     ground.ingest("pump-1", &plant(3, 52, true)).await;

@@ -1,4 +1,5 @@
 //! A fleet of two pumps with faults that are known, and a model trained on its healthy part.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

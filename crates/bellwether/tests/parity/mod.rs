@@ -1,5 +1,6 @@
 //! Series replayed into the live system in chunks, out of order within the lateness, with repetitions, and with a
 //! restart in the middle; what it kept is compared with `detect`, bit for bit.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
 //! `bellwether serve` as a process, and somebody who asks it.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
