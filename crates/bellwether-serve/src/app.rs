@@ -25,6 +25,7 @@ use crate::access::{Authenticator, Denials, Rates, SignIns};
 use crate::board::Board;
 use crate::changes::Changes;
 use crate::jobs::Jobs;
+use crate::metrics::Gatherer;
 use crate::room::Room;
 
 /// What all routes share.
@@ -48,6 +49,8 @@ pub struct App {
     pub committed: broadcast::Sender<Arc<Committed>>,
     /// The fleet as it is now.
     pub board: Arc<Board>,
+    /// Figures that take looking through the database.
+    pub gatherer: Gatherer,
     /// How much may go on at once.
     pub room: Room,
     /// Changes of events, as they happen.

@@ -31,5 +31,6 @@ pub use app::App;
 pub use board::Board;
 pub use changes::Changes;
 pub use judging::Judging;
+pub use metrics::Gatherer;
 pub use room::Room;
 pub use router::{document, router};

@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::artifact;
 use crate::cli::{FitArgs, ModelArgs, RegistryArgs};
 use crate::commands::live::Reloader;
+use crate::config::checked::Checked;
 use crate::config::{Overrides, changing};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
@@ -132,22 +133,70 @@ impl Fitter {
 }
 
 /// The process.
+#[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) reloader: Reloader,
-    /// The configuration file that the process was started with.
-    pub(crate) file: Option<PathBuf>,
-    /// What the command line said over it.
-    pub(crate) flags: Overrides,
+    /// Where its configuration comes from.
+    pub(crate) origin: Arc<ConfigOrigin>,
     /// Changes of the file come one after the other.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
-impl std::fmt::Debug for Process {
+/// Where the configuration of the process comes from.
+pub(crate) struct ConfigOrigin {
+    /// The file that the process was started with.
+    pub(crate) file: Option<PathBuf>,
+    /// What the command line said over it.
+    pub(crate) flags: Overrides,
+    /// What came of both at the start.
+    pub(crate) started: Checked,
+}
+
+impl std::fmt::Debug for ConfigOrigin {
     /// Without the flags: an address may hold a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Process")
+        f.debug_struct("ConfigOrigin")
             .field("file", &self.file)
             .finish_non_exhaustive()
+    }
+}
+
+impl ConfigOrigin {
+    fn text(&self) -> Result<ConfigText, SeamError> {
+        changing::text(self.file.as_deref(), &self.flags, &self.started)
+    }
+}
+
+impl Process {
+    /// Reads or writes the file, beside the tasks.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&ConfigOrigin) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let origin = Arc::clone(&self.origin);
+        let done = tokio::task::spawn_blocking(move || work(&origin)).await;
+        done.map_err(|error| format!("the work on the file broke off: {error}"))
+    }
+
+    async fn change(&self, toml: String) -> Result<ConfigText, ConfigRefused> {
+        let _turn = self.turn.lock().await;
+        let file = self.origin.file.clone().ok_or(ConfigRefused::NoFile)?;
+        let before = self
+            .on_disk({
+                let file = file.clone();
+                move |origin| changing::replace(&file, &origin.flags, &toml)
+            })
+            .await
+            .map_err(ConfigRefused::Failed)??;
+        if let Err(why) = self.reloader.reload().await {
+            self.on_disk(move |_| changing::put_back(&file, &before))
+                .await
+                .map_err(ConfigRefused::Failed)??;
+            return Err(ConfigRefused::Failed(format!("it was not put in force: {why}")));
+        }
+        let text = self.on_disk(ConfigOrigin::text).await;
+        text.map_err(ConfigRefused::Failed)?
+            .map_err(|error| ConfigRefused::Failed(error.to_string()))
     }
 }
 
@@ -157,22 +206,14 @@ impl Control for Process {
     }
 
     fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>> {
-        Box::pin(std::future::ready(changing::text(
-            self.file.as_deref(),
-            &self.flags,
-        )))
+        Box::pin(async {
+            self.on_disk(ConfigOrigin::text)
+                .await
+                .map_err(SeamError::Failed)?
+        })
     }
 
     fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
-        Box::pin(async move {
-            let _turn = self.turn.lock().await;
-            let file = self.file.as_deref().ok_or(ConfigRefused::NoFile)?;
-            let before = changing::replace(file, &self.flags, &toml)?;
-            if let Err(why) = self.reloader.reload().await {
-                changing::put_back(file, &before)?;
-                return Err(ConfigRefused::Failed(format!("it was not put in force: {why}")));
-            }
-            changing::text(Some(file), &self.flags).map_err(|error| ConfigRefused::Failed(error.to_string()))
-        })
+        Box::pin(self.change(toml))
     }
 }

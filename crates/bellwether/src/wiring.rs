@@ -106,7 +106,11 @@ pub(crate) fn live_rules(
             .find(|served| *served.reference == *fresh.reference);
         let served = match known {
             Some(served) => Arc::clone(served),
-            None => Arc::new(Served::new(fresh.reference, fresh.detector)),
+            None => {
+                let (made_at, calibration) = (fresh.manifest.created_at, &fresh.manifest.calibration);
+                let served = Served::new(fresh.reference, fresh.detector);
+                Arc::new(served.with_record(made_at, calibration.causal.alarms_per_week))
+            }
         };
         loaded.insert(name, Arc::clone(&served));
         Ok(served)

@@ -4,6 +4,7 @@
 //! while they use them; an entry that somebody still holds is copied when it changes.
 
 mod entry;
+mod figures;
 mod follow;
 mod list;
 
@@ -18,6 +19,7 @@ use bellwether_stream::source::Stop;
 use tokio::sync::{broadcast, watch};
 
 pub(crate) use entry::{Entry, State};
+pub(crate) use figures::FleetFigures;
 pub(crate) use list::{Order, Wanted};
 
 /// Changes of the fleet that wait for a slow reader at most.

@@ -116,7 +116,7 @@ impl Gate {
         };
         let wait = Duration::from_nanos(ahead / inner.n_cores as u64);
         if wait > WAIT_MAX || n_before >= REQUESTS_MAX {
-            metrics::counter!("bellwether_busy_total").increment(1);
+            crate::metrics::busy();
             return Err(error::busy(format!(
                 "work for {:.1} s waits on each core; send fewer requests at once",
                 wait.as_secs_f64()

@@ -102,8 +102,8 @@ pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<V
         n_windows += scores.score.iter().filter(|score| !score.is_nan()).count();
         judged.push((series, scores));
     }
-    let seconds = clock::instant().saturating_duration_since(started).as_secs_f64();
-    crate::metrics::scored(n_windows, seconds);
+    let duration = clock::instant().saturating_duration_since(started);
+    crate::metrics::scored(n_windows, duration);
     Ok(Verdicts {
         channels: channel_names(model),
         series: judged,

@@ -23,7 +23,7 @@ use axum::http::{Method, Request, header};
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
 use bellwether_serve::jobs::Jobs;
-use bellwether_serve::{App, Board, Changes, Judging, Room};
+use bellwether_serve::{App, Board, Changes, Gatherer, Judging, Room};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::database::{Answer as Stored, Database};
 use bellwether_store::registry::{Registry, Version};
@@ -114,6 +114,7 @@ impl Ground {
         let board = Board::start(db.clone(), &committed, models_seen.clone(), stopped.clone())
             .await
             .unwrap();
+        let gatherer = Gatherer::start(db.clone(), Arc::clone(&board), stopped.clone());
         let changes = Changes::start(db.clone(), &committed, stopped.clone());
         let live = tokio::spawn(live.run());
 
@@ -160,6 +161,7 @@ impl Ground {
             committed,
             board,
             changes,
+            gatherer,
             room: Room::new(stopped),
             loader: Arc::clone(&loader) as _,
             judging,

@@ -15,6 +15,7 @@ mod decisions;
 mod deliveries;
 mod error;
 mod events;
+mod figures;
 mod files;
 mod jobs;
 mod keys;

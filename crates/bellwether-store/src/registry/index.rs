@@ -334,10 +334,14 @@ mod tests {
                 .map(|step| {
                     let result = match step.strip_prefix('-') {
                         Some(number) => index.remove(number.parse().unwrap()),
-                        None if step == "<" => index.rollback(Timestamp::from_secs(1)).map(drop),
+                        None if step == "<" => index
+                            .rollback(&Because::default(), Timestamp::from_secs(1))
+                            .map(drop),
                         None => {
                             let pick = Pick::Version(step.parse().unwrap());
-                            index.promote(&pick, Timestamp::from_secs(1)).map(drop)
+                            index
+                                .promote(&pick, &Because::default(), Timestamp::from_secs(1))
+                                .map(drop)
                         }
                     };
                     result.map_or("!".to_owned(), |()| index.champion().to_string())
@@ -362,11 +366,14 @@ mod tests {
         let mut index = of_versions(2);
         for turn in 0..3 * HISTORY_LEN_MAX {
             let pick = Pick::Version(version(2 - u32::from(turn % 2 == 1)));
-            index.promote(&pick, Timestamp::from_secs(1)).unwrap();
+            index
+                .promote(&pick, &Because::default(), Timestamp::from_secs(1))
+                .unwrap();
         }
         assert_eq!(index.history().len(), HISTORY_LEN_MAX);
         let before = index.champion();
-        assert_eq!(index.rollback(Timestamp::from_secs(2)).unwrap().from, before);
+        let back = index.rollback(&Because::default(), Timestamp::from_secs(2));
+        assert_eq!(back.unwrap().from, before);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::pause::Pause;
 use super::rules::DeliveryRules;
 use crate::chain;
 use crate::channel::{Channel, SendError};
+use crate::live::{NotificationResult, Stats};
 use crate::source::Stop;
 
 /// Messages on their way at once.
@@ -32,6 +33,7 @@ pub(super) struct Lane {
     channel: Arc<dyn Channel>,
     rules: DeliveryRules,
     clock: Clock,
+    stats: Arc<Stats>,
 }
 
 /// What became of a message, still to be written down.
@@ -43,12 +45,14 @@ impl Lane {
         channel: Arc<dyn Channel>,
         rules: DeliveryRules,
         clock: Clock,
+        stats: Arc<Stats>,
     ) -> Self {
         Self {
             database,
             channel,
             rules,
             clock,
+            stats,
         }
     }
 
@@ -154,6 +158,12 @@ impl Lane {
             })
         });
         let attempt = self.judge(&delivery, sent, (self.clock)());
+        let result = match attempt {
+            Attempt::Sent { .. } => NotificationResult::Sent,
+            Attempt::Failed { .. } => NotificationResult::Failed,
+            Attempt::Dead { .. } => NotificationResult::Dead,
+        };
+        self.stats.notified(self.channel.name(), result);
         (delivery, attempt)
     }
 

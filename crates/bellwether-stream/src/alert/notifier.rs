@@ -18,6 +18,7 @@ use super::suppressions::{InForce, Patterns};
 use crate::chain;
 use crate::channel::Channel;
 use crate::clock;
+use crate::live::Stats;
 use crate::patterns::ByDevice;
 use crate::source::Stop;
 
@@ -40,6 +41,7 @@ pub struct Notifier {
     delivery: DeliveryRules,
     channels: Vec<Arc<dyn Channel>>,
     clock: Clock,
+    stats: Arc<Stats>,
 }
 
 impl Notifier {
@@ -57,7 +59,17 @@ impl Notifier {
             delivery,
             channels,
             clock: Arc::new(clock::now),
+            stats: Arc::default(),
         }
+    }
+
+    /// With what it sends counted there.
+    #[must_use]
+    pub fn counted_in(self, stats: Arc<Stats>) -> Self {
+        for channel in &self.channels {
+            stats.tells(channel.name());
+        }
+        Self { stats, ..self }
     }
 
     /// With another clock.
@@ -76,6 +88,7 @@ impl Notifier {
                 Arc::clone(channel),
                 self.delivery.clone(),
                 Arc::clone(&self.clock),
+                Arc::clone(&self.stats),
             );
             lane.run(woken.clone(), stop.clone())
         };

@@ -9,6 +9,7 @@
 //! judges the rest of the journal again, which gives the same bits.
 
 mod device;
+mod durations;
 mod error;
 mod fleet;
 mod models;
@@ -20,12 +21,13 @@ mod shard;
 mod stats;
 mod wire;
 
+pub use durations::{BOUNDS_S, DurationCounts, Durations};
 pub use error::LiveError;
 pub use models::{Models, Served};
 pub use outputs::{OutputTo, Outputs};
 pub use run::{Committed, Live, LiveRules};
 pub use settings::{DeviceRules, Settings};
-pub use stats::{Snapshot, Stats};
+pub use stats::{NotificationResult, Notifications, Snapshot, Stats};
 
 #[cfg(test)]
 mod tests;

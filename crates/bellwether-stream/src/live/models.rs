@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_core::detect::Detector;
+use bellwether_core::time::Timestamp;
 
 use crate::arrival::Layout;
 use crate::patterns::ByDevice;
@@ -14,6 +15,10 @@ pub struct Served {
     pub reference: Arc<str>,
     /// What judges.
     pub detector: Arc<Detector>,
+    /// When it was made, where that is known.
+    pub made_at: Option<Timestamp>,
+    /// Alarms in a week that each device was allowed when its threshold was chosen; `None`: there was no budget.
+    pub alarms_per_week: Option<f64>,
     channels: Vec<Arc<str>>,
 }
 
@@ -32,8 +37,20 @@ impl Served {
             .collect();
         Self {
             reference: reference.into(),
+            made_at: None,
+            alarms_per_week: None,
             channels,
             detector,
+        }
+    }
+
+    /// With what its record says: when it was made, and the alarms in a week that each device is allowed.
+    #[must_use]
+    pub fn with_record(self, made_at: Timestamp, alarms_per_week: Option<f64>) -> Self {
+        Self {
+            made_at: Some(made_at),
+            alarms_per_week,
+            ..self
         }
     }
 

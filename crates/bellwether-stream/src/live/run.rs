@@ -281,6 +281,9 @@ impl Judge {
         let mut cycle = tokio::task::block_in_place(|| fleet.run(&intake.steps, clock::now(), now));
         let receipts = intake.receipts(&cycle.entries, &mut cycle.commit);
         let judged = clock::instant();
+        if !cycle.rows.is_empty() {
+            self.stats.judged_in(judged.saturating_duration_since(now));
+        }
         match self.writer.commit(&cycle.commit).await {
             Ok(seq) => {
                 self.fleet.committed();

@@ -1,10 +1,13 @@
 //! What the live system has done so far, for people, metrics and the end of the program.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+
+use super::durations::{DurationCounts, Durations};
 
 /// Counters since the start; one for the whole live system.
 #[derive(Debug)]
@@ -22,6 +25,36 @@ pub struct Stats {
     waiting: AtomicU64,
     /// From arrival to a durable verdict, in microseconds.
     lag: Mutex<Histogram<u64>>,
+    end_to_end: Durations,
+    judging: Durations,
+    notifications: Mutex<Notifications>,
+}
+
+/// Attempts to tell of alerts, by channel and what became of them.
+pub type Notifications = BTreeMap<(String, NotificationResult), u64>;
+
+/// What became of an attempt to tell of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotificationResult {
+    /// The other side has it.
+    Sent,
+    /// It is tried again.
+    Failed,
+    /// It is not tried again.
+    Dead,
+}
+
+impl NotificationResult {
+    const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::Dead];
+
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 /// The counters at one moment.
@@ -74,6 +107,9 @@ impl Default for Stats {
             devices: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             lag: Mutex::new(lag),
+            end_to_end: Durations::default(),
+            judging: Durations::default(),
+            notifications: Mutex::default(),
         }
     }
 }
@@ -89,6 +125,29 @@ impl Stats {
         if let Ok(mut lags) = self.lag.lock() {
             lags.saturating_record_n(micros, n);
         }
+        self.end_to_end.add(lag, n);
+    }
+
+    /// The samples of a commit were judged in that time.
+    pub(super) fn judged_in(&self, duration: Duration) {
+        self.judging.add(duration, 1);
+    }
+
+    /// A channel is told of alerts from now on: its counts are there before its first message.
+    pub(crate) fn tells(&self, channel: &str) {
+        for result in NotificationResult::ALL {
+            self.count_notification(channel, result, 0);
+        }
+    }
+
+    /// An attempt to tell a channel of an alert has ended.
+    pub(crate) fn notified(&self, channel: &str, result: NotificationResult) {
+        self.count_notification(channel, result, 1);
+    }
+
+    fn count_notification(&self, channel: &str, result: NotificationResult, n: u64) {
+        let mut counts = self.notifications.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((channel.to_owned(), result)).or_default() += n;
     }
 
     pub(super) fn commit(&self, n_judged: usize, n_opened: usize, n_devices: usize, n_waiting: usize) {
@@ -106,6 +165,22 @@ impl Stats {
     /// Rows that an output could not take in time.
     pub fn shed(&self, n_rows: usize) {
         add(&self.rows_shed, n_rows as u64);
+    }
+
+    /// From arrival to a durable verdict, each message taken.
+    pub fn end_to_end(&self) -> DurationCounts {
+        self.end_to_end.counts()
+    }
+
+    /// How long judging took, each commit.
+    pub fn judging(&self) -> DurationCounts {
+        self.judging.counts()
+    }
+
+    /// Attempts to tell of alerts.
+    pub fn notifications(&self) -> Notifications {
+        let counts = self.notifications.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.clone()
     }
 
     /// The counters now.

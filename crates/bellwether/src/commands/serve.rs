@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
 use bellwether_serve::app::{Limits, Loader, Trainer};
 use bellwether_serve::jobs::Jobs;
-use bellwether_serve::{App, Board, Changes, Judging, Room};
+use bellwether_serve::{App, Board, Changes, Gatherer, Judging, Room};
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -18,7 +18,7 @@ use crate::commands::live::{Plan, Server, Shared};
 use crate::config::checked::{Checked, ServerSpec};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::seams::{Bundles, Fitter, Process};
+use crate::seams::{Bundles, ConfigOrigin, Fitter, Process};
 use crate::wiring::{self, Purpose};
 
 /// What samples that come in by the server are counted as.
@@ -127,6 +127,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         is_ready: shared.ready.clone(),
         models: shared.models.clone(),
         committed: shared.committed.clone(),
+        gatherer: Gatherer::start(db.clone(), Arc::clone(&board), stop.clone()),
         board,
         changes: Changes::start(db.clone(), &shared.committed, stop.clone()),
         room: Room::new(stop),
@@ -136,8 +137,11 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         jobs,
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),
-            file: plan.config.map(Path::to_owned),
-            flags: plan.overrides(),
+            origin: Arc::new(ConfigOrigin {
+                file: plan.config.map(Path::to_owned),
+                flags: plan.overrides(),
+                started: checked.clone(),
+            }),
             turn: Default::default(),
         }),
         authenticator,

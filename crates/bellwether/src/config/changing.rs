@@ -8,10 +8,12 @@ use bellwether_serve::app::{ConfigMistake, ConfigRefused, ConfigText, SeamError}
 use bellwether_store::disk;
 use serde_json::Value;
 
+use super::checked::Checked;
 use super::error::{ConfigError, Mistakes};
 use super::place::{Origin, below};
-use super::{Overrides, effective, file, load, show};
+use super::{Loaded, Overrides, effective, file, load, show};
 use crate::commands::config::environment;
+use crate::wiring::{self, Purpose};
 
 /// Keys that name places, addresses and secrets, with all below them.
 const PROTECTED: [&str; 6] = [
@@ -23,10 +25,19 @@ const PROTECTED: [&str; 6] = [
     "models.registry",
 ];
 
-/// What is in force.
-pub(crate) fn text(path: Option<&Path>, flags: &Overrides) -> Result<ConfigText, SeamError> {
-    let effective =
-        effective(path, &environment(), flags).map_err(|error| SeamError::Refused(error.to_string()))?;
+/// What is in force, and what of it waits for a restart of the process that started with `started`.
+pub(crate) fn text(
+    path: Option<&Path>,
+    flags: &Overrides,
+    started: &Checked,
+) -> Result<ConfigText, SeamError> {
+    let refused = |text: String| SeamError::Refused(text);
+    let Loaded {
+        mut checked,
+        effective,
+    } = load(path, &environment(), flags).map_err(|error| refused(error.to_string()))?;
+    wiring::complete(&mut checked, Purpose::Serve, path.is_some())
+        .map_err(|failure| refused(failure.text()))?;
     let file = path
         .map(read)
         .transpose()
@@ -34,7 +45,7 @@ pub(crate) fn text(path: Option<&Path>, flags: &Overrides) -> Result<ConfigText,
     Ok(ConfigText {
         toml: show::toml(&effective, false),
         file: file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-        needs_restart: Vec::new(),
+        needs_restart: checked.needs_restart(started).map(str::to_owned).collect(),
     })
 }
 

@@ -214,6 +214,13 @@ async fn events_come_with_their_alert_in_the_order_asked_for(database: &Database
     (decision.moves, decision.feedback) = (None, Some((Verdict::Real, "after all".to_owned())));
     database.decide(&decision).await.unwrap();
 
+    let verdicts = database.alerts_by_verdict().await.unwrap();
+    assert_eq!(verdicts, [(Verdict::Real, 1)], "the last one counts");
+    let since = database.events_by_model(at(200)).await.unwrap();
+    assert_eq!(since, [("pump@3".to_owned(), 4), ("pump@4".to_owned(), 1)]);
+    let since = database.events_by_model(at(201)).await.unwrap();
+    assert_eq!(since, [("pump@3".to_owned(), 3)]);
+
     let list = async |filter: EventFilter| database.events(&filter, 10).await.unwrap();
     let newest = EventFilter {
         order: EventOrder::Newest,

@@ -163,7 +163,7 @@ async fn live(
     let committed = broadcast::Sender::new(COMMITTED_LEN_MAX);
     let alerts = Arc::new(Notify::new());
     let stats = Arc::new(Stats::default());
-    let notifier = Teller::start(&db, &checked, &alerts).await?;
+    let notifier = Teller::start(&db, &checked, &alerts, &stats).await?;
     let mut sources = Sources::new(db.clone(), inlet.clone(), ready.clone());
     sources.change(&checked.sources).await?;
     let shared = Shared {
@@ -201,6 +201,7 @@ async fn live(
         sources,
         notifier,
         alerts,
+        stats: Arc::clone(&stats),
         reload,
         models: set_models,
     };
@@ -276,6 +277,7 @@ struct Running<'a> {
     sources: Sources,
     notifier: Teller,
     alerts: Arc<Notify>,
+    stats: Arc<Stats>,
     reload: mpsc::Sender<LiveRules>,
     models: watch::Sender<Arc<Models>>,
 }
@@ -296,7 +298,7 @@ impl Running<'_> {
             || checked.maintenance != self.checked.maintenance;
         if is_told_otherwise {
             self.notifier.stop().await;
-            self.notifier = Teller::start(&self.db, &checked, &self.alerts).await?;
+            self.notifier = Teller::start(&self.db, &checked, &self.alerts, &self.stats).await?;
         }
         // Fails only where judging has ended, which is noticed next.
         let _ = self.reload.send(rules.clone()).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellwether_store::database::Database;
 use bellwether_stream::alert::{Notifier, suppressions};
 use bellwether_stream::clock;
+use bellwether_stream::live::Stats;
 use bellwether_stream::source::Stop;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -30,6 +31,7 @@ impl Teller {
         db: &Database,
         checked: &Checked,
         alerts: &Arc<Notify>,
+        stats: &Arc<Stats>,
     ) -> Result<Self, Failure> {
         let channels = wiring::channels(&checked.channels)?;
         suppressions::configure(db, &wiring::windows(&checked.maintenance), clock::now()).await?;
@@ -39,7 +41,8 @@ impl Teller {
             checked.alerts.clone(),
             checked.delivery.clone(),
             channels,
-        );
+        )
+        .counted_in(Arc::clone(stats));
         let (give_stop, stop) = Stop::new();
         Ok(Self {
             give_stop,
