@@ -112,6 +112,16 @@ fn describe() {
             "The error at which a score is 1, by model version."
         );
         describe_gauge!(
+            "bellwether_drift",
+            Unit::Count,
+            "1 where recent rows no longer look as in training, else 0, by model version."
+        );
+        describe_gauge!(
+            "bellwether_drift_channel_share",
+            Unit::Count,
+            "Share of the channels that drift or are gone, by model version."
+        );
+        describe_gauge!(
             "bellwether_training_loss",
             Unit::Count,
             "Loss of the last epoch of the last training, by the part of the data."
@@ -254,6 +264,14 @@ fn around(app: &App) {
     if let Some((train, val)) = app.jobs.last_loss() {
         gauge!("bellwether_training_loss", "part" => "train").set(train);
         gauge!("bellwether_training_loss", "part" => "validation").set(val);
+    }
+    for found in app.drifts.latest().iter().take(MODELS_MAX) {
+        if let Some(drift) = &found.drift {
+            let model = found.model.to_string();
+            let is_drift = f64::from(u8::from(drift.is_drift()));
+            gauge!("bellwether_drift", "model" => model.clone()).set(is_drift);
+            gauge!("bellwether_drift_channel_share", "model" => model).set(drift.share_of_channels());
+        }
     }
     for served in app.models.borrow().iter().flatten().take(MODELS_MAX) {
         let threshold = served.detector.parts().causal.threshold.error();

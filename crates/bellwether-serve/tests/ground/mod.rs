@@ -23,7 +23,7 @@ use axum::http::{Method, Request, header};
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
 use bellwether_serve::jobs::Jobs;
-use bellwether_serve::{App, Board, Changes, Judging, Room};
+use bellwether_serve::{App, Board, Changes, Drifts, Judging, Room};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::database::{Answer as Stored, Database};
 use bellwether_store::registry::{Registry, Version};
@@ -115,6 +115,14 @@ impl Ground {
             .await
             .unwrap();
         let changes = Changes::start(db.clone(), &committed, stopped.clone());
+        let drifts = Drifts::start(
+            db.clone(),
+            history.clone(),
+            registry.clone(),
+            Arc::clone(&board),
+            models_seen.clone(),
+            stopped.clone(),
+        );
         let live = tokio::spawn(live.run());
 
         let mut limits = Limits {
@@ -159,6 +167,7 @@ impl Ground {
             models: models_seen,
             committed,
             board,
+            drifts,
             changes,
             room: Room::new(stopped),
             loader: Arc::clone(&loader) as _,
