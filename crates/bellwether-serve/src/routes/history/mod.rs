@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use bellwether_core::time::Timestamp;
 use bellwether_store::database::{EventFilter, EventOrder, StoredEvent};
-use bellwether_store::history::{self, Row};
+use bellwether_store::history;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
