@@ -24,6 +24,7 @@ use crate::Judging;
 use crate::access::{Authenticator, Denials, Rates, SignIns};
 use crate::board::Board;
 use crate::changes::Changes;
+use crate::drift::Drifts;
 use crate::jobs::Jobs;
 use crate::metrics::Gatherer;
 use crate::room::Room;
@@ -51,6 +52,8 @@ pub struct App {
     pub board: Arc<Board>,
     /// Figures that take looking through the database.
     pub gatherer: Gatherer,
+    /// Whether the fleet still looks like what its models learnt from.
+    pub drifts: Arc<Drifts>,
     /// How much may go on at once.
     pub room: Room,
     /// Changes of events, as they happen.

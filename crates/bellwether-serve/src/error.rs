@@ -3,6 +3,7 @@
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::http::StatusCode;
 use bellwether_store::database::DatabaseError;
+use bellwether_store::history::HistoryError;
 use bellwether_store::registry::{ChangeError, LookupError, StateError};
 use bellwether_stream::problem::Problem;
 
@@ -135,6 +136,18 @@ pub(crate) fn database(error: DatabaseError) -> Problem {
         unavailable("the database does not answer")
     } else {
         internal(&error)
+    }
+}
+
+/// The history does not do it: mostly for a while.
+pub(crate) fn history(error: HistoryError) -> Problem {
+    match error {
+        HistoryError::Database(error) => database(error),
+        error if error.is_passing() => {
+            tracing::warn!(error = %bellwether_stream::chain(&error), "the history does not answer a request");
+            unavailable("the history cannot be read now")
+        }
+        error => internal(&error),
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`access`]: who may do what; every route names its permission
 //! - `judging`: models at hand, work within bounds, what is said of rows
 //! - [`board`]: the fleet as it is now
+//! - `drift`: whether the fleet still looks like what its models learnt from
 //! - [`routes`]: a file for each group of routes; [`router`] puts them together with their OpenAPI document
 //! - `dashboard`: the pages for people, packed into the binary
 //!
@@ -17,11 +18,13 @@ pub mod app;
 mod board;
 mod changes;
 mod dashboard;
+mod drift;
 mod edge;
 mod error;
 pub mod jobs;
 mod judging;
 mod metrics;
+mod newest;
 mod room;
 mod router;
 mod routes;
@@ -30,6 +33,7 @@ mod wire;
 pub use app::App;
 pub use board::Board;
 pub use changes::Changes;
+pub use drift::Drifts;
 pub use judging::Judging;
 pub use metrics::Gatherer;
 pub use room::Room;

@@ -124,7 +124,8 @@ impl Board {
         self.write(|inner| inner.change(device, |entry| entry.first_time = Some(time)));
     }
 
-    fn all(&self) -> Vec<Arc<Entry>> {
+    /// All devices.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
         self.read(|inner| inner.entries.clone())
     }
 

@@ -109,7 +109,7 @@ async fn troubles(
 
 /// Rows of one device as frames. Channels are those of its newest row; an instant that several model versions judged
 /// is one sample.
-fn pieces(
+pub(crate) fn pieces(
     rows: Vec<Row>,
     left_out: &[(Timestamp, Timestamp)],
 ) -> Result<Vec<Frame>, bellwether_core::frame::FrameError> {

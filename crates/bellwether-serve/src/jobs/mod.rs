@@ -16,6 +16,7 @@ use bellwether_stream::source::Stop;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::app::Trainer;
+pub(crate) use data::pieces;
 pub(crate) use record::{Asked, TrainJob};
 
 /// Jobs that wait at most.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
-use bellwether_store::history::{self, HistoryError};
+use bellwether_store::history;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +15,7 @@ use crate::access::{Permission, guard};
 use crate::app::App;
 use crate::board::{Order, State, Wanted};
 use crate::error;
+pub(super) use crate::error::history as of_history;
 use crate::wire::{Json, Path, ProblemDetails, Query, Time, page_len};
 
 /// Devices on a page, where nobody says.
@@ -139,16 +140,4 @@ pub(super) fn unknown(device: &str) -> Problem {
     error::not_found(format!(
         "no device {device:?} has sent samples; /api/v1/devices has a list"
     ))
-}
-
-/// The history does not do it: mostly for a while.
-pub(super) fn of_history(error: HistoryError) -> Problem {
-    match error {
-        HistoryError::Database(error) => error::database(error),
-        error if error.is_passing() => {
-            tracing::warn!(error = %bellwether_stream::chain(&error), "the history does not answer a request");
-            error::unavailable("the history cannot be read now")
-        }
-        error => error::internal(&error),
-    }
 }

@@ -6,6 +6,7 @@ mod audit;
 mod config;
 mod detect;
 mod devices;
+mod drift;
 mod export;
 mod health;
 mod history;
@@ -57,6 +58,7 @@ pub(crate) fn all(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .merge(anomalies::routes(app))
         .merge(alerts::routes(app))
         .merge(live::routes(app))
+        .merge(drift::routes(app))
         .merge(export::routes(app))
         .merge(config::routes(app))
         .merge(metrics::routes(app))

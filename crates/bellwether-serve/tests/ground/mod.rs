@@ -23,7 +23,7 @@ use axum::http::{Method, Request, header};
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
 use bellwether_serve::jobs::Jobs;
-use bellwether_serve::{App, Board, Changes, Gatherer, Judging, Room};
+use bellwether_serve::{App, Board, Changes, Drifts, Gatherer, Judging, Room};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::database::{Answer as Stored, Database};
 use bellwether_store::registry::{Registry, Version};
@@ -116,6 +116,14 @@ impl Ground {
             .unwrap();
         let gatherer = Gatherer::start(db.clone(), Arc::clone(&board), stopped.clone());
         let changes = Changes::start(db.clone(), &committed, stopped.clone());
+        let drifts = Drifts::start(
+            db.clone(),
+            history.clone(),
+            registry.clone(),
+            Arc::clone(&board),
+            models_seen.clone(),
+            stopped.clone(),
+        );
         let live = tokio::spawn(live.run());
 
         let mut limits = Limits {
@@ -160,6 +168,7 @@ impl Ground {
             models: models_seen,
             committed,
             board,
+            drifts,
             changes,
             gatherer,
             room: Room::new(stopped),

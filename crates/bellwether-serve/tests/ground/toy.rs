@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
+use bellwether_core::drift::Baseline;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::model::{Model, ModelError};
 use bellwether_core::threshold::ThresholdRule;
@@ -124,7 +125,7 @@ pub fn bundle(name: &str, quantile: f64) -> Bundle {
     let (detector, report, rule) = fitted(quantile);
     let train = plant(1, 300, false);
     let manifest = Manifest {
-        baseline: None,
+        baseline: Some(Baseline::of(std::slice::from_ref(&train))),
         name: name.to_owned(),
         bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: Timestamp::from_secs(START_S),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
 use bellwether_serve::app::{Limits, Loader, Trainer};
 use bellwether_serve::jobs::Jobs;
-use bellwether_serve::{App, Board, Changes, Gatherer, Judging, Room};
+use bellwether_serve::{App, Board, Changes, Drifts, Gatherer, Judging, Room};
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -119,6 +119,14 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
     let (db, stop) = (shared.db.clone(), shared.stop.clone());
     let jobs = Jobs::start(db.clone(), history.clone(), Arc::clone(&trainer), stop.clone()).await?;
     let board = Board::start(db.clone(), &shared.committed, shared.models.clone(), stop.clone()).await?;
+    let drifts = Drifts::start(
+        db.clone(),
+        history.clone(),
+        registered.clone(),
+        Arc::clone(&board),
+        shared.models.clone(),
+        stop.clone(),
+    );
     Ok(App {
         history,
         registry: registered,
@@ -129,6 +137,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         committed: shared.committed.clone(),
         gatherer: Gatherer::start(db.clone(), Arc::clone(&board), stop.clone()),
         board,
+        drifts,
         changes: Changes::start(db.clone(), &shared.committed, stop.clone()),
         room: Room::new(stop),
         loader,

@@ -11,8 +11,9 @@ use bellwether_store::history::{self, HistoryError, Row};
 use bellwether_stream::live::Served;
 
 use super::envelope::Envelope;
-use super::{Last, before, numbers};
+use super::numbers;
 use crate::app::App;
+use crate::newest::{Last, before};
 
 /// Context is looked for in this many times the span that it has where no sample is missing.
 const CONTEXT_SPANS: u32 = 2;

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use bellwether_core::time::Timestamp;
 use bellwether_store::database::{EventFilter, EventOrder, StoredEvent};
-use bellwether_store::history::{self, Row};
+use bellwether_store::history;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,6 +23,7 @@ use super::shapes::{Event, finite, millis};
 use crate::access::{Permission, guard};
 use crate::app::App;
 use crate::error;
+use crate::newest::{EVER, Last, before, newest};
 use crate::wire::{Json, Path, ProblemDetails, Query, Time};
 
 /// Points of a line, where nobody says, and at most.
@@ -31,9 +31,6 @@ const POINTS: (usize, usize) = (600, 5000);
 
 /// Samples of the newest stretch.
 const NEWEST_LEN: usize = 1000;
-
-/// How much further back the newest stretch is looked for each time it was too short.
-const WIDER: u32 = 16;
 
 /// Samples whose expected values are worked out at most.
 const BAND_LEN_MAX: usize = 5000;
@@ -142,7 +139,17 @@ async fn history_of(
     let mut envelope = Envelope::new(n_points, BAND_LEN_MAX);
     if from.is_none() && to.is_none() {
         if let Some(last) = entry.last_time {
-            for row in newest(&app, &device, last).await? {
+            for row in newest(
+                &app.db,
+                &app.history,
+                &device,
+                last,
+                cadence_of(&app, &device),
+                NEWEST_LEN,
+            )
+            .await
+            .map_err(of_history)?
+            {
                 envelope.add(row);
             }
         }
@@ -215,31 +222,6 @@ async fn history_of(
     }))
 }
 
-/// All times.
-const EVER: (Timestamp, Timestamp) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
-
-/// The newest samples, up to the one of that time.
-async fn newest(app: &App, device: &str, last: Timestamp) -> Result<Vec<Row>, Problem> {
-    let end = last.plus(Duration::from_nanos(1));
-    let mut span = cadence_of(app, device) * NEWEST_LEN as u32;
-    loop {
-        let from = before(last, span);
-        let none = Last::new(NEWEST_LEN);
-        let read = history::visit(&app.db, &app.history, device, (from, end), none, Last::take).await;
-        let rows = read.map_err(of_history)?.rows();
-        if rows.len() >= NEWEST_LEN || from == EVER.0 {
-            return Ok(rows);
-        }
-        span = span.saturating_mul(WIDER);
-    }
-}
-
-/// That long before; at the beginning of time at the latest.
-fn before(time: Timestamp, span: Duration) -> Timestamp {
-    let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
-    Timestamp::from_nanos(time.as_nanos().saturating_sub(span))
-}
-
 fn cadence_of(app: &App, device: &str) -> Duration {
     let models = Arc::clone(&app.models.borrow());
     let served = models.of(device).as_ref();
@@ -287,43 +269,6 @@ pub(super) async fn onset(app: &App, event: &StoredEvent) -> Result<Vec<Onset>, 
         .collect();
     onsets.sort_by_key(|onset| onset.time);
     Ok(onsets)
-}
-
-/// The last samples of what comes, in any order.
-#[derive(Debug)]
-struct Last {
-    rows: Vec<Row>,
-    len_max: usize,
-}
-
-impl Last {
-    fn new(len_max: usize) -> Self {
-        Self {
-            rows: Vec::new(),
-            len_max,
-        }
-    }
-
-    fn take(&mut self, row: Row) -> ControlFlow<()> {
-        self.rows.push(row);
-        if self.rows.len() >= 2 * self.len_max.max(1) {
-            self.trim();
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn trim(&mut self) {
-        self.rows
-            .sort_by(|a, b| (a.time, &a.model).cmp(&(b.time, &b.model)));
-        let n_over = self.rows.len().saturating_sub(self.len_max);
-        self.rows.drain(..n_over);
-    }
-
-    /// In order of time.
-    fn rows(mut self) -> Vec<Row> {
-        self.trim();
-        self.rows
-    }
 }
 
 /// Numbers as JSON has them.

@@ -1,0 +1,123 @@
+//! Drift over REST: the fleet against what its model learnt from.
+
+#[path = "ground/mod.rs"]
+mod ground;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use bellwether_core::frame::Frame;
+use bellwether_serve::access::Permission;
+use bellwether_store::bundle::Bundle;
+use bellwether_stream::clock;
+use bellwether_stream::live::Served;
+use bellwether_stream::patterns::ByDevice;
+use ground::{Ground, assert_guarded, bundle, detector, plant};
+use serde_json::{Value, json};
+
+/// Waits until the board knows so many devices.
+async fn devices(ground: &Ground, n: usize) {
+    for _ in 0..500 {
+        if ground.get("/api/v1/devices").await.json()["total"] == n {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("there never were {n} devices");
+}
+
+/// The frame with its second channel raised.
+fn risen(frame: Frame) -> Frame {
+    let (schema, time, mut values) = frame.into_parts();
+    for value in values.iter_mut().skip(1).step_by(2) {
+        *value += 5.0;
+    }
+    Frame::new(schema.channels(), time, values).unwrap()
+}
+
+fn channel<'a>(drift: &'a Value, name: &str) -> &'a Value {
+    let channels = drift["channels"].as_array().unwrap();
+    channels
+        .iter()
+        .find(|channel| channel["channel"] == name)
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_that_looks_as_in_training_does_not_drift() {
+    let ground = Ground::new().await;
+    let nothing = ground.get("/api/v1/drift?model=pump").await.expect(200).json();
+    assert_eq!(nothing["n_rows"], 0);
+    assert_eq!(nothing["is_drift"], false);
+    assert_eq!(nothing["channels"], json!([]));
+    let other = Ground::new().await;
+    let frame = plant(1, 300, false);
+    other.ingest("pump-1", &frame).await;
+    other.ingest("pump-2", &plant(1, 300, false)).await;
+    devices(&other, 2).await;
+    let drift = other.get("/api/v1/drift?model=pump@1").await.expect(200).json();
+    assert_eq!(drift["model"], "pump@1");
+    assert_eq!(drift["devices"], json!(["pump-1", "pump-2"]));
+    assert_eq!(drift["n_rows"], 600);
+    assert_eq!(drift["from"], frame.time()[0].to_string());
+    assert_eq!(drift["to"], frame.time()[299].to_string());
+    assert_eq!(drift["is_drift"], false);
+    assert_eq!(channel(&drift, "pressure")["severity"], "none");
+    assert_eq!(channel(&drift, "pressure")["ks"], 0.0);
+    assert!(
+        other
+            .get("/metrics")
+            .await
+            .text()
+            .contains("bellwether_drift{model=\"pump@1\"} 0")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_rose_is_named_with_what_to_do() {
+    let ground = Ground::new().await;
+    ground.ingest("pump-1", &risen(plant(3, 300, false))).await;
+    devices(&ground, 1).await;
+    let drift = ground.get("/api/v1/drift?model=pump").await.expect(200).json();
+    assert_eq!(drift["is_drift"], true);
+    assert!(drift["advice"].as_str().unwrap().contains("pressure"), "{drift}");
+    assert_eq!(channel(&drift, "pressure")["severity"], "critical");
+    assert_eq!(channel(&drift, "pressure")["ks"], 1.0);
+    assert!(
+        ground
+            .get("/metrics")
+            .await
+            .text()
+            .contains("bellwether_drift{model=\"pump@1\"} 1")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_said_is_refused() {
+    let ground = Ground::new().await;
+    assert_guarded(&ground, Permission::Read, Method::GET, "/api/v1/drift?model=pump").await;
+    ground.get("/api/v1/drift?model=fan").await.expect(404);
+    ground.get("/api/v1/drift?model=pump@9").await.expect(404);
+    ground.get("/api/v1/drift?model=../pump").await.expect(400);
+    ground.get("/api/v1/drift").await.expect(400);
+    // A model of the time before baselines.
+    let mut manifest: Value = serde_json::from_slice(&bundle("old", 0.99).manifest).unwrap();
+    manifest.as_object_mut().unwrap().remove("baseline").unwrap();
+    let old = Bundle {
+        manifest: serde_json::to_vec(&manifest).unwrap(),
+        weights: Vec::new(),
+    };
+    let name = "old".parse().unwrap();
+    ground
+        .app
+        .registry
+        .publish(&name, &old, json!({}), clock::now())
+        .unwrap();
+    let served = Served::new("old@1", Arc::new(detector(0.99)));
+    ground
+        .models
+        .send_replace(Arc::new(ByDevice::all(Some(Arc::new(served)))));
+    let refused = ground.get("/api/v1/drift?model=old").await.expect(409);
+    assert!(refused.text().contains("train it again"), "{}", refused.text());
+}
