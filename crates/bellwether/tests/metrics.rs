@@ -1,5 +1,6 @@
 //! Figures for Prometheus: all that were promised are there, well formed, and their number does not grow with the fleet.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![expect(clippy::disallowed_methods, reason = "the tests look at what is on the disk")]
 
 mod fleet;
