@@ -289,3 +289,28 @@ fn no_secret_stands_in_a_log_an_answer_or_the_database() {
         assert!(!is_there, "{canary} came out");
     }
 }
+
+#[test]
+fn a_change_says_what_of_it_waits_for_a_restart() {
+    let own = tempfile::tempdir().unwrap();
+    let original = "[stream]\nlatency = \"20ms\"\n";
+    fs::write(own.path().join("live.toml"), original).unwrap();
+    let service = Service::start(own.path(), "--auth none --config live.toml");
+    let put = |toml: &str| {
+        let body = Some(("text/plain", toml.as_bytes().to_vec()));
+        let changed = service.ask("put", "/api/v1/config", None, body).is(200).json();
+        changed["needs_restart"].clone()
+    };
+    let shown = || service.get("/api/v1/config", None).is(200).json()["needs_restart"].clone();
+    assert_eq!(shown(), json!([]));
+    assert_eq!(put("[stream]\nlatency = \"30ms\"\n"), json!([]));
+    let waits = json!(["stream.queue_len_max"]);
+    assert_eq!(put("[stream]\nqueue_len_max = 32\n"), waits);
+    assert_eq!(
+        put("[stream]\nqueue_len_max = 32\nlatency = \"30ms\"\n"),
+        waits,
+        "it waits however often the rest changes"
+    );
+    assert_eq!(shown(), waits);
+    assert_eq!(put(original), json!([]));
+}

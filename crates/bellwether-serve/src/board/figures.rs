@@ -10,7 +10,8 @@ use super::Board;
 pub(crate) struct FleetFigures {
     /// Devices with an event that goes on.
     pub(crate) n_open: usize,
-    /// How old the last sample of a device was when it was judged, in seconds, by quantile; empty without devices.
+    /// How old the last sample of a device was at most when it was judged, in seconds, for these shares of the
+    /// devices; empty without devices.
     pub(crate) lag_s: Vec<(&'static str, f64)>,
     /// Devices by the model version that judged them last.
     pub(crate) n_by_model: HashMap<Arc<str>, usize>,
@@ -33,7 +34,7 @@ impl Board {
         lags.sort_unstable_by(f64::total_cmp);
         if let Some(last) = lags.len().checked_sub(1) {
             let at = |quantile: f64| lags[(quantile * last as f64).round() as usize];
-            figures.lag_s = vec![("0.5", at(0.5)), ("0.99", at(0.99)), ("1", at(1.0))];
+            figures.lag_s = vec![("p50", at(0.5)), ("p99", at(0.99)), ("all", at(1.0))];
         }
         figures
     }

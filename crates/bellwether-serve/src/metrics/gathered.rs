@@ -97,6 +97,7 @@ impl Gathered {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these quotients are exact")]
 mod tests {
     use super::*;
 

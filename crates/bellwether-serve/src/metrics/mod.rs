@@ -111,14 +111,6 @@ fn counts(page: &mut Page, live: &Snapshot) {
         waiting,
     );
     page.gauge("bellwether_devices", "Devices in memory.", live.devices as f64);
-    let mut lag = page.family(
-        "bellwether_end_to_end_latency_quantile_seconds",
-        Kind::Gauge,
-        "From the arrival of a sample to a durable verdict, by quantile, since the start.",
-    );
-    for (quantile, seconds) in [("0.5", live.lag_p50_s), ("0.99", live.lag_p99_s)] {
-        lag.value(&[("quantile", quantile)], seconds);
-    }
     let mut scored = page.family(
         "bellwether_windows_scored_total",
         Kind::Counter,
@@ -177,10 +169,10 @@ fn fleet(page: &mut Page, app: &App) {
     let mut lag = page.family(
         "bellwether_event_time_lag_seconds",
         Kind::Gauge,
-        "How old the last sample of a device was when it was judged, by quantile over the devices.",
+        "How old the last sample of a device was when it was judged: for half of the devices, for 99 of 100, for all.",
     );
-    for (quantile, seconds) in &gathered.fleet.lag_s {
-        lag.value(&[("quantile", quantile)], *seconds);
+    for (devices, seconds) in &gathered.fleet.lag_s {
+        lag.value(&[("devices", devices)], *seconds);
     }
     let mut said = page.family(
         "bellwether_feedback_alerts",
