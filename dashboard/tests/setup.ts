@@ -17,7 +17,7 @@ const DEVICES = 3;
 const GENERATE = [
   "generate", "--devices", String(DEVICES), "--samples", String(SAMPLES), "--seed", "7", "-o", "fleet.csv",
   "--anomaly", "pump-01/level-shift@1100+80*8:pressure_out_bar",
-  "--anomaly", "pump-02/level-shift@1440+4000*8:bearing_temp_c",
+  "--anomaly", "pump-02/noise@1440+4000*12:bearing_temp_c",
 ];
 
 const CONFIG = `
