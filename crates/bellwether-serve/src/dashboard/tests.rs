@@ -54,7 +54,7 @@ fn said<'a>(response: &'a Response, name: &HeaderName) -> &'a str {
 }
 
 async fn body(response: Response) -> Vec<u8> {
-    to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()
+    to_bytes(response.into_body(), 16 << 20).await.unwrap().to_vec()
 }
 
 #[tokio::test]

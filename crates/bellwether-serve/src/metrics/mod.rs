@@ -23,6 +23,9 @@ pub(crate) use requests::{answered, busy, cache_asked, cache_evicted, cache_hold
 /// Models told of at most.
 const MODELS_MAX: usize = 16;
 
+/// Channels of drift at most.
+const DRIFTING_MAX: usize = 16;
+
 /// Channels times results told of at most.
 const NOTIFICATIONS_MAX: usize = 48;
 
@@ -203,6 +206,7 @@ fn models(page: &mut Page, app: &App) {
         .filter(|served| seen.insert(&served.reference))
         .take(MODELS_MAX)
         .collect();
+    drift(page, app);
     let mut threshold = page.family(
         "bellwether_model_threshold",
         Kind::Gauge,
@@ -263,5 +267,41 @@ fn around(page: &mut Page, app: &App) {
     if let Some((train, val)) = app.jobs.last_loss() {
         loss.value(&[("part", "train")], train);
         loss.value(&[("part", "validation")], val);
+    }
+}
+
+/// What the monitors of drift saw last: the channels that moved most, for a label each.
+fn drift(page: &mut Page, app: &App) {
+    let latest = app.drifts.latest();
+    let judged = latest
+        .iter()
+        .take(MODELS_MAX)
+        .filter_map(|found| Some((&*found.model, found.drift.as_ref()?)));
+    let judged: Vec<_> = judged.collect();
+    let mut share = page.family(
+        "bellwether_drift_channel_share_ratio",
+        Kind::Gauge,
+        "Share of the channels whose recent rows no longer look as in training, by model version.",
+    );
+    for (model, drift) in &judged {
+        share.value(&[("model", model)], drift.share_of_channels());
+    }
+    let mut channels: Vec<_> = judged.iter().flat_map(|(_, drift)| &drift.channels).collect();
+    channels.sort_by(|a, b| b.wasserstein.total_cmp(&a.wasserstein));
+    let mut names = HashSet::new();
+    channels.retain(|channel| names.insert(channel.channel.as_str()));
+    let mut score = page.family(
+        "bellwether_drift_score",
+        Kind::Gauge,
+        "How far the recent rows of a channel are from those of training; the 16 channels that moved most.",
+    );
+    for channel in channels.into_iter().take(DRIFTING_MAX) {
+        for (test, value) in [
+            ("psi", channel.psi),
+            ("ks", channel.ks),
+            ("wasserstein", channel.wasserstein),
+        ] {
+            score.value(&[("sensor", &channel.channel), ("test", test)], value);
+        }
     }
 }
