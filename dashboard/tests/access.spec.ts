@@ -42,3 +42,17 @@ test.describe("a viewer", () => {
     await expect(page.getByText("Your role may not decide")).toBeVisible();
   });
 });
+
+test("whoever is no longer signed in is asked for the key again", async ({ page }) => {
+  await page.goto("/");
+  await expect(page.locator("tr[data-device]").first()).toBeVisible();
+  await page.context().clearCookies();
+  await page.getByRole("link", { name: "Models" }).click();
+  await expect(page.getByLabel("Key", { exact: true })).toBeVisible();
+});
+
+test("the metrics of the server can be read", async ({ page }) => {
+  const answer = await page.request.get("/metrics", { headers: { authorization: `Bearer ${keyOf("viewer")}` } });
+  expect(answer.status()).toBe(200);
+  expect(await answer.text()).toContain("# TYPE");
+});
