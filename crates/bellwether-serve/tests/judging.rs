@@ -1,6 +1,5 @@
 //! What is judged over REST is what the detector says, bit for bit, in every form in which rows come.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod ground;
 

@@ -103,7 +103,7 @@ fn fitted(quantile: f64) -> (Detector, CalibrationReport, ThresholdRule) {
         .unwrap();
     let rule = ThresholdRule::Quantile(quantile);
     let spec = CalibrationSpec {
-        threshold: rule.clone(),
+        threshold: rule,
         events: None,
     };
     let model = Mean {

@@ -1,4 +1,5 @@
 //! Runs of the binary, as a person at a shell would make them.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::Path;
 use std::process::Output;

@@ -289,8 +289,10 @@ mod tests {
                 let (min, max) = envelope.scores();
                 let lowest = min.into_iter().flatten().fold(f64::INFINITY, f64::min);
                 let highest = max.into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
-                prop_assert_eq!(lowest, values.iter().copied().fold(f64::INFINITY, f64::min));
-                prop_assert_eq!(highest, values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+                let want = values.iter().copied().fold(f64::INFINITY, f64::min);
+                prop_assert_eq!(lowest.to_bits(), want.to_bits());
+                let want = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                prop_assert_eq!(highest.to_bits(), want.to_bits());
                 prop_assert_eq!(envelope.first().map(Timestamp::as_nanos), times.first().copied());
                 prop_assert_eq!(envelope.last().map(Timestamp::as_nanos), times.last().copied());
             }
