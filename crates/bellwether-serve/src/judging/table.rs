@@ -46,9 +46,7 @@ pub(crate) enum TimeText {
     /// RFC 3339.
     Text(String),
     /// Seconds, milliseconds, microseconds or nanoseconds since 1970, by magnitude.
-    Whole(i64),
-    /// The same, with decimals.
-    Decimal(f64),
+    Number(#[schema(value_type = f64)] serde_json::Number),
 }
 
 /// Values by channel; `null` where nothing was measured.
@@ -59,8 +57,7 @@ impl TimeText {
     pub(crate) fn read(&self) -> Result<(Timestamp, String), Problem> {
         let text = match self {
             Self::Text(text) => text.clone(),
-            Self::Whole(number) => number.to_string(),
-            Self::Decimal(number) => number.to_string(),
+            Self::Number(number) => number.to_string(),
         };
         match parse_time(&text) {
             Some(time) => Ok((time, text)),

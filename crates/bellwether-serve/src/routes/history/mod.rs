@@ -134,7 +134,13 @@ async fn history_of(
     {
         return Err(error::bad_request("from: wanted a time before `to`"));
     }
-    let n_points = params.points.unwrap_or(POINTS.0).clamp(1, POINTS.1);
+    let n_points = params.points.unwrap_or(POINTS.0);
+    if !(1..=POINTS.1).contains(&n_points) {
+        return Err(error::bad_request(format!(
+            "points lies between 1 and {}",
+            POINTS.1
+        )));
+    }
     let place = app.room.read().await;
     let mut envelope = Envelope::new(n_points, BAND_LEN_MAX);
     if from.is_none() && to.is_none() {
