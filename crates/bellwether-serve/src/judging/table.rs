@@ -8,7 +8,9 @@ use bellwether_store::read::time_format::parse_time;
 use bellwether_store::read::{ReadOptions, Recording, foreign_to_lines, read_csv_bytes};
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Object, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::error;
 
@@ -40,17 +42,32 @@ pub(crate) struct Row {
 }
 
 /// An instant as it was sent.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum TimeText {
     /// RFC 3339.
     Text(String),
     /// Seconds, milliseconds, microseconds or nanoseconds since 1970, by magnitude.
-    Number(#[schema(value_type = f64)] serde_json::Number),
+    Number(serde_json::Number),
 }
 
 /// Values by channel; `null` where nothing was measured.
 pub(crate) type Values = BTreeMap<String, Option<f64>>;
+
+impl PartialSchema for TimeText {
+    fn schema() -> RefOr<Schema> {
+        let of = |kind| Object::builder().schema_type(kind);
+        OneOfBuilder::new()
+            .description(Some(
+                "RFC 3339; or a number: seconds, milliseconds, microseconds or nanoseconds since 1970.",
+            ))
+            .item(of(Type::String))
+            .item(of(Type::Number))
+            .into()
+    }
+}
+
+impl ToSchema for TimeText {}
 
 impl TimeText {
     /// The instant, and how it was written.
