@@ -4,9 +4,9 @@
 //! - [`app`]: what all routes share, and the three seams to the process around it
 //! - [`access`]: who may do what; every route names its permission
 //! - `judging`: models at hand, work within bounds, what is said of rows
-//! - [`board`]: the fleet as it is now
+//! - `board`: the fleet as it is now
 //! - `drift`: whether the fleet still looks like what its models learnt from
-//! - [`routes`]: a file for each group of routes; [`router`] puts them together with their OpenAPI document
+//! - `routes`: a file for each group of routes; [`router`] puts them together with their OpenAPI document
 //! - `dashboard`: the pages for people, packed into the binary
 //!
 //! Nothing is open unless it says so: a route without a permission does not start.
