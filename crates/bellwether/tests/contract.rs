@@ -64,8 +64,8 @@ fn made_up_requests_are_answered_as_the_document_says() {
     );
     let n_cases: usize = said
         .lines()
-        .find_map(|line| line.trim().split_once(" generated"))
-        .and_then(|(n, _)| n.replace(',', "").parse().ok())
+        .filter_map(|line| line.trim().split_once(" generated"))
+        .find_map(|(n, _)| n.replace(',', "").parse().ok())
         .unwrap_or_else(|| panic!("no number of cases: {said}"));
     assert!(n_cases >= N_CASES, "{n_cases} cases are too few\n{said}");
     // It still works as before.
