@@ -278,6 +278,14 @@ fn drift(page: &mut Page, app: &App) {
         .take(MODELS_MAX)
         .filter_map(|found| Some((&*found.model, found.drift.as_ref()?)));
     let judged: Vec<_> = judged.collect();
+    let mut verdict = page.family(
+        "bellwether_drift",
+        Kind::Gauge,
+        "1 where recent rows no longer look as in training, else 0, by model version.",
+    );
+    for (model, drift) in &judged {
+        verdict.value(&[("model", model)], f64::from(u8::from(drift.is_drift())));
+    }
     let mut share = page.family(
         "bellwether_drift_channel_share_ratio",
         Kind::Gauge,
