@@ -62,8 +62,6 @@ pub struct App {
     pub loader: Arc<dyn Loader>,
     /// Judges what requests bring.
     pub judging: Judging,
-    /// Makes a model of data.
-    pub trainer: Arc<dyn Trainer>,
     /// Trainings that wait and run.
     pub jobs: Jobs,
     /// The process.

@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) enum Told {
     /// These changed, in the order in which they did.
     Changed(Arc<[EventWithAlert]>),
+    /// Somebody decided on this one; in the order of changes it stays where it is.
+    Decided(Arc<EventWithAlert>),
     /// There may be more than was told: the database knows.
     Look,
 }
@@ -51,6 +53,11 @@ impl Changes {
     /// What is told from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Told> {
         self.told.subscribe()
+    }
+
+    /// Somebody decided on this event, as it is now.
+    pub(crate) fn decided(&self, event: EventWithAlert) {
+        self.tell(Told::Decided(Arc::new(event)));
     }
 
     fn tell(&self, told: Told) {

@@ -115,12 +115,10 @@ impl Drifts {
 
     /// The models in service that are in the registry.
     fn in_service(&self) -> BTreeMap<Arc<str>, (NamedRef, Arc<Served>)> {
-        let models = Arc::clone(&self.models.borrow());
-        let known = models.iter().flatten().filter_map(|served| {
-            let reference: NamedRef = served.reference.parse().ok()?;
-            Some((Arc::clone(&served.reference), (reference, Arc::clone(served))))
-        });
-        known.collect()
+        let served = self.models.borrow().in_service().into_iter();
+        served
+            .filter_map(|(name, served)| Some((Arc::clone(&name), (name.parse().ok()?, served))))
+            .collect()
     }
 
     async fn look(&self, reference: &NamedRef, served: &Served) -> Result<Arc<Found>, Problem> {

@@ -7,8 +7,17 @@ use bellwether_store::history::HistoryError;
 use bellwether_store::registry::{ChangeError, LookupError, StateError};
 use bellwether_stream::problem::Problem;
 
-use crate::access::{Permission, Principal};
+use crate::access::{Denied, Permission, Principal};
 use crate::app::SeamError;
+
+/// Nobody is let in: 401, 429 or 503.
+pub(crate) fn denied(denied: Denied) -> Problem {
+    match denied {
+        Denied::Unknown => not_signed_in(),
+        Denied::TooOften(seconds) => too_many_attempts(seconds),
+        Denied::Unavailable(why) => unavailable(why),
+    }
+}
 
 /// 401: who asks is not known.
 pub(crate) fn not_signed_in() -> Problem {
@@ -37,7 +46,7 @@ pub(crate) fn not_allowed(principal: &Principal, permission: Permission) -> Prob
 }
 
 /// 429: too many wrong keys.
-pub(crate) fn too_many_attempts(seconds: u32) -> Problem {
+fn too_many_attempts(seconds: u32) -> Problem {
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "too-many-attempts",

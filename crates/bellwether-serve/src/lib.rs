@@ -37,4 +37,4 @@ pub use drift::Drifts;
 pub use judging::Judging;
 pub use metrics::Gatherer;
 pub use room::Room;
-pub use router::{document, router};
+pub use router::router;

@@ -41,11 +41,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-/// The OpenAPI document, as JSON.
-pub fn document(app: &Arc<App>) -> String {
-    to_json(assembled(app).into_openapi())
-}
-
+/// All routes under their names; each says which permission it takes.
 fn assembled(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::with_openapi(Described::openapi()).merge(routes::all(app));
     let document = router.get_openapi_mut();

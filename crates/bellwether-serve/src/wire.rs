@@ -155,6 +155,14 @@ pub(crate) const PAGE_LEN: usize = 50;
 /// How many things a page holds at most.
 pub(crate) const PAGE_LEN_MAX: usize = 1000;
 
+/// Cuts what was found down to a page of `limit`, where one more was asked for; gives the last of the page where there
+/// is a next one.
+pub(crate) fn cut<T>(found: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    found.last().filter(|_| is_more)
+}
+
 /// The length of a page that was asked for.
 ///
 /// # Errors

@@ -459,6 +459,39 @@ async fn who_connects_without_an_id_hears_what_comes_and_knows_where_to_go_on() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_follows_events_hears_what_is_said_of_them() {
+    let ground = Ground::new().await;
+    ground.ingest("pump-1", &plant(3, 300, true)).await;
+    let listed = ground.get("/api/v1/anomalies").await.expect(200).json();
+    let id = listed["anomalies"][0]["id"].as_str().unwrap();
+    let follow = messages_for(&ground, "/api/v1/detect/stream", None, 2, Duration::from_secs(20));
+    let decide = async {
+        // The stream begins before this is said: it reads nothing back.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let path = format!("/api/v1/anomalies/{id}/feedback");
+        ground
+            .post(&path, &json!({ "verdict": "real" }))
+            .await
+            .expect(200);
+    };
+    let (heard, ()) = tokio::join!(follow, decide);
+    let [_, (id_of_message, kind, data)] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
+    let event: Value = serde_json::from_str(data).unwrap();
+    assert_eq!(
+        (
+            id_of_message.as_str(),
+            kind.as_str(),
+            &event["verdict"],
+            &event["id"]
+        ),
+        ("", "anomaly", &json!("real"), &json!(id))
+    );
+    ground.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_fleet_and_its_devices_are_followed_live() {
     let ground = Ground::new().await;
     let frame = plant(3, 40, false);

@@ -61,6 +61,27 @@ pub fn program(test: &str, name: &str) -> Option<PathBuf> {
     found
 }
 
+/// A Python that has a module; Debian's own is not always the first in `PATH`.
+///
+/// `None`, with a line on stderr naming `test`, where there is none. Under `CI=true` absence is a failure.
+///
+/// # Panics
+/// Where it is absent and `CI` is set.
+pub fn python_with(test: &str, module: &str) -> Option<&'static str> {
+    let found = ["/usr/bin/python3", "python3"].into_iter().find(|python| {
+        let mut probe = Command::new(python);
+        probe
+            .args(["-c", &format!("import {module}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    });
+    if found.is_none() {
+        missing(test, &format!("Python's {module}"));
+    }
+    found
+}
+
 /// Says that a test is skipped for want of `what`.
 ///
 /// # Panics

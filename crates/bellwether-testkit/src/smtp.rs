@@ -1,12 +1,12 @@
 //! An SMTP server: Debian's python3-aiosmtpd.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::peer::{Peer, missing, serving, wait_until};
+use crate::peer::{Peer, python_with, serving, wait_until};
 
 /// How the server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +35,7 @@ impl Smtp {
     /// # Panics
     /// Where it cannot be started, or where it is not installed and `CI` is set.
     pub fn start(test: &str, tls: SmtpTls, cert: [&str; 2], login: Option<(&str, &str)>) -> Option<Self> {
-        let Some(python) = python() else {
-            missing(test, "python3-aiosmtpd");
-            return None;
-        };
+        let python = python_with(test, "aiosmtpd")?;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let files = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
         for (file, pem) in files.iter().zip(cert) {
@@ -100,16 +97,4 @@ fn read(file: &Path) -> String {
     #[expect(clippy::disallowed_methods, reason = "a file that the peer wrote")]
     let text = std::fs::read_to_string(file);
     text.expect("a mail is text and can be read")
-}
-
-/// A Python that has aiosmtpd; Debian's own is not always the first in `PATH`.
-fn python() -> Option<&'static str> {
-    ["/usr/bin/python3", "python3"].into_iter().find(|python| {
-        let mut probe = Command::new(python);
-        probe
-            .args(["-c", "import aiosmtpd"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success())
-    })
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+pub(crate) use bellwether_stream::chain;
+
 use crate::config::ConfigError;
 use crate::output::Output;
 
@@ -75,20 +77,6 @@ impl Failure {
             Self::Interrupted(text) => output.error(text),
         }
     }
-}
-
-/// The error and its causes in one line; a cause that its parent says already is not said twice.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl<E: Error + 'static> From<E> for Failure {

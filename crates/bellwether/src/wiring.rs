@@ -83,10 +83,6 @@ pub(crate) fn live_rules(
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
     };
-    let only = match purpose {
-        Purpose::Serve => only_model(&registry)?,
-        Purpose::Stream => None,
-    };
     let mut loaded: HashMap<String, Arc<Served>> = HashMap::new();
     let mut load = |model: &ModelRef| -> Result<Arc<Served>, Failure> {
         let name = model.to_string();
@@ -99,11 +95,7 @@ pub(crate) fn live_rules(
         };
         // Shards judge in parallel; a model needs no threads of its own.
         let fresh = artifact::load(&args, 1)?;
-        let known = in_service
-            .into_iter()
-            .flat_map(Models::iter)
-            .flatten()
-            .find(|served| *served.reference == *fresh.reference);
+        let known = in_service.and_then(|models| models.find(&fresh.reference));
         let served = match known {
             Some(served) => Arc::clone(served),
             None => {
@@ -115,16 +107,13 @@ pub(crate) fn live_rules(
         loaded.insert(name, Arc::clone(&served));
         Ok(served)
     };
-    let models = checked
-        .models
-        .try_map(|model| match model.as_ref().or(only.as_ref()) {
-            Some(model) => load(model).map(Some),
-            None if purpose == Purpose::Serve => Ok(None),
-            None => Err(Failure::Usage(
-                "some devices have no model: give --model REF, or models.default in the configuration"
-                    .to_owned(),
-            )),
-        })?;
+    let models = checked.models.try_map(|model| match (model, purpose) {
+        (Some(model), _) => load(model).map(Some),
+        (None, Purpose::Serve) => only_model(&registry)?.as_ref().map(&mut load).transpose(),
+        (None, Purpose::Stream) => Err(Failure::Usage(
+            "some devices have no model: give --model REF, or models.default in the configuration".to_owned(),
+        )),
+    })?;
     Ok(LiveRules {
         settings: checked.settings.clone(),
         models: Arc::new(models),

@@ -6,7 +6,12 @@ mod parity;
 mod service;
 mod shared;
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 use bellwether_store::read::time_format::parse_time;
+use bellwether_testkit::peer::python_with;
 use bellwether_testkit::real_data;
 use serde_json::{Value, json};
 use service::Service;
@@ -48,6 +53,40 @@ fn rest_gives_the_bits_of_batch() {
         n_scored += want.iter().flatten().count();
     }
     assert!(n_scored > 1000, "{n_scored} scores were compared");
+}
+
+/// A client that we did not write reads the same bits.
+#[test]
+fn tritons_client_reads_the_bits_of_batch() {
+    let name = "tritons_client_reads_the_bits_of_batch";
+    let (Some(data), Some(python)) = (real_data(name), python_with(name, "tritonclient.http")) else {
+        return;
+    };
+    let own = tempfile::tempdir().unwrap();
+    let files = [data.join("SKAB/valve1-0.csv"), data.join("SKAB/valve1-2.csv")];
+    let truth = parity::prepare(own.path(), "valve", &files, 400, 1500);
+    let service = Service::start(own.path(), "--registry models");
+    let key = service::key(own.path(), "engineer");
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/kserve_client.py");
+    let mut n_scored = 0;
+    for (device, table, want) in truth.tables() {
+        let file = own.path().join("table.csv");
+        fs::write(&file, table).unwrap();
+        let ran = Command::new(python)
+            .arg(&client)
+            .args([service.url.trim_start_matches("http://"), "valve"])
+            .arg(&file)
+            .arg(&key)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let read = |line: &str| u64::from_str_radix(line, 16).ok();
+        let got: Vec<Option<u64>> = said.lines().map(read).collect();
+        assert!(got == want, "{device}: what the client reads differs from batch");
+        n_scored += want.iter().flatten().count();
+    }
+    assert!(n_scored > 500, "{n_scored} scores were compared");
 }
 
 fn bits(score: &Value) -> Option<u64> {

@@ -13,7 +13,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{PathItem, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Credentials, Denied, Permission};
+use super::{Credentials, Permission};
 use crate::app::App;
 use crate::error;
 
@@ -112,21 +112,13 @@ async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let from = request
-        .extensions()
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
+    let from = address(request.extensions().get::<Peer>());
     let credentials = Credentials::of(request.headers());
     let principal = match app.authenticator.authenticate(credentials, from).await {
         Ok(principal) => principal,
         Err(denied) => {
-            let problem = match denied {
-                Denied::Unknown => error::not_signed_in(),
-                Denied::TooOften(seconds) => error::too_many_attempts(seconds),
-                Denied::Unavailable(why) => error::unavailable(why),
-            };
             app.denials.note(None, from, &route_of(&request));
-            return problem.into_response();
+            return error::denied(denied).into_response();
         }
     };
     if !principal.may(permission) {
@@ -141,6 +133,11 @@ async fn check(
     let mut response = next.run(request).await;
     allowance.tell(&mut response);
     response
+}
+
+/// Where a request comes from; one that came through no connection is of this process.
+pub(crate) fn address(peer: Option<&Peer>) -> IpAddr {
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip())
 }
 
 fn route_of(request: &Request) -> String {

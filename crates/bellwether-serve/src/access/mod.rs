@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 pub use denials::Denials;
 pub use guard::{PERMISSION_FIELD, guard, open};
-pub(crate) use guard::{named_operations, operations_of};
+pub(crate) use guard::{address, named_operations, operations_of};
 pub use issue::{IssueError, KeyRequest};
 pub use key::{DamagedHash, Key};
 pub(crate) use principal::COOKIE;

@@ -198,14 +198,8 @@ fn fleet(page: &mut Page, app: &App) {
 }
 
 fn models(page: &mut Page, app: &App) {
-    let models = app.models.borrow().clone();
-    let mut seen = HashSet::new();
-    let served: Vec<_> = models
-        .iter()
-        .flatten()
-        .filter(|served| seen.insert(&served.reference))
-        .take(MODELS_MAX)
-        .collect();
+    let served = app.models.borrow().in_service();
+    let served: Vec<_> = served.into_values().take(MODELS_MAX).collect();
     drift(page, app);
     let mut threshold = page.family(
         "bellwether_model_threshold",

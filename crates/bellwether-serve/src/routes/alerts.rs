@@ -13,12 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::anomalies::{Saying, of_decision, say};
+use super::anomalies::{Saying, say, take_on};
 use super::shapes::{AlertWord, finite};
 use crate::access::{Caller, Permission, guard};
 use crate::app::App;
 use crate::error;
-use crate::wire::{Json, Path, ProblemDetails, Query, Time, page_len};
+use crate::wire::{Json, Path, ProblemDetails, Query, Time, cut, page_len};
 
 /// Hexadecimal digits of an id.
 const ID_LEN: usize = 16;
@@ -125,10 +125,7 @@ async fn list(
     let asked = u32::try_from(limit + 1).unwrap_or(u32::MAX);
     let found = app.db.alerts(params.state.map(Into::into), before, asked).await;
     let mut found = found.map_err(error::database)?;
-    let is_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| is_more);
-    let next = next.map(|last| format!("{}.{}", last.created_at.as_nanos(), last.id));
+    let next = cut(&mut found, limit).map(|last| format!("{}.{}", last.created_at.as_nanos(), last.id));
     Ok(Json(AlertPage {
         alerts: found.into_iter().map(Alert::from).collect(),
         next,
@@ -154,10 +151,7 @@ async fn give_feedback(
     Json(saying): Json<Saying>,
 ) -> Result<Json<Alert>, Problem> {
     check_id(&id)?;
-    say(&app, &id, &saying, &caller.name).await?;
-    Ok(Json(
-        feedback::find(&app.db, &id).await.map_err(of_decision)?.into(),
-    ))
+    Ok(Json(say(&app, &id, &saying, &caller.name).await?.into()))
 }
 
 /// Take an alert on.
@@ -175,8 +169,7 @@ async fn acknowledge(
     Path(id): Path<String>,
 ) -> Result<Json<Alert>, Problem> {
     check_id(&id)?;
-    let taken = feedback::acknowledge(&app.db, &id, &caller.name, clock::now()).await;
-    Ok(Json(taken.map_err(of_decision)?.into()))
+    Ok(Json(take_on(&app, &id, &caller.name).await?.into()))
 }
 
 /// Nobody decides on an alert by the beginning of its id, as people at a terminal may.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{EventCursor, EventFilter, EventOrder, EventWithAlert};
+use bellwether_store::database::{Alert, EventCursor, EventFilter, EventOrder, EventWithAlert};
 use bellwether_stream::alert::feedback::{self, DecideError};
 use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
@@ -18,7 +18,7 @@ use super::shapes::{Event, VerdictWord, event_id};
 use crate::access::{Caller, Permission, guard};
 use crate::app::App;
 use crate::error;
-use crate::wire::{Json, Path, ProblemDetails, Query, Time, page_len};
+use crate::wire::{Json, Path, ProblemDetails, Query, Time, cut, page_len};
 
 /// Characters of a note at most.
 const NOTE_LEN_MAX: usize = 4000;
@@ -141,12 +141,7 @@ async fn list(
         after: after.transpose()?,
     };
     let mut found = app.db.events(&filter, limit + 1).await.map_err(error::database)?;
-    let is_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found
-        .last()
-        .filter(|_| is_more)
-        .map(|last| write_cursor(&last.event.cursor()));
+    let next = cut(&mut found, limit).map(|last| write_cursor(&last.event.cursor()));
     Ok(Json(EventPage {
         anomalies: found.iter().map(Event::from).collect(),
         next,
@@ -220,9 +215,7 @@ async fn acknowledge(
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {
     let alert = alert_of(find(&app, &id).await?)?;
-    feedback::acknowledge(&app.db, &alert, &caller.name, clock::now())
-        .await
-        .map_err(of_decision)?;
+    take_on(&app, &alert, &caller.name).await?;
     Ok(Json(Event::from(&find(&app, &id).await?)))
 }
 
@@ -242,7 +235,8 @@ fn alert_of(found: EventWithAlert) -> Result<String, Problem> {
     alert.ok_or_else(|| error::not_found(format!("the event {} made no alert", found.event.id)))
 }
 
-pub(super) async fn say(app: &App, alert: &str, saying: &Saying, by: &str) -> Result<(), Problem> {
+/// Says what an alert was, and tells those who follow its event.
+pub(super) async fn say(app: &App, alert: &str, saying: &Saying, by: &str) -> Result<Alert, Problem> {
     if saying.note.chars().count() > NOTE_LEN_MAX {
         return Err(error::unprocessable(format!(
             "note: at most {NOTE_LEN_MAX} characters"
@@ -250,10 +244,33 @@ pub(super) async fn say(app: &App, alert: &str, saying: &Saying, by: &str) -> Re
     }
     let verdict = saying.verdict.into();
     let given = feedback::give(&app.db, alert, verdict, &saying.note, by, clock::now()).await;
-    given.map(|_| ()).map_err(of_decision)
+    let alert = given.map_err(of_decision)?.alert;
+    tell(app, &alert).await?;
+    Ok(alert)
 }
 
-pub(super) fn of_decision(error: DecideError) -> Problem {
+/// Takes an alert on, and tells those who follow its event.
+pub(super) async fn take_on(app: &App, alert: &str, by: &str) -> Result<Alert, Problem> {
+    let taken = feedback::acknowledge(&app.db, alert, by, clock::now()).await;
+    let alert = taken.map_err(of_decision)?;
+    tell(app, &alert).await?;
+    Ok(alert)
+}
+
+/// Tells those who follow the event of an alert that somebody decided on it.
+async fn tell(app: &App, alert: &Alert) -> Result<(), Problem> {
+    let Some(id) = alert.event.as_deref().and_then(event_id) else {
+        return Ok(());
+    };
+    let found = app.db.event(id).await.map_err(error::database)?;
+    let is_its = |found: &EventWithAlert| found.alert.as_ref().is_some_and(|its| its.id == alert.id);
+    if let Some(found) = found.into_iter().find(is_its) {
+        app.changes.decided(found);
+    }
+    Ok(())
+}
+
+fn of_decision(error: DecideError) -> Problem {
     match error {
         DecideError::Unknown { id, .. } | DecideError::Ambiguous { id, .. } => {
             error::not_found(format!("there is no alert {id:?}; /api/v1/alerts has a list"))

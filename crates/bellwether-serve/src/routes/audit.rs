@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::access::{Permission, guard};
 use crate::app::App;
 use crate::error;
-use crate::wire::{Json, ProblemDetails, Query, Time, page_len};
+use crate::wire::{Json, ProblemDetails, Query, Time, cut, page_len};
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     guard(app, Permission::Audit, OpenApiRouter::new().routes(routes!(list)))
@@ -76,11 +76,10 @@ async fn list(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result
     // At most `PAGE_LEN_MAX`, and one more tells whether there is a next page.
     let rows = u32::try_from(limit + 1).unwrap_or(u32::MAX);
     let mut found = app.db.audit(before, rows).await.map_err(error::database)?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let next = cut(&mut found, limit).map(|last| last.n.to_string());
     let fault = app.db.verify_audit().await.map_err(error::database)?.fault;
     Ok(Json(Entries {
-        next: found.last().filter(|_| has_more).map(|last| last.n.to_string()),
+        next,
         entries: found.into_iter().map(Entry::from).collect(),
         is_intact: fault.is_none(),
         fault: fault.map(|fault| fault.to_string()),

@@ -244,23 +244,14 @@ pub(super) fn model_of(app: &App, asked: Option<&str>) -> Result<NamedRef, Probl
     let text = match asked {
         Some(text) => text,
         None => {
-            let models = app.models.borrow();
-            let mut names: Vec<String> = models
-                .iter()
-                .flatten()
-                .map(|served| served.reference.to_string())
-                .collect();
-            names.sort();
-            names.dedup();
-            match <[String; 1]>::try_from(names) {
-                Ok([name]) => only = name,
-                Err(names) => {
-                    return Err(error::unprocessable(format!(
-                        "which model? {} are in service; say model=NAME",
-                        names.len()
-                    )));
-                }
-            }
+            let names: Vec<Arc<str>> = app.models.borrow().in_service().into_keys().collect();
+            let [name] = names.as_slice() else {
+                return Err(error::unprocessable(format!(
+                    "which model? {} are in service; say model=NAME",
+                    names.len()
+                )));
+            };
+            only = Arc::clone(name);
             &only
         }
     };

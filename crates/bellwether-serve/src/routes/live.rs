@@ -80,7 +80,8 @@ struct Rows {
 ///
 /// A message `anomaly` at each change of an event. Who connects again with the `id` of the last message as
 /// `Last-Event-ID` (browsers do) gets all that has changed since, each change once; without it, what changes from now
-/// on.
+/// on. When somebody acknowledges an event or says what it was, a message without an `id` has it as it is then; who
+/// was not connected reads it from the list.
 #[utoipa::path(get, path = "/api/v1/detect/stream", tag = "fleet",
     params(StreamParams, ("Last-Event-ID" = Option<String>, Header, description = "Id of the last message")),
     responses(
@@ -214,6 +215,12 @@ async fn follow(app: &App, device: Option<&str>, mut after: Option<ChangeCursor>
                     }
                 }
             }
+            Ok(Ok(Told::Decided(found))) => {
+                let of_device = device.is_none_or(|device| *found.event.series == *device);
+                if of_device && tell_decided(&found, &out).await.is_err() {
+                    return;
+                }
+            }
             Ok(Ok(Told::Look) | Err(RecvError::Lagged(_))) => is_behind = true,
             Ok(Err(RecvError::Closed)) | Err(Over) => return,
         }
@@ -240,6 +247,12 @@ async fn catch_up(
             Ok(false)
         }
     }
+}
+
+/// Without an id: whoever connects again goes on after the last change of an event all the same.
+async fn tell_decided(found: &EventWithAlert, out: &Out) -> Result<(), Over> {
+    let frame = Frame::default().event("anomaly").json_data(Event::from(found));
+    out.send(frame.map_err(|_| Over)?).await
 }
 
 async fn tell(found: &EventWithAlert, after: &mut Option<ChangeCursor>, out: &Out) -> Result<(), Over> {

@@ -182,10 +182,7 @@ struct AliasBody {
 fn body(index: &Index, models: &Models) -> ModelBody {
     let in_service = |version: Version| {
         let reference = format!("{}@{version}", index.name());
-        models
-            .iter()
-            .flatten()
-            .any(|served| *served.reference == *reference)
+        models.find(&reference).is_some()
     };
     let versions = index.versions().iter().map(|entry| VersionBody {
         version: entry.version.number(),
@@ -544,13 +541,7 @@ async fn remove(
         .parse()
         .map_err(|_| error::not_found("there is no such version"))?;
     let reference = format!("{name}@{version}");
-    let is_served = |models: &Models| {
-        models
-            .iter()
-            .flatten()
-            .any(|served| *served.reference == *reference)
-    };
-    if is_served(&app.models.borrow()) {
+    if app.models.borrow().find(&reference).is_some() {
         return Err(error::conflict(format!(
             "{reference} judges devices; give them another model first"
         )));

@@ -1,6 +1,5 @@
 //! Who asks, and how people come in and go.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -15,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{
-    COOKIE, Caller, Credentials, Denied, GOOD_FOR, Permission, Principal, Role, guard, open,
+    COOKIE, Caller, Credentials, GOOD_FOR, Permission, Principal, Role, address, guard, open,
 };
 use crate::app::App;
 use crate::error;
@@ -85,7 +84,7 @@ async fn sign_in(
     peer: Option<Extension<Peer>>,
     Json(shown): Json<SignIn>,
 ) -> Result<Response, Problem> {
-    let from = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0.ip());
+    let from = address(peer.as_deref());
     let shows = match (shown.key, shown.code) {
         (Some(key), None) => Credentials::Key(key),
         (None, Some(code)) => {
@@ -103,11 +102,7 @@ async fn sign_in(
         Ok(principal) => Ok(entered(&app, principal)),
         Err(denied) => {
             app.denials.note(None, from, "POST /api/v1/sign-in");
-            Err(match denied {
-                Denied::Unknown => error::not_signed_in(),
-                Denied::TooOften(seconds) => error::too_many_attempts(seconds),
-                Denied::Unavailable(why) => error::unavailable(why),
-            })
+            Err(error::denied(denied))
         }
     }
 }

@@ -74,14 +74,7 @@ struct Samples {
 ))]
 async fn status(State(app): State<Arc<App>>) -> Json<Status> {
     let (counts, stats) = (app.board.counts(), app.stats.snapshot());
-    let models = Arc::clone(&app.models.borrow());
-    let mut names: Vec<String> = models
-        .iter()
-        .flatten()
-        .map(|served| served.reference.to_string())
-        .collect();
-    names.sort();
-    names.dedup();
+    let models = app.models.borrow().in_service();
     let uptime = clock::instant().saturating_duration_since(app.started);
     let is_ready = *app.is_ready.borrow();
     Json(Status {
@@ -108,7 +101,7 @@ async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         waiting_batches: stats.waiting,
         failed_commits: stats.failed_commits,
         events_open: counts.event,
-        models: names,
+        models: models.into_keys().map(|name| name.to_string()).collect(),
         memory_bytes: memory_bytes().await,
     })
 }

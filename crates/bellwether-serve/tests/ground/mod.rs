@@ -151,12 +151,7 @@ impl Ground {
             2,
         );
         let trainer: Arc<ToyTrainer> = Arc::new(ToyTrainer::new(registry.clone()));
-        let jobs = Jobs::start(
-            db.clone(),
-            history.clone(),
-            Arc::clone(&trainer) as _,
-            stopped.clone(),
-        );
+        let jobs = Jobs::start(db.clone(), history.clone(), trainer as _, stopped.clone());
         let jobs = jobs.await.unwrap();
         let app = Arc::new(App {
             ingest: Ingest::new(&spec, inlet, answers(&db), is_ready.clone()),
@@ -174,7 +169,6 @@ impl Ground {
             room: Room::new(stopped),
             loader: Arc::clone(&loader) as _,
             judging,
-            trainer,
             jobs,
             control: Arc::clone(&control) as _,
             authenticator: Arc::new(Keys),

@@ -1,5 +1,6 @@
 //! Which model judges which device.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_core::detect::Detector;
@@ -25,6 +26,21 @@ pub struct Served {
 /// A model version for each device; a device never seen before has that of its group. `None`: nobody has said which
 /// model judges it; its samples go to quarantine.
 pub type Models = ByDevice<Option<Arc<Served>>>;
+
+impl Models {
+    /// The model versions that judge, each once, in the order of their names.
+    pub fn in_service(&self) -> BTreeMap<Arc<str>, Arc<Served>> {
+        let named = |served: &Arc<Served>| (Arc::clone(&served.reference), Arc::clone(served));
+        self.iter().flatten().map(named).collect()
+    }
+
+    /// The model version of that name, where it judges.
+    pub fn find(&self, reference: &str) -> Option<&Arc<Served>> {
+        self.iter()
+            .flatten()
+            .find(|served| *served.reference == *reference)
+    }
+}
 
 impl Served {
     /// Puts a detector into service.

@@ -117,7 +117,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         n_threads: checked.settings.n_threads,
     });
     let (db, stop) = (shared.db.clone(), shared.stop.clone());
-    let jobs = Jobs::start(db.clone(), history.clone(), Arc::clone(&trainer), stop.clone()).await?;
+    let jobs = Jobs::start(db.clone(), history.clone(), trainer, stop.clone()).await?;
     let board = Board::start(db.clone(), &shared.committed, shared.models.clone(), stop.clone()).await?;
     let drifts = Drifts::start(
         db.clone(),
@@ -142,7 +142,6 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         room: Room::new(stop),
         loader,
         judging,
-        trainer,
         jobs,
         control: Arc::new(Process {
             reloader: shared.reloader.clone(),

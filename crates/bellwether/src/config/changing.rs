@@ -16,12 +16,13 @@ use crate::commands::config::environment;
 use crate::wiring::{self, Purpose};
 
 /// Keys that name places, addresses and secrets, with all below them.
-const PROTECTED: [&str; 6] = [
+const PROTECTED: [&str; 7] = [
     "storage",
     "sources",
     "outputs",
     "server",
     "alerts.channels",
+    "alerts.link_base",
     "models.registry",
 ];
 
@@ -86,7 +87,7 @@ fn read(path: &Path) -> Result<Vec<u8>, disk::DiskError> {
     disk::read_bounded(path, file::FILE_BYTES_MAX)
 }
 
-/// Protected keys that differ. A text that is or becomes a bundle file is a path, wherever it stands.
+/// Protected keys that differ. Below `models` a text that is or becomes the path of a bundle file is protected, too.
 fn differences(at: &str, before: &Value, wanted: &Value, keys: &mut BTreeSet<String>) {
     if before == wanted {
         return;
@@ -108,7 +109,7 @@ fn differences(at: &str, before: &Value, wanted: &Value, keys: &mut BTreeSet<Str
                 differences(&format!("{at}[{idx}]"), before, wanted, keys);
             }
         }
-        (before, wanted) if names_a_file(before) || names_a_file(wanted) => {
+        (before, wanted) if at.starts_with("models") && (names_a_file(before) || names_a_file(wanted)) => {
             keys.insert(at.to_owned());
         }
         _ => {}

@@ -58,7 +58,9 @@ def main():
     ]
     names = ["score", "is_anomaly", "top_channel", "top_share"]
     outputs = [InferRequestedOutput(name, binary_data=False) for name in names]
-    answer = client.infer(model, inputs, outputs=outputs, request_id="peer", headers=headers)
+    answer = client.infer(
+        model, inputs, outputs=outputs, request_id="peer", headers=headers, parameters={"mode": "causal"}
+    )
     check(answer.get_response()["id"] == "peer", "id")
     for name in names:
         check(answer.as_numpy(name).shape == (len(rows),), name)

@@ -42,9 +42,8 @@ impl Band {
         let Some(model) = rows.last().map(|row| Arc::clone(&row.model)) else {
             return Ok(None);
         };
-        let models = Arc::clone(&app.models.borrow());
-        let served = models.iter().flatten().find(|served| served.reference == model);
-        let Some(served) = served.cloned() else {
+        let served = app.models.borrow().find(&model).cloned();
+        let Some(served) = served else {
             return Ok(None);
         };
         rows.retain(|row| row.model == model);

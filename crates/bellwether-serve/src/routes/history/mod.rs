@@ -239,11 +239,7 @@ fn cadence_of(app: &App, device: &str) -> Duration {
 
 /// Which of the channels that made an event left their band first: from a window before its start to its peak.
 pub(super) async fn onset(app: &App, event: &StoredEvent) -> Result<Vec<Onset>, Problem> {
-    let models = Arc::clone(&app.models.borrow());
-    let served = models
-        .iter()
-        .flatten()
-        .find(|served| *served.reference == *event.model);
+    let served = app.models.borrow().find(&event.model).cloned();
     let Some(served) = served else {
         return Ok(Vec::new());
     };

@@ -32,18 +32,10 @@ pub(super) enum Kind {
 impl Kind {
     /// The kind that the headers of a request say.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let refused = |detail: &str| {
-            Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body is of a kind that is not read",
-                detail,
-            )
-        };
         if let Some(coding) = headers.get(header::CONTENT_ENCODING)
             && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
-            return Err(refused(
+            return Err(Self::refused(
                 "packed bodies are not read: send it without Content-Encoding",
             ));
         }
@@ -65,10 +57,20 @@ impl Kind {
             | "application/jsonl"
             | "application/x-jsonlines" => Ok(Self::JsonLines),
             "text/csv" | "text/tab-separated-values" => Ok(Self::Table),
-            _ => Err(refused(
+            _ => Err(Self::refused(
                 "Content-Type: application/x-ndjson, application/json or text/csv is wanted",
             )),
         }
+    }
+
+    /// 415, with what is wanted.
+    pub(super) fn refused(detail: &str) -> Problem {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "The body is of a kind that is not read",
+            detail,
+        )
     }
 }
 

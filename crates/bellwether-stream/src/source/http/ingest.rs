@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::{self, Kind};
 use super::keys::{HeldKey, KeysUnderWay, key_of};
 use super::lines;
+use super::pace::Pace;
 use super::{Answers, HttpSpec, REQUESTS_MAX};
 use crate::arrival::{Batch, Inlet, Receipt, Refused};
 use crate::clock;
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     answers: Answers,
     is_ready: watch::Receiver<bool>,
     places: Arc<Semaphore>,
+    pace: Pace,
     keys: KeysUnderWay,
     decoders: Mutex<Vec<Decoder>>,
 }
@@ -68,6 +70,7 @@ impl Ingest {
             answers,
             is_ready,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            pace: Pace::new(clock::instant()),
             keys: KeysUnderWay::default(),
             decoders: Mutex::new(Vec::new()),
         }))
@@ -147,7 +150,13 @@ impl Shared {
         let kind = Kind::of(&head.headers)?;
         let key = key_of(&head.headers)?;
         let body = body::read(body, &head.headers, self.body_bytes_max).await?;
-        self.keep(kind, key, body, arrived).await
+        let taken = self
+            .pace
+            .take(body.len(), clock::instant())
+            .ok_or_else(queue_full)?;
+        let kept = self.keep(kind, key, body, arrived).await?;
+        taken.done(clock::instant());
+        Ok(kept)
     }
 
     fn inlet(&self) -> Result<Inlet, Problem> {
@@ -295,10 +304,7 @@ impl Shared {
 
     fn send_now(&self, batch: Batch) -> Result<(), Problem> {
         self.inlet()?.try_send(batch).map_err(|refused| match refused {
-            Refused::Full(_) => {
-                let detail = "more is coming in than is judged; nothing of this request was taken";
-                Problem::later("queue-full", "The queue is full", detail)
-            }
+            Refused::Full(_) => queue_full(),
             Refused::Stopped => stopped(),
         })
     }
@@ -357,6 +363,11 @@ fn nothing(detail: String) -> Problem {
         "Nothing in the body could be decoded",
         detail,
     )
+}
+
+fn queue_full() -> Problem {
+    let detail = "more is coming in than is judged; nothing of this request was taken";
+    Problem::later("queue-full", "The queue is full", detail)
 }
 
 /// Not 409: many senders take that for final and drop their samples, while the first request may still fail.

@@ -35,7 +35,11 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Begins to take the lines of a request; the answer goes on for as long as they come.
 pub(super) fn take(shared: &Arc<Shared>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    Kind::of(&head.headers)?;
+    if Kind::of(&head.headers)? == Kind::Table {
+        return Err(Kind::refused(
+            "Content-Type: application/x-ndjson is wanted; a table goes to /api/v1/data/batch",
+        ));
+    }
     let key = key_of(&head.headers)?;
     if key.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX) {
         return Err(Problem::new(

@@ -14,6 +14,7 @@ mod body;
 mod ingest;
 mod keys;
 mod lines;
+mod pace;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

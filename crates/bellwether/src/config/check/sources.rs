@@ -67,8 +67,8 @@ fn spec(wire: &Source, at: &str, scope: &mut Scope<'_>) -> SourceSpec {
             let listen = wire.listen.0;
             scope.require(listen.ip().is_loopback(), &format!("{at}.listen"), || {
                 format!(
-                    "{listen} is open to other machines, and there is no authentication yet; listen at \
-                     127.0.0.1:{} behind a proxy that has it",
+                    "{listen} is open to other machines, and this way in asks nobody for a key; run `bellwether \
+                     serve`, which does, or listen at 127.0.0.1:{} behind a proxy that does",
                     listen.port()
                 )
             });

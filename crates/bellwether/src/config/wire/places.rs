@@ -84,8 +84,8 @@ pub(crate) struct HttpSource {
     /// Its name, for counting and for messages; `http` where not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<As<Name>>,
-    /// Address and port to listen at. Only addresses of this machine (`127.0.0.1`, `[::1]`): there is no authentication
-    /// yet.
+    /// Address and port to listen at. Only addresses of this machine (`127.0.0.1`, `[::1]`): this way in asks nobody for
+    /// a key. `bellwether serve` does.
     #[serde(default = "default_listen")]
     pub(crate) listen: As<SocketAddr>,
     /// Bytes of a body at most.
