@@ -5,8 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{self, AlertKind};
-use bellwether_stream::alert::feedback;
-use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
