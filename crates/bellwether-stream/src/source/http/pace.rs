@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const WAIT_MAX: Duration = Duration::from_millis(300);
 
 /// So many bytes may wait however slowly they seem to go: a few small requests say nothing of what can be done.
-const WAITING_MIN: u64 = 256 << 10;
+const WAITING_MIN: u64 = 2 << 20;
 
 /// So many may wait where nothing is known of the pace yet.
 const WAITING_UNKNOWN: u64 = 4 << 20;
