@@ -15,6 +15,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::database::Database;
 use bellwether_store::registry::{ModelName, NamedRef, Registry};
+use bellwether_stream::bodies::Bodies;
 use bellwether_stream::live::{Committed, Models, Stats};
 use bellwether_stream::source::http::Ingest;
 use futures_util::future::BoxFuture;
@@ -38,6 +39,8 @@ pub struct App {
     pub history: PathBuf,
     /// Models by name and version.
     pub registry: Registry,
+    /// Takes the bodies of requests.
+    pub bodies: Bodies,
     /// Way in for samples.
     pub ingest: Ingest,
     /// Counters of the live system.
@@ -85,8 +88,6 @@ pub struct App {
 /// Bounds of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a body at most.
-    pub body_bytes_max: usize,
     /// How long an answer may take.
     pub timeout: std::time::Duration,
     /// Bytes of models and of answers that caches keep.

@@ -1,6 +1,6 @@
 //! What routes say when they say no: one constructor for each type of problem, so that the types stay few.
 
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use bellwether_store::database::DatabaseError;
 use bellwether_store::history::HistoryError;
@@ -225,15 +225,6 @@ pub(crate) fn unsupported(wanted: &str) -> Problem {
         "The body is of a kind that is not read",
         format!("Content-Type: {wanted} is wanted"),
     )
-}
-
-/// A body that does not come whole.
-pub(crate) fn bytes(rejection: BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        too_large("the body is larger than server.body_bytes_max")
-    } else {
-        bad_request(rejection.body_text())
-    }
 }
 
 /// Parameters of an address that cannot be used.

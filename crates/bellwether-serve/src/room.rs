@@ -1,6 +1,7 @@
 //! How much may go on at once, and when it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellwether_stream::problem::Problem;
 use bellwether_stream::source::Stop;
@@ -16,6 +17,9 @@ const EXPORTS_MAX: usize = 8;
 
 /// Reads of the history at once at most: each takes a thread that waits for disks or asks a model.
 const READS_MAX: usize = 4;
+
+/// How long a read may wait for its place.
+const READ_WAIT_MAX: Duration = Duration::from_millis(300);
 
 /// How much may go on at once, and when it ends.
 #[derive(Debug, Clone)]
@@ -55,8 +59,38 @@ impl Room {
     }
 
     /// A place among the reads of the history, as soon as there is one.
-    pub(crate) async fn read(&self) -> OwnedSemaphorePermit {
-        let place = Arc::clone(&self.reads).acquire_owned().await;
-        place.expect("the places are never closed")
+    ///
+    /// # Errors
+    /// 503 `busy` where there is none for [`READ_WAIT_MAX`].
+    pub(crate) async fn read(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.reads).acquire_owned();
+        match tokio::time::timeout(READ_WAIT_MAX, place).await {
+            Ok(place) => Ok(place.expect("the places are never closed")),
+            Err(_) => Err(error::busy(format!(
+                "{READS_MAX} others read the history; try again later"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_waits_for_a_while_and_is_then_refused() {
+        let room = Room::new(Stop::new().1);
+        let mut places = Vec::new();
+        for _ in 0..READS_MAX {
+            places.push(room.read().await.unwrap());
+        }
+        assert_eq!(room.read().await.unwrap_err().status(), 503);
+        let waiting = tokio::spawn({
+            let room = room.clone();
+            async move { room.read().await.map(|_| ()) }
+        });
+        tokio::task::yield_now().await;
+        places.pop();
+        waiting.await.unwrap().unwrap();
     }
 }

@@ -1,33 +1,34 @@
 //! What all routes have in common in JSON: bodies, parameters, times, pages, problems.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::time_format::parse_time;
+use bellwether_stream::bodies::Held;
+use bellwether_stream::media::media_type;
 use bellwether_stream::problem::Problem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::error;
 
 /// A JSON body; an error says what is wrong with it as a problem.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let is_json = kind.split(';').next().unwrap_or_default().trim();
-        if !is_json.eq_ignore_ascii_case("application/json") {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if media_type(request.headers()).as_deref() != Some("application/json") {
             return Err(error::unsupported("application/json"));
         }
-        let Raw(bytes) = Raw::from_request(request, state).await?;
+        let Raw(bytes) = Raw::from_request(request, app).await?;
         from_json(&bytes).map(Self)
     }
 }
@@ -66,16 +67,16 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The bytes of a body, within server.body_bytes_max.
+/// The bytes of a body, within server.body_bytes_max and what all bodies together may take.
 #[derive(Debug)]
-pub(crate) struct Raw(pub(crate) bytes::Bytes);
+pub(crate) struct Raw(pub(crate) Held);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl FromRequest<Arc<App>> for Raw {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read = bytes::Bytes::from_request(request, state).await;
-        read.map(Self).map_err(error::bytes)
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        app.bodies.read(body, &head.headers).await.map(Self)
     }
 }
 

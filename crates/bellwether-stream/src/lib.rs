@@ -6,16 +6,19 @@
 //! - [`live`]: judges arrivals in cycles, and commits each cycle before anything is acknowledged
 //! - [`alert`]: the life of an alert, and what is told to whom
 //! - [`channel`]: webhook, Alertmanager, MQTT, mail
-//! - [`listen`]: connections of HTTP, plain or with TLS; [`problem`]: what their answers say when they say no
+//! - [`listen`]: connections of HTTP, plain or with TLS; [`bodies`] and [`media`]: what their requests bring;
+//!   [`problem`]: what their answers say when they say no
 
 #![forbid(unsafe_code)]
 
 pub mod alert;
 pub mod arrival;
+pub mod bodies;
 pub mod channel;
 pub mod clock;
 pub mod listen;
 pub mod live;
+pub mod media;
 pub mod mqtt;
 pub mod patterns;
 pub mod problem;

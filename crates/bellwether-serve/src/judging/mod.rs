@@ -13,6 +13,7 @@ pub(crate) mod verdict;
 
 use std::sync::Arc;
 
+use bellwether_stream::problem::Problem;
 use bytes::Bytes;
 use moka::sync::Cache;
 
@@ -43,6 +44,12 @@ impl Judging {
             sessions: Arc::default(),
         }
     }
+
+    /// Tells how large the caches are now.
+    pub(crate) fn tell_sizes(&self) {
+        crate::metrics::cache_holds("models", self.models.bytes());
+        crate::metrics::cache_holds("answers", self.answers.bytes());
+    }
 }
 
 /// The hash of all that an answer depends on.
@@ -66,15 +73,29 @@ impl Answers {
         Self(cache)
     }
 
-    pub(crate) fn get(&self, key: &AnswerKey) -> Option<Bytes> {
-        let found = self.0.get(key);
-        crate::metrics::cache_asked("answers", found.is_some());
-        found
+    /// The answer to the same request before, or else what `make` says; many who ask at once wait for one who makes it.
+    /// True where it was there.
+    pub(crate) fn get_or(
+        &self,
+        key: AnswerKey,
+        make: impl FnOnce() -> Result<Bytes, Problem>,
+    ) -> Result<(Bytes, bool), Problem> {
+        let mut is_fresh = false;
+        let found = self.0.try_get_with(key, || {
+            is_fresh = true;
+            make()
+        });
+        crate::metrics::cache_asked("answers", !is_fresh);
+        match found {
+            Ok(answer) => Ok((answer, !is_fresh)),
+            Err(problem) => Err(Arc::unwrap_or_clone(problem)),
+        }
     }
 
-    pub(crate) fn keep(&self, key: AnswerKey, answer: Bytes) {
-        self.0.insert(key, answer);
-        crate::metrics::cache_holds("answers", self.0.weighted_size());
+    /// Bytes of the answers that are kept, about.
+    fn bytes(&self) -> u64 {
+        self.0.run_pending_tasks();
+        self.0.weighted_size()
     }
 }
 

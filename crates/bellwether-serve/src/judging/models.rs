@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bellwether_core::model::Model;
-use bellwether_store::registry::{LookupError, ModelName, ModelRef, NamedRef, Pick, Registry, Resolved};
+use bellwether_store::registry::{ModelName, ModelRef, NamedRef, Pick, Registry, Resolved};
 use bellwether_stream::problem::Problem;
 use moka::sync::Cache;
 
@@ -84,9 +84,6 @@ impl ModelCache {
         };
         let found = self.cache.try_get_with(key.clone(), load);
         crate::metrics::cache_asked("models", !is_fresh);
-        if is_fresh {
-            crate::metrics::cache_holds("models", self.cache.weighted_size());
-        }
         found.map_err(|error| seam(&error))
     }
 
@@ -99,12 +96,19 @@ impl ModelCache {
 
     /// Takes a model out of service until it is loaded again, and frees its memory.
     pub(crate) fn unload(&self, name: &ModelName) -> Result<(), Problem> {
-        self.registry.show(name).map_err(lookup)?;
+        self.registry.show(name).map_err(error::lookup)?;
         self.taken_out().insert(name.clone());
         let gone = name.clone();
         // Cannot fail: the cache was built with support for it.
         let _ = self.cache.invalidate_entries_if(move |key, _| key.name == gone);
         Ok(())
+    }
+
+    /// Bytes of the models that are kept, about.
+    pub(super) fn bytes(&self) -> u64 {
+        // What was put in or taken out is counted when the cache comes round to it.
+        self.cache.run_pending_tasks();
+        self.cache.weighted_size()
     }
 
     /// Whether somebody took a model out of service.
@@ -138,19 +142,8 @@ impl ModelCache {
                 sha256: entry.sha256.to_string(),
             }),
             Ok(Resolved::File(_)) => Err(error::not_found("models are asked for by name")),
-            Err(error) => Err(lookup(error)),
+            Err(error) => Err(error::lookup(error)),
         }
-    }
-}
-
-/// Says what is not there, without the folder of the registry.
-fn lookup(error: LookupError) -> Problem {
-    match error {
-        LookupError::UnknownModel { name, near, .. } => {
-            error::not_found(format!("there is no model {name}{near}"))
-        }
-        LookupError::State(state) => error::internal(&state),
-        other => error::not_found(other.to_string()),
     }
 }
 

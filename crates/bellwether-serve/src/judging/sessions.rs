@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use bellwether_core::session::Session;
 use bellwether_core::time::Timestamp;
+use bellwether_stream::bodies::{Budget, Share};
 use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::models::AtHand;
 use crate::access::Principal;
@@ -22,9 +25,24 @@ const BYTES_MAX: usize = 256 << 20;
 /// A session nobody uses for so long is over.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// Bytes of the last answers of all sessions at most. An answer that finds no room is not kept.
+const ANSWERS_BYTES_MAX: usize = 128 << 20;
+
 /// All sessions, by ids that nobody can guess.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<String, Arc<Open>>>);
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    open: Mutex<HashMap<String, Arc<Open>>>,
+    answers: Budget,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            open: Mutex::default(),
+            answers: Budget::new(ANSWERS_BYTES_MAX),
+        }
+    }
+}
 
 /// A session that is open.
 #[derive(Debug)]
@@ -34,8 +52,44 @@ pub(crate) struct Open {
     /// Whose it is.
     owner: Owner,
     bytes: usize,
-    pub(crate) session: Mutex<Session>,
+    pub(crate) pushed: Mutex<Pushed>,
     used: Mutex<(Instant, Timestamp)>,
+}
+
+/// How far a session is.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    pub(crate) session: Session,
+    last: Option<Answered>,
+    answers: Budget,
+}
+
+/// The answer to the last push, for who asks again because it never came.
+#[derive(Debug)]
+struct Answered {
+    request: [u8; 32],
+    answer: Bytes,
+    _share: Share,
+}
+
+impl Pushed {
+    /// The answer to this request, where it was the last.
+    pub(crate) fn again(&self, body: &[u8]) -> Option<Bytes> {
+        let last = self.last.as_ref()?;
+        let request: [u8; 32] = Sha256::digest(body).into();
+        (last.request == request).then(|| last.answer.clone())
+    }
+
+    /// Keeps the answer to the last request, instead of the one before.
+    pub(crate) fn answered(&mut self, body: &[u8], answer: &Bytes) {
+        self.last = None;
+        let mut share = self.answers.share();
+        self.last = share.grow(answer.len()).then(|| Answered {
+            request: Sha256::digest(body).into(),
+            answer: answer.clone(),
+            _share: share,
+        });
+    }
 }
 
 /// A key, or a name where keys are not asked for.
@@ -78,7 +132,11 @@ impl Sessions {
             model,
             owner: Owner::of(by),
             bytes,
-            session: Mutex::new(session),
+            pushed: Mutex::new(Pushed {
+                session,
+                last: None,
+                answers: self.answers.clone(),
+            }),
             used: Mutex::new((now, clock::now())),
         });
         sessions.insert(id.clone(), Arc::clone(&open));
@@ -112,7 +170,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Open>>> {
-        lock(&self.0)
+        lock(&self.open)
     }
 }
 

@@ -45,10 +45,16 @@ pub(crate) const UNNAMED: &str = "-";
 /// A series to judge.
 #[derive(Debug)]
 pub(crate) struct Series {
+    pub(crate) input: Input,
+    pub(crate) frame: Frame,
+}
+
+/// A series as it stood in the input.
+#[derive(Debug)]
+pub(crate) struct Input {
     pub(crate) name: String,
     /// Whether the input tells of several series.
     pub(crate) is_told_apart: bool,
-    pub(crate) frame: Frame,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -139,13 +145,15 @@ fn of_recording(recording: Recording, device: Option<&str>) -> Series {
     };
     let is_told_apart = recording.series.is_some();
     Series {
-        rows: (0..given.n_rows()).map(row).collect(),
-        name: if is_told_apart {
-            recording.name
-        } else {
-            device.unwrap_or(UNNAMED).to_owned()
+        input: Input {
+            rows: (0..given.n_rows()).map(row).collect(),
+            name: if is_told_apart {
+                recording.name
+            } else {
+                device.unwrap_or(UNNAMED).to_owned()
+            },
+            is_told_apart,
         },
-        is_told_apart,
         frame: recording.frame,
     }
 }
@@ -167,11 +175,7 @@ impl Gather {
         (time, text): (Timestamp, String),
         values: impl IntoIterator<Item = (impl AsRef<str>, Option<f64>)>,
     ) -> Result<(), Problem> {
-        if self.rows.len() >= ROWS_MAX {
-            return Err(error::too_large(format!(
-                "at most {ROWS_MAX} rows are judged at once: send them in parts"
-            )));
-        }
+        check_rows(self.rows.len() + 1)?;
         let is_again = self.time.last() == Some(&time);
         if let Some(last) = self.time.last().filter(|last| **last > time) {
             return Err(error::unprocessable(format!(
@@ -213,33 +217,38 @@ impl Gather {
     /// The series of all rows.
     pub(crate) fn finish(self, name: &str) -> Result<Series, Problem> {
         let n = self.names.len();
-        let mut values = vec![f64::NAN; n * self.time.len()];
+        let n_cells = n * self.time.len();
+        if n_cells > CELLS_MAX {
+            return Err(error::too_large(format!(
+                "{} rows of {n} channels; at most {CELLS_MAX} values are judged at once: send them in parts",
+                self.time.len()
+            )));
+        }
+        let mut values = vec![f64::NAN; n_cells];
         for (sample_idx, place, value) in self.cells {
             values[sample_idx * n + place] = value;
         }
         let channels: Vec<Channel> = self.names.into_iter().map(Channel::new).collect();
         let frame = Frame::new(channels, self.time, values);
         Ok(Series {
-            name: name.to_owned(),
-            is_told_apart: false,
+            input: Input {
+                name: name.to_owned(),
+                is_told_apart: false,
+                rows: self.rows,
+            },
             frame: frame.map_err(|error| error::unprocessable(error.to_string()))?,
-            rows: self.rows,
         })
     }
 }
 
-/// Refuses what is more than is judged at once.
-pub(crate) fn check_size(series: &[Series]) -> Result<(), Problem> {
-    let n_rows: usize = series.iter().map(|series| series.rows.len()).sum();
+/// Refuses more rows than are judged at once.
+pub(crate) fn check_rows(n_rows: usize) -> Result<(), Problem> {
     if n_rows > ROWS_MAX {
         return Err(error::too_large(format!(
-            "{n_rows} rows; at most {ROWS_MAX} are judged at once: send them in parts"
+            "{n_rows} rows or more; at most {ROWS_MAX} are judged at once: send them in parts"
         )));
     }
-    match series.iter().map(|series| series.frame.n_channels()).max() {
-        Some(n) if n > CHANNELS_MAX => Err(too_many_channels(n)),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn too_many_channels(n: usize) -> Problem {

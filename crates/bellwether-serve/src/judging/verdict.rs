@@ -1,7 +1,7 @@
 //! What is said of rows: the values that the command `detect` writes.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use bellwether_core::detect::{Mode, Scores};
 use bellwether_core::event::Event;
@@ -14,14 +14,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::models::AtHand;
-use super::table::{Row, Series, check_size};
+use super::table::{Input, Row, Series};
 use crate::error;
 
 /// What is said of the series of a request.
 #[derive(Debug)]
 pub(crate) struct Verdicts {
     pub(crate) channels: Vec<String>,
-    pub(crate) series: Vec<(Series, Scores)>,
+    pub(crate) series: Vec<(Input, Scores)>,
 }
 
 /// What is said of one row.
@@ -82,25 +82,24 @@ pub(crate) struct ShareBody {
 /// Judges all series of a request.
 ///
 /// # Errors
-/// 422 with the text that the command gives, where data and model do not fit; 413 where it is too much.
+/// 422 with the text that the command gives, where data and model do not fit.
 pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<Verdicts, Problem> {
-    check_size(&series)?;
     let started = clock::instant();
     let detector = &model.loaded.detector;
     let mut judged = Vec::with_capacity(series.len());
     let mut n_windows = 0;
-    for series in series {
-        let id = SeriesId::new(series.name.as_str());
-        let scores = detector.score(&id, series.frame.clone(), mode).map_err(|error| {
+    for Series { input, frame } in series {
+        let id = SeriesId::new(input.name.as_str());
+        let scores = detector.score(&id, frame, mode).map_err(|error| {
             error::unprocessable(format!(
                 "{} does not fit {}: {}",
-                series.name,
+                input.name,
                 model.loaded.reference,
                 bellwether_stream::chain(&error)
             ))
         })?;
         n_windows += scores.score.iter().filter(|score| !score.is_nan()).count();
-        judged.push((series, scores));
+        judged.push((input, scores));
     }
     let duration = clock::instant().saturating_duration_since(started);
     crate::metrics::scored(n_windows, duration);
@@ -137,11 +136,21 @@ impl Verdicts {
             .collect()
     }
 
+    /// Channels that were sent and the model does not know.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        let all = self.series.iter().flat_map(|(_, scores)| &scores.ignored);
+        all.map(|channel| channel.name().to_owned())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
     /// All events.
     pub(crate) fn events(&self) -> Vec<EventBody> {
-        let of_series = |(series, scores): &(Series, Scores)| {
+        let of_series = |(input, scores): &(Input, Scores)| {
             let events = scores.events.iter();
-            let body = |event| event_body(event, &series.name, &self.channels, |at| time_text(series, at));
+            let text = |at| time_text(input, scores, at);
+            let body = |event| event_body(event, &input.name, &self.channels, text);
             events.map(body).collect::<Vec<_>>()
         };
         self.series.iter().flat_map(of_series).collect()
@@ -173,7 +182,7 @@ impl Verdicts {
     }
 
     /// Rows of all series as they stood in the input: each series' rows are in order, the series may be interleaved.
-    fn in_order(&self) -> impl Iterator<Item = (&Series, &Scores, &Row)> {
+    fn in_order(&self) -> impl Iterator<Item = (&Input, &Scores, &Row)> {
         let next_of = move |idx: usize, row: usize| {
             let rows = &self.series[idx].0.rows;
             rows.get(row).map(|at| Reverse((at.position, idx, row)))
@@ -219,10 +228,10 @@ pub(crate) fn event_body(
 }
 
 /// The instant of a sample as it stands in the input.
-fn time_text(series: &Series, at: Timestamp) -> String {
-    let sample = series.frame.time().partition_point(|&time| time < at);
-    let row = series.rows.partition_point(|row| row.sample_idx < sample);
-    series
+fn time_text(input: &Input, scores: &Scores, at: Timestamp) -> String {
+    let sample = scores.time.partition_point(|&time| time < at);
+    let row = input.rows.partition_point(|row| row.sample_idx < sample);
+    input
         .rows
         .get(row)
         .map_or_else(|| at.to_string(), |row| row.time.to_string())

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_core::detect::Mode;
 use bellwether_store::registry::NamedRef;
+use bellwether_stream::media::media_type;
 use bellwether_stream::problem::Problem;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,13 @@ struct Asked {
     device: Option<String>,
 }
 
+impl Asked {
+    /// What is known of a request before its body is read.
+    fn kind(&self, kind: Kind) -> String {
+        format!("detect {kind:?} {}", self.model.as_deref().unwrap_or_default())
+    }
+}
+
 /// Rows to judge: either `samples`, or `timestamps` and `channels`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +116,8 @@ struct DetectAnswer {
     rows: Vec<RowBody>,
     /// All events.
     events: Vec<EventBody>,
+    /// Channels that were sent and the model does not know.
+    ignored_channels: Vec<String>,
 }
 
 /// Have rows judged.
@@ -121,7 +131,7 @@ struct DetectAnswer {
             content((DetectAnswer = "application/json"), (String = "text/csv"))),
         (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "It cannot be understood"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
-        (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "More than 100,000 rows, 1,000 channels, or server.body_bytes_max"),
+        (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "More than 100,000 rows, 1,000 channels, 10,000,000 values, or server.body_bytes_max"),
         (status = 415, body = ProblemDetails, content_type = "application/problem+json", description = "Neither JSON nor CSV"),
         (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Data and model do not fit"),
 ))]
@@ -138,7 +148,7 @@ async fn detect(
     let as_csv = accept.is_some_and(|accept| accept.contains("text/csv"));
     let gate = app.judging.gate.clone();
     let (answer, is_hit) = gate
-        .run(body.len(), move |meter| {
+        .judge(&asked.kind(kind), body.len(), move |meter| {
             answer(&app, asked, kind, as_csv, &body, meter)
         })
         .await?;
@@ -167,16 +177,9 @@ pub(super) enum Kind {
 impl Kind {
     /// What the headers say.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let kind = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok());
-        let kind = kind
-            .and_then(|kind| kind.split(';').next())
-            .unwrap_or_default()
-            .trim();
-        match kind.to_ascii_lowercase().as_str() {
-            "application/json" => Ok(Self::Json),
-            "text/csv" => Ok(Self::Csv),
+        match media_type(headers).as_deref() {
+            Some("application/json") => Ok(Self::Json),
+            Some("text/csv") => Ok(Self::Csv),
             _ => Err(error::unsupported("application/json or text/csv")),
         }
     }
@@ -213,10 +216,7 @@ fn answer(
         device.as_deref().unwrap_or_default().as_bytes(),
         body,
     ]);
-    if let Some(known) = app.judging.answers.get(&key) {
-        return Ok((known, true));
-    }
-    let answer = meter.measure(|| {
+    let judge = || {
         let series = match read {
             Some(read) => vec![of_json(read, device.as_deref())?],
             None => table::of_csv(body, device.as_deref())?,
@@ -230,12 +230,12 @@ fn answer(
             mode,
             rows: verdicts.rows(),
             events: verdicts.events(),
+            ignored_channels: verdicts.ignored(),
         };
         serde_json::to_vec(&answer).map_err(|error| error::internal(&error))
-    })?;
-    let answer = Bytes::from(answer);
-    app.judging.answers.keep(key, answer.clone());
-    Ok((answer, false))
+    };
+    let answers = &app.judging.answers;
+    answers.get_or(key, || meter.measure(judge).map(Bytes::from))
 }
 
 /// The model that is asked for; where nobody says, the only one in service.
@@ -271,6 +271,7 @@ fn of_json(body: DetectBody, device: Option<&str>) -> Result<Series, Problem> {
             }
         }
         (None, Some(times), Some(channels)) => {
+            table::check_rows(times.len())?;
             if let Some((name, values)) = channels.iter().find(|(_, values)| values.len() != times.len()) {
                 return Err(error::unprocessable(format!(
                     "channel {name:?} has {} values where there are {} timestamps",

@@ -115,7 +115,7 @@ async fn one(
     let first_time = match entry.first_time {
         Some(time) => Some(time),
         None => {
-            let _place = app.room.read().await;
+            let _place = app.room.read().await?;
             let found = history::first_time(&app.db, &app.history, &device).await;
             let found = found.map_err(of_history)?;
             if let Some(time) = found {

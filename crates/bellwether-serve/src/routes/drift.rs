@@ -117,7 +117,7 @@ async fn drift(
         .model
         .parse()
         .map_err(|error| error::bad_request(format!("model: {error}")))?;
-    let _place = app.room.read().await;
+    let _place = app.room.read().await?;
     let found = app.drifts.of(&wanted).await?;
     Ok(Json(DriftOfModel::from(&*found)))
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::{FromRequest as _, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_store::database::NewAuditEntry;
 use bellwether_store::registry::ModelName;
+use bellwether_stream::media::media_type;
 use bellwether_stream::problem::Problem;
 use bellwether_stream::{clock, patterns};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::error;
 use crate::jobs::{Asked, NotCancelled, NotTaken, TrainJob};
 use crate::judging::table;
-use crate::wire::{Json, Path, ProblemDetails, Query, Time};
+use crate::wire::{Json, Path, ProblemDetails, Query, Raw, Time};
 
 /// Patterns of devices in one request at most.
 const PATTERNS_MAX: usize = 100;
@@ -237,9 +237,8 @@ async fn train(
     Query(query): Query<TrainQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (name, asked, table) = if is_table(request.headers()) {
-        let bytes = to_bytes(request.into_body(), app.limits.body_bytes_max).await;
-        let bytes = bytes.map_err(|_| error::too_large("the table is larger than server.body_bytes_max"))?;
+    let (name, asked, table) = if media_type(request.headers()).as_deref() == Some("text/csv") {
+        let Raw(bytes) = Raw::from_request(request, &app).await?;
         let name = query
             .name
             .clone()
@@ -292,17 +291,6 @@ async fn train(
     .await?;
     let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
     Ok((StatusCode::ACCEPTED, location, Json(JobBody::from(job))).into_response())
-}
-
-fn is_table(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| {
-        kind.split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"))
-    })
 }
 
 /// Frames of each series of a table, as `bellwether train` reads it.

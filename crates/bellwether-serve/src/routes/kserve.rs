@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use bellwether_core::time::Timestamp;
 use bellwether_store::registry::{ModelName, NamedRef, Pick};
+use bellwether_stream::bodies::Held;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -253,7 +254,7 @@ async fn infer_version(
 ))]
 async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Problem> {
     let gate = app.judging.gate.clone();
-    let entries = gate.run(0, move |_| {
+    let entries = gate.run(move || {
         let mut entries = Vec::new();
         for (name, versions, _) in app.judging.models.list()? {
             let is_out = app.judging.models.is_taken_out(&name);
@@ -282,7 +283,7 @@ async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Pro
 async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
     let gate = app.judging.gate.clone();
-    gate_error(gate.run(0, move |_| app.judging.models.load(&reference)).await)?;
+    gate_error(gate.run(move || app.judging.models.load(&reference)).await)?;
     Ok(StatusCode::OK)
 }
 
@@ -294,10 +295,7 @@ async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<S
 async fn unload(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
     let gate = app.judging.gate.clone();
-    gate_error(
-        gate.run(0, move |_| app.judging.models.unload(&reference.name))
-            .await,
-    )?;
+    gate_error(gate.run(move || app.judging.models.unload(&reference.name)).await)?;
     Ok(StatusCode::OK)
 }
 
@@ -322,7 +320,7 @@ fn gate_error<T>(done: Result<T, Problem>) -> Result<T, Problem> {
 
 async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<KserveModel>, Problem> {
     let gate = app.judging.gate.clone();
-    let described = gate.run(0, move |_| {
+    let described = gate.run(move || {
         let model = app.judging.models.get(&reference)?;
         let models = app.judging.models.list()?;
         let versions = models.into_iter().find(|(name, _, _)| *name == reference.name);
@@ -368,7 +366,7 @@ fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> Kserve
 async fn readiness(app: Arc<App>, reference: NamedRef) -> Result<Json<ModelReadyBody>, Problem> {
     let gate = app.judging.gate.clone();
     let name = reference.name.to_string();
-    gate_error(gate.run(0, move |_| in_service(&app, &reference)).await)?;
+    gate_error(gate.run(move || in_service(&app, &reference)).await)?;
     Ok(Json(ModelReadyBody { name, ready: true }))
 }
 
@@ -387,7 +385,7 @@ async fn inferred(
     app: Arc<App>,
     reference: NamedRef,
     headers: &HeaderMap,
-    body: bytes::Bytes,
+    body: Held,
 ) -> Result<Json<InferAnswer>, Problem> {
     if headers.contains_key("inference-header-content-length") {
         return Err(for_clients(error::bad_request(
@@ -395,7 +393,7 @@ async fn inferred(
         )));
     }
     let gate = app.judging.gate.clone();
-    let answer = gate.run(body.len(), move |meter| {
+    let answer = gate.judge(&format!("kserve {reference}"), body.len(), move |meter| {
         let asked: InferBody = from_json(&body)?;
         let model = in_service(&app, &reference)?;
         let parameters = asked.parameters.unwrap_or_default();

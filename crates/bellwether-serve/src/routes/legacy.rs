@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use bellwether_core::detect::Mode;
 use bellwether_store::bundle::manifest::CalibrationRecord;
+use bellwether_stream::bodies::Held;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,11 +14,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::detect::model_of;
-use super::mlflow::{in_rows, series};
+use super::mlflow::in_rows;
 use crate::access::{Permission, guard};
 use crate::app::App;
 use crate::error;
 use crate::judging::models::AtHand;
+use crate::judging::table::check_rows;
 use crate::judging::verdict::{channel_names, judge};
 use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
 
@@ -236,6 +238,7 @@ async fn batch(
                 body.batch.len()
             )));
         }
+        check_rows(body.batch.iter().map(|body| body.data.len()).sum())?;
         let results = body.batch.into_iter().map(|body| one(model, body));
         Ok(BatchAnswer {
             results: results.collect::<Result<_, _>>()?,
@@ -259,7 +262,7 @@ async fn load(
         .parse()
         .map_err(|_| error::not_found("models are loaded by name: NAME, NAME@VERSION or NAME@ALIAS"))?;
     let gate = app.judging.gate.clone();
-    let model = gate.run(0, move |_| app.judging.models.load(&reference)).await?;
+    let model = gate.run(move || app.judging.models.load(&reference)).await?;
     Ok(Json(LoadAnswer {
         model: model.loaded.reference.to_string(),
         status: "loaded",
@@ -268,16 +271,14 @@ async fn load(
 
 async fn find(app: Arc<App>, asked: Option<String>) -> Result<AtHand, Problem> {
     let gate = app.judging.gate.clone();
-    gate.run(0, move |_| {
-        app.judging.models.get(&model_of(&app, asked.as_deref())?)
-    })
-    .await
+    gate.run(move || app.judging.models.get(&model_of(&app, asked.as_deref())?))
+        .await
 }
 
 async fn predicted<B, T>(
     app: Arc<App>,
     asked: Asked,
-    body: bytes::Bytes,
+    body: Held,
     judge: impl FnOnce(&AtHand, B) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Json<T>, Problem>
 where
@@ -285,7 +286,8 @@ where
     T: Send + 'static,
 {
     let gate = app.judging.gate.clone();
-    let judged = gate.run(body.len(), move |meter| {
+    let about = format!("legacy {}", asked.model.as_deref().unwrap_or_default());
+    let judged = gate.judge(&about, body.len(), move |meter| {
         let read = from_json(&body)?;
         let model = app.judging.models.get(&model_of(&app, asked.model.as_deref())?)?;
         meter.measure(|| judge(&model, read))
@@ -307,7 +309,7 @@ fn one(model: &AtHand, body: PredictBody) -> Result<PredictAnswer, Problem> {
             "threshold_factor {factor}: 0.1 to 10 is wanted"
         )));
     }
-    let series = series(in_rows(body.data, model)?, model)?;
+    let series = in_rows(&body.data, model)?;
     let verdicts = judge(model, vec![series], Mode::Causal)?;
     let scores: Vec<Option<f64>> = verdicts.rows().into_iter().map(|row| row.score).collect();
     let predictions: Vec<Option<bool>> = scores

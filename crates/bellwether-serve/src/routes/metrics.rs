@@ -26,5 +26,6 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 ))]
 async fn figures(State(app): State<Arc<App>>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    app.judging.tell_sizes();
     (kind, metrics::render(&app)).into_response()
 }

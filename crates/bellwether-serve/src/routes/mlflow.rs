@@ -1,6 +1,5 @@
 //! MLflow's scoring protocol: tables in its four forms of JSON, or CSV.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -19,7 +18,7 @@ use crate::access::{Permission, guard, open};
 use crate::app::App;
 use crate::error;
 use crate::judging::models::AtHand;
-use crate::judging::table::{self, Gather, Series, TimeText, UNNAMED};
+use crate::judging::table::{self, Gather, Series, TimeText, UNNAMED, check_rows};
 use crate::judging::verdict::{RowBody, channel_names, judge};
 use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
 
@@ -108,7 +107,8 @@ async fn invocations(
 ) -> Result<Json<Predictions>, Problem> {
     let kind = Kind::of(&headers)?;
     let gate = app.judging.gate.clone();
-    let judged = gate.run(body.len(), move |meter| {
+    let about = format!("mlflow {kind:?} {}", asked.model.as_deref().unwrap_or_default());
+    let judged = gate.judge(&about, body.len(), move |meter| {
         let model = app.judging.models.get(&model_of(&app, asked.model.as_deref())?)?;
         meter.measure(|| {
             let series = match kind {
@@ -134,94 +134,122 @@ fn of_json(body: Invocation, model: &AtHand) -> Result<Series, Problem> {
             "one of dataframe_split, dataframe_records, instances and inputs is wanted",
         ));
     }
-    let rows = if let Some(split) = body.dataframe_split {
-        let named = |row: Vec<Value>| named(&split.columns, row);
-        split.data.into_iter().map(named).collect::<Result<Vec<_>, _>>()?
-    } else if let Some(records) = body.dataframe_records {
-        records.into_iter().map(BTreeMap::from_iter).collect()
-    } else {
-        match (body.instances, body.inputs) {
-            (Some(rows), _) | (None, Some(Value::Array(rows))) => in_rows(rows, model)?,
-            (None, Some(Value::Object(columns))) => in_columns(columns)?,
-            _ => return Err(error::unprocessable("`inputs` is neither rows nor columns")),
+    if let Some(Split { columns, data }) = body.dataframe_split {
+        let mut rows = Rows::new(data.len(), model)?;
+        for row in &data {
+            rows.listed(&columns, row)?;
         }
-    };
-    series(rows, model)
-}
-
-type NamedRow = BTreeMap<String, Value>;
-
-fn named(columns: &[String], row: Vec<Value>) -> Result<NamedRow, Problem> {
-    if row.len() != columns.len() {
-        return Err(error::unprocessable(format!(
-            "a row has {} values where {} are wanted: {}",
-            row.len(),
-            columns.len(),
-            columns.join(", ")
-        )));
+        return rows.finish();
     }
-    Ok(columns.iter().cloned().zip(row).collect())
+    if let Some(records) = body.dataframe_records {
+        let mut rows = Rows::new(records.len(), model)?;
+        for record in &records {
+            rows.named(record)?;
+        }
+        return rows.finish();
+    }
+    match (body.instances, body.inputs) {
+        (Some(rows), _) | (None, Some(Value::Array(rows))) => in_rows(&rows, model),
+        (None, Some(Value::Object(columns))) => in_columns(&columns, model),
+        _ => Err(error::unprocessable("`inputs` is neither rows nor columns")),
+    }
 }
 
-pub(super) fn in_rows(rows: Vec<Value>, model: &AtHand) -> Result<Vec<NamedRow>, Problem> {
+/// Rows of values: by name, or in the order of the model's channels.
+pub(super) fn in_rows(data: &[Value], model: &AtHand) -> Result<Series, Problem> {
     let channels = channel_names(model);
-    let row = |row| match row {
-        Value::Object(row) => Ok(BTreeMap::from_iter(row)),
-        Value::Array(row) => named(&channels, row),
-        other => Err(error::unprocessable(format!("{other} is no row of values"))),
-    };
-    rows.into_iter().map(row).collect()
+    let mut rows = Rows::new(data.len(), model)?;
+    for row in data {
+        match row {
+            Value::Object(row) => rows.named(row)?,
+            Value::Array(row) => rows.listed(&channels, row)?,
+            other => return Err(error::unprocessable(format!("{other} is no row of values"))),
+        }
+    }
+    rows.finish()
 }
 
-fn in_columns(columns: Map<String, Value>) -> Result<Vec<NamedRow>, Problem> {
-    let mut rows: Vec<NamedRow> = Vec::new();
-    for (idx, (name, values)) in columns.into_iter().enumerate() {
+fn in_columns(columns: &Map<String, Value>, model: &AtHand) -> Result<Series, Problem> {
+    let mut lists = Vec::with_capacity(columns.len());
+    for (name, values) in columns {
         let Value::Array(values) = values else {
             return Err(error::unprocessable(format!(
                 "the column {name:?} is no list of values"
             )));
         };
-        if idx == 0 {
-            rows.resize(values.len(), NamedRow::new());
-        }
-        if values.len() != rows.len() {
-            return Err(error::unprocessable(format!(
-                "the column {name:?} has {} values where others have {}",
-                values.len(),
-                rows.len()
-            )));
-        }
-        for (row, value) in rows.iter_mut().zip(values) {
-            // Lists of one value are columns too, as NumPy writes them.
-            let value = match value {
-                Value::Array(mut one) if one.len() == 1 => one.remove(0),
-                value => value,
-            };
-            row.insert(name.clone(), value);
-        }
+        lists.push((name.as_str(), values.as_slice()));
     }
-    Ok(rows)
+    let n_rows = lists.first().map_or(0, |(_, values)| values.len());
+    if let Some((name, values)) = lists.iter().find(|(_, values)| values.len() != n_rows) {
+        return Err(error::unprocessable(format!(
+            "the column {name:?} has {} values where others have {n_rows}",
+            values.len(),
+        )));
+    }
+    let mut rows = Rows::new(n_rows, model)?;
+    for idx in 0..n_rows {
+        // Lists of one value are columns too, as NumPy writes them.
+        let cell = |value| match value {
+            Value::Array(one) if one.len() == 1 => &one[0],
+            value => value,
+        };
+        rows.row(lists.iter().map(|(name, values)| (*name, cell(&values[idx]))))?;
+    }
+    rows.finish()
 }
 
-pub(super) fn series(rows: Vec<NamedRow>, model: &AtHand) -> Result<Series, Problem> {
-    let implied = implied(rows.len(), model, Timestamp::from_nanos(0));
-    let mut gather = Gather::default();
-    for (mut row, time) in rows.into_iter().zip(implied) {
-        let time = match row.remove(TIME) {
-            None => (time, time.to_string()),
-            Some(sent) => serde_json::from_value::<TimeText>(sent)
-                .map_err(|_| error::unprocessable("a timestamp is a text or a number"))?
-                .read()?,
-        };
-        let cells = row
-            .into_iter()
-            .map(|(name, value)| match value {
-                Value::Null => Ok((name, None)),
-                Value::Number(number) => Ok((name, number.as_f64())),
-                other => Err(error::unprocessable(format!("{name}: {other} is no number"))),
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        gather.row(time, cells)?;
+/// Rows that are put together one by one; those without a time follow each other by the cadence of the model.
+struct Rows {
+    gather: Gather,
+    implied: std::vec::IntoIter<Timestamp>,
+}
+
+impl Rows {
+    /// Room for so many rows.
+    fn new(n_rows: usize, model: &AtHand) -> Result<Self, Problem> {
+        check_rows(n_rows)?;
+        Ok(Self {
+            gather: Gather::default(),
+            implied: implied(n_rows, model, Timestamp::from_nanos(0)).into_iter(),
+        })
     }
-    gather.finish(UNNAMED)
+
+    fn named(&mut self, row: &Map<String, Value>) -> Result<(), Problem> {
+        self.row(row.iter().map(|(name, value)| (name.as_str(), value)))
+    }
+
+    fn listed(&mut self, columns: &[String], row: &[Value]) -> Result<(), Problem> {
+        if row.len() != columns.len() {
+            return Err(error::unprocessable(format!(
+                "a row has {} values where {} are wanted: {}",
+                row.len(),
+                columns.len(),
+                columns.join(", ")
+            )));
+        }
+        self.row(columns.iter().map(String::as_str).zip(row))
+    }
+
+    fn row<'v>(&mut self, row: impl Iterator<Item = (&'v str, &'v Value)>) -> Result<(), Problem> {
+        let implied = self.implied.next().expect("there is a time for each row");
+        let mut time = (implied, implied.to_string());
+        let mut cells = Vec::new();
+        for (name, value) in row {
+            match value {
+                sent if name == TIME => {
+                    time = TimeText::deserialize(sent)
+                        .map_err(|_| error::unprocessable("a timestamp is a text or a number"))?
+                        .read()?;
+                }
+                Value::Null => cells.push((name, None)),
+                Value::Number(number) => cells.push((name, number.as_f64())),
+                other => return Err(error::unprocessable(format!("{name}: {other} is no number"))),
+            }
+        }
+        self.gather.row(time, cells)
+    }
+
+    fn finish(self) -> Result<Series, Problem> {
+        self.gather.finish(UNNAMED)
+    }
 }

@@ -1,12 +1,15 @@
 //! Streams of samples: the server keeps the last window, who sends only sends what is new.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_core::frame::{Sample, SeriesId};
+use bellwether_core::session::Session;
 use bellwether_stream::problem::Problem;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -81,6 +84,8 @@ struct PushAnswer {
     events: Vec<EventBody>,
     /// Samples that were not taken, and why.
     refused: Vec<RefusedBody>,
+    /// Channels that were sent and the model does not know.
+    ignored_channels: Vec<String>,
 }
 
 /// A sample that was not taken.
@@ -110,7 +115,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let gate = app.judging.gate.clone();
     let (id, open) = gate
-        .run(0, move |_| {
+        .run(move || {
             let model = app.judging.models.get(&model_of(&app, new.model.as_deref())?)?;
             let device = new.device.unwrap_or_else(|| UNNAMED.to_owned());
             let detector = &model.loaded.detector;
@@ -160,8 +165,9 @@ async fn end(
 
 /// Send the next samples of a session.
 ///
-/// The verdicts are those of the command `detect` in causal mode, bit for bit. Samples that are repeated or come late are
-/// refused, each by itself; sending a request again is therefore safe.
+/// The verdicts are those of the command `detect` in causal mode, bit for bit. Samples that are repeated or come late, and
+/// those without a channel that the model knows, are refused, each by itself. The last request may be sent again: it gets
+/// the answer that it got.
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/samples", tag = "detect",
     params(("id" = String, Path, description = "Its id")), request_body = SamplesBody, responses(
     (status = 200, body = PushAnswer, description = "A verdict for each sample"),
@@ -175,11 +181,12 @@ async fn push(
     Caller(caller): Caller,
     Path(id): Path<String>,
     Raw(body): Raw,
-) -> Result<Json<PushAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let open = app.judging.sessions.get(&caller, &id)?;
     let gate = app.judging.gate.clone();
+    let about = format!("session {}", open.model.loaded.reference);
     let answer = gate
-        .run(body.len(), move |meter| {
+        .judge(&about, body.len(), move |meter| {
             let samples = match from_json(&body)? {
                 SamplesBody::One(sample) => vec![sample],
                 SamplesBody::Many { samples } => samples,
@@ -187,14 +194,23 @@ async fn push(
             if samples.len() > SAMPLES_MAX {
                 return Err(error::too_large(format!("at most {SAMPLES_MAX} samples at once")));
             }
-            meter.measure(|| judge(&open, samples))
+            let mut pushed = lock(&open.pushed);
+            if let Some(answer) = pushed.again(&body) {
+                return Ok(answer);
+            }
+            let answer = meter.measure(|| judge(&open, &mut pushed.session, samples))?;
+            let answer = serde_json::to_vec(&answer).map_err(|error| error::internal(&error))?;
+            let answer = Bytes::from(answer);
+            pushed.answered(&body, &answer);
+            Ok(answer)
         })
         .await?;
-    Ok(Json(answer))
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
-fn judge(open: &Open, samples: Vec<JudgedSample>) -> Result<PushAnswer, Problem> {
+fn judge(open: &Open, session: &mut Session, samples: Vec<JudgedSample>) -> Result<PushAnswer, Problem> {
     let channels = channel_names(&open.model);
+    let mut ignored = BTreeSet::new();
     let mut read = Vec::with_capacity(samples.len());
     // All are read before the first is taken: a request is wrong as a whole, or not at all.
     for sample in samples {
@@ -203,26 +219,31 @@ fn judge(open: &Open, samples: Vec<JudgedSample>) -> Result<PushAnswer, Problem>
             .iter()
             .map(|name| sample.values.get(name).copied().flatten().unwrap_or(f64::NAN))
             .collect();
-        read.push((time, text, values));
+        let n_sent = sample.values.len();
+        let unknown = sample.values.into_keys().filter(|name| !channels.contains(name));
+        let unknown: Vec<String> = unknown.collect();
+        let is_known = n_sent == 0 || unknown.len() < n_sent;
+        ignored.extend(unknown);
+        read.push((time, text, is_known.then_some(values)));
     }
     let mut answer = PushAnswer {
         rows: Vec::with_capacity(read.len()),
         events: Vec::new(),
         refused: Vec::new(),
+        ignored_channels: ignored.into_iter().collect(),
     };
-    let mut session = lock(&open.session);
     for (time, text, values) in read {
-        let pushed = session.push(Sample {
-            time,
-            values: &values,
-        });
+        let pushed = match &values {
+            Some(values) => session
+                .push(Sample { time, values })
+                .map_err(|problem| problem.to_string()),
+            None => Err("the model knows none of its channels".to_owned()),
+        };
         let verdict = match pushed {
             Ok(verdict) => verdict,
-            Err(problem) => {
-                answer.refused.push(RefusedBody {
-                    timestamp: text,
-                    reason: problem.to_string(),
-                });
+            Err(reason) => {
+                let timestamp = text;
+                answer.refused.push(RefusedBody { timestamp, reason });
                 continue;
             }
         };
@@ -253,6 +274,6 @@ fn described(id: String, open: &Open) -> SessionBody {
         device: open.device.clone(),
         channels: channel_names(&open.model),
         expires_at: open.expires_at().into(),
-        last_time: lock(&open.session).last_time().map(Time),
+        last_time: lock(&open.pushed).session.last_time().map(Time),
     }
 }

@@ -28,6 +28,7 @@ use bellwether_store::bundle::Bundle;
 use bellwether_store::database::{Answer as Stored, Database};
 use bellwether_store::registry::{Registry, Version};
 use bellwether_stream::arrival::Inlet;
+use bellwether_stream::bodies::Bodies;
 use bellwether_stream::clock;
 use bellwether_stream::live::{DeviceRules, Live, LiveError, LiveRules, Models, Outputs, Served, Settings};
 use bellwether_stream::patterns::ByDevice;
@@ -42,6 +43,9 @@ use tower::ServiceExt as _;
 pub use answer::Answer;
 pub use seams::{Keys, ToyControl, ToyLoader, ToyTrainer};
 pub use toy::{CADENCE_S, CHANNELS, WINDOW_LEN, bundle, csv, detector, plant};
+
+/// Bytes of a body at most.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A service, all of it.
 pub struct Ground {
@@ -127,7 +131,6 @@ impl Ground {
         let live = tokio::spawn(live.run());
 
         let mut limits = Limits {
-            body_bytes_max: 16 << 20,
             timeout: Duration::from_secs(30),
             cache_bytes_max: 64 << 20,
             hosts: Vec::new(),
@@ -138,7 +141,7 @@ impl Ground {
         let spec = HttpSpec {
             name: "rest".to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
-            body_bytes_max: limits.body_bytes_max,
+            body_bytes_max: BODY_BYTES_MAX,
             timeout: limits.timeout,
             mapping: Mapping::default(),
         };
@@ -153,8 +156,17 @@ impl Ground {
         let trainer: Arc<ToyTrainer> = Arc::new(ToyTrainer::new(registry.clone()));
         let jobs = Jobs::start(db.clone(), history.clone(), trainer as _, stopped.clone());
         let jobs = jobs.await.unwrap();
+        let bodies = Bodies::new(BODY_BYTES_MAX);
         let app = Arc::new(App {
-            ingest: Ingest::new(&spec, inlet, answers(&db), is_ready.clone()),
+            ingest: Ingest::new(
+                &spec,
+                bodies.clone(),
+                inlet,
+                answers(&db),
+                is_ready.clone(),
+                stopped.clone(),
+            ),
+            bodies,
             db,
             history,
             registry: registry.clone(),

@@ -1,6 +1,8 @@
-//! Connections of HTTP: so many at once, each with little time to say what it wants; plain, or with TLS.
+//! Connections of HTTP: so many at once, each with little time to say what it wants and to take what it is told; plain,
+//! or with TLS.
 
 mod tls;
+mod writing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::source::Stop;
+
+use writing::Writing;
 
 pub use tls::{Tls, TlsError, TlsFiles};
 
@@ -50,6 +54,7 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, grac
         };
         // Small answers go out at once.
         let _ = stream.set_nodelay(true);
+        let stream = Writing::new(stream);
         let router = router.clone();
         let (tls, stop) = (tls.clone(), stop.clone());
         connections.spawn(async move {

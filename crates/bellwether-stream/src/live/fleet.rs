@@ -39,7 +39,15 @@ pub(super) struct Fleet {
     journal: VecDeque<(i64, usize)>,
     /// Told while restoring or changing models; goes into the next commit. All of it is harmless when told twice.
     told: Told,
-    checkpoint_all: bool,
+}
+
+/// Which states a cycle writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checkpoints {
+    /// Those whose turn it is.
+    Due,
+    /// All that lag, so that a restart has nothing to replay: the last cycle before an end, or before models change.
+    All,
 }
 
 /// What one cycle made.
@@ -80,7 +88,6 @@ impl Fleet {
             dirty: VecDeque::new(),
             journal: VecDeque::new(),
             told: Told::default(),
-            checkpoint_all: false,
         })
     }
 
@@ -156,7 +163,13 @@ impl Fleet {
     }
 
     /// Judges the steps of a cycle, and says what is to be committed.
-    pub(super) fn run(&mut self, steps: &[Step], now: Timestamp, at: Instant) -> Cycle {
+    pub(super) fn run(
+        &mut self,
+        steps: &[Step],
+        checkpoints: Checkpoints,
+        now: Timestamp,
+        at: Instant,
+    ) -> Cycle {
         let seq = self.seq + 1;
         let mut commit = Commit::at(now);
         let works = self.work(steps, at);
@@ -194,7 +207,7 @@ impl Fleet {
             commit.judged = blocks(&rows, &values);
         }
         self.evict(&mut commit);
-        self.checkpoint(&mut commit, accepted.len());
+        self.checkpoint(&mut commit, checkpoints, accepted.len());
         commit.journal_from = Some(self.journal.front().map_or(seq + 1, |(seq, _)| *seq));
         told.write(&mut commit);
         Cycle {
@@ -250,12 +263,7 @@ impl Fleet {
         names.into_iter().map(Step::Flush).collect()
     }
 
-    /// The next commit writes the states of all devices that lag: the last before an end, or before models change.
-    pub(super) fn checkpoint_all(&mut self) {
-        self.checkpoint_all = true;
-    }
-
-    /// Other rules and models from here on. Checkpoints must cover everything: see [`Fleet::checkpoint_all`].
+    /// Other rules and models from here on. Checkpoints must cover everything: see [`Checkpoints::All`].
     pub(super) fn reconfigure(
         &mut self,
         settings: Settings,
@@ -284,12 +292,6 @@ impl Fleet {
             }
         }
         self.mark_dirty(seq, &switched);
-        self.checkpoint_all = true;
-    }
-
-    /// Whether a restart would have something to replay.
-    pub(super) fn has_journal(&self) -> bool {
-        !self.journal.is_empty()
     }
 
     /// Devices in memory.
@@ -328,12 +330,11 @@ impl Fleet {
 
     /// Writes the states that have lagged longest: as many as it takes to come round once while the journal fills, so
     /// that no commit has many to write; and more where a restart would still have too much to replay.
-    fn checkpoint(&mut self, commit: &mut Commit, n_accepted: usize) {
+    fn checkpoint(&mut self, commit: &mut Commit, checkpoints: Checkpoints, n_accepted: usize) {
         let mut n_due = (self.dirty.len() * n_accepted).div_ceil(self.settings.replay_len_max.max(1));
-        let n_max = if std::mem::take(&mut self.checkpoint_all) {
-            0
-        } else {
-            self.settings.replay_len_max
+        let n_max = match checkpoints {
+            Checkpoints::All => 0,
+            Checkpoints::Due => self.settings.replay_len_max,
         };
         let mut n_kept: usize = self.journal.iter().map(|(_, n)| n).sum();
         while n_due > 0 || n_kept > n_max || (n_max == 0 && !self.dirty.is_empty()) {

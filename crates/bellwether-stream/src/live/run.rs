@@ -9,7 +9,7 @@ use bellwether_store::database::{Bounds, Commit, Database, EventRecord, JudgedBl
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::LiveError;
-use super::fleet::{Cycle, Fleet};
+use super::fleet::{Checkpoints, Cycle, Fleet};
 use super::models::Models;
 use super::outputs::Outputs;
 use super::settings::{DeviceRules, Settings};
@@ -163,12 +163,14 @@ impl Judge {
             match woken {
                 Woken::Batch(first) => {
                     let taken = self.gather(*first, &mut batches).await;
-                    self.cycle(taken, Vec::new(), batches.len()).await?;
+                    self.cycle(taken, Vec::new(), Checkpoints::Due, batches.len())
+                        .await?;
                 }
                 Woken::LookAround => {
                     let (flushes, is_any_silent) = self.fleet.look_around(clock::instant());
                     if is_any_silent || !flushes.is_empty() {
-                        self.cycle(Vec::new(), flushes, batches.len()).await?;
+                        self.cycle(Vec::new(), flushes, Checkpoints::Due, batches.len())
+                            .await?;
                     }
                 }
                 Woken::Reload(rules) => self.reload(rules, batches.len()).await?,
@@ -181,8 +183,7 @@ impl Judge {
         } else {
             self.fleet.flush_all()
         };
-        self.fleet.checkpoint_all();
-        self.cycle(Vec::new(), flushes, 0).await?;
+        self.cycle(Vec::new(), flushes, Checkpoints::All, 0).await?;
         self.outputs.finish().await;
         Ok(())
     }
@@ -210,13 +211,14 @@ impl Judge {
         &mut self,
         batches: Vec<Batch>,
         flushes: Vec<Step>,
+        checkpoints: Checkpoints,
         n_waiting: usize,
     ) -> Result<(), LiveError> {
         let intake = Intake::new(batches, flushes, &self.rules);
         let mut wait = BACKOFF.0;
         let (cycle, receipts) = loop {
             let seq = self.fleet.seq() + 1;
-            let (made, error) = match self.attempt(&intake).await {
+            let (made, error) = match self.attempt(&intake, checkpoints).await {
                 Ok(made) => break made,
                 Err((made, error)) => (made, error),
             };
@@ -264,6 +266,7 @@ impl Judge {
     async fn attempt(
         &mut self,
         intake: &Intake,
+        checkpoints: Checkpoints,
     ) -> Result<(Cycle, Vec<Receipt>), (Option<(Cycle, Vec<Receipt>)>, LiveError)> {
         let now = clock::instant();
         let absent = self.fleet.absent(&intake.steps);
@@ -278,7 +281,8 @@ impl Judge {
                 .map_err(|error| (None, error))?;
         }
         let fleet = &mut self.fleet;
-        let mut cycle = tokio::task::block_in_place(|| fleet.run(&intake.steps, clock::now(), now));
+        let mut cycle =
+            tokio::task::block_in_place(|| fleet.run(&intake.steps, checkpoints, clock::now(), now));
         let receipts = intake.receipts(&cycle.entries, &mut cycle.commit);
         let judged = clock::instant();
         if !cycle.rows.is_empty() {
@@ -326,17 +330,13 @@ impl Judge {
     /// Takes over other rules between two cycles: nothing in the queue is touched.
     async fn reload(&mut self, rules: LiveRules, n_waiting: usize) -> Result<(), LiveError> {
         // What one model judged is never replayed with another.
-        self.fleet.checkpoint_all();
-        self.cycle(Vec::new(), Vec::new(), n_waiting).await?;
-        if self.fleet.has_journal() {
-            // That commit was made after a recovery, which forgets the wish.
-            self.fleet.checkpoint_all();
-            self.cycle(Vec::new(), Vec::new(), n_waiting).await?;
-        }
+        self.cycle(Vec::new(), Vec::new(), Checkpoints::All, n_waiting)
+            .await?;
         self.rules = rules.clone();
         self.fleet
             .reconfigure(rules.settings, rules.models, rules.devices);
-        self.cycle(Vec::new(), Vec::new(), n_waiting).await?;
+        self.cycle(Vec::new(), Vec::new(), Checkpoints::All, n_waiting)
+            .await?;
         tracing::info!("other rules from here on");
         Ok(())
     }

@@ -7,6 +7,7 @@ use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, 
 use bellwether_serve::app::{Limits, Loader, Trainer};
 use bellwether_serve::jobs::Jobs;
 use bellwether_serve::{App, Board, Changes, Drifts, Gatherer, Judging, Room};
+use bellwether_stream::bodies::Bodies;
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
 use bellwether_stream::source::http::{HttpSpec, Ingest};
@@ -89,11 +90,14 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         timeout: spec.timeout,
         mapping: Default::default(),
     };
+    let bodies = Bodies::new(spec.body_bytes_max);
     let ingest = Ingest::new(
         &ingest_spec,
+        bodies.clone(),
         shared.inlet.clone(),
         wiring::answers(&shared.db),
         shared.ready.clone(),
+        shared.stop.clone(),
     );
     let sign_ins = Arc::<SignIns>::default();
     let authenticator: Arc<dyn Authenticator> = if spec.has_keys {
@@ -130,6 +134,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
     Ok(App {
         history,
         registry: registered,
+        bodies,
         ingest,
         stats: Arc::clone(&shared.stats),
         is_ready: shared.ready.clone(),
@@ -165,7 +170,6 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
 
 fn limits(spec: &ServerSpec) -> Limits {
     Limits {
-        body_bytes_max: spec.body_bytes_max,
         timeout: spec.timeout,
         cache_bytes_max: spec.cache_bytes_max,
         hosts: spec.hosts.clone(),

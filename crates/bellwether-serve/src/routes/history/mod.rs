@@ -141,7 +141,7 @@ async fn history_of(
             POINTS.1
         )));
     }
-    let place = app.room.read().await;
+    let place = app.room.read().await?;
     let mut envelope = Envelope::new(n_points, BAND_LEN_MAX);
     if from.is_none() && to.is_none() {
         if let Some(last) = entry.last_time {
@@ -249,7 +249,7 @@ pub(super) async fn onset(app: &App, event: &StoredEvent) -> Result<Vec<Onset>, 
         before(event.start, window),
         event.peak_time.plus(Duration::from_nanos(1)),
     );
-    let _place = app.room.read().await;
+    let _place = app.room.read().await?;
     let none = Last::new(BAND_LEN_MAX);
     let read = history::visit(&app.db, &app.history, &event.series, range, none, Last::take).await;
     let rows = read.map_err(of_history)?.rows();

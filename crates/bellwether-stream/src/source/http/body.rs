@@ -1,22 +1,18 @@
-//! Bodies of requests: their bytes within bounds, and the samples in them.
+//! Bodies of requests: what they are written in, and the samples in them.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bellwether_store::read::ReadOptions;
-use futures_util::StreamExt as _;
 use serde_json::value::RawValue;
 
 use super::REQUEST_LEN_MAX;
+use crate::bodies::too_large;
 use crate::clock;
+use crate::media::media_type;
 use crate::problem::Problem;
 use crate::source::decode::{Decoded, Decoder, Place, Reason, TableDecoder};
-
-/// How long a body may be in coming.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a body is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +35,15 @@ impl Kind {
                 "packed bodies are not read: send it without Content-Encoding",
             ));
         }
-        let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-            return Ok(Self::Json);
-        };
-        let kind = kind.to_str().unwrap_or_default();
-        match kind
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "application/json" => Ok(Self::Json),
-            "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/x-jsonlines" => Ok(Self::JsonLines),
-            "text/csv" | "text/tab-separated-values" => Ok(Self::Table),
+        match media_type(headers).as_deref() {
+            None | Some("application/json") => Ok(Self::Json),
+            Some(
+                "application/x-ndjson"
+                | "application/ndjson"
+                | "application/jsonl"
+                | "application/x-jsonlines",
+            ) => Ok(Self::JsonLines),
+            Some("text/csv" | "text/tab-separated-values") => Ok(Self::Table),
             _ => Err(Self::refused(
                 "Content-Type: application/x-ndjson, application/json or text/csv is wanted",
             )),
@@ -72,54 +59,6 @@ impl Kind {
             detail,
         )
     }
-}
-
-/// A body of more bytes or samples than are taken.
-pub(super) fn too_large(detail: String) -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "too-large",
-        "The request is too large",
-        detail,
-    )
-}
-
-/// All bytes of a body.
-pub(super) async fn read(body: Body, headers: &HeaderMap, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    let beyond = || too_large(format!("at most {bytes_max} bytes are taken: send it in parts"));
-    let told_len: Option<u64> = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|len| len.to_str().ok()?.parse().ok());
-    if told_len.is_some_and(|len| len > bytes_max as u64) {
-        return Err(beyond());
-    }
-    let all = async {
-        let mut bytes = Vec::new();
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| {
-                Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "broken-off",
-                    "The body broke off",
-                    error.to_string(),
-                )
-            })?;
-            if bytes.len() + chunk.len() > bytes_max {
-                return Err(beyond());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
-    };
-    tokio::time::timeout(BODY_TIMEOUT, all).await.unwrap_or_else(|_| {
-        Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "too-slow",
-            "The body was too long in coming",
-            format!("it must be there within {} s", BODY_TIMEOUT.as_secs()),
-        ))
-    })
 }
 
 /// The samples in a body, and what could not be decoded. At most [`REQUEST_LEN_MAX`] lines and samples are taken.

@@ -1,26 +1,29 @@
 //! The routes: samples in, and whether the system lives and is ready.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
 
 use super::body::{self, Kind};
-use super::keys::{HeldKey, KeysUnderWay, key_of};
+use super::keys::{HeldKey, KeysUnderWay, kept_as, key_of};
 use super::lines;
 use super::pace::Pace;
-use super::{Answers, HttpSpec, REQUESTS_MAX};
+use super::{Answers, HttpSpec, REQUESTS_MAX, STREAMS_MAX};
 use crate::arrival::{Batch, Inlet, Receipt, Refused};
+use crate::bodies::Bodies;
 use crate::clock;
 use crate::problem::Problem;
+use crate::source::Stop;
 use crate::source::decode::{Decoded, Decoder, Mapping};
 
 /// Bodies from this size on are decoded beside the tasks, not among them.
@@ -32,6 +35,9 @@ const DECODERS_MAX: usize = 16;
 /// Reasons told in an answer.
 const REASONS_MAX: usize = 10;
 
+/// Who sends, where nobody is asked who they are.
+pub const ANYBODY: &str = "anybody";
+
 /// What taking samples needs; shared by all requests.
 #[derive(Clone)]
 pub struct Ingest(Arc<Shared>);
@@ -39,15 +45,25 @@ pub struct Ingest(Arc<Shared>);
 pub(super) struct Shared {
     name: Arc<str>,
     mapping: Mapping,
-    body_bytes_max: usize,
-    timeout: Duration,
+    bodies: Bodies,
     inlet: Mutex<Option<Inlet>>,
     answers: Answers,
     is_ready: watch::Receiver<bool>,
+    stop: Stop,
     places: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     pace: Pace,
     keys: KeysUnderWay,
     decoders: Mutex<Vec<Decoder>>,
+}
+
+/// What becomes of samples for which the queue has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhereFull {
+    /// They are refused.
+    Refuse,
+    /// They wait.
+    Wait,
 }
 
 impl std::fmt::Debug for Ingest {
@@ -59,26 +75,35 @@ impl std::fmt::Debug for Ingest {
 }
 
 impl Ingest {
-    /// Samples go to `inlet` as those of the source that `spec` names.
-    pub fn new(spec: &HttpSpec, inlet: Inlet, answers: Answers, is_ready: watch::Receiver<bool>) -> Self {
+    /// Samples go to `inlet` as those of the source that `spec` names; streams end once `stop` is told.
+    pub fn new(
+        spec: &HttpSpec,
+        bodies: Bodies,
+        inlet: Inlet,
+        answers: Answers,
+        is_ready: watch::Receiver<bool>,
+        stop: Stop,
+    ) -> Self {
         Self(Arc::new(Shared {
             name: spec.name.as_str().into(),
             mapping: spec.mapping.clone(),
-            body_bytes_max: spec.body_bytes_max,
-            timeout: spec.timeout,
+            bodies,
             inlet: Mutex::new(Some(inlet)),
             answers,
             is_ready,
+            stop,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             pace: Pace::new(clock::instant()),
             keys: KeysUnderWay::default(),
             decoders: Mutex::new(Vec::new()),
         }))
     }
 
-    /// Takes the samples of a request, and answers once they are durable.
-    pub async fn take(&self, request: Request) -> Response {
-        match self.0.take(request).await {
+    /// Takes the samples of a request, and answers once they are durable: however long that takes, so whoever calls
+    /// sets the time limit. Idempotency keys are the `caller`'s own; the name has no blanks.
+    pub async fn take(&self, request: Request, caller: &str) -> Response {
+        match self.0.take(request, caller).await {
             Ok(response) => response,
             Err(problem) => problem.into_response(),
         }
@@ -90,16 +115,21 @@ impl Ingest {
     }
 
     /// Takes lines of JSON for as long as they come, and answers piece by piece.
-    pub fn take_lines(&self, request: Request) -> Response {
-        match lines::take(&self.0, request) {
+    pub fn take_lines(&self, request: Request, caller: &str) -> Response {
+        match lines::take(&self.0, request, caller) {
             Ok(response) => response,
             Err(problem) => problem.into_response(),
         }
     }
 }
 
-/// The routes of the ingest endpoint and of health.
-pub fn router(ingest: Ingest) -> Router {
+/// The routes of the ingest endpoint and of health; what is not answered within `timeout` is answered with 503.
+pub fn router(ingest: Ingest, timeout: Duration) -> Router {
+    let within = from_fn(move |request: Request, next: Next| async move {
+        tokio::time::timeout(timeout, next.run(request))
+            .await
+            .unwrap_or_else(|_| out_of_time().into_response())
+    });
     Router::new()
         .route("/api/v1/data/batch", post(take_batch))
         .route("/health/live", get(live))
@@ -122,6 +152,7 @@ pub fn router(ingest: Ingest) -> Router {
                 detail,
             )
         })
+        .layer(within)
         .with_state(ingest)
 }
 
@@ -139,22 +170,36 @@ async fn ready(State(ingest): State<Ingest>) -> Response {
 }
 
 async fn take_batch(State(ingest): State<Ingest>, request: Request) -> Response {
-    ingest.take(request).await
+    ingest.take(request, ANYBODY).await
 }
 
 impl Shared {
-    async fn take(self: &Arc<Self>, request: Request) -> Result<Response, Problem> {
+    async fn take(self: &Arc<Self>, request: Request, caller: &str) -> Result<Response, Problem> {
         let arrived = clock::instant();
-        let _place = self.place()?;
+        let _place = place(&self.places, REQUESTS_MAX, "requests are being worked on")?;
         let (head, body) = request.into_parts();
         let kind = Kind::of(&head.headers)?;
-        let key = key_of(&head.headers)?;
-        let body = body::read(body, &head.headers, self.body_bytes_max).await?;
+        let key = key_of(&head.headers)?.map(|key| kept_as(caller, &key, None));
+        let body = self.bodies.read(body, &head.headers).await?;
         let taken = self
             .pace
             .take(body.len(), clock::instant())
             .ok_or_else(queue_full)?;
-        let kept = self.keep(kind, key, body, arrived).await?;
+        let kept = self.keep(kind, key, body, arrived, WhereFull::Refuse).await?;
+        taken.done(clock::instant());
+        Ok(kept)
+    }
+
+    /// Takes a piece of a stream, whose sender can be made to wait.
+    pub(super) async fn take_piece(
+        self: &Arc<Self>,
+        key: Option<String>,
+        piece: Vec<u8>,
+    ) -> Result<Response, Problem> {
+        let taken = self.pace.take_in_turn(piece.len()).await;
+        let arrived = clock::instant();
+        let kept = self.keep(Kind::JsonLines, key, piece, arrived, WhereFull::Wait);
+        let kept = kept.await?;
         taken.done(clock::instant());
         Ok(kept)
     }
@@ -166,29 +211,32 @@ impl Shared {
 
     /// Bytes of a body at most.
     pub(super) fn body_bytes_max(&self) -> usize {
-        self.body_bytes_max
+        self.bodies.bytes_max()
     }
 
-    /// A place among the requests that are worked on.
-    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            let detail = format!("{REQUESTS_MAX} requests are being worked on");
-            Problem::later("busy", "Too many requests at once", detail)
-        })
+    /// A place among the streams.
+    pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        place(&self.streams, STREAMS_MAX, "streams are open")
+    }
+
+    /// Told when streams are to end.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// Decodes a body, hands it over, and waits until it is durable.
-    pub(super) async fn keep(
+    async fn keep(
         self: &Arc<Self>,
         kind: Kind,
         key: Option<String>,
-        body: Vec<u8>,
-        arrived: std::time::Instant,
+        body: impl Deref<Target = [u8]> + Send + 'static,
+        arrived: Instant,
+        full: WhereFull,
     ) -> Result<Response, Problem> {
         let keyed = match key {
             None => None,
             Some(key) => {
-                let body_hash = crate::hex(&Sha256::digest(&body));
+                let body_hash = crate::hex(&Sha256::digest(&*body));
                 let held = self.keys.hold(&key).ok_or_else(under_way)?;
                 if let Some(response) = self.replay(&key, &body_hash).await? {
                     return Ok(response);
@@ -200,16 +248,15 @@ impl Shared {
         if decoded.n_messages() == 0 {
             return Err(nothing("the body holds no samples".to_owned()));
         }
-        let deadline = Instant::from_std(arrived) + self.timeout;
         let receipt = match keyed {
             Some((held, key, body_hash)) => {
                 let (mut batch, receipt) =
                     Batch::new(self.name.clone(), decoded.arrivals, decoded.quarantined, arrived);
                 batch.key = Some((key, body_hash));
-                self.send_now(batch)?;
-                told_by(deadline, hold_until_told(held, receipt)).await?
+                self.send(batch, full).await?;
+                hold_until_told(held, receipt).await.map_err(|_| stopped())?
             }
-            None => self.in_batches(decoded, arrived, deadline).await?,
+            None => self.in_batches(decoded, arrived, full).await?,
         };
         respond(&receipt)
     }
@@ -240,7 +287,11 @@ impl Shared {
         Ok(Some(response))
     }
 
-    async fn decode(self: &Arc<Self>, kind: Kind, body: Vec<u8>) -> Result<Decoded, Problem> {
+    async fn decode(
+        self: &Arc<Self>,
+        kind: Kind,
+        body: impl Deref<Target = [u8]> + Send + 'static,
+    ) -> Result<Decoded, Problem> {
         if body.len() < LARGE_BYTES {
             return self.decode_here(kind, &body);
         }
@@ -257,7 +308,8 @@ impl Shared {
         let kept = || self.decoders.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = kept().pop();
         let mut decoder = taken.unwrap_or_else(|| {
-            Decoder::new(self.name.clone(), self.mapping.clone(), None).with_bytes_max(self.body_bytes_max)
+            Decoder::new(self.name.clone(), self.mapping.clone(), None)
+                .with_bytes_max(self.bodies.bytes_max())
         });
         let device = self.mapping.device.as_ref();
         let decoded = body::decode(&self.name, &mut decoder, device, kind, body);
@@ -268,30 +320,24 @@ impl Shared {
         decoded
     }
 
-    /// Hands all over in as many batches as it takes, and waits until all are durable. The first must find room at once:
-    /// the others may wait for it.
+    /// Hands all over in as many batches as it takes, and waits until all are durable. Only the first may find the queue
+    /// full: the others wait for room.
     async fn in_batches(
         &self,
         decoded: Decoded,
-        arrived: std::time::Instant,
-        deadline: Instant,
+        arrived: Instant,
+        mut full: WhereFull,
     ) -> Result<Receipt, Problem> {
         let mut told = Vec::new();
-        for (nth, piece) in decoded.into_batches().enumerate() {
+        for piece in decoded.into_batches() {
             let (batch, receipt) = Batch::new(self.name.clone(), piece.arrivals, piece.quarantined, arrived);
-            if nth == 0 {
-                self.send_now(batch)?;
-            } else {
-                timeout_at(deadline, self.inlet()?.send(batch))
-                    .await
-                    .map_err(|_| unknown())?
-                    .map_err(|_| stopped())?;
-            }
+            self.send(batch, full).await?;
+            full = WhereFull::Wait;
             told.push(receipt);
         }
         let mut sum = Receipt::default();
         for receipt in told {
-            let receipt = told_by(deadline, receipt).await?;
+            let receipt = receipt.await.map_err(|_| stopped())?;
             sum.accepted += receipt.accepted;
             sum.duplicate += receipt.duplicate;
             sum.late += receipt.late;
@@ -302,12 +348,22 @@ impl Shared {
         Ok(sum)
     }
 
-    fn send_now(&self, batch: Batch) -> Result<(), Problem> {
-        self.inlet()?.try_send(batch).map_err(|refused| match refused {
-            Refused::Full(_) => queue_full(),
-            Refused::Stopped => stopped(),
-        })
+    async fn send(&self, batch: Batch, full: WhereFull) -> Result<(), Problem> {
+        let inlet = self.inlet()?;
+        match full {
+            WhereFull::Wait => inlet.send(batch).await.map_err(|_| stopped()),
+            WhereFull::Refuse => inlet.try_send(batch).map_err(|refused| match refused {
+                Refused::Full(_) => queue_full(),
+                Refused::Stopped => stopped(),
+            }),
+        }
     }
+}
+
+fn place(places: &Arc<Semaphore>, max: usize, what: &str) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(places)
+        .try_acquire_owned()
+        .map_err(|_| Problem::later("busy", "Too many requests at once", format!("{max} {what}")))
 }
 
 /// Waits for a receipt and keeps the key meanwhile, also where whoever asked has gone: the batch may still be committed,
@@ -326,17 +382,6 @@ async fn hold_until_told(
         }
     });
     told.await
-}
-
-async fn told_by<E>(
-    deadline: Instant,
-    receipt: impl Future<Output = Result<Receipt, E>>,
-) -> Result<Receipt, Problem> {
-    match timeout_at(deadline, receipt).await {
-        Ok(Ok(receipt)) => Ok(receipt),
-        Ok(Err(_)) => Err(stopped()),
-        Err(_) => Err(unknown()),
-    }
 }
 
 /// The answer that goes with a receipt: the same whenever it is given.
@@ -376,13 +421,13 @@ fn under_way() -> Problem {
     Problem::later("under-way", "The first request is not done yet", detail)
 }
 
-fn unknown() -> Problem {
-    let detail = "it was not known in time whether the samples are durable; they may become so. Sending them again is \
-                  safe: what was taken is dropped as duplicate";
-    Problem::later("timeout", "The commit takes too long", detail)
+fn out_of_time() -> Problem {
+    let detail = "it is not known whether the samples are durable; they may become so. Sending them again is safe: what \
+                  was taken is dropped as duplicate";
+    Problem::later("timeout", "The answer takes too long", detail)
 }
 
-fn stopped() -> Problem {
+pub(super) fn stopped() -> Problem {
     let detail = "the system is stopping; what is not acknowledged is to be sent again";
     Problem::later("stopping", "The system is stopping", detail)
 }

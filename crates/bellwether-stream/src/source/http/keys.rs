@@ -10,6 +10,15 @@ use crate::problem::Problem;
 /// Bytes of a key at most.
 const KEY_BYTES_MAX: usize = 255;
 
+/// Under which name the answer to a key is kept. Two senders who never met take the same keys, and a batch is no piece
+/// of a stream: each has names of its own. Neither the name of a caller nor a key has blanks.
+pub(super) fn kept_as(caller: &str, key: &str, piece: Option<usize>) -> String {
+    match piece {
+        None => format!("{caller} {key}"),
+        Some(nth) => format!("{caller} {key} {nth}"),
+    }
+}
+
 /// The key that a request carries, if it does.
 pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut keys = headers.get_all("idempotency-key").iter();

@@ -1,4 +1,6 @@
 //! Lines of JSON without end: taken piece by piece, each acknowledged by a line of the answer once it is durable.
+//!
+//! No more is read while a piece waits: a sender that is too fast finds its connection full.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +14,18 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::body::Kind;
-use super::ingest::Shared;
-use super::keys::key_of;
+use super::ingest::{Shared, stopped};
+use super::keys::{kept_as, key_of};
+use crate::bodies::too_large;
 use crate::clock;
 use crate::problem::Problem;
+use crate::source::MESSAGE_BYTES_MAX;
 
 /// Lines of a piece. Pieces are cut at the same lines whenever a stream is sent again.
 const PIECE_LINES: usize = 1000;
+
+/// A piece is cut at the end of the line that brings it to so many bytes, however few lines it has.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// Without a key nobody counts pieces, and lines that wait for company do so for this long at most.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -33,7 +40,7 @@ const KEY_BYTES_MAX: usize = 200;
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Begins to take the lines of a request; the answer goes on for as long as they come.
-pub(super) fn take(shared: &Arc<Shared>, request: Request) -> Result<Response, Problem> {
+pub(super) fn take(shared: &Arc<Shared>, request: Request, caller: &str) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     if Kind::of(&head.headers)? == Kind::Table {
         return Err(Kind::refused(
@@ -49,15 +56,18 @@ pub(super) fn take(shared: &Arc<Shared>, request: Request) -> Result<Response, P
             format!("at most {KEY_BYTES_MAX} characters are wanted here"),
         ));
     }
-    let place = shared.place()?;
+    let place = shared.stream()?;
     let (answers, mut told) = mpsc::channel::<Bytes>(4);
     let taking = Taking {
         shared: Arc::clone(shared),
+        caller: caller.to_owned(),
         key,
+        line_bytes_max: MESSAGE_BYTES_MAX.min(shared.body_bytes_max()),
         answers,
         n_pieces: 0,
         piece: Vec::new(),
         n_lines: 0,
+        line_start: 0,
     };
     tokio::spawn(async move {
         taking.run(body).await;
@@ -71,11 +81,16 @@ pub(super) fn take(shared: &Arc<Shared>, request: Request) -> Result<Response, P
 
 struct Taking {
     shared: Arc<Shared>,
+    caller: String,
     key: Option<String>,
+    line_bytes_max: usize,
     answers: mpsc::Sender<Bytes>,
     n_pieces: usize,
     piece: Vec<u8>,
+    /// Whole lines of the piece.
     n_lines: usize,
+    /// Where in the piece the line begins that is not whole yet.
+    line_start: usize,
 }
 
 /// The stream is over: its sender has gone, or was told why.
@@ -85,18 +100,28 @@ impl Taking {
     async fn run(mut self, body: Body) {
         let mut chunks = body.into_data_stream();
         let mut since: Option<Instant> = None;
+        let mut stop = self.shared.stop();
         loop {
             let patience = match since {
                 Some(since) if self.key.is_none() => since + PATIENCE,
                 _ => Instant::from_std(clock::instant()) + SILENCE_MAX,
             };
-            let done = match tokio::time::timeout_at(patience, chunks.next()).await {
-                Ok(Some(Ok(chunk))) => self.chunk(&chunk).await,
-                Ok(None) => {
-                    let _ = self.flush().await;
+            let next = tokio::select! {
+                next = tokio::time::timeout_at(patience, chunks.next()) => next,
+                // Lines that have not been acknowledged are sent again.
+                () = stop.told() => {
+                    let _ = self.refuse(stopped()).await;
                     return;
                 }
-                Err(_) if since.is_some() && self.key.is_none() => self.flush().await,
+            };
+            let done = match next {
+                Ok(Some(Ok(chunk))) => self.chunk(&chunk).await,
+                // The last line may have no end.
+                Ok(None) => {
+                    let _ = self.cut(self.piece.len()).await;
+                    return;
+                }
+                Err(_) if since.is_some() && self.key.is_none() => self.cut(self.line_start).await,
                 // Broken off, or silent for too long: lines that have not been acknowledged are sent again.
                 Ok(Some(Err(_))) | Err(_) => return,
             };
@@ -109,55 +134,34 @@ impl Taking {
 
     async fn chunk(&mut self, chunk: &[u8]) -> Result<(), Over> {
         for part in chunk.split_inclusive(|&byte| byte == b'\n') {
-            self.piece.extend_from_slice(part);
-            if self.piece.len() > self.shared.body_bytes_max() {
-                let detail = "a line, or 1,000 lines together, are larger than a request may be";
-                return self
-                    .refuse(Problem::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "too-large",
-                        "The request is too large",
-                        detail,
-                    ))
-                    .await;
+            if self.piece.len() - self.line_start + part.len() > self.line_bytes_max {
+                let detail = format!("a line is longer than {} bytes", self.line_bytes_max);
+                return self.refuse(too_large(detail)).await;
             }
+            self.piece.extend_from_slice(part);
             if part.ends_with(b"\n") {
                 self.n_lines += 1;
-                if self.n_lines == PIECE_LINES {
-                    self.cut(self.piece.len()).await?;
+                self.line_start = self.piece.len();
+                if self.n_lines == PIECE_LINES || self.piece.len() >= PIECE_BYTES {
+                    self.cut(self.line_start).await?;
                 }
             }
         }
         Ok(())
     }
 
-    /// What is there, up to the last end of a line; at the end of the stream all of it.
-    async fn flush(&mut self) -> Result<(), Over> {
-        let whole = match self.piece.iter().rposition(|&byte| byte == b'\n') {
-            Some(end) if self.n_lines > 0 => end + 1,
-            _ => self.piece.len(),
-        };
-        if whole == 0 {
-            return Ok(());
-        }
-        self.cut(whole).await
-    }
-
     /// Keeps the first bytes of the piece, and tells of it.
     async fn cut(&mut self, n_bytes: usize) -> Result<(), Over> {
         let rest = self.piece.split_off(n_bytes);
         let piece = std::mem::replace(&mut self.piece, rest);
-        self.n_lines = 0;
+        (self.n_lines, self.line_start) = (0, 0);
         if piece.trim_ascii().is_empty() {
             return Ok(());
         }
-        let key = self.key.as_ref().map(|key| format!("{key}#{}", self.n_pieces));
+        let key = self.key.as_deref();
+        let key = key.map(|key| kept_as(&self.caller, key, Some(self.n_pieces)));
         self.n_pieces += 1;
-        let kept = self
-            .shared
-            .keep(Kind::JsonLines, key, piece, clock::instant())
-            .await;
-        match kept {
+        match self.shared.take_piece(key, piece).await {
             Ok(response) => {
                 let body = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await;
                 self.tell(&body.unwrap_or_default()).await

@@ -26,15 +26,20 @@ use tokio::sync::watch;
 
 use super::{Source, SourceError, Stop};
 use crate::arrival::Inlet;
+use crate::bodies::Bodies;
 use crate::listen;
 
-pub use ingest::{Ingest, router};
+pub use ingest::{ANYBODY, Ingest, router};
 
 /// Samples of one request at most.
 pub const REQUEST_LEN_MAX: usize = 50_000;
 
 /// Requests that are worked on at once at most.
 pub const REQUESTS_MAX: usize = 256;
+
+/// Streams that are open at once at most. They have places of their own: one that is open for days takes none from
+/// those who send and go.
+pub const STREAMS_MAX: usize = 256;
 
 /// A source that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub struct HttpSpec {
     pub listen: SocketAddr,
     /// Bytes of a body at most.
     pub body_bytes_max: usize,
-    /// How long a request may wait for the commit before it is answered with 503.
+    /// How long a request may take, from its head to the commit, before it is answered with 503.
     pub timeout: Duration,
     /// How JSON lines are read.
     pub mapping: super::decode::Mapping,
@@ -151,8 +156,16 @@ impl Source for HttpSource {
                     source,
                 })?;
             let timeout = self.spec.timeout;
-            let router = router(Ingest::new(&self.spec, inlet, self.answers, self.is_ready));
-            listen::serve(listener, None, router, timeout, stop).await;
+            let bodies = Bodies::new(self.spec.body_bytes_max);
+            let ingest = Ingest::new(
+                &self.spec,
+                bodies,
+                inlet,
+                self.answers,
+                self.is_ready,
+                stop.clone(),
+            );
+            listen::serve(listener, None, router(ingest, timeout), timeout, stop).await;
             Ok(())
         })
     }

@@ -6,6 +6,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
+use crate::clock;
+
 /// A newcomer may have to wait for so long.
 const WAIT_MAX: Duration = Duration::from_millis(300);
 
@@ -23,7 +27,11 @@ const KNOWN_AFTER: Duration = Duration::from_millis(100);
 
 /// What waits, and how fast it goes.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<Going>);
+pub(super) struct Pace {
+    going: Mutex<Going>,
+    /// Told when something no longer waits.
+    left: Notify,
+}
 
 #[derive(Debug)]
 struct Going {
@@ -45,12 +53,15 @@ pub(super) struct Taken<'a> {
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Going {
-            waiting: 0,
-            done: 0.0,
-            busy: 0.0,
-            at: now,
-        }))
+        Self {
+            going: Mutex::new(Going {
+                waiting: 0,
+                done: 0.0,
+                busy: 0.0,
+                at: now,
+            }),
+            left: Notify::new(),
+        }
     }
 
     /// Takes a body of so many bytes; `None`: it would have to wait for too long. However large it is, it is taken where
@@ -66,8 +77,20 @@ impl Pace {
         Some(Taken { pace: self, bytes })
     }
 
+    /// Takes a body as soon as it would not have to wait for too long: for senders who can be made to wait.
+    pub(super) async fn take_in_turn(&self, bytes: usize) -> Taken<'_> {
+        loop {
+            // Asked for before the look, so that nothing leaves unseen between look and wait.
+            let left = self.left.notified();
+            if let Some(taken) = self.take(bytes, clock::instant()) {
+                return taken;
+            }
+            left.await;
+        }
+    }
+
     fn going(&self) -> std::sync::MutexGuard<'_, Going> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,6 +106,7 @@ impl Taken<'_> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.pace.going().waiting -= self.bytes;
+        self.pace.left.notify_one();
     }
 }
 
@@ -148,6 +172,20 @@ mod tests {
             assert!(longest < 0.7, "{offered}: {longest} s");
             assert!(taken > 9.5, "{offered}: {taken} MiB/s");
         }
+    }
+
+    #[tokio::test]
+    async fn who_can_wait_is_taken_as_soon_as_there_is_room() {
+        let pace = Pace::new(start());
+        let large = pace.take(64 * MIB, start());
+        let mut waiting = std::pin::pin!(pace.take_in_turn(1));
+        tokio::select! {
+            biased;
+            _ = waiting.as_mut() => panic!("there is no room"),
+            () = std::future::ready(()) => {}
+        }
+        drop(large);
+        waiting.await;
     }
 
     #[test]
