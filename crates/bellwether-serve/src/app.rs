@@ -58,8 +58,6 @@ pub struct App {
     pub room: Room,
     /// Changes of events, as they happen.
     pub changes: Arc<Changes>,
-    /// Makes a detector of a bundle.
-    pub loader: Arc<dyn Loader>,
     /// Judges what requests bring.
     pub judging: Judging,
     /// Trainings that wait and run.

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::{COOKIE, PERMISSION_FIELD, named_operations, operations_of};
 use crate::app::App;
 use crate::edge::edge;
+use crate::error;
 use crate::routes;
 use crate::wire::ProblemDetails;
 
@@ -36,6 +37,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let document: Arc<str> = to_json(document).into();
     router
         .merge(routes::pages(document))
+        .method_not_allowed_fallback(async || error::method_not_allowed())
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
         .layer(from_fn_with_state(Arc::clone(app), edge))
         .with_state(Arc::clone(app))

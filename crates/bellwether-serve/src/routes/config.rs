@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::access::{Caller, Permission, guard};
 use crate::app::{App, ConfigRefused, ConfigText};
 use crate::error;
-use crate::wire::{Json, ProblemDetails};
+use crate::wire::{Json, ProblemDetails, Raw};
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     guard(
@@ -71,7 +71,7 @@ async fn show(State(app): State<Arc<App>>) -> Result<Json<ConfigBody>, Problem> 
 async fn change(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    body: axum::body::Bytes,
+    Raw(body): Raw,
 ) -> Result<Json<ConfigBody>, Problem> {
     let toml = String::from_utf8(body.into()).map_err(|_| error::bad_request("the body is no UTF-8"))?;
     let text = app.control.change_config(toml).await.map_err(refused)?;
@@ -82,7 +82,7 @@ async fn change(
         subject: "configuration".to_owned(),
         detail: String::new(),
     };
-    app.db.record(&entry).await.map_err(error::database)?;
+    crate::audit::record(&app.db, app.room.stop(), &entry).await;
     Ok(Json(text.into()))
 }
 

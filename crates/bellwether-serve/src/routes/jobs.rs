@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_store::database::NewAuditEntry;
@@ -21,9 +19,10 @@ use utoipa_axum::routes;
 
 use crate::access::{Caller, Permission, guard};
 use crate::app::App;
-use crate::error;
+use crate::beside::beside;
 use crate::jobs::{Asked, NotCancelled, NotTaken, TrainJob};
-use crate::wire::{Json, Path, ProblemDetails, Query, Time};
+use crate::wire::{Json, Path, ProblemDetails, Query, Raw, Time};
+use crate::{audit, error};
 
 /// Patterns of devices in one request at most.
 const PATTERNS_MAX: usize = 100;
@@ -33,11 +32,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     let train = OpenApiRouter::new()
         .routes(routes!(train))
         .routes(routes!(cancel));
-    // A model may be called `train`: its page is where this is asked for.
-    let named_train = OpenApiRouter::new().route("/api/v1/models/train", get(super::models::called_train));
-    guard(app, Permission::Read, read)
-        .merge(guard(app, Permission::Train, train))
-        .merge(guard(app, Permission::Read, named_train))
+    guard(app, Permission::Read, read).merge(guard(app, Permission::Train, train))
 }
 
 /// A training job.
@@ -213,7 +208,7 @@ async fn cancel(
         NotCancelled::Over(state) => error::conflict(format!("it is {} already", state.word())),
         NotCancelled::Database(error) => error::database(error),
     })?;
-    audit(&app, &caller.name, "cancel", &job, "").await?;
+    note(&app, &caller.name, "cancel", &job, "").await;
     Ok(Json(job.into()))
 }
 
@@ -238,8 +233,7 @@ async fn train(
     request: Request,
 ) -> Result<Response, Problem> {
     let (name, asked, table) = if is_table(request.headers()) {
-        let bytes = to_bytes(request.into_body(), app.limits.body_bytes_max).await;
-        let bytes = bytes.map_err(|_| error::too_large("the table is larger than server.body_bytes_max"))?;
+        let Raw(bytes) = Raw::from_request(request, &app).await?;
         let name = query
             .name
             .clone()
@@ -253,7 +247,7 @@ async fn train(
             ..Asked::default()
         };
         check(&name, &asked)?;
-        let read = tokio::task::spawn_blocking(move || table(&bytes)).await;
+        let read = beside(move || table(&bytes)).await;
         (name, asked, Some(read.map_err(|error| error::internal(&error))??))
     } else {
         let Json(body) = Json::<TrainBody>::from_request(request, &app).await?;
@@ -280,16 +274,14 @@ async fn train(
         NotTaken::Full => {
             error::busy("16 trainings wait already; try again when one is done").retry_after(60)
         }
+        NotTaken::TablesFull => {
+            error::busy("the tables that wait are too large together; try again when a training is done")
+                .retry_after(60)
+        }
         NotTaken::Database(error) => error::database(error),
     })?;
-    audit(
-        &app,
-        &caller.name,
-        "train",
-        &job,
-        &job.detail.asked.devices.join(", "),
-    )
-    .await?;
+    let devices = job.detail.asked.devices.join(", ");
+    note(&app, &caller.name, "train", &job, &devices).await;
     let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
     Ok((StatusCode::ACCEPTED, location, Json(JobBody::from(job))).into_response())
 }
@@ -345,13 +337,7 @@ fn check(name: &str, asked: &Asked) -> Result<(), Problem> {
     }
 }
 
-async fn audit(
-    app: &App,
-    actor: &str,
-    action: &'static str,
-    job: &TrainJob,
-    detail: &str,
-) -> Result<(), Problem> {
+async fn note(app: &App, actor: &str, action: &'static str, job: &TrainJob, detail: &str) {
     let entry = NewAuditEntry {
         at: clock::now(),
         actor: actor.to_owned(),
@@ -359,5 +345,5 @@ async fn audit(
         subject: job.name.clone(),
         detail: format!("job {} {detail}", job.id).trim_end().to_owned(),
     };
-    app.db.record(&entry).await.map(|_| ()).map_err(error::database)
+    audit::record(&app.db, app.room.stop(), &entry).await;
 }

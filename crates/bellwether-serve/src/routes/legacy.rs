@@ -43,6 +43,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 
 /// Which model; may be left out where one is in service.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Asked {
     /// `pump` (its champion), `pump@3` or `pump@ALIAS`.
@@ -51,6 +52,7 @@ struct Asked {
 
 /// The model to load.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ToLoad {
     /// `pump`, `pump@3` or `pump@ALIAS`; never a path.

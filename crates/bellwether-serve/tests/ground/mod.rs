@@ -151,7 +151,13 @@ impl Ground {
             2,
         );
         let trainer: Arc<ToyTrainer> = Arc::new(ToyTrainer::new(registry.clone()));
-        let jobs = Jobs::start(db.clone(), history.clone(), trainer as _, stopped.clone());
+        let jobs = Jobs::start(
+            db.clone(),
+            history.clone(),
+            trainer as _,
+            Arc::clone(&control) as _,
+            stopped.clone(),
+        );
         let jobs = jobs.await.unwrap();
         let app = Arc::new(App {
             ingest: Ingest::new(&spec, inlet, answers(&db), is_ready.clone()),
@@ -167,7 +173,6 @@ impl Ground {
             changes,
             gatherer,
             room: Room::new(stopped),
-            loader: Arc::clone(&loader) as _,
             judging,
             jobs,
             control: Arc::clone(&control) as _,
