@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use bellwether_store::read::{ReadOptions, read, read_csv_bytes};
+use bellwether_store::read::{Bounds, ReadOptions, read, read_csv_bytes};
 use proptest::prelude::*;
 
 /// File or folder under `tests/bad`, and what its message must say.
@@ -241,7 +241,7 @@ fn every_bad_file_has_its_case() {
 #[test]
 fn options_that_name_no_column_are_refused() {
     let check = |options: ReadOptions, expect: &str| {
-        let error = read_csv_bytes(b"timestamp,temp\n2024-01-01,1\n", &options)
+        let error = read_csv_bytes(b"timestamp,temp\n2024-01-01,1\n", &options, &Bounds::NONE)
             .unwrap_err()
             .to_string();
         assert!(error.contains(expect), "{error}");
@@ -277,12 +277,69 @@ fn options_that_name_no_column_are_refused() {
     );
 }
 
+fn long(n_instants: usize, n_channels: usize, n_rows: usize) -> String {
+    let row = |row: usize| format!("{},c{},1\n", row * n_instants / n_rows, row % n_channels);
+    let rows: String = (0..n_rows).map(row).collect();
+    format!("timestamp,channel,value\n{rows}")
+}
+
+#[test]
+fn what_goes_beyond_the_bounds_is_refused_before_there_is_room_for_it() {
+    let check = |text: &str, bounds: Bounds, expect: Option<&str>| {
+        let read = read_csv_bytes(text.as_bytes(), &ReadOptions::default(), &bounds);
+        match (read, expect) {
+            (Ok(_), None) => {}
+            (Err(error), Some(expect)) => {
+                assert!(error.is_too_large(), "{error}");
+                assert!(error.to_string().contains(expect), "{error}");
+            }
+            (read, _) => panic!("{expect:?}: {read:?}"),
+        }
+    };
+    let wide = "timestamp,a,b\n1,1,1\n2,1,1\n3,1,1\n";
+    let bounds = |bytes, rows, channels, cells| Bounds {
+        bytes,
+        rows,
+        channels,
+        cells,
+    };
+    let bytes = wide.len() as u64;
+    check(wide, bounds(bytes, 3, 2, 6), None);
+    check(wide, bounds(bytes - 1, 3, 2, 6), Some("more bytes than"));
+    check(wide, bounds(bytes, 2, 2, 6), Some("more than 2 rows"));
+    check(wide, bounds(bytes, 3, 1, 6), Some("more than 1 channels"));
+    check(wide, bounds(bytes, 3, 2, 5), Some("more than 5 values"));
+    let text = long(10, 3, 30);
+    check(&text, bounds(1000, 30, 3, 30), None);
+    check(&text, bounds(1000, 29, 3, 30), Some("more than 29 rows"));
+    check(&text, bounds(1000, 30, 2, 30), Some("more than 2 channels"));
+    check(&text, bounds(1000, 30, 3, 29), Some("more than 29 values"));
+    // Two series of one file count together.
+    let two = "timestamp,device,a\n1,p,1\n1,q,1\n2,p,1\n2,q,1\n";
+    check(two, bounds(1000, 4, 1, 4), None);
+    check(two, bounds(1000, 4, 1, 3), Some("more than 3 values"));
+}
+
+/// Spread out, a table of 1.2 MB would take 29 GB.
+#[test]
+fn a_long_table_that_holds_next_to_nothing_is_refused() {
+    let text = long(60_000, 59_999, 60_000);
+    let error = read_csv_bytes(text.as_bytes(), &ReadOptions::default(), &Bounds::NONE).unwrap_err();
+    assert!(error.is_too_large());
+    assert!(
+        error.to_string().contains("60000 instants and 59999 channels"),
+        "{error}"
+    );
+}
+
 /// Fuzzing found that a value which reads as a time was taken for one, and then missing as the value.
 #[test]
 fn a_long_table_whose_value_is_the_time_is_refused() {
     let check = |options: ReadOptions, expect: &str| {
         let bytes = include_bytes!("bad/long_value_reads_as_time.csv");
-        let error = read_csv_bytes(bytes, &options).unwrap_err().to_string();
+        let error = read_csv_bytes(bytes, &options, &Bounds::NONE)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expect), "{error}");
     };
     let name = |name: &str| Some(name.to_owned());
@@ -377,7 +434,7 @@ proptest! {
 
     #[test]
     fn whatever_is_read_never_panics(pieces in proptest::collection::vec(piece(), 0..60)) {
-        let _ = read_csv_bytes(&pieces.concat(), &ReadOptions::default());
+        let _ = read_csv_bytes(&pieces.concat(), &ReadOptions::default(), &Bounds::NONE);
     }
 
     #[test]
@@ -390,7 +447,7 @@ proptest! {
         let mut bytes = good.to_vec();
         let at = at % bytes.len();
         bytes[at] = byte;
-        let _ = read_csv_bytes(&bytes, &ReadOptions::default());
-        let _ = read_csv_bytes(&bytes[..at], &ReadOptions::default());
+        let _ = read_csv_bytes(&bytes, &ReadOptions::default(), &Bounds::NONE);
+        let _ = read_csv_bytes(&bytes[..at], &ReadOptions::default(), &Bounds::NONE);
     }
 }

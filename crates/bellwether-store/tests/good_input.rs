@@ -216,7 +216,8 @@ fn gaps_and_jitter_are_noted() {
     let check = |times: &[i64], expect: &[&str]| {
         let text = text(times);
         let recordings =
-            bellwether_store::read::read_csv_bytes(text.as_bytes(), &ReadOptions::default()).unwrap();
+            bellwether_store::read::read_csv_bytes(text.as_bytes(), &ReadOptions::default(), &Bounds::NONE)
+                .unwrap();
         let notes: Vec<_> = recordings[0].notes.iter().map(ToString::to_string).collect();
         assert_eq!(notes, expect);
     };

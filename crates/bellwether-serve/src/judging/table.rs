@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::time_format::parse_time;
-use bellwether_store::read::{ReadOptions, Recording, foreign_to_lines, read_csv_bytes};
+use bellwether_store::read::{Bounds, ReadOptions, Recording, foreign_to_lines, read_csv_bytes};
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
@@ -19,6 +19,25 @@ pub(crate) const ROWS_MAX: usize = 100_000;
 
 /// Channels of one request at most.
 pub(crate) const CHANNELS_MAX: usize = 1_000;
+
+/// Values of one request at most, rows times channels: a body may name many channels and give each a few values.
+pub(crate) const CELLS_MAX: usize = 10_000_000;
+
+/// The same for a table. A packed one is refused before.
+const BOUNDS: Bounds = Bounds {
+    bytes: u64::MAX,
+    rows: ROWS_MAX as u32,
+    channels: CHANNELS_MAX,
+    cells: CELLS_MAX,
+};
+
+/// A table to learn from, which may be packed.
+pub(crate) const BOUNDS_TO_TRAIN: Bounds = Bounds {
+    bytes: 256 << 20,
+    rows: 5_000_000,
+    channels: CHANNELS_MAX,
+    cells: 4 * CELLS_MAX,
+};
 
 /// What a series is called that nobody names: as the command calls standard input.
 pub(crate) const UNNAMED: &str = "-";
@@ -92,12 +111,23 @@ pub(crate) fn of_csv(bytes: &[u8], device: Option<&str>) -> Result<Vec<Series>, 
             "the body is {found}; a table is wanted as text"
         )));
     }
-    let read = read_csv_bytes(bytes, &ReadOptions::default());
-    let recordings = read.map_err(|error| error::unprocessable(bellwether_stream::chain(&error)))?;
+    let recordings = read(bytes, &BOUNDS)?;
     Ok(recordings
         .into_iter()
         .map(|recording| of_recording(recording, device))
         .collect())
+}
+
+/// The recordings of a table, within bounds.
+pub(crate) fn read(bytes: &[u8], bounds: &Bounds) -> Result<Vec<Recording>, Problem> {
+    read_csv_bytes(bytes, &ReadOptions::default(), bounds).map_err(|error| {
+        let text = bellwether_stream::chain(&error);
+        if error.is_too_large() {
+            error::too_large(text)
+        } else {
+            error::unprocessable(text)
+        }
+    })
 }
 
 fn of_recording(recording: Recording, device: Option<&str>) -> Series {

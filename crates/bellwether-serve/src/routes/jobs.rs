@@ -8,7 +8,6 @@ use axum::response::{IntoResponse as _, Response};
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_store::database::NewAuditEntry;
-use bellwether_store::read::{ReadOptions, read_csv_bytes};
 use bellwether_store::registry::ModelName;
 use bellwether_stream::problem::Problem;
 use bellwether_stream::{clock, patterns};
@@ -21,6 +20,7 @@ use crate::access::{Caller, Permission, guard};
 use crate::app::App;
 use crate::beside::beside;
 use crate::jobs::{Asked, NotCancelled, NotTaken, TrainJob};
+use crate::judging::table;
 use crate::wire::{Json, Path, ProblemDetails, Query, Raw, Time};
 use crate::{audit, error};
 
@@ -247,7 +247,7 @@ async fn train(
             ..Asked::default()
         };
         check(&name, &asked)?;
-        let read = beside(move || table(&bytes)).await;
+        let read = beside(move || frames(&bytes)).await;
         (name, asked, Some(read.map_err(|error| error::internal(&error))??))
     } else {
         let Json(body) = Json::<TrainBody>::from_request(request, &app).await?;
@@ -298,9 +298,8 @@ fn is_table(headers: &HeaderMap) -> bool {
 }
 
 /// Frames of each series of a table, as `bellwether train` reads it.
-fn table(bytes: &[u8]) -> Result<Vec<(String, Vec<Frame>)>, Problem> {
-    let recordings = read_csv_bytes(bytes, &ReadOptions::default());
-    let recordings = recordings.map_err(|error| error::unprocessable(bellwether_stream::chain(&error)))?;
+fn frames(bytes: &[u8]) -> Result<Vec<(String, Vec<Frame>)>, Problem> {
+    let recordings = table::read(bytes, &table::BOUNDS_TO_TRAIN)?;
     Ok(recordings
         .into_iter()
         .map(|recording| (recording.name, vec![recording.frame]))

@@ -59,6 +59,7 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn read_wide(&mut self, columns: &[usize], name: &str, gather: &mut Gather) -> Result<(), ReadError> {
+        self.in_file(gather.check_channels(columns.len()))?;
         let channels: Vec<_> = columns
             .iter()
             .map(|&column| Channel::new(self.cells.layout.names[column].as_str()))
@@ -75,6 +76,7 @@ impl Rows<'_> {
             };
             let row = self.table.record();
             let position = self.in_file(gather.next_position())?;
+            self.in_file(gather.count_cells(1, columns.len()))?;
             let series = gather.series(idx);
             let is_sample = series
                 .begin_row(time, &row[self.cells.layout.time], position)
@@ -124,6 +126,7 @@ impl Rows<'_> {
             series
                 .push(time, &row[self.cells.layout.time], position, channel_name, value)
                 .map_err(|problem| self.at(self.cells.layout.time, problem))?;
+            self.in_file(gather.check_channels(series.n_channels()))?;
             if let Some(column) = self.cells.layout.label {
                 series.labels.push(self.label(row, column)?);
             }
@@ -137,7 +140,9 @@ impl Rows<'_> {
                 Some(_) => self.in_file(gather.open(rows.name(), self.file, &shape))?,
                 None => self.in_file(gather.open_file(rows.name(), self.file, &shape))?,
             };
-            self.in_file(rows.pivot_into(gather.series(idx)))?;
+            let time = rows.instants();
+            self.in_file(gather.count_cells(time.len(), rows.n_channels()))?;
+            self.in_file(rows.pivot_into(time, gather.series(idx)))?;
         }
         Ok(())
     }

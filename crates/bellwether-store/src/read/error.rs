@@ -18,6 +18,20 @@ pub struct ReadError {
     pub problem: Problem,
 }
 
+impl ReadError {
+    /// Whether the input is refused for its size alone.
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::TooManyBytes
+                | Problem::TooManyRows { .. }
+                | Problem::TooManyChannels { .. }
+                | Problem::TooManyCells { .. }
+                | Problem::Sparse { .. }
+        )
+    }
+}
+
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.problem)
@@ -307,9 +321,40 @@ pub enum Problem {
     /// A row of a long-form table without its channel.
     #[error("the row names no channel; every row of a table in long form wants one")]
     NoChannelName,
-    /// More rows than can be counted.
-    #[error("more than {} rows in one reading; read the files one by one", u32::MAX)]
-    TooManyRows,
+    /// More bytes than are read at once.
+    #[error("the text goes on for more bytes than are read at once; give it in parts")]
+    TooManyBytes,
+    /// More rows than are read at once.
+    #[error("more than {rows_max} rows at once; give them in parts")]
+    TooManyRows {
+        /// The bound.
+        rows_max: u32,
+    },
+    /// More channels than a series may have.
+    #[error("more than {channels_max} channels in a series; give them in parts")]
+    TooManyChannels {
+        /// The bound.
+        channels_max: usize,
+    },
+    /// More values than are read at once.
+    #[error("more than {cells_max} values (samples times channels) at once; give them in parts")]
+    TooManyCells {
+        /// The bound.
+        cells_max: usize,
+    },
+    /// A table in long form with far more instants and channels than rows.
+    #[error(
+        "{n_rows} rows in long form tell of {n_samples} instants and {n_channels} channels, too many to hold a value \
+         for each pair: divide the channels among several series (a column called device), or round the times"
+    )]
+    Sparse {
+        /// Rows of the series.
+        n_rows: usize,
+        /// Instants among them.
+        n_samples: usize,
+        /// Channels among them.
+        n_channels: usize,
+    },
     /// The rows do not make a frame.
     #[error(transparent)]
     Frame(#[from] FrameError),

@@ -255,7 +255,7 @@ fn delimiter(head: &[u8]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ReadOptions, read_csv_bytes};
+    use super::super::{Bounds, ReadOptions, read_csv_bytes};
     use super::*;
 
     fn labels(text: &str) -> Result<Labels, String> {
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn intervals_mark_the_rows_they_cover() {
         let data = "timestamp,a\n2024-01-01,1\n2024-01-02,1\n2024-01-02,9\n2024-01-03,1\n2024-01-04,1\n";
-        let recording = &read_csv_bytes(data.as_bytes(), &ReadOptions::default()).unwrap()[0];
+        let recording = &read_csv_bytes(data.as_bytes(), &ReadOptions::default(), &Bounds::NONE).unwrap()[0];
         let check = |text: &str, expect: [u8; 5]| {
             let marks = labels(text).unwrap().of_rows(recording).unwrap();
             assert_eq!(marks, expect.map(|mark| mark == 1), "{text:?}");
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn points_must_be_as_many_as_rows() {
         let data = b"timestamp,a\n2024-01-01,1\n2024-01-02,1\n";
-        let recording = &read_csv_bytes(data, &ReadOptions::default()).unwrap()[0];
+        let recording = &read_csv_bytes(data, &ReadOptions::default(), &Bounds::NONE).unwrap()[0];
         let error = Labels::Points(vec![true])
             .of_rows(recording)
             .unwrap_err()

@@ -12,6 +12,10 @@ use super::error::Problem;
 use super::rows::InputRows;
 use super::series::SeriesRows;
 
+/// Values of a series spread out at most, 8 GiB: the file is no measure, for a row may open a new instant and a new
+/// channel at once.
+const CELLS_MAX: usize = 1 << 30;
+
 /// Rows of one series as read.
 pub(super) struct LongRows {
     name: String,
@@ -54,6 +58,19 @@ impl LongRows {
         self.channels.as_slice().into()
     }
 
+    /// How many channels there are so far.
+    pub(super) fn n_channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The instants at which there is a row, in order.
+    pub(super) fn instants(&self) -> Vec<Timestamp> {
+        let mut time: Vec<Timestamp> = self.entries.iter().map(|entry| entry.time).collect();
+        time.sort_unstable();
+        time.dedup();
+        time
+    }
+
     /// Adds a row.
     pub(super) fn push(
         &mut self,
@@ -88,20 +105,24 @@ impl LongRows {
         Ok(())
     }
 
-    /// Writes the samples behind those that `series` has: one per instant, NaN where a channel has no row at it. The
-    /// first row of an instant and channel counts.
-    pub(super) fn pivot_into(self, series: &mut SeriesRows) -> Result<(), Problem> {
-        let mut time: Vec<Timestamp> = self.entries.iter().map(|entry| entry.time).collect();
-        time.sort_unstable();
-        time.dedup();
+    /// Writes the samples behind those that `series` has: one for each of its instants, NaN where a channel has no row
+    /// at it. The first row of an instant and channel counts.
+    pub(super) fn pivot_into(self, time: Vec<Timestamp>, series: &mut SeriesRows) -> Result<(), Problem> {
         if let (Some(&last), Some(&first)) = (series.time.last(), time.first())
             && first <= last
         {
             return Err(Problem::TimeRunsBack { time: first, last });
         }
         let n_channels = self.channels.len();
-        let mut values = vec![f64::NAN; time.len() * n_channels];
-        let mut is_taken = vec![false; values.len()];
+        let sparse = || Problem::Sparse {
+            n_rows: self.entries.len(),
+            n_samples: time.len(),
+            n_channels,
+        };
+        let n_cells = time.len().checked_mul(n_channels);
+        let n_cells = n_cells.filter(|n| *n <= CELLS_MAX).ok_or_else(sparse)?;
+        let mut values = filled(n_cells, f64::NAN).ok_or_else(sparse)?;
+        let mut is_taken = filled(n_cells, false).ok_or_else(sparse)?;
         let mut sample_idx = 0;
         for (row_idx, entry) in self.entries.iter().enumerate() {
             // Neighbouring rows lie at the same instant or the next one; only a new channel starts over.
@@ -129,4 +150,12 @@ impl LongRows {
         series.changepoints.extend(self.changepoints);
         Ok(())
     }
+}
+
+/// So many times the same; `None` where there is no memory for it.
+fn filled<T: Clone>(len: usize, value: T) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(len).ok()?;
+    all.resize(len, value);
+    Some(all)
 }

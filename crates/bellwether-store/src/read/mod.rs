@@ -65,6 +65,29 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
 }
 
+/// How much is read in one go; more is refused before room is made for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of text at most, unpacked.
+    pub bytes: u64,
+    /// Rows at most.
+    pub rows: u32,
+    /// Channels of a series at most.
+    pub channels: usize,
+    /// Values at most: samples times channels, summed over all series.
+    pub cells: usize,
+}
+
+impl Bounds {
+    /// What is bounded by memory alone.
+    pub const NONE: Self = Self {
+        bytes: u64::MAX,
+        rows: u32::MAX,
+        channels: usize::MAX,
+        cells: usize::MAX,
+    };
+}
+
 /// One series as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
@@ -93,7 +116,7 @@ pub struct Recording {
 pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, ReadError> {
     let files = source::list(paths)?;
     let names = series_names(files.iter().map(|(file, _)| file.as_path()));
-    let mut gather = Gather::default();
+    let mut gather = Gather::new(Bounds::NONE);
     for ((file, left_out), name) in files.into_iter().zip(names) {
         let n_before = gather.n_series();
         csv::read_table(source::open(&file)?, &name, options, &mut gather)?;
@@ -108,11 +131,15 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, 
 /// Reads all series of one file at hand, packed or plain.
 ///
 /// # Errors
-/// As [`read`]; the file is called `bytes`.
-pub fn read_csv_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Vec<Recording>, ReadError> {
-    let mut gather = Gather::default();
+/// As [`read`]; the file is called `bytes`. What goes beyond `bounds` is [too large](ReadError::is_too_large).
+pub fn read_csv_bytes(
+    bytes: &[u8],
+    options: &ReadOptions,
+    bounds: &Bounds,
+) -> Result<Vec<Recording>, ReadError> {
+    let mut gather = Gather::new(*bounds);
     csv::read_table(
-        source::of_bytes(Path::new("bytes"), bytes)?,
+        source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?,
         "bytes",
         options,
         &mut gather,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bellwether_core::frame::{Channel, Frame, SeriesId};
 use bellwether_core::time::{Spacing, Timestamp};
 
-use super::Recording;
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
 use super::rows::InputRows;
+use super::{Bounds, Recording};
 
 /// A spacing is called jittery from this share of the cadence on: below it lies the noise of clocks.
 const JITTER_NOTED: f64 = 0.01;
@@ -24,19 +24,57 @@ pub(super) struct Shape {
 }
 
 /// All series of a reading.
-#[derive(Default)]
 pub(super) struct Gather {
+    bounds: Bounds,
     by_name: HashMap<String, usize>,
     series: Vec<SeriesRows>,
     n_rows: u32,
+    n_cells: usize,
 }
 
 impl Gather {
+    /// Nothing yet, and never more than `bounds`.
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            by_name: HashMap::new(),
+            series: Vec::new(),
+            n_rows: 0,
+            n_cells: 0,
+        }
+    }
+
     /// Position of the next row among all rows.
     pub(super) fn next_position(&mut self) -> Result<u32, Problem> {
         let position = self.n_rows;
-        self.n_rows = position.checked_add(1).ok_or(Problem::TooManyRows)?;
+        let rows_max = self.bounds.rows;
+        if position >= rows_max {
+            return Err(Problem::TooManyRows { rows_max });
+        }
+        self.n_rows = position + 1;
         Ok(position)
+    }
+
+    /// Whether a series may have so many channels.
+    pub(super) fn check_channels(&self, n_channels: usize) -> Result<(), Problem> {
+        let channels_max = self.bounds.channels;
+        if n_channels > channels_max {
+            return Err(Problem::TooManyChannels { channels_max });
+        }
+        Ok(())
+    }
+
+    /// Counts samples that are about to be kept.
+    pub(super) fn count_cells(&mut self, n_samples: usize, n_channels: usize) -> Result<(), Problem> {
+        let cells_max = self.bounds.cells;
+        let sum = n_samples
+            .checked_mul(n_channels)
+            .and_then(|n_cells| self.n_cells.checked_add(n_cells));
+        match sum.filter(|sum| *sum <= cells_max) {
+            Some(sum) => self.n_cells = sum,
+            None => return Err(Problem::TooManyCells { cells_max }),
+        }
+        Ok(())
     }
 
     /// The series called `name`, begun where it is new. A series may go on in a later file that has the same shape.

@@ -58,9 +58,31 @@ pub(super) fn open(file: &Path) -> Result<Source, ReadError> {
     unpack(file, Box::new(opened))
 }
 
-/// A source of bytes at hand.
-pub(super) fn of_bytes(name: &Path, bytes: &[u8]) -> Result<Source, ReadError> {
-    unpack(name, Box::new(Cursor::new(bytes.to_vec())))
+/// A source of bytes at hand; unpacked at most `bytes_max` of them are read.
+pub(super) fn of_bytes(name: &Path, bytes: &[u8], bytes_max: u64) -> Result<Source, ReadError> {
+    let mut source = unpack(name, Box::new(Cursor::new(bytes.to_vec())))?;
+    source.bytes = Box::new(Bounded {
+        bytes: source.bytes,
+        left: bytes_max,
+    });
+    Ok(source)
+}
+
+/// An input that must not go on for more than so many bytes.
+struct Bounded {
+    bytes: Box<dyn Read>,
+    left: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n_bytes = self.bytes.read(out)?;
+        match self.left.checked_sub(n_bytes as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::ErrorKind::FileTooLarge.into()),
+        }
+        Ok(n_bytes)
+    }
 }
 
 /// Takes gzip or zstd off and looks at the head.

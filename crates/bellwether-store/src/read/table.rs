@@ -91,6 +91,9 @@ impl Table {
             });
         }
         let source = match error.into_kind() {
+            csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
+                return place.error(Problem::TooManyBytes);
+            }
             csv::ErrorKind::Io(source) => source,
             other => io::Error::other(format!("{other:?}")),
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::read::{ReadOptions, read_csv_bytes};
+use bellwether_store::read::{Bounds, ReadOptions, read_csv_bytes};
 use bellwether_stream::arrival::Arrival;
 use bellwether_stream::source::decode::{Decoded, TableDecoder};
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ fn samples(arrivals: &[Arrival]) -> HashMap<String, Samples> {
 }
 
 fn of_file(text: &[u8]) -> HashMap<String, Samples> {
-    let recordings = read_csv_bytes(text, &ReadOptions::default()).unwrap();
+    let recordings = read_csv_bytes(text, &ReadOptions::default(), &Bounds::NONE).unwrap();
     let samples = |recording: &bellwether_store::read::Recording| {
         let frame = &recording.frame;
         (0..frame.n_samples())
@@ -238,7 +238,7 @@ fn check_files(files: &[std::path::PathBuf]) -> usize {
     let mut n_same = 0;
     for file in files {
         let text = std::fs::read(file).unwrap();
-        if read_csv_bytes(&text, &ReadOptions::default()).is_ok() {
+        if read_csv_bytes(&text, &ReadOptions::default(), &Bounds::NONE).is_ok() {
             check_same(&text);
             n_same += 1;
         }
@@ -274,7 +274,7 @@ proptest! {
             prop_assert_eq!(arrival.values.len(), arrival.layout.channels.len());
         }
         // What is read as a file without complaint is read line by line without complaint.
-        if read_csv_bytes(text.as_bytes(), &ReadOptions::default()).is_ok() {
+        if read_csv_bytes(text.as_bytes(), &ReadOptions::default(), &Bounds::NONE).is_ok() {
             prop_assert!(decoded.quarantined.is_empty(), "{:?}", decoded.quarantined);
             prop_assert!(samples(&decoded.arrivals) == of_file(text.as_bytes()));
         }
