@@ -11,11 +11,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bellwether_stream::clock;
+use bellwether_stream::listen::Peer;
 use bellwether_stream::problem::Problem;
 use tracing::Instrument as _;
 
-use crate::access::is_safe;
-use crate::app::App;
+use crate::access::{address, is_safe};
+use crate::app::{App, Limits};
 use crate::error;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,7 +43,13 @@ pub(crate) async fn edge(State(app): State<Arc<App>>, request: Request, next: Ne
     // At the level of errors, so that it is there at any level: a warning without its request helps nobody.
     let span = tracing::error_span!("request", %id, %trace_id, %method, route = &*route);
     let response = async {
-        match admit(&app, &request).and_then(|()| deadline(&app, request.headers())) {
+        if let Err(problem) = admit(&app, &request) {
+            let from = address(request.extensions().get::<Peer>());
+            app.denials
+                .note(None, from, &format!("{} {route}", request.method()));
+            return problem.into_response();
+        }
+        match deadline(&app, request.headers()) {
             Err(problem) => problem.into_response(),
             Ok(timeout) => tokio::time::timeout(timeout, next.run(request))
                 .await
@@ -104,7 +111,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
     let Some(host) = host else {
         return Err(error::bad_request("there is no Host in the request"));
     };
-    if !is_ours(app, host) {
+    if !is_ours(&app.limits, name_of(host)) {
         let problem = Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "wrong-host",
@@ -116,42 +123,41 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
     if let Some(origin) = headers.get(header::ORIGIN).filter(|_| !is_safe(request.method())) {
         let origin = origin.to_str().unwrap_or_default();
         let of_origin = origin.split_once("://").map_or(origin, |(_, rest)| rest);
-        if of_origin != host {
+        // A proxy in front may ask under another name than the browser did.
+        if of_origin != host && !is_named(&app.limits, name_of(of_origin)) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "other-origin",
                 "The request comes from a page of another server",
-                "only pages of this server may change things in a browser",
+                "only pages of this server may change things in a browser; name it in server.hosts if it is one",
             ));
         }
     }
     Ok(())
 }
 
-fn is_ours(app: &App, host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, port)| {
-            if port.bytes().all(|byte| byte.is_ascii_digit()) {
-                name
-            } else {
-                host
-            }
-        }),
-    };
-    let limits = &app.limits;
-    if limits.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-        return true;
+/// A host without its port, and an address without its brackets.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
     }
-    if !limits.hosts.is_empty() {
-        return false;
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
-    let is_local = name.eq_ignore_ascii_case("localhost")
-        || name
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
+}
+
+fn is_named(limits: &Limits, name: &str) -> bool {
+    limits.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// A page of another origin reaches us under a name that somebody else gave our address: never under the address
+/// itself, nor as `localhost`.
+fn is_ours(limits: &Limits, name: &str) -> bool {
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
     // Where others reach the server, they show keys, and a browser sends no key by itself to a name made up by others.
-    is_local || !limits.is_loopback
+    let is_any_name = limits.hosts.is_empty() && !limits.is_loopback;
+    is_address || name.eq_ignore_ascii_case("localhost") || is_named(limits, name) || is_any_name
 }
 
 /// How long this request may take: what the client says, within what the server allows.
@@ -206,6 +212,40 @@ async fn completed(response: Response, id: &str, is_kserve: bool) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_known_by_its_names_and_never_by_one_that_others_made_up() {
+        let limits = |hosts: &[&str], is_loopback: bool| Limits {
+            body_bytes_max: 1,
+            timeout: Duration::from_secs(1),
+            cache_bytes_max: 1,
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            is_loopback,
+            is_encrypted: true,
+        };
+        let check = |limits: &Limits, host: &str, want: bool| {
+            assert_eq!(
+                is_ours(limits, name_of(host)),
+                want,
+                "{host} with {:?}",
+                limits.hosts
+            );
+        };
+        for limits in [
+            limits(&[], true),
+            limits(&["plant.example"], false),
+            limits(&["plant.example"], true),
+        ] {
+            check(&limits, "127.0.0.1:8080", true);
+            check(&limits, "10.0.0.7", true);
+            check(&limits, "[::1]:8080", true);
+            check(&limits, "LocalHost:8080", true);
+            check(&limits, "evil.example:8080", false);
+            check(&limits, "127.0.0.1.evil.example", false);
+            check(&limits, "Plant.example:443", !limits.hosts.is_empty());
+        }
+        check(&limits(&[], false), "any.example", true);
+    }
 
     #[test]
     fn a_trace_is_taken_from_its_header_where_it_is_one() {

@@ -12,10 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bellwether_core::frame::Frame;
 use bellwether_store::database::{Database, DatabaseError, JobState};
 use bellwether_stream::clock;
+use bellwether_stream::problem::Problem;
 use bellwether_stream::source::Stop;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::app::{Control, Trainer};
+use crate::beside::beside;
+use crate::error;
 pub(crate) use data::pieces;
 pub(crate) use record::{Asked, TrainJob};
 use work::Worker;
@@ -23,8 +26,8 @@ use work::Worker;
 /// Jobs that wait at most.
 const WAITING_MAX: usize = 16;
 
-/// Bytes of the tables of jobs that wait at most: each would be as large as a body may be.
-const TABLE_BYTES_MAX: usize = 256 << 20;
+/// Bytes of the tables of jobs that wait at most: some more than the largest table that is read.
+const TABLE_BYTES_MAX: usize = 512 << 20;
 
 /// Permits are for so many bytes.
 const PERMIT_BYTES: usize = 1024;
@@ -38,7 +41,13 @@ pub struct Jobs {
     shared: Arc<Shared>,
     places: Arc<Semaphore>,
     table_room: Arc<Semaphore>,
+    /// Held by who reads a table.
+    reading: tokio::sync::Mutex<()>,
 }
+
+/// A place among the jobs that wait.
+#[derive(Debug)]
+pub(crate) struct Place(OwnedSemaphorePermit);
 
 /// What routes and the one who works share.
 #[derive(Debug)]
@@ -61,7 +70,7 @@ struct Queue {
 struct Waiting {
     job: TrainJob,
     table: Table,
-    /// What it holds of the bounds; none for one that waited before a restart.
+    /// What it holds of the bounds.
     _held: Vec<OwnedSemaphorePermit>,
 }
 
@@ -112,6 +121,7 @@ impl Jobs {
         let reason = "the server was stopped while it ran; ask for it again";
         db.fail_running(reason, clock::now()).await?;
         let mut queue = Queue::default();
+        let places = Arc::new(Semaphore::new(WAITING_MAX));
         for record in db.waiting_jobs().await? {
             let mut job = TrainJob::read(record);
             if job.detail.asked.is_table {
@@ -122,7 +132,7 @@ impl Jobs {
                 queue.waiting.push_back(Waiting {
                     job,
                     table: None,
-                    _held: Vec::new(),
+                    _held: Arc::clone(&places).try_acquire_owned().into_iter().collect(),
                 });
             }
         }
@@ -140,21 +150,42 @@ impl Jobs {
         tokio::spawn(worker.work(stop));
         Ok(Self {
             shared,
-            places: Arc::new(Semaphore::new(WAITING_MAX)),
+            places,
+            reading: tokio::sync::Mutex::default(),
             table_room: Arc::new(Semaphore::new(TABLE_BYTES_MAX / PERMIT_BYTES)),
         })
+    }
+
+    /// A place for a job that is about to be taken: before any of its table is read.
+    ///
+    /// # Errors
+    /// Where as many wait as may.
+    pub(crate) fn place(&self) -> Result<Place, NotTaken> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map(Place).map_err(|_| NotTaken::Full)
+    }
+
+    /// Reads a table beside the tasks, one at a time: one may take as much memory as all that wait.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _turn = self.reading.lock().await;
+        beside(read)
+            .await
+            .unwrap_or_else(|error| Err(error::internal(&error)))
     }
 
     /// Takes a job, to be done after those before it; of a table, where one was sent, else of the history.
     pub(crate) async fn submit(
         &self,
+        Place(place): Place,
         name: String,
         asked: Asked,
         table: Table,
         made_by: &str,
     ) -> Result<TrainJob, NotTaken> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let mut held = vec![place.map_err(|_| NotTaken::Full)?];
+        let mut held = vec![place];
         if let Some(table) = &table {
             let n_permits = u32::try_from(bytes_of(table) / PERMIT_BYTES).unwrap_or(u32::MAX);
             let room = Arc::clone(&self.table_room).try_acquire_many_owned(n_permits);

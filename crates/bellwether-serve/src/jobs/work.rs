@@ -119,8 +119,12 @@ impl Worker {
                 result = &mut done => break result,
                 () = stop.told() => {
                     is_cancelled.store(true, Ordering::Relaxed);
-                    let _ = tokio::time::timeout(LAST_STEP_WAIT, &mut done).await;
-                    return Ended::Failed("the server was stopped while it ran; ask for it again".to_owned());
+                    let stopped = || "the server was stopped while it ran; ask for it again".to_owned();
+                    return match tokio::time::timeout(LAST_STEP_WAIT, &mut done).await {
+                        // It was published in that last step.
+                        Ok(Ok(Ok(model))) => Ended::Done(model),
+                        _ => Ended::Failed(stopped()),
+                    };
                 }
                 () = tokio::time::sleep(PAUSE) => {
                     let current = shared.queue().running.as_ref().map(|running| running.job.clone());
@@ -136,6 +140,11 @@ impl Worker {
         match result {
             Ok(Ok(model)) => Ended::Done(model),
             Ok(Err(_)) if told_to_end() => Ended::Cancelled,
+            Ok(Err(SeamError::Failed(why))) => {
+                // What exactly may name places of the machine.
+                tracing::error!(error = why, job = job.id, "a training failed");
+                Ended::Failed("the server failed; its log says why, under the id of this job".to_owned())
+            }
             Ok(Err(error)) => Ended::Failed(error.to_string()),
             Err(_) => Ended::Failed("it ended by a bug; the log of the server says where".to_owned()),
         }

@@ -7,18 +7,16 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::budget::AlarmBudget;
-use bellwether_store::database::NewAuditEntry;
 use bellwether_store::registry::ModelName;
+use bellwether_stream::patterns;
 use bellwether_stream::problem::Problem;
-use bellwether_stream::{clock, patterns};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Permission, guard};
+use crate::access::{Caller, Permission, Principal, guard};
 use crate::app::App;
-use crate::beside::beside;
 use crate::jobs::{Asked, NotCancelled, NotTaken, TrainJob};
 use crate::judging::table;
 use crate::wire::{Json, Path, ProblemDetails, Query, Raw, Time};
@@ -208,7 +206,7 @@ async fn cancel(
         NotCancelled::Over(state) => error::conflict(format!("it is {} already", state.word())),
         NotCancelled::Database(error) => error::database(error),
     })?;
-    note(&app, &caller.name, "cancel", &job, "").await;
+    note(&app, &caller, "cancel", &job, "").await;
     Ok(Json(job.into()))
 }
 
@@ -232,6 +230,7 @@ async fn train(
     Query(query): Query<TrainQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let place = app.jobs.place().map_err(not_taken)?;
     let (name, asked, table) = if is_table(request.headers()) {
         let Raw(bytes) = Raw::from_request(request, &app).await?;
         let name = query
@@ -247,8 +246,8 @@ async fn train(
             ..Asked::default()
         };
         check(&name, &asked)?;
-        let read = beside(move || frames(&bytes)).await;
-        (name, asked, Some(read.map_err(|error| error::internal(&error))??))
+        let table = app.jobs.read(move || frames(&bytes)).await?;
+        (name, asked, Some(table))
     } else {
         let Json(body) = Json::<TrainBody>::from_request(request, &app).await?;
         if query != TrainQuery::default() {
@@ -269,8 +268,16 @@ async fn train(
         check(&body.name, &asked)?;
         (body.name, asked, None)
     };
-    let submitted = app.jobs.submit(name, asked, table, &caller.name).await;
-    let job = submitted.map_err(|why| match why {
+    let submitted = app.jobs.submit(place, name, asked, table, &caller.name).await;
+    let job = submitted.map_err(not_taken)?;
+    let devices = job.detail.asked.devices.join(", ");
+    note(&app, &caller, "train", &job, &devices).await;
+    let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
+    Ok((StatusCode::ACCEPTED, location, Json(JobBody::from(job))).into_response())
+}
+
+fn not_taken(why: NotTaken) -> Problem {
+    match why {
         NotTaken::Full => {
             error::busy("16 trainings wait already; try again when one is done").retry_after(60)
         }
@@ -279,11 +286,7 @@ async fn train(
                 .retry_after(60)
         }
         NotTaken::Database(error) => error::database(error),
-    })?;
-    let devices = job.detail.asked.devices.join(", ");
-    note(&app, &caller.name, "train", &job, &devices).await;
-    let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
-    Ok((StatusCode::ACCEPTED, location, Json(JobBody::from(job))).into_response())
+    }
 }
 
 fn is_table(headers: &HeaderMap) -> bool {
@@ -336,13 +339,7 @@ fn check(name: &str, asked: &Asked) -> Result<(), Problem> {
     }
 }
 
-async fn note(app: &App, actor: &str, action: &'static str, job: &TrainJob, detail: &str) {
-    let entry = NewAuditEntry {
-        at: clock::now(),
-        actor: actor.to_owned(),
-        action,
-        subject: job.name.clone(),
-        detail: format!("job {} {detail}", job.id).trim_end().to_owned(),
-    };
-    audit::record(&app.db, app.room.stop(), &entry).await;
+async fn note(app: &App, by: &Principal, action: &'static str, job: &TrainJob, detail: &str) {
+    let detail = format!("job {} {detail}", job.id).trim_end().to_owned();
+    audit::note(app, by, action, job.name.clone(), detail).await;
 }

@@ -16,12 +16,12 @@ use utoipa_axum::routes;
 
 use super::detect::ModeBody;
 use super::kserve_tensors::{Tensor, outputs_of, series_of};
-use crate::access::{Permission, guard, open};
+use crate::access::{Caller, Permission, guard, open};
 use crate::app::App;
-use crate::error;
 use crate::judging::models::AtHand;
 use crate::judging::verdict::{channel_names, judge};
 use crate::wire::{Json, Path, ProblemDetails, Raw, from_json};
+use crate::{audit, error};
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     let health = OpenApiRouter::new()
@@ -299,10 +299,15 @@ async fn index(State(app): State<Arc<App>>, Raw(body): Raw) -> Result<Json<Vec<I
     (status = 200, description = "It is loaded"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn load(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
-    let gate = app.judging.gate.clone();
-    gate.run(0, move |_| app.judging.models.load(&reference)).await?;
+    let models = Arc::clone(&app.judging.models);
+    app.judging.gate.run(0, move |_| models.load(&reference)).await?;
+    audit::note(&app, &caller, "load", name, String::new()).await;
     Ok(StatusCode::OK)
 }
 
@@ -311,11 +316,16 @@ async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<S
     (status = 200, description = "It is unloaded"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn unload(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn unload(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
-    let gate = app.judging.gate.clone();
-    gate.run(0, move |_| app.judging.models.unload(&reference.name))
-        .await?;
+    let models = Arc::clone(&app.judging.models);
+    let gate = &app.judging.gate;
+    gate.run(0, move |_| models.unload(&reference.name)).await?;
+    audit::note(&app, &caller, "unload", name, String::new()).await;
     Ok(StatusCode::OK)
 }
 

@@ -14,12 +14,13 @@ use utoipa_axum::routes;
 
 use super::detect::model_of;
 use super::mlflow::{in_rows, series};
-use crate::access::{Permission, guard};
+use crate::access::{Caller, Permission, guard};
 use crate::app::App;
-use crate::error;
 use crate::judging::models::AtHand;
+use crate::judging::table::ROWS_MAX;
 use crate::judging::verdict::{channel_names, judge};
 use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
+use crate::{audit, error};
 
 /// Requests in a batch at most.
 const BATCH_MAX: usize = 100;
@@ -238,6 +239,12 @@ async fn batch(
                 body.batch.len()
             )));
         }
+        let n_rows: usize = body.batch.iter().map(|body| body.data.len()).sum();
+        if n_rows > ROWS_MAX {
+            return Err(error::too_large(format!(
+                "{n_rows} rows; at most {ROWS_MAX} are judged at once: send them in parts"
+            )));
+        }
         let results = body.batch.into_iter().map(|body| one(model, body));
         Ok(BatchAnswer {
             results: results.collect::<Result<_, _>>()?,
@@ -254,14 +261,23 @@ async fn batch(
 ))]
 async fn load(
     State(app): State<Arc<App>>,
+    Caller(caller): Caller,
     Query(to_load): Query<ToLoad>,
 ) -> Result<Json<LoadAnswer>, Problem> {
     let reference = to_load
         .model_path
         .parse()
         .map_err(|_| error::not_found("models are loaded by name: NAME, NAME@VERSION or NAME@ALIAS"))?;
-    let gate = app.judging.gate.clone();
-    let model = gate.run(0, move |_| app.judging.models.load(&reference)).await?;
+    let models = Arc::clone(&app.judging.models);
+    let model = app.judging.gate.run(0, move |_| models.load(&reference)).await?;
+    audit::note(
+        &app,
+        &caller,
+        "load",
+        model.loaded.reference.to_string(),
+        String::new(),
+    )
+    .await;
     Ok(Json(LoadAnswer {
         model: model.loaded.reference.to_string(),
         status: "loaded",

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use bellwether_store::database::NewAuditEntry;
 use bellwether_store::registry::{AliasName, Because, ModelName, NamedRef, Pick, Version};
 use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
@@ -14,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::bodies::ModelBody;
 use super::{name, on_registry, shown, version};
-use crate::access::Caller;
+use crate::access::{Caller, Principal};
 use crate::app::App;
 use crate::wire::{Json, Path, ProblemDetails};
 use crate::{audit, error};
@@ -104,7 +103,7 @@ async fn promote(
     })
     .await?;
     let detail = format!("from version {} to {}: {}", moved.from, moved.to, because.reason);
-    changed(&app, &caller.name, "promote", name, detail).await
+    changed(&app, &caller, "promote", name, detail).await
 }
 
 /// Lets the champion before judge again.
@@ -139,7 +138,7 @@ async fn rollback(
     })
     .await?;
     let detail = format!("from version {} to {}: {}", moved.from, moved.to, because.reason);
-    changed(&app, &caller.name, "rollback", name, detail).await
+    changed(&app, &caller, "rollback", name, detail).await
 }
 
 /// Lets an alias name a version.
@@ -173,7 +172,7 @@ async fn set_alias(
         registry.set_alias(&alias, &reference).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.name, "alias", name, detail).await
+    changed(&app, &caller, "alias", name, detail).await
 }
 
 /// Forgets an alias.
@@ -199,7 +198,7 @@ async fn drop_alias(
         registry.drop_alias(&of, &alias).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.name, "alias", name, detail).await
+    changed(&app, &caller, "alias", name, detail).await
 }
 
 /// Deletes a version for good.
@@ -232,26 +231,19 @@ async fn remove(
         registry.remove(&of, version).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.name, "remove", name, format!("version {version}")).await
+    changed(&app, &caller, "remove", name, format!("version {version}")).await
 }
 
 /// Puts a change in force, writes it down, and shows the model.
 async fn changed(
     app: &App,
-    actor: &str,
+    by: &Principal,
     action: &'static str,
     name: ModelName,
     detail: String,
 ) -> Result<Json<ModelBody>, Problem> {
     let reloaded = app.control.reload().await;
-    let entry = NewAuditEntry {
-        at: clock::now(),
-        actor: actor.to_owned(),
-        action,
-        subject: name.to_string(),
-        detail,
-    };
-    audit::record(&app.db, app.room.stop(), &entry).await;
+    audit::note(app, by, action, name.to_string(), detail).await;
     if let Err(error) = reloaded {
         tracing::error!(%error, "a change of models could not be put in force");
         return Err(error::unavailable(
