@@ -61,8 +61,6 @@ pub struct App {
     pub room: Room,
     /// Changes of events, as they happen.
     pub changes: Arc<Changes>,
-    /// Makes a detector of a bundle.
-    pub loader: Arc<dyn Loader>,
     /// Judges what requests bring.
     pub judging: Judging,
     /// Trainings that wait and run.
@@ -92,8 +90,9 @@ pub struct Limits {
     pub timeout: std::time::Duration,
     /// Bytes of models and of answers that caches keep.
     pub cache_bytes_max: u64,
-    /// Names under which the server is known; others are refused, so that no page of another origin can speak to it
-    /// under a name of its own. Empty: the address it listens on, and `localhost` where that is of this machine.
+    /// Names under which the server is known besides `localhost` and its addresses; others are refused, so that no
+    /// page of another origin can speak to it under a name of its own. Empty: any name, where others than this machine
+    /// reach it.
     pub hosts: Vec<String>,
     /// Only this machine reaches the server.
     pub is_loopback: bool,
@@ -192,6 +191,15 @@ pub struct ConfigText {
     pub needs_restart: Vec<String>,
 }
 
+/// A configuration that was taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigChanged {
+    /// As it is now.
+    pub text: ConfigText,
+    /// Keys that are other than before.
+    pub keys: Vec<String>,
+}
+
 /// A mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigMistake {
@@ -212,6 +220,8 @@ pub enum ConfigRefused {
     Mistakes(Vec<ConfigMistake>),
     /// It changes what can be changed at the machine alone: paths, addresses, secrets.
     Protected(Vec<String>),
+    /// It is right in itself, but cannot be put in force: it names a model that is not there, say.
+    Unusable(String),
     /// There is no file to change.
     NoFile,
     /// It could not be written or put in force.
@@ -227,5 +237,5 @@ pub trait Control: Send + Sync + Debug {
     fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>>;
 
     /// Writes another configuration into the file and puts it in force; all or nothing.
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>>;
+    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>>;
 }

@@ -130,7 +130,7 @@ impl Drifts {
         let baseline = self.baseline(reference).await?;
         let rows = self.newest_rows(served).await?;
         let (devices, rows): (Vec<Arc<str>>, Vec<Vec<Row>>) = rows.into_iter().unzip();
-        let compared = tokio::task::spawn_blocking(move || compared(&baseline, rows)).await;
+        let compared = crate::beside::beside(move || compared(&baseline, rows)).await;
         let (range, drift) = compared.map_err(|error| error::internal(&error))??;
         let found = Arc::new(Found {
             model: Arc::clone(&served.reference),
@@ -162,7 +162,7 @@ impl Drifts {
                 ))
             })
         };
-        let read = tokio::task::spawn_blocking(read).await;
+        let read = crate::beside::beside(read).await;
         read.map_err(|error| error::internal(&error))?
     }
 

@@ -217,6 +217,16 @@ pub(crate) fn seam(error: SeamError) -> Problem {
     }
 }
 
+/// 405: the path is there, the method is not.
+pub(crate) fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "Another method is wanted here",
+        "/openapi.json says which, and so does Allow",
+    )
+}
+
 /// 415: a body of a kind that is not read.
 pub(crate) fn unsupported(wanted: &str) -> Problem {
     Problem::new(

@@ -15,6 +15,8 @@
 
 pub mod access;
 pub mod app;
+mod audit;
+mod beside;
 mod board;
 mod changes;
 mod dashboard;

@@ -1,9 +1,13 @@
 //! All routes, and the document that describes them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse as _;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -11,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::{COOKIE, PERMISSION_FIELD, named_operations, operations_of};
 use crate::app::App;
 use crate::edge::edge;
+use crate::error;
 use crate::routes;
 use crate::wire::ProblemDetails;
 
@@ -31,10 +36,11 @@ struct Described;
 /// # Panics
 /// Where a route says neither which permission it takes nor that it is open: a bug.
 pub fn router(app: &Arc<App>) -> Router {
-    let (router, document) = assembled(app).split_for_parts();
+    let (router, document) = known_alone(assembled(app));
     let document: Arc<str> = to_json(document).into();
     router
         .merge(routes::pages(document))
+        .method_not_allowed_fallback(async || error::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(app), edge))
         .with_state(Arc::clone(app))
 }
@@ -77,6 +83,36 @@ fn assembled(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     router
 }
 
+/// Lets nothing through but what the document has: a route that was put in beside it would be open to all.
+fn known_alone<S>(router: OpenApiRouter<S>) -> (Router<S>, utoipa::openapi::OpenApi)
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (router, mut document) = router.split_for_parts();
+    let known: HashSet<(Method, String)> = document
+        .paths
+        .paths
+        .iter_mut()
+        .flat_map(|(path, item)| named_operations(item).map(move |(method, _)| (method, path.clone())))
+        .filter_map(|(method, path)| Some((method.to_uppercase().parse().ok()?, path)))
+        .collect();
+    let check = async |State(known): State<Arc<HashSet<(Method, String)>>>, request: Request, next: Next| {
+        let method = match request.method() {
+            &Method::HEAD => Method::GET,
+            other => other.clone(),
+        };
+        let path = request.extensions().get::<MatchedPath>();
+        let is_known = path.is_some_and(|path| known.contains(&(method, path.as_str().to_owned())));
+        if is_known {
+            next.run(request).await
+        } else {
+            error::not_found("/openapi.json says what there is").into_response()
+        }
+    };
+    let router = router.route_layer(from_fn_with_state(Arc::new(known), check));
+    (router, document)
+}
+
 /// `get /api/v1/devices/{device}` is `get_devices_device`.
 fn operation_id(method: &str, path: &str) -> String {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
@@ -87,4 +123,24 @@ fn operation_id(method: &str, path: &str) -> String {
 
 fn to_json(document: utoipa::openapi::OpenApi) -> String {
     document.to_json().expect("a document is plain JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_route_beside_the_document_is_not_there() {
+        let router = OpenApiRouter::<()>::new().route("/api/v1/hidden", get(async || "open to all"));
+        let (router, _) = known_alone(router);
+        let request = Request::builder()
+            .uri("/api/v1/hidden")
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), 404);
+    }
 }

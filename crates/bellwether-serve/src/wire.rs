@@ -9,10 +9,12 @@ use bellwether_core::time::Timestamp;
 use bellwether_store::read::time_format::parse_time;
 use bellwether_stream::bodies::Held;
 use bellwether_stream::media::media_type;
-use bellwether_stream::problem::Problem;
+use bellwether_stream::problem::{KINDS, Problem, TYPE_PREFIX};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::App;
 use crate::error;
@@ -138,8 +140,7 @@ impl From<Timestamp> for Time {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProblemDetails {
     /// Stays the same for one kind of problem: `urn:bellwether:problem:NAME`.
-    #[schema(example = "urn:bellwether:problem:not-found")]
-    r#type: String,
+    r#type: ProblemType,
     /// What kind of problem it is, for people.
     title: String,
     /// The status of the answer.
@@ -149,6 +150,21 @@ pub(crate) struct ProblemDetails {
     /// The request, as the log of the server names it.
     request_id: String,
 }
+
+/// The type of a problem, for the document: one of all that there are.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct ProblemType(String);
+
+impl PartialSchema for ProblemType {
+    fn schema() -> RefOr<Schema> {
+        let types = KINDS.map(|kind| format!("{TYPE_PREFIX}{kind}"));
+        let one = ObjectBuilder::new().schema_type(Type::String);
+        one.enum_values(Some(types)).into()
+    }
+}
+
+impl ToSchema for ProblemType {}
 
 /// How many things a page holds, where nobody says.
 pub(crate) const PAGE_LEN: usize = 50;

@@ -4,6 +4,41 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+/// What the type of a problem begins with; its kind follows.
+pub const TYPE_PREFIX: &str = "urn:bellwether:problem:";
+
+/// Every kind of problem: clients tell them apart by these, so none is renamed.
+pub const KINDS: [&str; 28] = [
+    "bad-idempotency-key",
+    "bad-request",
+    "broken-off",
+    "busy",
+    "conflict",
+    "idempotency-key-reused",
+    "internal",
+    "method-not-allowed",
+    "not-allowed",
+    "not-found",
+    "not-ready",
+    "not-signed-in",
+    "nothing-decoded",
+    "other-origin",
+    "protected",
+    "queue-full",
+    "stopping",
+    "timeout",
+    "too-large",
+    "too-many-attempts",
+    "too-often",
+    "too-slow",
+    "unavailable",
+    "under-way",
+    "unprocessable",
+    "unsupported-media-type",
+    "wrong-configuration",
+    "wrong-host",
+];
+
 /// An answer that is no success.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -19,13 +54,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of the kind `name`.
+    /// A problem of the kind `name`, one of [`KINDS`].
     pub fn new(
         status: StatusCode,
         name: &'static str,
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
+        debug_assert!(KINDS.contains(&name), "{name} is no kind of problem");
         Self {
             status,
             name,
@@ -70,7 +106,7 @@ impl Problem {
     /// As JSON.
     pub fn to_json(&self) -> serde_json::Value {
         let mut body = json!({
-            "type": format!("urn:bellwether:problem:{}", self.name),
+            "type": format!("{TYPE_PREFIX}{}", self.name),
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,

@@ -8,7 +8,8 @@ use bellwether_core::detect::Detector;
 use bellwether_core::frame::Frame;
 use bellwether_core::model::Model;
 use bellwether_serve::app::{
-    ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress, TrainRequest, Trainer,
+    ConfigChanged, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress,
+    TrainRequest, Trainer,
 };
 use bellwether_store::bundle::manifest::fingerprint;
 use bellwether_store::registry::{ModelRef, NamedRef, Pick, Registry};
@@ -18,7 +19,8 @@ use serde_json::json;
 
 use crate::artifact;
 use crate::cli::{FitArgs, ModelArgs, RegistryArgs};
-use crate::commands::live::Reloader;
+use crate::commands::live::{NotReloaded, Reloader};
+use crate::config::changing::Replaced;
 use crate::config::checked::Checked;
 use crate::config::{Overrides, changing};
 use crate::failure::Failure;
@@ -68,7 +70,6 @@ impl Trainer for Fitter {
         observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
     ) -> Result<NamedRef, SeamError> {
         self.fit_and_publish(request, series, observe)
-            .map_err(|failure| SeamError::Refused(failure.text()))
     }
 }
 
@@ -90,8 +91,10 @@ impl Fitter {
         request: &TrainRequest,
         series: Vec<(String, Vec<Frame>)>,
         observe: &mut dyn FnMut(TrainProgress) -> ControlFlow<()>,
-    ) -> Result<NamedRef, Failure> {
-        let spec = self.spec(request)?;
+    ) -> Result<NamedRef, SeamError> {
+        // What is wrong with settings or data is for who asked; what is wrong with the machine names its places.
+        let refused = |failure: Failure| SeamError::Refused(failure.text());
+        let spec = self.spec(request).map_err(refused)?;
         let started = clock::instant();
         let record = |(name, frames): &(String, Vec<Frame>)| series_record(name, frames);
         let records = series.iter().filter_map(record).collect();
@@ -109,11 +112,11 @@ impl Fitter {
             });
             is_broken_off |= flow.is_break();
             flow
-        })?;
+        })
+        .map_err(refused)?;
         if is_broken_off {
-            return Err(Failure::message(
-                "the training was broken off; nothing is published",
-            ));
+            let text = "the training was broken off; nothing is published";
+            return Err(SeamError::Refused(text.to_owned()));
         }
         let learnt = Learnt {
             name: &request.name,
@@ -124,7 +127,8 @@ impl Fitter {
             seconds: clock::instant().saturating_duration_since(started).as_secs_f64(),
             settings: json!({ "window": request.window, "epochs": request.epochs }),
         };
-        let (version, _) = learnt.publish(&self.registry)?;
+        let failed = |failure: Failure| SeamError::Failed(failure.text());
+        let (version, _) = learnt.publish(&self.registry).map_err(failed)?;
         Ok(NamedRef {
             name: request.name.clone(),
             pick: Pick::Version(version),
@@ -178,10 +182,10 @@ impl Process {
         done.map_err(|error| format!("the work on the file broke off: {error}"))
     }
 
-    async fn change(&self, toml: String) -> Result<ConfigText, ConfigRefused> {
+    async fn change(&self, toml: String) -> Result<ConfigChanged, ConfigRefused> {
         let _turn = self.turn.lock().await;
         let file = self.origin.file.clone().ok_or(ConfigRefused::NoFile)?;
-        let before = self
+        let Replaced { before, keys } = self
             .on_disk({
                 let file = file.clone();
                 move |origin| changing::replace(&file, &origin.flags, &toml)
@@ -192,17 +196,24 @@ impl Process {
             self.on_disk(move |_| changing::put_back(&file, &before))
                 .await
                 .map_err(ConfigRefused::Failed)??;
-            return Err(ConfigRefused::Failed(format!("it was not put in force: {why}")));
+            return Err(match why {
+                NotReloaded::Refused(why) => ConfigRefused::Unusable(why),
+                NotReloaded::Stopping => ConfigRefused::Failed(why.to_string()),
+            });
         }
         let text = self.on_disk(ConfigOrigin::text).await;
-        text.map_err(ConfigRefused::Failed)?
-            .map_err(|error| ConfigRefused::Failed(error.to_string()))
+        let text = text.map_err(ConfigRefused::Failed)?;
+        let text = text.map_err(|error| ConfigRefused::Failed(error.to_string()))?;
+        Ok(ConfigChanged { text, keys })
     }
 }
 
 impl Control for Process {
     fn reload(&self) -> BoxFuture<'_, Result<(), SeamError>> {
-        Box::pin(async { self.reloader.reload().await.map_err(SeamError::Refused) })
+        Box::pin(async {
+            let reloaded = self.reloader.reload().await;
+            reloaded.map_err(|why| SeamError::Refused(why.to_string()))
+        })
     }
 
     fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>> {
@@ -213,7 +224,7 @@ impl Control for Process {
         })
     }
 
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
+    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>> {
         Box::pin(self.change(toml))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bellwether_store::database::{Database, DatabaseError};
-use bellwether_store::registry::ModelRef;
+use bellwether_store::registry::{ModelRef, Resolved};
 use bellwether_store::write::TableFormat;
 use bellwether_stream::alert::suppressions::Window;
 use bellwether_stream::channel::alertmanager::AlertmanagerChannel;
@@ -89,16 +89,22 @@ pub(crate) fn live_rules(
         if let Some(served) = loaded.get(&name) {
             return Ok(Arc::clone(served));
         }
-        let args = ModelArgs {
-            model: model.clone(),
-            registry: registry.clone(),
+        // A version never changes: one that is in service is not read again.
+        let known = match commands::registry(&registry)?.resolve(model)? {
+            Resolved::Version { name, entry, .. } => {
+                in_service.and_then(|models| models.find(&format!("{name}@{}", entry.version)))
+            }
+            Resolved::File(_) => None,
         };
-        // Shards judge in parallel; a model needs no threads of its own.
-        let fresh = artifact::load(&args, 1)?;
-        let known = in_service.and_then(|models| models.find(&fresh.reference));
         let served = match known {
             Some(served) => Arc::clone(served),
             None => {
+                let args = ModelArgs {
+                    model: model.clone(),
+                    registry: registry.clone(),
+                };
+                // Shards judge in parallel; a model needs no threads of its own.
+                let fresh = artifact::load(&args, 1)?;
                 let (made_at, calibration) = (fresh.manifest.created_at, &fresh.manifest.calibration);
                 let served = Served::new(fresh.reference, fresh.detector);
                 Arc::new(served.with_record(made_at, calibration.causal.alarms_per_week))

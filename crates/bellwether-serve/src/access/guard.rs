@@ -3,11 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::body::Body;
+use axum::extract::{FromRequest as _, MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bellwether_stream::listen::Peer;
+use bellwether_stream::problem::Problem;
+use tracing::Instrument as _;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{PathItem, RefOr, ResponseBuilder, SecurityRequirement};
@@ -16,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{Credentials, Permission};
 use crate::app::App;
 use crate::error;
+use crate::wire::Raw;
 
 /// Where the document says which permission an operation takes; `none` where it is open to all.
 pub const PERMISSION_FIELD: &str = "x-permission";
@@ -125,14 +129,38 @@ async fn check(
         app.denials.note(Some(&principal), from, &route_of(&request));
         return error::not_allowed(&principal, permission).into_response();
     }
-    let allowance = match app.rates.take(&principal) {
-        Ok(allowance) => allowance,
-        Err(problem) => return problem.into_response(),
+    let allowance = app.rates.take(&principal);
+    let mut response = match allowance.refusal() {
+        Some(problem) => problem.into_response(),
+        None => {
+            request.extensions_mut().insert(principal);
+            if permission.changes() && !is_safe(request.method()) {
+                to_the_end(request, next)
+                    .await
+                    .unwrap_or_else(IntoResponse::into_response)
+            } else {
+                next.run(request).await
+            }
+        }
     };
-    request.extensions_mut().insert(principal);
-    let mut response = next.run(request).await;
     allowance.tell(&mut response);
     response
+}
+
+/// Whether requests of this method only look.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// A change goes on to its end once all of its request is here, whether or not somebody still waits for the answer: it
+/// is never made without being put in force and written down.
+async fn to_the_end(request: Request, next: Next) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let Raw(body) = Raw::from_request(Request::from_parts(head.clone(), body), &()).await?;
+    let request = Request::from_parts(head, Body::from(body));
+    let change = async move { next.run(request).await };
+    let done = tokio::spawn(change.in_current_span()).await;
+    done.map_err(|error| error::internal(&error))
 }
 
 /// Where a request comes from; one that came through no connection is of this process.

@@ -92,7 +92,7 @@ impl KeyRequest {
         });
         let key = Key::random();
         let hashed = key.clone();
-        let hash = tokio::task::spawn_blocking(move || hashed.hash()).await;
+        let hash = crate::beside::beside(move || hashed.hash()).await;
         let made = NewKey {
             id: key.id().to_owned(),
             name: name.to_owned(),

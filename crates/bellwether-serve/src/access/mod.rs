@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 pub use denials::Denials;
 pub use guard::{PERMISSION_FIELD, guard, open};
-pub(crate) use guard::{address, named_operations, operations_of};
+pub(crate) use guard::{address, is_safe, named_operations, operations_of};
 pub use issue::{IssueError, KeyRequest};
 pub use key::{DamagedHash, Key};
 pub(crate) use principal::COOKIE;
@@ -94,6 +94,15 @@ impl Permission {
             Self::Configure => "configure",
             Self::Keys => "keys",
             Self::Audit => "audit",
+        }
+    }
+
+    /// Whether it is for making changes that are put in force and written down: such a change must not end half-way.
+    /// Samples are not among them: each is durable or not, and whoever sends it is told which.
+    pub(crate) fn changes(self) -> bool {
+        match self {
+            Self::Decide | Self::Train | Self::Publish | Self::Configure | Self::Keys => true,
+            Self::Read | Self::Ingest | Self::Detect | Self::Audit => false,
         }
     }
 

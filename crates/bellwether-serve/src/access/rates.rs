@@ -33,6 +33,8 @@ pub struct Rates {
 pub(crate) struct Allowance {
     limit: u32,
     remaining: u32,
+    /// Seconds until a request is let through again, where this one is not.
+    wait_s: Option<u32>,
 }
 
 impl Rates {
@@ -46,39 +48,44 @@ impl Rates {
     }
 
     /// Takes one request off what a key may send.
-    ///
-    /// # Errors
-    /// 429 where it has sent too many.
-    pub(super) fn take(&self, principal: &Principal) -> Result<Allowance, Problem> {
+    pub(super) fn take(&self, principal: &Principal) -> Allowance {
         if self.since_tidied.fetch_add(1, Ordering::Relaxed) == TIDY_EVERY {
             self.since_tidied.store(0, Ordering::Relaxed);
             self.limiter.retain_recent();
         }
         // A name is shown to people, and need not be one key's alone.
         let key = principal.key_id.as_ref().unwrap_or(&principal.name);
-        match self.limiter.check_key(key) {
-            Ok(state) => Ok(Allowance {
-                limit: self.per_minute.get(),
-                remaining: state.remaining_burst_capacity(),
-            }),
+        let (remaining, wait_s) = match self.limiter.check_key(key) {
+            Ok(state) => (state.remaining_burst_capacity(), None),
             Err(until) => {
-                let wait = until.wait_time_from(self.limiter.clock().now());
-                let seconds = u32::try_from(wait.as_secs())
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(1);
-                Err(error::too_often(seconds))
+                let wait = until.wait_time_from(self.limiter.clock().now()).as_secs();
+                let seconds = u32::try_from(wait).unwrap_or(u32::MAX).saturating_add(1);
+                (0, Some(seconds))
             }
+        };
+        Allowance {
+            limit: self.per_minute.get(),
+            remaining,
+            wait_s,
         }
     }
 }
 
 impl Allowance {
-    /// Tells the client what it has left.
+    /// 429 where the key has sent too many.
+    pub(super) fn refusal(self) -> Option<Problem> {
+        self.wait_s.map(error::too_often)
+    }
+
+    /// Tells the client what it has left, and in how many seconds it has all of it again.
     pub(super) fn tell(self, response: &mut Response) {
+        let used = u64::from(self.limit - self.remaining.min(self.limit));
+        let reset = (used * 60).div_ceil(u64::from(self.limit));
         let headers = response.headers_mut();
         let numbers = [
-            ("x-ratelimit-limit", self.limit),
-            ("x-ratelimit-remaining", self.remaining),
+            ("x-ratelimit-limit", u64::from(self.limit)),
+            ("x-ratelimit-remaining", u64::from(self.remaining)),
+            ("x-ratelimit-reset", reset),
         ];
         for (name, number) in numbers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
@@ -89,6 +96,7 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
+    use axum::response::IntoResponse;
 
     use super::*;
 
@@ -99,10 +107,32 @@ mod tests {
             key_id: Some(key.into()),
             ..Principal::local()
         };
-        let left: Vec<u32> = (0..3).map(|_| rates.take(&of("a")).unwrap().remaining).collect();
-        assert_eq!(left, [2, 1, 0]);
-        let refused = rates.take(&of("a")).unwrap_err();
-        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert!(rates.take(&of("b")).is_ok());
+        let told = |allowance: Allowance| {
+            let refusal = allowance.refusal();
+            let mut response =
+                refusal.map_or_else(|| StatusCode::OK.into_response(), IntoResponse::into_response);
+            allowance.tell(&mut response);
+            let number = |name: &str| {
+                response
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok()?.parse().ok())
+            };
+            let names = [
+                "x-ratelimit-limit",
+                "x-ratelimit-remaining",
+                "x-ratelimit-reset",
+                "retry-after",
+            ];
+            (response.status().as_u16(), names.map(|name| number(name)))
+        };
+        // One comes back every 20 s.
+        for (want, reset) in [(2, 20), (1, 40), (0, 60)] {
+            let numbers = [Some(3_u32), Some(want), Some(reset), None];
+            assert_eq!(told(rates.take(&of("a"))), (200, numbers));
+        }
+        let refused = [Some(3), Some(0), Some(60), Some(20)];
+        assert_eq!(told(rates.take(&of("a"))), (429, refused));
+        assert!(rates.take(&of("b")).refusal().is_none());
     }
 }

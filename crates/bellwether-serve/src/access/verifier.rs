@@ -103,7 +103,7 @@ impl Verifier {
             drop(turn);
             is_right
         });
-        let is_right = match tokio::task::spawn_blocking(hashed).await {
+        let is_right = match crate::beside::beside(hashed).await {
             Ok(Ok(is_right)) => is_right,
             Ok(Err(damaged)) => {
                 tracing::error!(error = %damaged, "a key cannot be used");

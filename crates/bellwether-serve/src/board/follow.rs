@@ -1,7 +1,7 @@
 //! What keeps the board up to date.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bellwether_store::database::{Database, DatabaseError, EventFilter};
@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::MissedTickBehavior;
 
-use super::Board;
+use super::{Board, Changed};
 
 /// How often those who watch are told, and silent devices are looked for.
 const BEAT: Duration = Duration::from_secs(1);
@@ -76,7 +76,10 @@ fn tell(board: &Board, told: u64) -> u64 {
     let (changed, version) = board.changed_since(told);
     if !changed.is_empty() {
         // Nobody has to watch.
-        let _ = board.changes.send(changed.into());
+        let _ = board.changes.send(Arc::new(Changed {
+            entries: changed,
+            written: OnceLock::new(),
+        }));
     }
     version
 }

@@ -9,13 +9,14 @@ mod follow;
 mod list;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bellwether_core::event::EventId;
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{Database, DatabaseError, EventRecord, JudgedBlock};
 use bellwether_stream::live::{Committed, Models};
 use bellwether_stream::source::Stop;
+use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 
 pub(crate) use entry::{Entry, State};
@@ -31,8 +32,22 @@ pub struct Board {
     inner: RwLock<Inner>,
     listings: Mutex<list::Listings>,
     /// What changed in about a second, for those who watch.
-    changes: broadcast::Sender<Arc<[Arc<Entry>]>>,
+    changes: broadcast::Sender<Arc<Changed>>,
     models: watch::Receiver<Arc<Models>>,
+}
+
+/// What changed in about a second.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    entries: Vec<Arc<Entry>>,
+    written: OnceLock<Bytes>,
+}
+
+impl Changed {
+    /// Its message, which whoever watches first writes for all.
+    pub(crate) fn written(&self, write: impl FnOnce(&[Arc<Entry>]) -> Bytes) -> Bytes {
+        self.written.get_or_init(|| write(&self.entries)).clone()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -115,7 +130,7 @@ impl Board {
     }
 
     /// What changes from now on, about once a second.
-    pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<[Arc<Entry>]>> {
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<Changed>> {
         self.changes.subscribe()
     }
 

@@ -86,7 +86,7 @@ async fn troubles(
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<(Timestamp, Timestamp)>, String> {
     let mut filter = EventFilter {
-        series: Some(Arc::clone(device)),
+        series: vec![Arc::clone(device)],
         from: Some(from),
         to: Some(to),
         verdict: Some(Verdict::Real),

@@ -12,15 +12,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bellwether_core::frame::Frame;
 use bellwether_store::database::{Database, DatabaseError, JobState};
 use bellwether_stream::clock;
+use bellwether_stream::problem::Problem;
 use bellwether_stream::source::Stop;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::app::Trainer;
+use crate::app::{Control, Trainer};
+use crate::beside::beside;
+use crate::error;
 pub(crate) use data::pieces;
 pub(crate) use record::{Asked, TrainJob};
+use work::Worker;
 
 /// Jobs that wait at most.
 const WAITING_MAX: usize = 16;
+
+/// Bytes of the tables of jobs that wait at most: some more than the largest table that is read.
+const TABLE_BYTES_MAX: usize = 512 << 20;
+
+/// Permits are for so many bytes.
+const PERMIT_BYTES: usize = 1024;
 
 /// Jobs told at most, the newest first.
 pub(crate) const LISTED_MAX: u32 = 200;
@@ -30,7 +40,14 @@ pub(crate) const LISTED_MAX: u32 = 200;
 pub struct Jobs {
     shared: Arc<Shared>,
     places: Arc<Semaphore>,
+    table_room: Arc<Semaphore>,
+    /// Held by who reads a table.
+    reading: tokio::sync::Mutex<()>,
 }
+
+/// A place among the jobs that wait.
+#[derive(Debug)]
+pub(crate) struct Place(OwnedSemaphorePermit);
 
 /// What routes and the one who works share.
 #[derive(Debug)]
@@ -52,9 +69,13 @@ struct Queue {
 #[derive(Debug)]
 struct Waiting {
     job: TrainJob,
-    table: Option<Vec<(String, Vec<Frame>)>>,
-    _place: Option<OwnedSemaphorePermit>,
+    table: Table,
+    /// What it holds of the bounds.
+    _held: Vec<OwnedSemaphorePermit>,
 }
+
+/// Series by name, where they were sent.
+type Table = Option<Vec<(String, Vec<Frame>)>>;
 
 #[derive(Debug)]
 struct Running {
@@ -67,6 +88,8 @@ struct Running {
 pub(crate) enum NotTaken {
     /// As many wait as may.
     Full,
+    /// The tables that wait are as large as they may be.
+    TablesFull,
     /// It cannot be written down.
     Database(DatabaseError),
 }
@@ -92,25 +115,24 @@ impl Jobs {
         db: Database,
         history: PathBuf,
         trainer: Arc<dyn Trainer>,
+        control: Arc<dyn Control>,
         stop: Stop,
     ) -> Result<Self, DatabaseError> {
         let reason = "the server was stopped while it ran; ask for it again";
         db.fail_running(reason, clock::now()).await?;
         let mut queue = Queue::default();
-        for record in db.jobs(LISTED_MAX).await? {
-            if record.state != JobState::Waiting {
-                continue;
-            }
+        let places = Arc::new(Semaphore::new(WAITING_MAX));
+        for record in db.waiting_jobs().await? {
             let mut job = TrainJob::read(record);
             if job.detail.asked.is_table {
                 let reason = "the server was restarted while it waited, and its table is gone; send it again";
                 job.end(JobState::Failed, Some(reason.to_owned()));
                 db.update_job(JobState::Waiting, &job.record()).await?;
             } else {
-                queue.waiting.push_front(Waiting {
+                queue.waiting.push_back(Waiting {
                     job,
                     table: None,
-                    _place: None,
+                    _held: Arc::clone(&places).try_acquire_owned().into_iter().collect(),
                 });
             }
         }
@@ -119,30 +141,63 @@ impl Jobs {
             queue: Mutex::new(queue),
             nudge: Notify::new(),
         });
-        tokio::spawn(work::work(Arc::clone(&shared), history, trainer, stop));
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            history,
+            trainer,
+            control,
+        };
+        tokio::spawn(worker.work(stop));
         Ok(Self {
             shared,
-            places: Arc::new(Semaphore::new(WAITING_MAX)),
+            places,
+            reading: tokio::sync::Mutex::default(),
+            table_room: Arc::new(Semaphore::new(TABLE_BYTES_MAX / PERMIT_BYTES)),
         })
+    }
+
+    /// A place for a job that is about to be taken: before any of its table is read.
+    ///
+    /// # Errors
+    /// Where as many wait as may.
+    pub(crate) fn place(&self) -> Result<Place, NotTaken> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map(Place).map_err(|_| NotTaken::Full)
+    }
+
+    /// Reads a table beside the tasks, one at a time: one may take as much memory as all that wait.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _turn = self.reading.lock().await;
+        beside(read)
+            .await
+            .unwrap_or_else(|error| Err(error::internal(&error)))
     }
 
     /// Takes a job, to be done after those before it; of a table, where one was sent, else of the history.
     pub(crate) async fn submit(
         &self,
+        Place(place): Place,
         name: String,
         asked: Asked,
-        table: Option<Vec<(String, Vec<Frame>)>>,
+        table: Table,
         made_by: &str,
     ) -> Result<TrainJob, NotTaken> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| NotTaken::Full)?;
+        let mut held = vec![place];
+        if let Some(table) = &table {
+            let n_permits = u32::try_from(bytes_of(table) / PERMIT_BYTES).unwrap_or(u32::MAX);
+            let room = Arc::clone(&self.table_room).try_acquire_many_owned(n_permits);
+            held.push(room.map_err(|_| NotTaken::TablesFull)?);
+        }
         let job = TrainJob::new(crate::edge::random_id(), name, asked, made_by);
         let written = self.shared.db.insert_job(&job.record()).await;
         written.map_err(NotTaken::Database)?;
         self.shared.queue().waiting.push_back(Waiting {
             job: job.clone(),
             table,
-            _place: Some(place),
+            _held: held,
         });
         self.shared.nudge.notify_one();
         Ok(job)
@@ -162,24 +217,31 @@ impl Jobs {
 
     /// Takes a job back: one that waits at once, one that runs at its next step.
     pub(crate) async fn cancel(&self, id: &str) -> Result<TrainJob, NotCancelled> {
-        let waiting = {
-            let mut queue = self.shared.queue();
-            if let Some(running) = queue.running.as_ref().filter(|running| running.job.id == id) {
-                running.is_cancelled.store(true, Ordering::Relaxed);
-                return Ok(running.job.clone());
-            }
-            let idx = queue.waiting.iter().position(|waiting| waiting.job.id == id);
-            idx.and_then(|idx| queue.waiting.remove(idx))
-        };
         let db = &self.shared.db;
-        if let Some(Waiting { mut job, .. }) = waiting {
+        loop {
+            let waiting = {
+                let queue = self.shared.queue();
+                if let Some(running) = queue.running.as_ref().filter(|running| running.job.id == id) {
+                    running.is_cancelled.store(true, Ordering::Relaxed);
+                    return Ok(running.job.clone());
+                }
+                let waiting = queue.waiting.iter().find(|waiting| waiting.job.id == id);
+                waiting.map(|waiting| waiting.job.clone())
+            };
+            let Some(mut job) = waiting else {
+                return match db.job(id).await.map_err(NotCancelled::Database)? {
+                    Some(job) => Err(NotCancelled::Over(job.state)),
+                    None => Err(NotCancelled::Unknown),
+                };
+            };
             job.end(JobState::Cancelled, None);
+            // Written before it leaves the queue: where that fails, it waits as before. Where it begins meanwhile, one
+            // of the two finds it in another state than it took it to be in.
             let written = db.update_job(JobState::Waiting, &job.record()).await;
-            return written.map(|_| job).map_err(NotCancelled::Database);
-        }
-        match db.job(id).await.map_err(NotCancelled::Database)? {
-            Some(job) => Err(NotCancelled::Over(job.state)),
-            None => Err(NotCancelled::Unknown),
+            if written.map_err(NotCancelled::Database)? {
+                self.shared.queue().waiting.retain(|waiting| waiting.job.id != id);
+                return Ok(job);
+            }
         }
     }
 
@@ -206,4 +268,12 @@ impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a table takes in memory, about: its values and its times.
+fn bytes_of(table: &[(String, Vec<Frame>)]) -> usize {
+    let frames = table.iter().flat_map(|(_, frames)| frames);
+    frames
+        .map(|frame| (frame.values().len() + frame.n_samples()) * size_of::<f64>())
+        .sum()
 }

@@ -118,7 +118,7 @@ impl Gate {
             n_bytes,
             inner: Arc::clone(&self.0),
         };
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::beside::beside(move || {
             let _held = (inside, shares);
             let _running = Running::new(&meter.inner);
             work(&meter)

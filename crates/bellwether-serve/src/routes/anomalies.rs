@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Alert, EventCursor, EventFilter, EventOrder, EventWithAlert};
+use bellwether_store::database::{Alert, AlertOfEvent, EventCursor, EventFilter, EventOrder, EventWithAlert};
 use bellwether_stream::alert::feedback::{self, DecideError};
 use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
@@ -32,11 +32,13 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListParams {
     /// Of this device alone.
-    #[serde(alias = "asset")]
     device: Option<String>,
+    /// The same, under another name.
+    asset: Option<String>,
     /// That end at this time or later.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<Time>,
@@ -101,6 +103,7 @@ struct Said {
 
 /// What somebody says of an event.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Saying {
     pub(super) verdict: VerdictWord,
     /// In words.
@@ -128,7 +131,12 @@ async fn list(
     });
     let limit = page_len(params.limit)?;
     let filter = EventFilter {
-        series: params.device.map(Arc::from),
+        series: params
+            .device
+            .or(params.asset)
+            .into_iter()
+            .map(Arc::from)
+            .collect(),
         from: params.from.map(|time| time.0),
         to: params.to.map(|time| time.0),
         is_open: params.open,
@@ -195,9 +203,9 @@ async fn give_feedback(
     Path(id): Path<String>,
     Json(saying): Json<Saying>,
 ) -> Result<Json<Event>, Problem> {
-    let alert = alert_of(find(&app, &id).await?)?;
-    say(&app, &alert, &saying, &caller.name).await?;
-    Ok(Json(Event::from(&find(&app, &id).await?)))
+    let found = find(&app, &id).await?;
+    let alert = say(&app, alert_of(&found)?, &saying, &caller.name).await?;
+    Ok(Json(decided(found, alert, Some(saying.verdict))))
 }
 
 /// Take an event on.
@@ -214,9 +222,9 @@ async fn acknowledge(
     Caller(caller): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {
-    let alert = alert_of(find(&app, &id).await?)?;
-    take_on(&app, &alert, &caller.name).await?;
-    Ok(Json(Event::from(&find(&app, &id).await?)))
+    let found = find(&app, &id).await?;
+    let alert = take_on(&app, alert_of(&found)?, &caller.name).await?;
+    Ok(Json(decided(found, alert, None)))
 }
 
 /// The event of that id; where several model versions found it, what changed last.
@@ -230,9 +238,22 @@ pub(super) async fn find(app: &App, id: &str) -> Result<EventWithAlert, Problem>
         .ok_or_else(unknown)
 }
 
-fn alert_of(found: EventWithAlert) -> Result<String, Problem> {
-    let alert = found.alert.map(|alert| alert.id);
+fn alert_of(found: &EventWithAlert) -> Result<&str, Problem> {
+    let alert = found.alert.as_ref().map(|alert| &*alert.id);
     alert.ok_or_else(|| error::not_found(format!("the event {} made no alert", found.event.id)))
+}
+
+/// An event after a decision. It is not read again: that could fail, and the decision be taken for one that was not made.
+fn decided(mut found: EventWithAlert, alert: Alert, verdict: Option<VerdictWord>) -> Event {
+    found.alert = Some(AlertOfEvent {
+        id: alert.id,
+        state: alert.state,
+        acknowledged_by: alert.acknowledged_by,
+        acknowledged_at: alert.acknowledged_at,
+        suppressed_by: alert.suppressed_by,
+    });
+    found.verdict = verdict.map(Into::into).or(found.verdict);
+    Event::from(&found)
 }
 
 /// Says what an alert was, and tells those who follow its event.
@@ -245,7 +266,7 @@ pub(super) async fn say(app: &App, alert: &str, saying: &Saying, by: &str) -> Re
     let verdict = saying.verdict.into();
     let given = feedback::give(&app.db, alert, verdict, &saying.note, by, clock::now()).await;
     let alert = given.map_err(of_decision)?.alert;
-    tell(app, &alert).await?;
+    tell(app, &alert);
     Ok(alert)
 }
 
@@ -253,21 +274,15 @@ pub(super) async fn say(app: &App, alert: &str, saying: &Saying, by: &str) -> Re
 pub(super) async fn take_on(app: &App, alert: &str, by: &str) -> Result<Alert, Problem> {
     let taken = feedback::acknowledge(&app.db, alert, by, clock::now()).await;
     let alert = taken.map_err(of_decision)?;
-    tell(app, &alert).await?;
+    tell(app, &alert);
     Ok(alert)
 }
 
 /// Tells those who follow the event of an alert that somebody decided on it.
-async fn tell(app: &App, alert: &Alert) -> Result<(), Problem> {
-    let Some(id) = alert.event.as_deref().and_then(event_id) else {
-        return Ok(());
-    };
-    let found = app.db.event(id).await.map_err(error::database)?;
-    let is_its = |found: &EventWithAlert| found.alert.as_ref().is_some_and(|its| its.id == alert.id);
-    if let Some(found) = found.into_iter().find(is_its) {
-        app.changes.decided(found);
+fn tell(app: &App, alert: &Alert) {
+    if let Some(event) = alert.event.as_deref().and_then(event_id) {
+        app.changes.decided(event, alert.id.clone());
     }
-    Ok(())
 }
 
 fn of_decision(error: DecideError) -> Problem {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use bellwether_store::database::NewAuditEntry;
-use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
 use serde::Serialize;
 use serde_json::json;
@@ -14,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::access::{Caller, Permission, guard};
 use crate::app::{App, ConfigRefused, ConfigText};
-use crate::error;
-use crate::wire::{Json, ProblemDetails};
+use crate::wire::{Json, ProblemDetails, Raw};
+use crate::{audit, error};
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     guard(
@@ -71,19 +69,13 @@ async fn show(State(app): State<Arc<App>>) -> Result<Json<ConfigBody>, Problem> 
 async fn change(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    body: axum::body::Bytes,
+    Raw(body): Raw,
 ) -> Result<Json<ConfigBody>, Problem> {
     let toml = String::from_utf8(body.into()).map_err(|_| error::bad_request("the body is no UTF-8"))?;
-    let text = app.control.change_config(toml).await.map_err(refused)?;
-    let entry = NewAuditEntry {
-        at: clock::now(),
-        actor: caller.name.to_string(),
-        action: "configure",
-        subject: "configuration".to_owned(),
-        detail: String::new(),
-    };
-    app.db.record(&entry).await.map_err(error::database)?;
-    Ok(Json(text.into()))
+    let changed = app.control.change_config(toml).await.map_err(refused)?;
+    let subject = "configuration".to_owned();
+    audit::note(&app, &caller, "configure", subject, changed.keys.join(", ")).await;
+    Ok(Json(changed.text.into()))
 }
 
 fn refused(why: ConfigRefused) -> Problem {
@@ -103,6 +95,7 @@ fn refused(why: ConfigRefused) -> Problem {
         ConfigRefused::NoFile => {
             error::conflict("the server was started without --config FILE: there is no file to change")
         }
+        ConfigRefused::Unusable(why) => error::unprocessable(format!("it was not put in force: {why}")),
         ConfigRefused::Failed(why) => error::unavailable(why),
     }
 }

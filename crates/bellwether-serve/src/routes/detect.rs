@@ -58,6 +58,7 @@ impl From<ModeBody> for Mode {
 
 /// What is asked for, where the body does not say.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Asked {
     /// `pump` (its champion), `pump@3` or `pump@ALIAS`; may be left out where one model is in service.

@@ -15,12 +15,14 @@ use bellwether_stream::problem::Problem;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{Permission, guard};
 use crate::app::App;
+use crate::beside::beside;
 use crate::error;
 use crate::wire::{ProblemDetails, Query, Time};
 
@@ -29,6 +31,9 @@ const PAGE_LEN: usize = 500;
 
 /// Pieces that wait for a client at most.
 const WAITING_MAX: usize = 8;
+
+/// Devices in one request at most.
+const DEVICES_MAX: usize = 1000;
 
 /// How long a client may take nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,6 +53,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ExportParams {
     /// Events that end at this time or later.
@@ -61,6 +67,8 @@ struct ExportParams {
     format: Option<Format>,
     /// Of this device alone.
     device: Option<String>,
+    /// Of these devices alone: names with commas between them.
+    sensor_ids: Option<String>,
 }
 
 /// What the file is.
@@ -113,8 +121,19 @@ async fn anomalies(
 ) -> Result<Response, Problem> {
     let place = app.room.export()?;
     let format = params.format.unwrap_or_default();
+    let several = params.sensor_ids.as_deref().unwrap_or_default();
+    let devices: Vec<&str> = several.split(',').filter(|name| !name.is_empty()).collect();
+    if devices.len() > DEVICES_MAX {
+        return Err(error::bad_request(format!(
+            "sensor_ids: at most {DEVICES_MAX} are wanted"
+        )));
+    }
     let filter = EventFilter {
-        series: params.device.map(Arc::from),
+        series: devices
+            .into_iter()
+            .chain(params.device.as_deref())
+            .map(Arc::from)
+            .collect(),
         from: params.start_date.map(|time| time.0),
         to: params.end_date.map(|time| time.0),
         ..EventFilter::default()
@@ -122,7 +141,7 @@ async fn anomalies(
     // The first page is read before anything is said: where the database does not answer, the answer is a problem.
     let first = app.db.events(&filter, PAGE_LEN).await.map_err(error::database)?;
     let (pieces, waiting) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(async move {
+    let work = async move {
         let _place = place;
         let mut stop = app.room.stop();
         let ended = tokio::select! {
@@ -132,7 +151,8 @@ async fn anomalies(
         if let Err(error) = ended {
             tracing::debug!(%error, "an export broke off");
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     let body = stream::unfold(Some(waiting), async |waiting| {
         let mut waiting = waiting?;
         match waiting.recv().await {
@@ -215,9 +235,7 @@ impl File {
 
 /// Writing waits for the client: not where tasks run.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
+    beside(work).await.map_err(io::Error::other)?
 }
 
 fn of_table(error: WriteError) -> io::Error {

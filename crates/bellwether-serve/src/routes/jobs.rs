@@ -5,25 +5,23 @@ use std::sync::Arc;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::budget::AlarmBudget;
-use bellwether_store::database::NewAuditEntry;
 use bellwether_store::registry::ModelName;
 use bellwether_stream::media::media_type;
+use bellwether_stream::patterns;
 use bellwether_stream::problem::Problem;
-use bellwether_stream::{clock, patterns};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Permission, guard};
+use crate::access::{Caller, Permission, Principal, guard};
 use crate::app::App;
-use crate::error;
 use crate::jobs::{Asked, NotCancelled, NotTaken, TrainJob};
 use crate::judging::table;
 use crate::wire::{Json, Path, ProblemDetails, Query, Raw, Time};
+use crate::{audit, error};
 
 /// Patterns of devices in one request at most.
 const PATTERNS_MAX: usize = 100;
@@ -33,11 +31,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     let train = OpenApiRouter::new()
         .routes(routes!(train))
         .routes(routes!(cancel));
-    // A model may be called `train`: its page is where this is asked for.
-    let named_train = OpenApiRouter::new().route("/api/v1/models/train", get(super::models::called_train));
-    guard(app, Permission::Read, read)
-        .merge(guard(app, Permission::Train, train))
-        .merge(guard(app, Permission::Read, named_train))
+    guard(app, Permission::Read, read).merge(guard(app, Permission::Train, train))
 }
 
 /// A training job.
@@ -213,7 +207,7 @@ async fn cancel(
         NotCancelled::Over(state) => error::conflict(format!("it is {} already", state.word())),
         NotCancelled::Database(error) => error::database(error),
     })?;
-    audit(&app, &caller.name, "cancel", &job, "").await?;
+    note(&app, &caller, "cancel", &job, "").await;
     Ok(Json(job.into()))
 }
 
@@ -237,6 +231,7 @@ async fn train(
     Query(query): Query<TrainQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let place = app.jobs.place().map_err(not_taken)?;
     let (name, asked, table) = if media_type(request.headers()).as_deref() == Some("text/csv") {
         let Raw(bytes) = Raw::from_request(request, &app).await?;
         let name = query
@@ -252,8 +247,8 @@ async fn train(
             ..Asked::default()
         };
         check(&name, &asked)?;
-        let read = tokio::task::spawn_blocking(move || frames(&bytes)).await;
-        (name, asked, Some(read.map_err(|error| error::internal(&error))??))
+        let table = app.jobs.read(move || frames(&bytes)).await?;
+        (name, asked, Some(table))
     } else {
         let Json(body) = Json::<TrainBody>::from_request(request, &app).await?;
         if query != TrainQuery::default() {
@@ -274,23 +269,25 @@ async fn train(
         check(&body.name, &asked)?;
         (body.name, asked, None)
     };
-    let submitted = app.jobs.submit(name, asked, table, &caller.name).await;
-    let job = submitted.map_err(|why| match why {
+    let submitted = app.jobs.submit(place, name, asked, table, &caller.name).await;
+    let job = submitted.map_err(not_taken)?;
+    let devices = job.detail.asked.devices.join(", ");
+    note(&app, &caller, "train", &job, &devices).await;
+    let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
+    Ok((StatusCode::ACCEPTED, location, Json(JobBody::from(job))).into_response())
+}
+
+fn not_taken(why: NotTaken) -> Problem {
+    match why {
         NotTaken::Full => {
             error::busy("16 trainings wait already; try again when one is done").retry_after(60)
         }
+        NotTaken::TablesFull => {
+            error::busy("the tables that wait are too large together; try again when a training is done")
+                .retry_after(60)
+        }
         NotTaken::Database(error) => error::database(error),
-    })?;
-    audit(
-        &app,
-        &caller.name,
-        "train",
-        &job,
-        &job.detail.asked.devices.join(", "),
-    )
-    .await?;
-    let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
-    Ok((StatusCode::ACCEPTED, location, Json(JobBody::from(job))).into_response())
+    }
 }
 
 /// Frames of each series of a table, as `bellwether train` reads it.
@@ -332,19 +329,7 @@ fn check(name: &str, asked: &Asked) -> Result<(), Problem> {
     }
 }
 
-async fn audit(
-    app: &App,
-    actor: &str,
-    action: &'static str,
-    job: &TrainJob,
-    detail: &str,
-) -> Result<(), Problem> {
-    let entry = NewAuditEntry {
-        at: clock::now(),
-        actor: actor.to_owned(),
-        action,
-        subject: job.name.clone(),
-        detail: format!("job {} {detail}", job.id).trim_end().to_owned(),
-    };
-    app.db.record(&entry).await.map(|_| ()).map_err(error::database)
+async fn note(app: &App, by: &Principal, action: &'static str, job: &TrainJob, detail: &str) {
+    let detail = format!("job {} {detail}", job.id).trim_end().to_owned();
+    audit::note(app, by, action, job.name.clone(), detail).await;
 }

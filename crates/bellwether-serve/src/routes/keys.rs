@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_core::time::Timestamp;
@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use crate::access::{Caller, IssueError, KeyRequest, Permission, Role, guard};
 use crate::app::App;
 use crate::error;
-use crate::wire::{Json, ProblemDetails, Time};
+use crate::wire::{Json, Path, ProblemDetails, Time};
 
 /// Keys that are listed at most, the newest.
 const LISTED_MAX: u32 = 10_000;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use bellwether_core::time::Timestamp;
@@ -17,12 +17,12 @@ use utoipa_axum::routes;
 
 use super::detect::ModeBody;
 use super::kserve_tensors::{Tensor, outputs_of, series_of};
-use crate::access::{Permission, guard, open};
+use crate::access::{Caller, Permission, guard, open};
 use crate::app::App;
-use crate::error;
 use crate::judging::models::AtHand;
 use crate::judging::verdict::{channel_names, judge};
-use crate::wire::{Json, ProblemDetails, Raw, from_json};
+use crate::wire::{Json, Path, ProblemDetails, Raw, from_json};
+use crate::{audit, error};
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     let health = OpenApiRouter::new()
@@ -73,6 +73,7 @@ struct KserveModel {
     name: String,
     versions: Vec<String>,
     platform: String,
+    /// `values` must be there, the others may.
     inputs: Vec<TensorBody>,
     outputs: Vec<TensorBody>,
     /// `channels`: names of the columns of `values`, in order; `cadence_s`: spacing where no times are sent.
@@ -118,6 +119,14 @@ struct InferAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     outputs: Vec<Tensor>,
+}
+
+/// Which models are wanted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+struct IndexBody {
+    /// Only those that are in service.
+    #[serde(default)]
+    ready: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -249,15 +258,26 @@ async fn infer_version(
 }
 
 /// All models of the registry.
-#[utoipa::path(post, path = "/v2/repository/index", tag = "kserve", responses(
+#[utoipa::path(post, path = "/v2/repository/index", tag = "kserve", request_body(content = Option<IndexBody>, description = "May be left out"), responses(
     (status = 200, body = Vec<IndexEntry>, description = "A model version each"),
+    (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "It cannot be understood"),
+    (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "Too large"),
+    (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "It says something else"),
 ))]
-async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Problem> {
+async fn index(State(app): State<Arc<App>>, Raw(body): Raw) -> Result<Json<Vec<IndexEntry>>, Problem> {
+    let asked: IndexBody = if body.trim_ascii().is_empty() {
+        IndexBody::default()
+    } else {
+        from_json(&body)?
+    };
     let gate = app.judging.gate.clone();
     let entries = gate.run(move || {
         let mut entries = Vec::new();
         for (name, versions, _) in app.judging.models.list()? {
             let is_out = app.judging.models.is_taken_out(&name);
+            if is_out && asked.ready {
+                continue;
+            }
             let (state, reason) = if is_out {
                 ("UNAVAILABLE", "unloaded")
             } else {
@@ -272,7 +292,7 @@ async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Pro
         }
         Ok(entries)
     });
-    Ok(Json(gate_error(entries.await)?))
+    Ok(Json(entries.await?))
 }
 
 /// Put a model into service here, loaded.
@@ -280,10 +300,15 @@ async fn index(State(app): State<Arc<App>>) -> Result<Json<Vec<IndexEntry>>, Pro
     (status = 200, description = "It is loaded"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn load(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
-    let gate = app.judging.gate.clone();
-    gate_error(gate.run(move || app.judging.models.load(&reference)).await)?;
+    let models = Arc::clone(&app.judging.models);
+    app.judging.gate.run(move || models.load(&reference)).await?;
+    audit::note(&app, &caller, "load", name, String::new()).await;
     Ok(StatusCode::OK)
 }
 
@@ -292,10 +317,16 @@ async fn load(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<S
     (status = 200, description = "It is unloaded"),
     (status = 404, body = ProblemDetails, content_type = "application/problem+json", description = "No such model"),
 ))]
-async fn unload(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn unload(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     let reference = reference(&name, None)?;
-    let gate = app.judging.gate.clone();
-    gate_error(gate.run(move || app.judging.models.unload(&reference.name)).await)?;
+    let models = Arc::clone(&app.judging.models);
+    let gate = &app.judging.gate;
+    gate.run(move || models.unload(&reference.name)).await?;
+    audit::note(&app, &caller, "unload", name, String::new()).await;
     Ok(StatusCode::OK)
 }
 
@@ -305,17 +336,7 @@ fn reference(name: &str, version: Option<&str>) -> Result<NamedRef, Problem> {
         None => name.parse().ok(),
         Some(version) => format!("{name}@{version}").parse().ok(),
     });
-    parsed.ok_or_else(|| for_clients(error::not_found(format!("there is no model {name:?}"))))
-}
-
-/// Clients of the protocol look for `error`.
-fn for_clients(problem: Problem) -> Problem {
-    let detail = problem.to_json()["detail"].clone();
-    problem.with("error", detail)
-}
-
-fn gate_error<T>(done: Result<T, Problem>) -> Result<T, Problem> {
-    done.map_err(for_clients)
+    parsed.ok_or_else(|| error::not_found(format!("there is no model {name:?}")))
 }
 
 async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<KserveModel>, Problem> {
@@ -330,7 +351,7 @@ async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<KserveModel
         };
         Ok(described(&reference, &model, versions))
     });
-    Ok(Json(gate_error(described.await)?))
+    Ok(Json(described.await?))
 }
 
 fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> KserveModel {
@@ -352,6 +373,7 @@ fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> Kserve
         inputs: vec![
             tensor("values", "FP64", &[-1, n]),
             tensor("timestamp", "INT64", &[-1]),
+            tensor("observed", "BOOL", &[-1, n]),
         ],
         outputs: vec![
             tensor("score", "FP64", &[-1]),
@@ -366,19 +388,19 @@ fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> Kserve
 async fn readiness(app: Arc<App>, reference: NamedRef) -> Result<Json<ModelReadyBody>, Problem> {
     let gate = app.judging.gate.clone();
     let name = reference.name.to_string();
-    gate_error(gate.run(move || in_service(&app, &reference)).await)?;
+    gate.run(move || in_service(&app, &reference)).await?;
     Ok(Json(ModelReadyBody { name, ready: true }))
 }
 
 fn in_service(app: &App, reference: &NamedRef) -> Result<AtHand, Problem> {
-    let model = app.judging.models.get(reference)?;
+    // Before it is loaded: its memory was freed on purpose.
     if app.judging.models.is_taken_out(&reference.name) {
         let name = &reference.name;
         return Err(error::conflict(format!(
             "{name} was unloaded; POST /v2/repository/models/{name}/load loads it"
         )));
     }
-    Ok(model)
+    app.judging.models.get(reference)
 }
 
 async fn inferred(
@@ -388,9 +410,9 @@ async fn inferred(
     body: Held,
 ) -> Result<Json<InferAnswer>, Problem> {
     if headers.contains_key("inference-header-content-length") {
-        return Err(for_clients(error::bad_request(
+        return Err(error::bad_request(
             "tensors are taken as JSON only: send them with binary_data=False",
-        )));
+        ));
     }
     let gate = app.judging.gate.clone();
     let answer = gate.judge(&format!("kserve {reference}"), body.len(), move |meter| {
@@ -412,5 +434,5 @@ async fn inferred(
             })
         })
     });
-    Ok(Json(gate_error(answer.await)?))
+    Ok(Json(answer.await?))
 }

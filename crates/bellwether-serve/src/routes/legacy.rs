@@ -15,13 +15,13 @@ use utoipa_axum::routes;
 
 use super::detect::model_of;
 use super::mlflow::in_rows;
-use crate::access::{Permission, guard};
+use crate::access::{Caller, Permission, guard};
 use crate::app::App;
-use crate::error;
 use crate::judging::models::AtHand;
 use crate::judging::table::check_rows;
 use crate::judging::verdict::{channel_names, judge};
 use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
+use crate::{audit, error};
 
 /// Requests in a batch at most.
 const BATCH_MAX: usize = 100;
@@ -45,6 +45,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 
 /// Which model; may be left out where one is in service.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Asked {
     /// `pump` (its champion), `pump@3` or `pump@ALIAS`.
@@ -53,6 +54,7 @@ struct Asked {
 
 /// The model to load.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ToLoad {
     /// `pump`, `pump@3` or `pump@ALIAS`; never a path.
@@ -255,14 +257,23 @@ async fn batch(
 ))]
 async fn load(
     State(app): State<Arc<App>>,
+    Caller(caller): Caller,
     Query(to_load): Query<ToLoad>,
 ) -> Result<Json<LoadAnswer>, Problem> {
     let reference = to_load
         .model_path
         .parse()
         .map_err(|_| error::not_found("models are loaded by name: NAME, NAME@VERSION or NAME@ALIAS"))?;
-    let gate = app.judging.gate.clone();
-    let model = gate.run(move || app.judging.models.load(&reference)).await?;
+    let models = Arc::clone(&app.judging.models);
+    let model = app.judging.gate.run(move || models.load(&reference)).await?;
+    audit::note(
+        &app,
+        &caller,
+        "load",
+        model.loaded.reference.to_string(),
+        String::new(),
+    )
+    .await;
     Ok(Json(LoadAnswer {
         model: model.loaded.reference.to_string(),
         status: "loaded",

@@ -7,10 +7,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::sse::{Event as Frame, Sse};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_core::event::EventId;
 use bellwether_store::database::{ChangeCursor, EventWithAlert, JudgedBlock};
 use bellwether_stream::problem::Problem;
 use bellwether_stream::source::Stop;
@@ -18,6 +19,7 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,12 +27,13 @@ use utoipa_axum::routes;
 use super::shapes::{Device, Event, event_id, finite, millis};
 use crate::access::{Permission, guard};
 use crate::app::App;
+use crate::board::Changed;
 use crate::changes::{PAGE_LEN, Told};
 use crate::error;
 use crate::wire::{ProblemDetails, Query};
 
-/// Frames that wait for a client at most.
-const WAITING_MAX: usize = 16;
+/// Messages that wait for a client at most: what the fleet changes in a second may be megabytes.
+const WAITING_MAX: usize = 2;
 
 /// How long a client may take nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,6 +55,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct StreamParams {
     /// Of this device alone.
@@ -105,10 +109,11 @@ async fn changes(
     };
     let (out, response) = Out::new(app.room.stop());
     let device = params.device;
-    tokio::spawn(async move {
+    let follow = async move {
         let _place = place;
         follow(&app, device.as_deref(), after, out).await;
-    });
+    };
+    tokio::spawn(follow.in_current_span());
     Ok(response)
 }
 
@@ -147,25 +152,29 @@ struct Over;
 
 /// The way to a client.
 struct Out {
-    frames: mpsc::Sender<Frame>,
+    messages: mpsc::Sender<Bytes>,
     stop: Stop,
 }
 
 impl Out {
     fn new(stop: Stop) -> (Self, Response) {
-        let (frames, waiting) = mpsc::channel(WAITING_MAX);
-        let messages = stream::unfold(waiting, async |mut waiting| {
-            let frame: Frame = waiting.recv().await?;
-            Some((Ok::<_, Infallible>(frame), waiting))
+        let (messages, waiting) = mpsc::channel(WAITING_MAX);
+        let body = stream::unfold(waiting, async |mut waiting| {
+            let message: Bytes = waiting.recv().await?;
+            Some((Ok::<_, Infallible>(message), waiting))
         });
+        let kind = [(header::CONTENT_TYPE, "text/event-stream")];
         (
-            Self { frames, stop },
-            Sse::new(Box::pin(messages)).into_response(),
+            Self { messages, stop },
+            (kind, Body::from_stream(body)).into_response(),
         )
     }
 
-    async fn send(&self, frame: Frame) -> Result<(), Over> {
-        self.frames.send_timeout(frame, PATIENCE).await.map_err(|_| Over)
+    async fn send(&self, message: Bytes) -> Result<(), Over> {
+        self.messages
+            .send_timeout(message, PATIENCE)
+            .await
+            .map_err(|_| Over)
     }
 
     /// What comes of `next`; meanwhile the connection is kept alive.
@@ -175,11 +184,11 @@ impl Out {
             tokio::select! {
                 biased;
                 () = self.stop.told() => return Err(Over),
-                () = self.frames.closed() => return Err(Over),
+                () = self.messages.closed() => return Err(Over),
                 next = next.as_mut() => return Ok(next),
                 () = tokio::time::sleep(QUIET_MAX) => {}
             }
-            self.send(Frame::default().comment("")).await?;
+            self.send(Bytes::from_static(b":\n\n")).await?;
         }
     }
 }
@@ -190,7 +199,8 @@ async fn follow(app: &App, device: Option<&str>, mut after: Option<ChangeCursor>
     let start = after
         .as_ref()
         .map_or_else(|| "0.000000000000.".to_owned(), write_id);
-    if out.send(Frame::default().id(start).retry(RETRY)).await.is_err() {
+    let first = format!("id: {start}\nretry: {}\n\n", RETRY.as_millis());
+    if out.send(first.into()).await.is_err() {
         return;
     }
     let mut is_behind = true;
@@ -215,9 +225,13 @@ async fn follow(app: &App, device: Option<&str>, mut after: Option<ChangeCursor>
                     }
                 }
             }
-            Ok(Ok(Told::Decided(found))) => {
+            Ok(Ok(Told::Decided { found, at })) => {
                 let of_device = device.is_none_or(|device| *found.event.series == *device);
-                if of_device && tell_decided(&found, &out).await.is_err() {
+                if of_device
+                    && tell_decided(app, &found, at.as_ref(), after.as_ref(), &out)
+                        .await
+                        .is_err()
+                {
                     return;
                 }
             }
@@ -249,35 +263,49 @@ async fn catch_up(
     }
 }
 
-/// Without an id: whoever connects again goes on after the last change of an event all the same.
-async fn tell_decided(found: &EventWithAlert, out: &Out) -> Result<(), Over> {
-    let frame = Frame::default().event("anomaly").json_data(Event::from(found));
-    out.send(frame.map_err(|_| Over)?).await
+/// Without an id: whoever connects again goes on after the last change of an event all the same. It is read again where
+/// the client may know a later change of it.
+async fn tell_decided(
+    app: &App,
+    found: &EventWithAlert,
+    at: Option<&ChangeCursor>,
+    after: Option<&ChangeCursor>,
+    out: &Out,
+) -> Result<(), Over> {
+    if after.map(order) <= at.map(order) {
+        return out.send(message(None, "anomaly", &Event::from(found))?).await;
+    }
+    let event = &found.event;
+    match app.db.event(event.id).await {
+        Ok(now) => match now.iter().find(|now| now.event.model == event.model) {
+            Some(now) => out.send(message(None, "anomaly", &Event::from(now))?).await,
+            None => Ok(()),
+        },
+        Err(error) => {
+            tracing::warn!(error = %bellwether_stream::chain(&error), "a stream does not hear of a decision");
+            Ok(())
+        }
+    }
 }
 
 async fn tell(found: &EventWithAlert, after: &mut Option<ChangeCursor>, out: &Out) -> Result<(), Over> {
     let cursor = found.event.change_cursor();
-    let frame = Frame::default()
-        .event("anomaly")
-        .id(write_id(&cursor))
-        .json_data(Event::from(found))
-        .map_err(|_| Over)?;
-    out.send(frame).await?;
+    let id = write_id(&cursor);
+    out.send(message(Some(&id), "anomaly", &Event::from(found))?)
+        .await?;
     *after = Some(cursor);
     Ok(())
 }
 
-async fn follow_fleet(
-    mut changes: tokio::sync::broadcast::Receiver<Arc<[Arc<crate::board::Entry>]>>,
-    mut out: Out,
-) {
+async fn follow_fleet(mut changes: tokio::sync::broadcast::Receiver<Arc<Changed>>, mut out: Out) {
     loop {
         match out.wait(changes.recv()).await {
             Ok(Ok(changed)) => {
-                let devices = changed.iter().map(|entry| Device::of(entry)).collect();
-                let frame = Frame::default().event("fleet").json_data(FleetChange { devices });
-                let Ok(frame) = frame else { return };
-                if out.send(frame).await.is_err() {
+                let written = changed.written(|entries| {
+                    let devices = entries.iter().map(|entry| Device::of(entry)).collect();
+                    message(None, "fleet", &FleetChange { devices }).unwrap_or_default()
+                });
+                if out.send(written).await.is_err() {
                     return;
                 }
             }
@@ -299,10 +327,10 @@ async fn follow_device(
                     let Some(rows) = rows_of(block, device) else {
                         continue;
                     };
-                    let Ok(frame) = Frame::default().event("rows").json_data(rows) else {
+                    let Ok(message) = message(None, "rows", &rows) else {
                         return;
                     };
-                    if out.send(frame).await.is_err() {
+                    if out.send(message).await.is_err() {
                         return;
                     }
                 }
@@ -334,11 +362,22 @@ fn rows_of(block: &JudgedBlock, device: &str) -> Option<Rows> {
 }
 
 fn is_beyond(found: &EventWithAlert, after: Option<&ChangeCursor>) -> bool {
-    let event = &found.event;
-    after.is_none_or(|after| {
-        // As the database puts them in order: ids of one length by their digits, names by their bytes.
-        (event.seq, event.id, event.model.as_str()) > (after.seq, after.id, after.model.as_str())
-    })
+    after.is_none_or(|after| order(&found.event.change_cursor()) > order(after))
+}
+
+/// As the database puts changes in order: ids of one length by their digits, names by their bytes.
+fn order(cursor: &ChangeCursor) -> (i64, EventId, &str) {
+    (cursor.seq, cursor.id, &cursor.model)
+}
+
+/// A message of a stream; no line end stands in its data, for JSON has none.
+fn message(id: Option<&str>, event: &str, data: &impl Serialize) -> Result<Bytes, Over> {
+    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    let mut message = format!("{id}event: {event}\ndata: ").into_bytes();
+    // Cannot fail: texts and finite numbers have a JSON form.
+    serde_json::to_writer(&mut message, data).map_err(|_| Over)?;
+    message.extend(b"\n\n");
+    Ok(message.into())
 }
 
 fn write_id(cursor: &ChangeCursor) -> String {

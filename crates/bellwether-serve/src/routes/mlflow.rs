@@ -39,6 +39,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 
 /// What is asked for.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Asked {
     /// `pump` (its champion), `pump@3` or `pump@ALIAS`; may be left out where one model is in service.

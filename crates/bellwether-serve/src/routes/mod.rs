@@ -28,10 +28,9 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use bellwether_stream::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -72,13 +71,5 @@ pub(crate) fn pages(document: Arc<str>) -> Router<Arc<App>> {
     };
     Router::new()
         .route("/openapi.json", get(openapi))
-        .method_not_allowed_fallback(async || {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "Another method is wanted here",
-                "/openapi.json says which",
-            )
-        })
         .fallback(dashboard::serve)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_core::frame::{Sample, SeriesId};
@@ -22,7 +22,7 @@ use crate::error;
 use crate::judging::sessions::{Open, lock};
 use crate::judging::table::UNNAMED;
 use crate::judging::verdict::{EventBody, RowBody, channel_names, event_body};
-use crate::wire::{Json, ProblemDetails, Raw, Time, from_json};
+use crate::wire::{Json, Path, ProblemDetails, Raw, Time, from_json};
 
 /// Samples of one request at most.
 const SAMPLES_MAX: usize = 10_000;

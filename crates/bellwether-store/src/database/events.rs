@@ -68,8 +68,8 @@ pub struct AlertOfEvent {
 /// Which events are asked for, and in which order.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Of this device alone.
-    pub series: Option<Arc<str>>,
+    /// Of these devices alone; empty: of all.
+    pub series: Vec<Arc<str>>,
     /// That end at this time or later.
     pub from: Option<Timestamp>,
     /// That start before this time.
@@ -160,8 +160,9 @@ impl Database {
     ) -> Result<Vec<EventWithAlert>, DatabaseError> {
         let mut query = Statement::new(SELECT);
         query.bind(self.tenant().to_owned());
-        if let Some(series) = &filter.series {
-            query.push(" AND e.series = ").bind(text(series));
+        if !filter.series.is_empty() {
+            let names = filter.series.iter().map(|name| text(name));
+            query.push(" AND e.series IN ").list(names);
         }
         if let Some(from) = filter.from {
             query.push(" AND e.end_time >= ").bind(from.as_nanos());

@@ -138,6 +138,17 @@ impl Database {
         rows.iter().map(|row| self.stored_job(row)).collect()
     }
 
+    /// Jobs that have not begun, the oldest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn waiting_jobs(&self) -> Result<Vec<Job>, DatabaseError> {
+        const SQL: &str = select_jobs!("AND state = 'waiting' ORDER BY created_at, id");
+        let query = sqlx::query(SQL).bind(self.tenant());
+        let rows = self.all("read jobs", query).await?;
+        rows.iter().map(|row| self.stored_job(row)).collect()
+    }
+
     /// Says of every job that is written down as running that it failed, and why: for who starts and knows that
     /// nobody does them any more. How many there were.
     ///

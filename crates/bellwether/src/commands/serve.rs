@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
-use bellwether_serve::app::{Limits, Loader, Trainer};
+use bellwether_serve::app::{Control, Limits, Loader, Trainer};
 use bellwether_serve::jobs::Jobs;
 use bellwether_serve::{App, Board, Changes, Drifts, Gatherer, Judging, Room};
 use bellwether_stream::bodies::Bodies;
@@ -110,18 +110,29 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
     };
     let loader: Arc<dyn Loader> = Arc::new(Bundles { registry });
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let judging = Judging::new(
-        registered.clone(),
-        Arc::clone(&loader),
-        spec.cache_bytes_max,
-        n_cores,
-    );
+    let judging = Judging::new(registered.clone(), loader, spec.cache_bytes_max, n_cores);
     let trainer: Arc<dyn Trainer> = Arc::new(Fitter {
         registry: registered.clone(),
         n_threads: checked.settings.n_threads,
     });
     let (db, stop) = (shared.db.clone(), shared.stop.clone());
-    let jobs = Jobs::start(db.clone(), history.clone(), trainer, stop.clone()).await?;
+    let control: Arc<dyn Control> = Arc::new(Process {
+        reloader: shared.reloader.clone(),
+        origin: Arc::new(ConfigOrigin {
+            file: plan.config.map(Path::to_owned),
+            flags: plan.overrides(),
+            started: checked.clone(),
+        }),
+        turn: Default::default(),
+    });
+    let jobs = Jobs::start(
+        db.clone(),
+        history.clone(),
+        trainer,
+        Arc::clone(&control),
+        stop.clone(),
+    );
+    let jobs = jobs.await?;
     let board = Board::start(db.clone(), &shared.committed, shared.models.clone(), stop.clone()).await?;
     let drifts = Drifts::start(
         db.clone(),
@@ -145,18 +156,9 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         drifts,
         changes: Changes::start(db.clone(), &shared.committed, stop.clone()),
         room: Room::new(stop),
-        loader,
         judging,
         jobs,
-        control: Arc::new(Process {
-            reloader: shared.reloader.clone(),
-            origin: Arc::new(ConfigOrigin {
-                file: plan.config.map(Path::to_owned),
-                flags: plan.overrides(),
-                started: checked.clone(),
-            }),
-            turn: Default::default(),
-        }),
+        control,
         authenticator,
         sign_ins,
         denials: Denials::kept(db.clone()),

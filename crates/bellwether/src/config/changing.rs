@@ -50,8 +50,17 @@ pub(crate) fn text(
     })
 }
 
-/// Checks the text and writes it in the place of the file; gives what stood there.
-pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Vec<u8>, ConfigRefused> {
+/// A file that was replaced.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    /// What stood in it.
+    pub(crate) before: Vec<u8>,
+    /// Keys that are other than before.
+    pub(crate) keys: Vec<String>,
+}
+
+/// Checks the text and writes it in the place of the file.
+pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Replaced, ConfigRefused> {
     let failed =
         |error: &dyn std::fmt::Display| ConfigRefused::Failed(format!("the file cannot be changed: {error}"));
     // Beside the file, so that relative paths mean the same.
@@ -65,14 +74,17 @@ pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Vec<
     let wanted = checked.map_err(refused)?.effective;
     removed.map_err(|error| failed(&error))?;
     let before = effective(Some(path), &environment(), flags).map_err(refused)?;
-    let mut keys = BTreeSet::new();
-    differences("", &show::document(&before), &show::document(&wanted), &mut keys);
-    if !keys.is_empty() {
-        return Err(ConfigRefused::Protected(keys.into_iter().collect()));
+    let mut found = Differences::default();
+    found.look("", &show::document(&before), &show::document(&wanted));
+    if !found.protected.is_empty() {
+        return Err(ConfigRefused::Protected(found.protected.into_iter().collect()));
     }
     let old = read(path).map_err(|error| failed(&error))?;
     disk::write_atomic(path, toml.as_bytes()).map_err(|error| failed(&error))?;
-    Ok(old)
+    Ok(Replaced {
+        before: old,
+        keys: found.free.into_iter().collect(),
+    })
 }
 
 /// Puts back what stood in the file.
@@ -87,32 +99,46 @@ fn read(path: &Path) -> Result<Vec<u8>, disk::DiskError> {
     disk::read_bounded(path, file::FILE_BYTES_MAX)
 }
 
-/// Protected keys that differ. Below `models` a text that is or becomes the path of a bundle file is protected, too.
-fn differences(at: &str, before: &Value, wanted: &Value, keys: &mut BTreeSet<String>) {
-    if before == wanted {
-        return;
-    }
-    if PROTECTED.contains(&at) {
-        keys.insert(at.to_owned());
-        return;
-    }
-    match (before, wanted) {
-        (Value::Object(before), Value::Object(wanted)) => {
-            let names: BTreeSet<&String> = before.keys().chain(wanted.keys()).collect();
-            for name in names {
-                let part = |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
-                differences(&below(at, name), &part(before), &part(wanted), keys);
+/// Keys that differ.
+#[derive(Debug, Default)]
+struct Differences {
+    protected: BTreeSet<String>,
+    free: BTreeSet<String>,
+}
+
+impl Differences {
+    /// Below `models` a text that is or becomes the path of a bundle file is protected, too.
+    fn look(&mut self, at: &str, before: &Value, wanted: &Value) {
+        if before == wanted {
+            return;
+        }
+        if PROTECTED.contains(&at) {
+            self.protected.insert(at.to_owned());
+            return;
+        }
+        match (before, wanted) {
+            (Value::Object(before), Value::Object(wanted)) => {
+                let names: BTreeSet<&String> = before.keys().chain(wanted.keys()).collect();
+                for name in names {
+                    let part =
+                        |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
+                    self.look(&below(at, name), &part(before), &part(wanted));
+                }
+            }
+            (Value::Array(before), Value::Array(wanted)) if before.len() == wanted.len() => {
+                for (idx, (before, wanted)) in before.iter().zip(wanted).enumerate() {
+                    self.look(&format!("{at}[{idx}]"), before, wanted);
+                }
+            }
+            (before, wanted)
+                if at.starts_with("models") && (names_a_file(before) || names_a_file(wanted)) =>
+            {
+                self.protected.insert(at.to_owned());
+            }
+            _ => {
+                self.free.insert(at.to_owned());
             }
         }
-        (Value::Array(before), Value::Array(wanted)) if before.len() == wanted.len() => {
-            for (idx, (before, wanted)) in before.iter().zip(wanted).enumerate() {
-                differences(&format!("{at}[{idx}]"), before, wanted, keys);
-            }
-        }
-        (before, wanted) if at.starts_with("models") && (names_a_file(before) || names_a_file(wanted)) => {
-            keys.insert(at.to_owned());
-        }
-        _ => {}
     }
 }
 

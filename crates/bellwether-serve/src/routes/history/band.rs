@@ -52,7 +52,7 @@ impl Band {
         };
         let context = context(app, device, &served, first).await?;
         let work = move || Self::work_out(&served, model, context, rows);
-        Ok(tokio::task::spawn_blocking(work).await.ok().flatten())
+        Ok(crate::beside::beside(work).await.ok().flatten())
     }
 
     fn work_out(served: &Served, model: Arc<str>, context: Vec<Row>, mut rows: Vec<Row>) -> Option<Self> {

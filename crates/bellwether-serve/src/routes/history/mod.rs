@@ -53,6 +53,7 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct HistoryParams {
     /// From this time on. Without `from` and `to`: the newest thousand samples.
@@ -176,7 +177,7 @@ async fn history_of(
     let events = match (from, to) {
         (Some(from), Some(to)) => {
             let filter = EventFilter {
-                series: Some(device.as_str().into()),
+                series: vec![device.as_str().into()],
                 from: Some(from),
                 to: Some(to.plus(Duration::from_nanos(1))),
                 order: EventOrder::Newest,

@@ -167,7 +167,7 @@ async fn a_commit_is_all_there(database: &Database) {
     assert_eq!(first.channels, notes());
     assert_eq!((first.peak_score, first.is_open), (f64::INFINITY, true));
     let filter = EventFilter {
-        series: Some("pump-1".into()),
+        series: vec!["pump-1".into()],
         from: Some(Timestamp::from_secs(7)),
         to: Some(Timestamp::from_secs(100)),
         is_open: Some(true),

@@ -26,7 +26,7 @@ use crate::failure::{Failure, chain};
 use crate::output::Output;
 use crate::wiring::{self, Purpose};
 
-pub(crate) use reload::{Reload, Reloader};
+pub(crate) use reload::{NotReloaded, Reload, Reloader};
 use signals::{Signal, Signals};
 use sources::Sources;
 use teller::Teller;

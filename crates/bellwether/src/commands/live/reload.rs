@@ -9,7 +9,18 @@ const WISHES_MAX: usize = 16;
 
 /// A wish, and whom to tell.
 #[derive(Debug)]
-pub(crate) struct Reload(oneshot::Sender<Result<(), String>>);
+pub(crate) struct Reload(oneshot::Sender<Result<(), NotReloaded>>);
+
+/// Why the old stays in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotReloaded {
+    /// What was read cannot be put in force, in words for people.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing is put in force any more.
+    #[error("the system is stopping")]
+    Stopping,
+}
 
 /// Makes the live system read configuration and registry again.
 #[derive(Debug, Clone)]
@@ -21,21 +32,23 @@ impl Reloader {
         (Self(wishes), wished)
     }
 
-    /// Reads all again and puts it in force; a mistake leaves the old in force, and comes back as text.
+    /// Reads all again and puts it in force; a mistake leaves the old in force.
     ///
     /// # Errors
-    /// What is wrong, in words for people.
-    pub(crate) async fn reload(&self) -> Result<(), String> {
-        let stopping = || "the system is stopping".to_owned();
+    /// Why that is so.
+    pub(crate) async fn reload(&self) -> Result<(), NotReloaded> {
         let (told, answer) = oneshot::channel();
-        self.0.send(Reload(told)).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?
+        let asked = self.0.send(Reload(told)).await;
+        asked.map_err(|_| NotReloaded::Stopping)?;
+        answer.await.map_err(|_| NotReloaded::Stopping)?
     }
 }
 
 impl Reload {
     pub(super) fn answer(self, done: Result<(), Failure>) {
         // Who wished may have gone.
-        let _ = self.0.send(done.map_err(|failure| failure.text()));
+        let _ = self
+            .0
+            .send(done.map_err(|failure| NotReloaded::Refused(failure.text())));
     }
 }

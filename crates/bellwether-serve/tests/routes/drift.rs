@@ -1,12 +1,8 @@
 //! Drift over REST: the fleet against what its model learnt from.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
-#[path = "ground/mod.rs"]
-mod ground;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::ground::{Ground, assert_guarded, bundle, detector, eventually, plant};
 use axum::http::Method;
 use bellwether_core::frame::Frame;
 use bellwether_serve::access::Permission;
@@ -14,18 +10,11 @@ use bellwether_store::bundle::Bundle;
 use bellwether_stream::clock;
 use bellwether_stream::live::Served;
 use bellwether_stream::patterns::ByDevice;
-use ground::{Ground, assert_guarded, bundle, detector, plant};
 use serde_json::{Value, json};
 
 /// Waits until the board knows so many devices.
 async fn devices(ground: &Ground, n: usize) {
-    for _ in 0..500 {
-        if ground.get("/api/v1/devices").await.json()["total"] == n {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("there never were {n} devices");
+    eventually(ground, "/api/v1/devices", |page| page["total"] == n).await;
 }
 
 /// The frame with its second channel raised.

@@ -18,22 +18,22 @@ use bellwether_store::bundle::manifest::{
 };
 
 /// What the plant measures.
-pub const CHANNELS: [&str; 2] = ["flow", "pressure"];
+pub(crate) const CHANNELS: [&str; 2] = ["flow", "pressure"];
 
 /// Seconds between its samples.
-pub const CADENCE_S: i64 = 10;
+pub(crate) const CADENCE_S: i64 = 10;
 
 /// Samples that a model sees at once.
-pub const WINDOW_LEN: usize = 8;
+pub(crate) const WINDOW_LEN: usize = 8;
 
 /// When the plant began.
 const START_S: i64 = 1_714_550_400;
 
 /// Expects the mean of each channel over the window.
 #[derive(Debug)]
-pub(super) struct Mean {
-    pub(super) len: usize,
-    pub(super) n_channels: usize,
+pub(crate) struct Mean {
+    pub(crate) len: usize,
+    pub(crate) n_channels: usize,
 }
 
 impl Model for Mean {
@@ -69,7 +69,7 @@ fn noise(seed: u64, row: usize) -> f64 {
 }
 
 /// `n_rows` samples; with faults: one of a dozen rows in every sixty, which a detector of [`detector`] finds.
-pub fn plant(seed: u64, n_rows: usize, with_faults: bool) -> Frame {
+pub(crate) fn plant(seed: u64, n_rows: usize, with_faults: bool) -> Frame {
     let row_at = |row: usize| Timestamp::from_secs(START_S + CADENCE_S * row as i64);
     let time = (0..n_rows).map(row_at).collect();
     let values = (0..n_rows).flat_map(|row| {
@@ -82,7 +82,7 @@ pub fn plant(seed: u64, n_rows: usize, with_faults: bool) -> Frame {
 }
 
 /// A frame as a table.
-pub fn csv(frame: &Frame) -> String {
+pub(crate) fn csv(frame: &Frame) -> String {
     let names: Vec<&str> = frame.schema().channels().iter().map(Channel::name).collect();
     let mut text = format!("timestamp,{}\n", names.join(","));
     for row in 0..frame.n_samples() {
@@ -116,12 +116,12 @@ fn fitted(quantile: f64) -> (Detector, CalibrationReport, ThresholdRule) {
 }
 
 /// A detector whose threshold is that quantile of ordinary errors.
-pub fn detector(quantile: f64) -> Detector {
+pub(crate) fn detector(quantile: f64) -> Detector {
     fitted(quantile).0
 }
 
 /// The same as a bundle.
-pub fn bundle(name: &str, quantile: f64) -> Bundle {
+pub(crate) fn bundle(name: &str, quantile: f64) -> Bundle {
     let (detector, report, rule) = fitted(quantile);
     let train = plant(1, 300, false);
     let manifest = Manifest {

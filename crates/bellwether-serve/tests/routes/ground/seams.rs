@@ -10,8 +10,8 @@ use bellwether_core::frame::Frame;
 use bellwether_core::model::Model;
 use bellwether_serve::access::{Authenticator, Credentials, Denied, Principal, Role};
 use bellwether_serve::app::{
-    ConfigMistake, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress,
-    TrainRequest, Trainer,
+    ConfigChanged, ConfigMistake, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError,
+    TrainProgress, TrainRequest, Trainer,
 };
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::registry::{ModelRef, NamedRef, Pick, Registry, Resolved};
@@ -22,7 +22,7 @@ use super::toy::{Mean, bundle};
 
 /// Keys that say who they are: the name of a role, or `NAME:ROLE`.
 #[derive(Debug)]
-pub struct Keys;
+pub(crate) struct Keys;
 
 impl Authenticator for Keys {
     fn authenticate(&self, shown: Credentials, _: IpAddr) -> BoxFuture<'_, Result<Principal, Denied>> {
@@ -48,13 +48,13 @@ impl Authenticator for Keys {
 
 /// Makes toy detectors of toy bundles.
 #[derive(Debug)]
-pub struct ToyLoader {
+pub(crate) struct ToyLoader {
     registry: Registry,
     n_loaded: AtomicUsize,
 }
 
 impl ToyLoader {
-    pub(super) fn new(registry: Registry) -> Self {
+    pub(crate) fn new(registry: Registry) -> Self {
         Self {
             registry,
             n_loaded: AtomicUsize::new(0),
@@ -62,7 +62,7 @@ impl ToyLoader {
     }
 
     /// How often a bundle was loaded.
-    pub fn n_loaded(&self) -> usize {
+    pub(crate) fn n_loaded(&self) -> usize {
         self.n_loaded.load(Ordering::SeqCst)
     }
 }
@@ -95,15 +95,20 @@ impl Loader for ToyLoader {
     }
 }
 
-/// Publishes a toy after as many passes as were asked for (3 where none), each as long as `observe` takes.
+/// Publishes a toy after as many passes as were asked for (3 where none).
 #[derive(Debug)]
-pub struct ToyTrainer {
+pub(crate) struct ToyTrainer {
     registry: Registry,
+    /// Whoever holds this holds up the next pass.
+    pub(crate) pass: tokio::sync::Mutex<()>,
 }
 
 impl ToyTrainer {
-    pub(super) fn new(registry: Registry) -> Self {
-        Self { registry }
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            pass: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -126,6 +131,7 @@ impl Trainer for ToyTrainer {
         }
         let n_epochs = request.epochs.map_or(3, std::num::NonZeroUsize::get);
         for epoch in 1..=n_epochs {
+            let _pass = self.pass.blocking_lock();
             let losses = Some((1.0 / epoch as f64, 1.5 / epoch as f64));
             let progress = TrainProgress {
                 epoch,
@@ -151,9 +157,11 @@ impl Trainer for ToyTrainer {
 
 /// A configuration of one text: what begins with `bad` is wrong, what begins with `path` is protected.
 #[derive(Debug)]
-pub struct ToyControl {
+pub(crate) struct ToyControl {
     toml: Mutex<String>,
     n_reloads: AtomicUsize,
+    /// Whoever holds this holds up whatever is put in force.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 impl Default for ToyControl {
@@ -161,13 +169,14 @@ impl Default for ToyControl {
         Self {
             toml: Mutex::new("[stream]\nlatency = \"20ms\"\n".to_owned()),
             n_reloads: AtomicUsize::new(0),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 }
 
 impl ToyControl {
     /// How often it was told to reload.
-    pub fn n_reloads(&self) -> usize {
+    pub(crate) fn n_reloads(&self) -> usize {
         self.n_reloads.load(Ordering::SeqCst)
     }
 
@@ -183,15 +192,18 @@ impl ToyControl {
 
 impl Control for ToyControl {
     fn reload(&self) -> BoxFuture<'_, Result<(), SeamError>> {
-        self.n_reloads.fetch_add(1, Ordering::SeqCst);
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(async {
+            let _turn = self.turn.lock().await;
+            self.n_reloads.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
     }
 
     fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>> {
         Box::pin(std::future::ready(Ok(self.text())))
     }
 
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
+    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>> {
         let changed = if toml.starts_with("bad") {
             Err(ConfigRefused::Mistakes(vec![ConfigMistake {
                 line: Some(1),
@@ -203,8 +215,14 @@ impl Control for ToyControl {
             Err(ConfigRefused::Protected(vec!["path".to_owned()]))
         } else {
             *self.toml.lock().unwrap() = toml;
-            Ok(self.text())
+            Ok(ConfigChanged {
+                text: self.text(),
+                keys: vec!["stream.latency".to_owned()],
+            })
         };
-        Box::pin(std::future::ready(changed))
+        Box::pin(async {
+            let _turn = self.turn.lock().await;
+            changed
+        })
     }
 }

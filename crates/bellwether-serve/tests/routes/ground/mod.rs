@@ -2,15 +2,10 @@
 //! models in place of networks.
 //!
 //! A [`Ground`] is made by [`Ground::new`]. Requests go through the router without a socket: [`Ground::send`].
-#![allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    reason = "each test uses a part of it"
-)]
 
 mod answer;
 mod seams;
+mod stream;
 mod toy;
 
 use std::path::Path;
@@ -20,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
+use bellwether_core::frame::Frame;
 use bellwether_serve::access::{Denials, Permission, Rates, SignIns};
 use bellwether_serve::app::Limits;
 use bellwether_serve::jobs::Jobs;
@@ -35,48 +31,53 @@ use bellwether_stream::patterns::ByDevice;
 use bellwether_stream::source::Stop;
 use bellwether_stream::source::decode::Mapping;
 use bellwether_stream::source::http::{Answers, AnswersUnavailable, HttpSpec, Ingest};
+use bellwether_testkit::peer::PATIENCE;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
-pub use answer::Answer;
-pub use seams::{Keys, ToyControl, ToyLoader, ToyTrainer};
-pub use toy::{CADENCE_S, CHANNELS, WINDOW_LEN, bundle, csv, detector, plant};
+pub(crate) use answer::Answer;
+pub(crate) use seams::{Keys, ToyControl, ToyLoader, ToyTrainer};
+pub(crate) use stream::{Message, Stream};
+pub(crate) use toy::{CHANNELS, bundle, csv, detector, plant};
 
 /// Bytes of a body at most.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A service, all of it.
-pub struct Ground {
+pub(crate) struct Ground {
     /// What the routes share.
-    pub app: Arc<App>,
+    pub(crate) app: Arc<App>,
     /// The routes.
-    pub router: Router,
+    pub(crate) router: Router,
     /// Makes detectors of bundles; counts how often.
-    pub loader: Arc<ToyLoader>,
+    pub(crate) loader: Arc<ToyLoader>,
+    /// Trains toys.
+    pub(crate) trainer: Arc<ToyTrainer>,
     /// The process, as far as routes ask for it.
-    pub control: Arc<ToyControl>,
+    pub(crate) control: Arc<ToyControl>,
     /// Tells other rules to the live system.
-    pub reload: mpsc::Sender<LiveRules>,
+    pub(crate) reload: mpsc::Sender<LiveRules>,
     /// The rules it began with.
-    pub rules: LiveRules,
+    pub(crate) rules: LiveRules,
     /// Which model judges which device, as the routes see it.
-    pub models: watch::Sender<Arc<Models>>,
+    pub(crate) models: watch::Sender<Arc<Models>>,
     /// Ends the live system.
-    pub stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
     live: JoinHandle<Result<(), LiveError>>,
     folder: TempDir,
 }
 
 impl Ground {
     /// A service with the model `pump@1` in its registry and in service for all devices.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
     /// The same with other bounds.
-    pub async fn with(change: impl FnOnce(&mut Limits)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path().join("models")).unwrap();
         publish(&registry, "pump", &bundle("pump", 0.99));
@@ -153,8 +154,14 @@ impl Ground {
             limits.cache_bytes_max,
             2,
         );
-        let trainer: Arc<ToyTrainer> = Arc::new(ToyTrainer::new(registry.clone()));
-        let jobs = Jobs::start(db.clone(), history.clone(), trainer as _, stopped.clone());
+        let trainer = Arc::new(ToyTrainer::new(registry.clone()));
+        let jobs = Jobs::start(
+            db.clone(),
+            history.clone(),
+            Arc::clone(&trainer) as _,
+            Arc::clone(&control) as _,
+            stopped.clone(),
+        );
         let jobs = jobs.await.unwrap();
         let bodies = Bodies::new(BODY_BYTES_MAX);
         let app = Arc::new(App {
@@ -179,7 +186,6 @@ impl Ground {
             changes,
             gatherer,
             room: Room::new(stopped),
-            loader: Arc::clone(&loader) as _,
             judging,
             jobs,
             control: Arc::clone(&control) as _,
@@ -197,6 +203,7 @@ impl Ground {
             router: bellwether_serve::router(&app),
             app,
             loader,
+            trainer,
             control,
             reload,
             rules,
@@ -208,33 +215,33 @@ impl Ground {
     }
 
     /// Where everything of this service is kept.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Publishes another version of a model; the first of its name becomes champion.
-    pub fn publish(&self, name: &str, quantile: f64) -> Version {
+    pub(crate) fn publish(&self, name: &str, quantile: f64) -> Version {
         publish(&self.app.registry, name, &bundle(name, quantile))
     }
 
     /// A request as `admin`; a body that is JSON is sent as such.
-    pub async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
         self.send_as("admin", method, path, "application/json", body)
             .await
     }
 
     /// `GET` as `admin`.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, Body::empty()).await
     }
 
     /// `POST` of JSON as `admin`.
-    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
         self.send(Method::POST, path, body.to_string()).await
     }
 
     /// A request with a key of [`Keys`]: the name of a role, or `NAME:ROLE`.
-    pub async fn send_as(
+    pub(crate) async fn send_as(
         &self,
         key: &str,
         method: Method,
@@ -254,12 +261,12 @@ impl Ground {
     }
 
     /// Any request.
-    pub async fn call(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
         Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
     /// Sends samples of a device, durable once this returns.
-    pub async fn ingest(&self, device: &str, frame: &bellwether_core::frame::Frame) {
+    pub(crate) async fn ingest(&self, device: &str, frame: &Frame) {
         let samples = (0..frame.n_samples()).map(|row| {
             let sample = frame.sample(row);
             let values: serde_json::Map<_, _> = CHANNELS
@@ -275,7 +282,7 @@ impl Ground {
     }
 
     /// Ends the live system and waits until it has.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         let _ = self.stop.send(true);
         self.live.abort();
         let _ = self.live.await;
@@ -306,7 +313,7 @@ fn answers(db: &Database) -> Answers {
 }
 
 /// That a role without `permission` is refused, and one with it is not.
-pub async fn assert_guarded(ground: &Ground, permission: Permission, method: Method, path: &str) {
+pub(crate) async fn assert_guarded(ground: &Ground, permission: Permission, method: Method, path: &str) {
     for role in bellwether_serve::access::Role::ALL {
         let answer = ground
             .send_as(
@@ -327,4 +334,26 @@ pub async fn assert_guarded(ground: &Ground, permission: Permission, method: Met
         .send_as("", method.clone(), path, "application/json", Body::empty())
         .await;
     assert_eq!(answer.status, 401, "{method} {path} without a key");
+}
+
+/// Rows `from..to` of a frame.
+pub(crate) fn part(frame: &Frame, from: usize, to: usize) -> Frame {
+    frame.slice(from..to).unwrap()
+}
+
+/// Waits until what is at a path is so.
+pub(crate) async fn eventually(ground: &Ground, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let asked = async {
+        loop {
+            let answer = ground.get(path).await;
+            if answer.status == 200 && is_so(&answer.json()) {
+                return answer.json();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(found) => found,
+        Err(_) => panic!("{path} never was so: {}", ground.get(path).await.text()),
+    }
 }

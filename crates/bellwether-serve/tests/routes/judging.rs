@@ -1,14 +1,11 @@
 //! What is judged over REST is what the detector says, bit for bit, in every form in which rows come.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-mod ground;
-
+use crate::ground::{Answer, CHANNELS, Ground, csv, detector, plant};
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use bellwether_core::detect::{Mode, Scores};
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_serve::access::Permission;
-use ground::{Answer, CHANNELS, Ground, csv, detector, plant};
 use serde_json::{Value, json};
 
 fn scores(frame: &Frame, mode: Mode) -> Scores {
@@ -341,7 +338,7 @@ async fn the_open_inference_protocol_gives_the_same_bits() {
     ground.get("/v2/models/pump/ready").await.expect(200);
     ground.get("/v2/models/fan/ready").await.expect(404);
     let path = "/v2/repository/models/pump/load";
-    ground::assert_guarded(&ground, Permission::Publish, Method::POST, path).await;
+    crate::ground::assert_guarded(&ground, Permission::Publish, Method::POST, path).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

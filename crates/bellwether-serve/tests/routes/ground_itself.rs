@@ -1,11 +1,8 @@
 //! The ground that the tests of routes stand on holds.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-mod ground;
-
+use crate::ground::{Ground, plant};
 use axum::http::Method;
 use bellwether_serve::access::Permission;
-use ground::{Ground, plant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_on_toys_takes_samples_and_finds_events() {
@@ -21,5 +18,5 @@ async fn a_service_on_toys_takes_samples_and_finds_events() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_the_ground_have_roles() {
     let ground = Ground::new().await;
-    ground::assert_guarded(&ground, Permission::Ingest, Method::POST, "/api/v1/data/batch").await;
+    crate::ground::assert_guarded(&ground, Permission::Ingest, Method::POST, "/api/v1/data/batch").await;
 }
