@@ -125,7 +125,7 @@ pub fn bundle(name: &str, quantile: f64) -> Bundle {
     let (detector, report, rule) = fitted(quantile);
     let train = plant(1, 300, false);
     let manifest = Manifest {
-        baseline: Some(Baseline::of(std::slice::from_ref(&train))),
+        baseline: Some(Baseline::of(std::slice::from_ref(&train)).with_scores(&report.scores)),
         name: name.to_owned(),
         bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: Timestamp::from_secs(START_S),

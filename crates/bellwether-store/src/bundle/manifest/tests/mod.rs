@@ -214,6 +214,7 @@ fn a_record_keeps_what_the_calibration_found() {
     let report = CalibrationReport {
         causal: mode(Some(support), Some(fallback)),
         retrospective: mode(None, None),
+        scores: Vec::new(),
     };
     let expect = CalibrationRecord {
         causal: ModeRecord {
@@ -233,7 +234,8 @@ fn a_baseline_is_kept_bit_for_bit_and_a_bad_one_is_refused() {
     let time = (0..400).map(Timestamp::from_secs).collect();
     let values = (0..800).map(|i| f64::from(i % 271).sqrt() * if i % 2 == 0 { -0.1 } else { 1e5 });
     let frame = Frame::new(["a", "é"].map(Channel::new).to_vec(), time, values.collect()).unwrap();
-    let baseline = Some(Baseline::of(&[frame]));
+    let scores = [vec![f64::NAN, 0.25, 0.5], vec![0.1 + 0.2]];
+    let baseline = Some(Baseline::of(&[frame]).with_scores(&scores));
     let written = Manifest { baseline, ..golden() };
     let bytes = written.to_json_bytes().unwrap();
     let read = Manifest::from_json_bytes(&bytes).unwrap();
