@@ -280,7 +280,7 @@ impl ChannelBaseline {
 }
 
 /// The median cadence of frames that have one; zero where none has.
-pub(super) fn cadence_of(frames: &[Frame]) -> Duration {
+pub fn cadence_of(frames: &[Frame]) -> Duration {
     let cadences = frames.iter().map(|frame| frame.schema().cadence());
     let mut cadences: Vec<Duration> = cadences.filter(|cadence| !cadence.is_zero()).collect();
     cadences.sort_unstable();

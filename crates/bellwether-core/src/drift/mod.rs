@@ -25,13 +25,13 @@ pub mod missing;
 pub mod psi;
 pub mod wasserstein;
 
-pub use baseline::{Baseline, BaselineError, BaselineParts, ChannelBaseline};
+pub use baseline::{Baseline, BaselineError, BaselineParts, ChannelBaseline, cadence_of};
 pub use correlation::{Correlation, RelationChange};
 
 use std::time::Duration;
 
 use crate::frame::Frame;
-use baseline::{Pieces, cadence_of, pieces_of};
+use baseline::{Pieces, pieces_of};
 
 /// Independent rows that either side needs: below it the asymptotic law of the statistics is far off.
 pub const N_EFFECTIVE_MIN: f64 = 20.0;

@@ -41,7 +41,7 @@ use tower::ServiceExt as _;
 
 pub use answer::Answer;
 pub use seams::{Keys, ToyControl, ToyLoader, ToyTrainer};
-pub use toy::{CADENCE_S, CHANNELS, WINDOW_LEN, bundle, csv, detector, plant};
+pub use toy::{CADENCE_S, CHANNELS, WINDOW_LEN, baseline, bundle, csv, detector, plant};
 
 /// A service, all of it.
 pub struct Ground {
@@ -86,7 +86,7 @@ impl Ground {
         let (stop, stopped) = Stop::new();
         let stats = Arc::default();
         let history = folder.path().join("history");
-        let served = Served::new("pump@1", Arc::new(detector(0.99)));
+        let served = Served::new("pump@1", Arc::new(detector(0.99))).with_baseline(baseline());
         let rules = LiveRules {
             settings: Settings {
                 latency: Duration::from_millis(1),

@@ -120,6 +120,12 @@ pub fn detector(quantile: f64) -> Detector {
     fitted(quantile).0
 }
 
+/// What it learnt from.
+pub fn baseline() -> Option<Baseline> {
+    let report = fitted(0.99).1;
+    Some(Baseline::of(&[plant(1, 300, false)]).with_scores(&report.scores))
+}
+
 /// The same as a bundle.
 pub fn bundle(name: &str, quantile: f64) -> Bundle {
     let (detector, report, rule) = fitted(quantile);
