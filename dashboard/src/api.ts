@@ -244,6 +244,7 @@ export interface Drift {
   n_rows: number;
   devices: string[];
   is_drift: boolean;
+  is_judged: boolean;
   advice: string;
   channels: ChannelDrift[];
   joint: { correlation_change: number; pair: string[]; share_of_channels: number } | null;

@@ -61,7 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     speed(&mut page, &bench(&["kernels"])?)?;
     page += "\nBeside PyTorch and ONNX Runtime: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
-             docs/peers.md`.\n";
+             docs/peers.md`. Live and over REST, under load: see [live.md](live.md) and [rest.md](rest.md), measured by \
+             `cargo xtask load`.\n";
     std::fs::write(cargo::root().join(PAGE), page).with_context(|| format!("cannot write {PAGE}"))
 }
 

@@ -113,7 +113,7 @@ pub(crate) struct Fitted {
     pub(crate) model: Arc<Autoencoder>,
     pub(crate) training: TrainReport,
     pub(crate) calibration: CalibrationReport,
-    /// What all of the training part looks like, for later comparison.
+    /// What all of the training part looks like, and what the scores of its held-out rows are, for later comparison.
     pub(crate) baseline: Baseline,
     pub(crate) notes: Vec<String>,
 }
@@ -165,6 +165,7 @@ pub(crate) fn fit(
         events: None,
     };
     let (detector, calibration) = Detector::calibrate(pipeline, model.clone(), held_out, &calibration_spec)?;
+    let baseline = baseline.with_scores(&calibration.scores);
     Ok(Fitted {
         detector,
         model,

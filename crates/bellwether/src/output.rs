@@ -135,6 +135,14 @@ impl Output {
         }
     }
 
+    /// Whether somebody asked for a format that programs read.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        match self.format {
+            Format::Json | Format::Ndjson | Format::Csv => true,
+            Format::Table => false,
+        }
+    }
+
     /// Text on stdout. A reader that has gone, as `head` does, ends the answer and is no error.
     pub(crate) fn write(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();

@@ -105,9 +105,11 @@ pub(crate) fn live_rules(
                 };
                 // Shards judge in parallel; a model needs no threads of its own.
                 let fresh = artifact::load(&args, 1)?;
-                let (made_at, calibration) = (fresh.manifest.created_at, &fresh.manifest.calibration);
-                let served = Served::new(fresh.reference, fresh.detector);
-                Arc::new(served.with_record(made_at, calibration.causal.alarms_per_week))
+                let manifest = fresh.manifest;
+                let served = Served::new(fresh.reference, fresh.detector)
+                    .with_record(manifest.created_at, manifest.calibration.causal.alarms_per_week)
+                    .with_baseline(manifest.baseline);
+                Arc::new(served)
             }
         };
         loaded.insert(name, Arc::clone(&served));

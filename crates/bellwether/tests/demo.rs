@@ -2,11 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![expect(clippy::disallowed_methods, reason = "the tests look at what is on the disk")]
 
+mod service;
 mod shared;
 
 use std::fs;
 
+use bellwether_testkit::peer::wait_until;
 use serde_json::Value;
+use service::Service;
 use shared::bellwether;
 
 /// What would make a page load something from elsewhere.
@@ -39,4 +42,20 @@ fn the_demo_finds_its_faults_and_leaves_a_page_that_needs_nothing_else() {
     for file in ["fleet.csv", "faults.csv", "models/pump/1.bellwether"] {
         assert!(own.path().join("out").join(file).is_file(), "{file}");
     }
+}
+
+#[test]
+fn the_demo_ends_in_a_live_fleet_whose_faults_are_found_until_it_is_interrupted() {
+    let own = tempfile::tempdir().unwrap();
+    let demo = Service::start_line(own.path(), "demo -o out");
+    let fleet = demo.get("/api/v1/devices", None).is(200).json();
+    assert!(fleet["total"].is_number(), "{fleet}");
+    wait_until("a fault is found", || {
+        let found = demo.get("/api/v1/anomalies", None).is(200).json();
+        !found["anomalies"].as_array().unwrap().is_empty()
+    });
+    assert_eq!(demo.interrupted(), Some(0));
+    // What a run left behind does not decide what the next one shows.
+    let again = bellwether(own.path(), "demo --no-serve -o out --seed 7 --format json").ends(0);
+    again.says(&["models promote pump@2"]);
 }

@@ -151,6 +151,13 @@ fn a_channel_that_rose_is_named_and_the_exit_code_is_3() {
     let table = with_model(own.path(), "drift risen.csv").ends(3).stdout;
     let row = table.lines().find(|line| line.contains("pressure")).unwrap();
     assert!(row.contains("critical"), "{row}");
+    // And one for the relation that changed most.
+    let joint = table.lines().find(|line| line.contains(" ~ ")).unwrap();
+    assert!(joint.contains("correlation") && joint.contains("false"), "{joint}");
+    let lines = with_model(own.path(), "drift risen.csv --format ndjson").ends(3).stdout;
+    let joint: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert!(joint["q_value"].is_number() && joint["psi"].is_null(), "{joint}");
+    assert_eq!(lines.lines().count(), 4);
     // Of a stretch of time only its rows count.
     let line = "drift risen.csv --from 2024-01-01T00:00:00Z --to 2024-01-01T01:00:00Z --format json";
     let document: Value = serde_json::from_str(&with_model(own.path(), line).stdout).unwrap();

@@ -32,6 +32,8 @@ pub struct CalibrationReport {
     pub causal: ModeReport,
     /// For retrospective scores.
     pub retrospective: ModeReport,
+    /// Causal scores of the held-out rows, a stretch without a gap after the other; NaN where a row has none.
+    pub scores: Vec<Vec<f64>>,
 }
 
 /// What was found for one mode.
@@ -108,6 +110,7 @@ impl Detector {
             fitted.report.n_events = rows.count_events(&events, fitted);
         }
         let report = CalibrationReport {
+            scores: rows.scores(&causal),
             causal: causal.report,
             retrospective: retrospective.report,
         };
@@ -262,6 +265,14 @@ impl HeldOutRows {
             report,
             smoothed,
         })
+    }
+
+    /// Scores of the rows of each segment.
+    fn scores(&self, fitted: &Fitted) -> Vec<Vec<f64>> {
+        let threshold = fitted.calibrated.threshold.error();
+        let mut errors = fitted.smoothed.iter();
+        let segment = |rows: &Range<usize>| errors.by_ref().take(rows.len()).map(|error| error / threshold).collect();
+        self.segments.iter().map(segment).collect()
     }
 
     fn count_events(&self, events: &EventRule, fitted: &Fitted) -> usize {

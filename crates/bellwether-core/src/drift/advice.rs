@@ -1,6 +1,6 @@
 //! From numbers to one sentence: what somebody should do.
 
-use super::{ChannelDrift, Drift, MISSING_RISE_LARGE, N_EFFECTIVE_MIN};
+use super::{ChannelDrift, Drift, N_EFFECTIVE_MIN};
 
 /// The action to take, the most certain cause first.
 pub(super) fn advice(drift: &Drift) -> String {
@@ -15,8 +15,8 @@ pub(super) fn advice(drift: &Drift) -> String {
         .iter()
         .filter(|channel| channel.is_drift())
         .collect();
-    moved.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.psi.total_cmp(&a.psi)));
-    let silent: Vec<&&ChannelDrift> = moved.iter().filter(|channel| is_silent(channel)).collect();
+    moved.sort_by(|a, b| b.effect.total_cmp(&a.effect));
+    let silent: Vec<&&ChannelDrift> = moved.iter().filter(|channel| channel.is_silent()).collect();
     let n_channels = drift.channels.len();
     match (moved.as_slice(), silent.as_slice(), &drift.relation) {
         (_, [first, others @ ..], _) => format!(
@@ -46,10 +46,6 @@ pub(super) fn advice(drift: &Drift) -> String {
         _ if !drift.is_judged() => too_few(drift),
         _ => "Nothing to do: the data look as in training.".to_owned(),
     }
-}
-
-fn is_silent(channel: &ChannelDrift) -> bool {
-    channel.missing_rise > MISSING_RISE_LARGE
 }
 
 fn and_more(n: usize) -> String {

@@ -1,11 +1,13 @@
 //! What training rows looked like: enough for every test of drift, at bounded size.
 
+use std::time::Duration;
+
 use crate::frame::Frame;
 use crate::quantile::{mean_std, median_sorted, sorted_finite};
 use crate::transform::scale::is_no_range;
 
 use super::autocorrelation::autocorrelation_time;
-use super::correlation::{self, correlations};
+use super::correlation::{self, Correlation, correlations, thinned};
 use super::distribution::Distribution;
 
 /// Values kept of a channel at most: between two of 257 lies one part in 256 of the rows.
@@ -16,6 +18,9 @@ const VALUES_MIN: usize = 17;
 
 /// Values kept of all channels together, about: 128 channels of 257.
 const VALUES_ALTOGETHER: usize = 128 * VALUES_MAX;
+
+/// What the scores of a baseline are called.
+const SCORE: &str = "score";
 
 /// The runs of one channel, one per frame; NaN where a value is missing.
 pub(super) type Pieces = Vec<Vec<f64>>;
@@ -31,11 +36,16 @@ pub struct Baseline {
 pub struct BaselineParts {
     /// Training rows.
     pub n_rows: usize,
+    /// Time between two of them; zero where that is not known.
+    pub cadence: Duration,
     /// Every channel, names all different.
     pub channels: Vec<ChannelBaseline>,
-    /// Correlations of pairs within a series, upper triangle row by row: (0, 1), (0, 2), …, (1, 2), …; in [-1, 1],
-    /// `None` where one of the two does not vary. Absent altogether above [`correlation::N_CHANNELS_MAX`] channels.
-    pub correlations: Option<Vec<Option<f64>>>,
+    /// Correlations of pairs within a series, upper triangle row by row: (0, 1), (0, 2), …, (1, 2), …; `None` where
+    /// one of the two does not vary or too few rows have both. Absent altogether above
+    /// [`correlation::N_CHANNELS_MAX`] channels.
+    pub correlations: Option<Vec<Option<Correlation>>>,
+    /// Causal scores of held-out rows; `None` where none were kept.
+    pub scores: Option<ChannelBaseline>,
 }
 
 /// What training rows looked like in one channel.
@@ -79,7 +89,7 @@ impl Baseline {
             let pieces = pieces_of(frames, name);
             channels.push(ChannelBaseline::of(name, pieces.as_ref(), n_rows, values_max));
             if has_relations {
-                columns.push(pieces);
+                columns.push(pieces.as_ref().map(thinned));
             }
         }
         let mut correlations = has_relations.then(|| correlations(&columns));
@@ -88,10 +98,22 @@ impl Baseline {
         }
         let parts = BaselineParts {
             n_rows,
+            cadence: cadence_of(frames),
             channels,
             correlations,
+            scores: None,
         };
         Self { parts }
+    }
+
+    /// With the causal scores of held-out rows, series by series, NaN where a row has none: what scores are in normal
+    /// operation.
+    #[must_use]
+    pub fn with_scores(mut self, pieces: &[Vec<f64>]) -> Self {
+        let pieces: Pieces = pieces.to_vec();
+        let n_rows = pieces.iter().map(Vec::len).sum();
+        self.parts.scores = Some(ChannelBaseline::of(SCORE, Some(&pieces), n_rows, VALUES_MAX));
+        self
     }
 
     /// A baseline of what [`parts`](Self::parts) gave.
@@ -101,12 +123,15 @@ impl Baseline {
     pub fn from_parts(parts: BaselineParts) -> Result<Self, BaselineError> {
         let mut seen = std::collections::HashSet::new();
         for channel in &parts.channels {
-            channel.check(parts.n_rows)?;
+            channel.check(Some(parts.n_rows))?;
             if !seen.insert(channel.channel.as_str()) {
                 return Err(BaselineError::Twice {
                     channel: channel.channel.clone(),
                 });
             }
+        }
+        if let Some(scores) = &parts.scores {
+            scores.check(None)?;
         }
         if let Some(correlations) = &parts.correlations {
             let n = parts.channels.len();
@@ -117,13 +142,14 @@ impl Baseline {
                     n_pairs,
                 });
             }
-            let is_valid = |correlation: &f64| (-1.0..=1.0).contains(correlation);
-            if let Some(got) = correlations
-                .iter()
-                .flatten()
-                .find(|correlation| !is_valid(correlation))
-            {
-                return Err(BaselineError::Correlation { got: *got });
+            let is_valid = |of: &Correlation| {
+                (-1.0..=1.0).contains(&of.value) && of.n_joint <= parts.n_rows as u64
+            };
+            if let Some(got) = correlations.iter().flatten().find(|of| !is_valid(of)) {
+                return Err(BaselineError::Correlation {
+                    got: got.value,
+                    n_joint: got.n_joint,
+                });
             }
         }
         Ok(Self { parts })
@@ -136,7 +162,7 @@ impl Baseline {
 }
 
 /// What is only noise of rounding has no relation to anything.
-fn forget_constant(channels: &[ChannelBaseline], correlations: &mut [Option<f64>]) {
+fn forget_constant(channels: &[ChannelBaseline], correlations: &mut [Option<Correlation>]) {
     let n = channels.len();
     let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
     for ((a, b), correlation) in pairs.zip(correlations) {
@@ -185,6 +211,11 @@ impl ChannelBaseline {
         }
     }
 
+    /// Rows with and without a value.
+    pub fn n_rows(&self) -> u64 {
+        self.n_observed().saturating_add(self.n_missing as u64)
+    }
+
     /// Rows with a value.
     pub fn n_observed(&self) -> u64 {
         self.distribution.n()
@@ -197,7 +228,7 @@ impl ChannelBaseline {
 
     /// Share of rows without a value, in [0, 1].
     pub fn missing_share(&self) -> f64 {
-        let n = self.n_missing as f64 + self.n_observed() as f64;
+        let n = self.n_rows() as f64;
         if n > 0.0 { self.n_missing as f64 / n } else { 0.0 }
     }
 
@@ -219,7 +250,8 @@ impl ChannelBaseline {
         sorted
     }
 
-    fn check(&self, n_rows: usize) -> Result<(), BaselineError> {
+    /// Whether its numbers fit each other, and the rows of the baseline where it covers all of them.
+    fn check(&self, n_rows: Option<usize>) -> Result<(), BaselineError> {
         let value = |name, got: f64, is_valid| {
             if is_valid && got.is_finite() {
                 return Ok(());
@@ -236,15 +268,23 @@ impl ChannelBaseline {
         value("autocorrelation_time", time, time >= 1.0)?;
         self.distribution.check(&self.channel)?;
         let n = u128::from(self.n_observed()) + self.n_missing as u128;
-        if n != n_rows as u128 {
-            return Err(BaselineError::Rows {
+        match n_rows {
+            Some(n_rows) if n != n_rows as u128 => Err(BaselineError::Rows {
                 channel: self.channel.clone(),
                 n,
                 n_rows,
-            });
+            }),
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// The median cadence of frames that have one; zero where none has.
+pub fn cadence_of(frames: &[Frame]) -> Duration {
+    let cadences = frames.iter().map(|frame| frame.schema().cadence());
+    let mut cadences: Vec<Duration> = cadences.filter(|cadence| !cadence.is_zero()).collect();
+    cadences.sort_unstable();
+    cadences.get(cadences.len() / 2).copied().unwrap_or_default()
 }
 
 /// The channel called `name`, frame by frame; rows of a frame that lacks it are missing. `None` where all lack it.
@@ -309,9 +349,11 @@ pub enum BaselineError {
         n_pairs: usize,
     },
     /// A correlation out of range.
-    #[error("a correlation is {got}")]
+    #[error("a correlation is {got}, of {n_joint} rows")]
     Correlation {
         /// What it is.
         got: f64,
+        /// Of how many rows.
+        n_joint: u64,
     },
 }

@@ -14,6 +14,18 @@ pub const CHANGE_MIN: f64 = 0.3;
 /// Rows that correlations are measured on; of more, every second, third, … is taken.
 const N_ROWS_MAX: usize = 16_384;
 
+/// Rows with both channels observed that a correlation needs: of fewer it is ±1, or nearly so, by itself.
+const N_JOINT_MIN: u64 = N_EFFECTIVE_MIN as u64;
+
+/// How two channels go together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Correlation {
+    /// Pearson's correlation, in [-1, 1].
+    pub value: f64,
+    /// Rows that it was measured on: those with both channels observed, of those that were taken.
+    pub n_joint: u64,
+}
+
 /// The relation of two channels that changed most.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RelationChange {
@@ -36,15 +48,12 @@ impl RelationChange {
     }
 }
 
-/// Pearson's correlations of all pairs of columns, upper triangle row by row: (0, 1), (0, 2), …, (1, 2), ….
+/// Pearson's correlations of all pairs of columns as [`thinned`] gives them, upper triangle row by row: (0, 1), (0, 2),
+/// …, (1, 2), ….
 ///
-/// Deviations are from the mean of each piece, so that two devices with different levels make no relation. Rows count
-/// where both channels are observed. `None` where a channel does not vary, or was not observed.
-pub(super) fn correlations(columns: &[Option<Pieces>]) -> Vec<Option<f64>> {
-    let columns: Vec<Option<Vec<f64>>> = columns
-        .iter()
-        .map(|column| column.as_ref().map(thinned))
-        .collect();
+/// Rows count where both channels are observed. `None` where a channel does not vary there, was not observed, or where
+/// there are too few such rows.
+pub(super) fn correlations(columns: &[Option<Vec<f64>>]) -> Vec<Option<Correlation>> {
     let mut all = Vec::new();
     for (idx, first) in columns.iter().enumerate() {
         for second in &columns[idx + 1..] {
@@ -59,36 +68,55 @@ pub(super) fn correlations(columns: &[Option<Pieces>]) -> Vec<Option<f64>> {
     all
 }
 
-/// Deviations of at most [`N_ROWS_MAX`] evenly spaced rows.
-fn thinned(column: &Pieces) -> Vec<f64> {
-    let n_rows: usize = column.iter().map(Vec::len).sum();
-    let step = n_rows.div_ceil(N_ROWS_MAX).max(1);
+/// Deviations of at most [`N_ROWS_MAX`] evenly spaced rows, each from the mean of its piece, so that two devices with
+/// different levels make no relation.
+pub(super) fn thinned(column: &Pieces) -> Vec<f64> {
+    let n_rows = column.iter().map(Vec::len).sum();
     column
         .iter()
         .flat_map(|piece| centred(piece))
-        .step_by(step)
+        .step_by(step(n_rows))
         .collect()
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
-    let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
+/// Of so many rows every `step`-th is taken.
+fn step(n_rows: usize) -> usize {
+    n_rows.div_ceil(N_ROWS_MAX).max(1)
+}
+
+fn correlation(a: &[f64], b: &[f64]) -> Option<Correlation> {
+    let (mut aa, mut bb, mut ab, mut n_joint) = (0.0, 0.0, 0.0, 0);
     for (a, b) in a.iter().zip(b) {
         if !(a.is_nan() || b.is_nan()) {
             aa += a * a;
             bb += b * b;
             ab += a * b;
+            n_joint += 1;
         }
     }
     // Roots apart: a product of two sums of squares overflows earlier.
-    let correlation = ab / aa.sqrt() / bb.sqrt();
-    let is_varying = aa > 0.0 && bb > 0.0 && correlation.is_finite();
-    is_varying.then(|| correlation.clamp(-1.0, 1.0))
+    let value = ab / aa.sqrt() / bb.sqrt();
+    let is_varying = aa > 0.0 && bb > 0.0 && value.is_finite();
+    (is_varying && n_joint >= N_JOINT_MIN).then(|| Correlation {
+        value: value.clamp(-1.0, 1.0),
+        n_joint,
+    })
 }
 
-/// The change of correlation that matters most: the largest of those beyond chance, else the largest of all.
-pub(super) fn largest_change(parts: &BaselineParts, columns: &[Option<Pieces>]) -> Option<RelationChange> {
+/// The change of correlation that matters most: the largest of those beyond chance, else the largest of all. `spacing`
+/// is that of recent rows over that of the baseline's.
+pub(super) fn largest_change(
+    parts: &BaselineParts,
+    columns: &[Option<Pieces>],
+    spacing: f64,
+) -> Option<RelationChange> {
     let kept = parts.correlations.as_ref()?;
-    let recent = correlations(columns);
+    let n_rows = columns.iter().flatten().next()?.iter().map(Vec::len).sum();
+    let thinned: Vec<Option<Vec<f64>>> = columns
+        .iter()
+        .map(|column| column.as_ref().map(thinned))
+        .collect();
+    let recent = correlations(&thinned);
     let n_channels = parts.channels.len();
     let pairs = (0..n_channels).flat_map(|a| (a + 1..n_channels).map(move |b| (a, b)));
     let mut changes = Vec::new();
@@ -96,15 +124,16 @@ pub(super) fn largest_change(parts: &BaselineParts, columns: &[Option<Pieces>]) 
         let (Some(before), Some(after)) = (before, after) else {
             continue;
         };
-        let n_recent = |idx: usize| observed(columns[idx].as_ref()) as f64;
-        let n_baseline = |idx: usize| parts.channels[idx].n_observed() as f64;
         // The slower channel decides; the product of two channels is never slower than that.
         let time = parts.channels[a]
             .autocorrelation_time
             .max(parts.channels[b].autocorrelation_time);
-        let n = n_baseline(a).min(n_baseline(b)) / time;
-        let m = n_recent(a).min(n_recent(b)) / time;
+        let n_effective =
+            |of: Correlation, rows_apart: f64| of.n_joint as f64 / (time / rows_apart).max(1.0);
+        let n = n_effective(before, step(parts.n_rows) as f64);
+        let m = n_effective(after, step(n_rows) as f64 * spacing);
         if n >= N_EFFECTIVE_MIN && m >= N_EFFECTIVE_MIN {
+            let (before, after) = (before.value, after.value);
             changes.push(((a, b), before, after, fisher_p_value(before, after, n, m)));
         }
     }
@@ -124,11 +153,6 @@ pub(super) fn largest_change(parts: &BaselineParts, columns: &[Option<Pieces>]) 
         });
     let weight = |change: &RelationChange| (change.is_drift, change.change().abs());
     judged.reduce(|most, next| if weight(&next) > weight(&most) { next } else { most })
-}
-
-fn observed(column: Option<&Pieces>) -> usize {
-    let values = column.into_iter().flatten().flatten();
-    values.filter(|value| !value.is_nan()).count()
 }
 
 /// Two-sided chance of two correlations at least so far apart where the true ones are equal: Fisher's z

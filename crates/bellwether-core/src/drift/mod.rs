@@ -3,7 +3,8 @@
 //! A [`Baseline`] is a bounded summary of training rows. [`compare`] holds recent rows against it: [`psi`], [`ks`]
 //! and [`wasserstein`] per channel, then [`correlation`] for pairs. Neighbouring rows of a machine resemble each
 //! other, so every test counts rows by [`autocorrelation`] instead of by number, and [`false_discovery`] pays for
-//! asking about many channels at once. A channel drifts where the difference is both beyond chance *and* large.
+//! asking about many channels at once. A channel drifts where the difference is both beyond chance *and* large, be it
+//! of its values or of how many are [`missing`].
 //!
 //! Drift is advice. Nothing here moves a threshold or a model.
 //!
@@ -20,11 +21,14 @@ pub mod correlation;
 pub mod distribution;
 pub mod false_discovery;
 pub mod ks;
+pub mod missing;
 pub mod psi;
 pub mod wasserstein;
 
-pub use baseline::{Baseline, BaselineError, BaselineParts, ChannelBaseline};
-pub use correlation::RelationChange;
+pub use baseline::{Baseline, BaselineError, BaselineParts, ChannelBaseline, cadence_of};
+pub use correlation::{Correlation, RelationChange};
+
+use std::time::Duration;
 
 use crate::frame::Frame;
 use baseline::{Pieces, pieces_of};
@@ -76,12 +80,18 @@ pub struct ChannelDrift {
     pub n_effective: f64,
     /// Share of recent rows without a value, less that of the baseline; in [-1, 1].
     pub missing_rise: f64,
-    /// How large the difference is, where it is beyond chance.
+    /// Chance of such a rise where nothing changed; NaN where there are too few rows, and where no value is missing.
+    pub missing_p_value: f64,
+    /// The same, corrected together with all other questions.
+    pub missing_q_value: f64,
+    /// The measure of the differences that are beyond chance; 0 where none is.
+    pub effect: f64,
+    /// How large that is.
     pub severity: Severity,
 }
 
-/// How large a difference is that is beyond chance. The measure is the largest of PSI / 0.25, displacement / 0.3 and
-/// rise of the missing share / 0.1.
+/// How large a difference is that is beyond chance. The measure is the largest of PSI / 0.25 (less what the index is by
+/// chance), displacement / 0.3 and rise of the missing share / 0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Nothing beyond chance, or nothing could be judged.
@@ -128,6 +138,11 @@ impl ChannelDrift {
     /// Whether there were enough independent rows to judge.
     pub fn is_judged(&self) -> bool {
         !self.q_value.is_nan()
+    }
+
+    /// Whether too many values are missing.
+    pub fn is_silent(&self) -> bool {
+        self.missing_q_value < Q_MAX && self.missing_rise > MISSING_RISE_LARGE
     }
 }
 
@@ -179,7 +194,8 @@ pub enum CompareError {
 }
 
 /// Holds `recent` rows, frame by frame `[n_samples, n_channels]`, against a baseline. Channels are found by their
-/// names; those the baseline does not know are left out.
+/// names; those the baseline does not know are left out. Rows need not be as close together as those of the baseline:
+/// how alike neighbours are depends on the time between them.
 ///
 /// # Errors
 /// [`CompareError`] where there is no row, or no channel in common.
@@ -197,41 +213,80 @@ pub fn compare(baseline: &Baseline, recent: &[Frame]) -> Result<Drift, CompareEr
     if columns.iter().all(Option::is_none) {
         return Err(no_channel(parts, recent));
     }
+    let spacing = spacing(parts.cadence, cadence_of(recent));
     let mut channels = Vec::new();
     let mut missing_channels = Vec::new();
     for (channel, column) in parts.channels.iter().zip(&columns) {
         match column {
-            Some(column) => channels.push(compare_channel(channel, column, n_rows)),
+            Some(column) => channels.push(compare_channel(channel, column, spacing)),
             // Never observed in training either: nothing is missed.
             None if channel.n_observed() == 0 => {}
             None => missing_channels.push(channel.channel.clone()),
         }
     }
-    let p_values: Vec<f64> = channels.iter().map(|channel| channel.p_value).collect();
-    for (channel, q_value) in channels.iter_mut().zip(false_discovery::q_values(&p_values)) {
-        channel.q_value = q_value;
-        channel.severity = severity(channel);
-    }
+    correct(&mut channels);
     Ok(Drift {
         n_rows,
         channels,
         missing_channels,
-        relation: correlation::largest_change(parts, &columns),
+        relation: correlation::largest_change(parts, &columns, spacing),
     })
 }
 
-/// All but what depends on the other channels.
-fn compare_channel(channel: &ChannelBaseline, column: &Pieces, n_rows: usize) -> ChannelDrift {
+/// Holds recent causal scores, series by series and NaN where a row has none, against those of held-out rows.
+/// `cadence` is the time between two of them. `None` where the baseline has none, or there is no row.
+pub fn compare_scores(baseline: &Baseline, recent: &[Vec<f64>], cadence: Duration) -> Option<ChannelDrift> {
+    let parts = baseline.parts();
+    let scores = parts.scores.as_ref()?;
+    if recent.iter().all(Vec::is_empty) {
+        return None;
+    }
+    let spacing = spacing(parts.cadence, cadence);
+    let mut compared = [compare_channel(scores, &recent.to_vec(), spacing)];
+    // A row has no score while its window fills: that says nothing of a sensor.
+    compared[0].missing_p_value = f64::NAN;
+    correct(&mut compared);
+    let [compared] = compared;
+    Some(compared)
+}
+
+/// How far recent rows are apart, in spacings of the baseline's; 1 where either is not known.
+fn spacing(baseline: Duration, recent: Duration) -> f64 {
+    if baseline.is_zero() || recent.is_zero() {
+        1.0
+    } else {
+        recent.as_secs_f64() / baseline.as_secs_f64()
+    }
+}
+
+/// All but what depends on the other channels; `effect` is that of the values, whether or not they are beyond chance.
+fn compare_channel(channel: &ChannelBaseline, column: &Pieces, spacing: f64) -> ChannelDrift {
+    let n_rows = column.iter().map(Vec::len).sum::<usize>() as f64;
     let recent = channel.sorted_recent(column);
-    let n_effective = recent.len() as f64 / channel.autocorrelation_time;
-    let n_effective_baseline = channel.n_effective();
+    let time = (channel.autocorrelation_time / spacing).max(1.0);
+    let (n_effective, n_effective_baseline) = (recent.len() as f64 / time, channel.n_effective());
     let distribution = &channel.distribution;
-    let ks = ks::statistic(distribution, &recent);
+    let (ks, psi) = (
+        ks::statistic(distribution, &recent),
+        psi::psi(distribution, &recent),
+    );
+    let wasserstein = if channel.std > 0.0 {
+        wasserstein::distance(distribution, &recent) / channel.std
+    } else {
+        f64::NAN
+    };
+    let of_chance = psi::of_chance(distribution, &recent, n_effective_baseline, n_effective);
     let is_enough = n_effective >= N_EFFECTIVE_MIN && n_effective_baseline >= N_EFFECTIVE_MIN;
-    let missing = 1.0 - recent.len() as f64 / n_rows as f64;
+    let (missing, missing_baseline) = (1.0 - recent.len() as f64 / n_rows, channel.missing_share());
+    // Gaps come in runs as values do: a share of missing rows says something only over as many independent rows.
+    let (n, m) = (
+        channel.n_rows() as f64 / channel.autocorrelation_time,
+        n_rows / time,
+    );
+    let is_asked = channel.n_observed() > 0 && (missing > 0.0 || missing_baseline > 0.0);
     ChannelDrift {
         channel: channel.channel.clone(),
-        psi: psi::psi(distribution, &recent),
+        psi,
         ks,
         p_value: if is_enough {
             ks::p_value(ks, n_effective_baseline, n_effective)
@@ -239,37 +294,45 @@ fn compare_channel(channel: &ChannelBaseline, column: &Pieces, n_rows: usize) ->
             f64::NAN
         },
         q_value: f64::NAN,
-        wasserstein: if channel.std > 0.0 {
-            wasserstein::distance(distribution, &recent) / channel.std
-        } else {
-            f64::NAN
-        },
+        wasserstein,
         n_effective,
-        missing_rise: if channel.n_observed() > 0 && is_long_enough(channel, n_rows) {
-            missing - channel.missing_share()
+        missing_rise: if channel.n_observed() > 0 {
+            missing - missing_baseline
         } else {
             0.0
         },
+        missing_p_value: if is_asked && n >= N_EFFECTIVE_MIN && m >= N_EFFECTIVE_MIN {
+            missing::p_value(missing_baseline, missing, n, m)
+        } else {
+            f64::NAN
+        },
+        missing_q_value: f64::NAN,
+        // NaN never wins a comparison, so what is not defined does not count.
+        effect: ((psi - of_chance) / PSI_LARGE).max(wasserstein / WASSERSTEIN_LARGE),
         severity: Severity::None,
     }
 }
 
-/// Gaps come in runs as values do: a share of missing rows says something only over as many independent rows.
-fn is_long_enough(channel: &ChannelBaseline, n_rows: usize) -> bool {
-    n_rows as f64 / channel.autocorrelation_time >= N_EFFECTIVE_MIN
-}
-
-/// NaN never wins a comparison, so what is not defined does not count.
-fn severity(channel: &ChannelDrift) -> Severity {
-    let is_gone = channel.missing_rise > MISSING_RISE_LARGE;
-    let gone = channel.missing_rise / MISSING_RISE_LARGE;
-    if channel.q_value < Q_MAX {
-        let moved = (channel.psi / PSI_LARGE).max(channel.wasserstein / WASSERSTEIN_LARGE);
-        Severity::of(moved.max(gone))
-    } else if is_gone {
-        Severity::of(gone)
-    } else {
-        Severity::None
+/// Corrects for all that was asked, and says what is left.
+fn correct(channels: &mut [ChannelDrift]) {
+    let of_values = channels.iter().map(|channel| channel.p_value);
+    let of_missing = channels.iter().map(|channel| channel.missing_p_value);
+    let q_values = false_discovery::q_values(&of_values.chain(of_missing).collect::<Vec<f64>>());
+    let (of_values, of_missing) = q_values.split_at(channels.len());
+    for ((channel, &q_value), &missing_q_value) in channels.iter_mut().zip(of_values).zip(of_missing) {
+        let (is_moved, is_missed) = (q_value < Q_MAX, missing_q_value < Q_MAX);
+        let moved = if is_moved { channel.effect } else { 0.0 };
+        let missed = if is_missed {
+            channel.missing_rise / MISSING_RISE_LARGE
+        } else {
+            0.0
+        };
+        channel.q_value = q_value;
+        channel.missing_q_value = missing_q_value;
+        channel.effect = moved.max(missed).max(0.0);
+        if is_moved || is_missed {
+            channel.severity = Severity::of(channel.effect);
+        }
     }
 }
 

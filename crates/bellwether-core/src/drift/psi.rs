@@ -19,6 +19,30 @@ pub fn psi(baseline: &Distribution, recent: &[f64]) -> f64 {
     if baseline.values.is_empty() || recent.is_empty() {
         return f64::NAN;
     }
+    let counts = bins(baseline, recent);
+    let smoothing = PSEUDO_COUNT * counts.len() as f64;
+    let share = |count: u64, n: f64| (count as f64 + PSEUDO_COUNT) / (n + smoothing);
+    let terms = counts.iter().map(|&(of_baseline, of_recent)| {
+        let p = share(of_baseline, baseline.n() as f64);
+        let q = share(of_recent, recent.len() as f64);
+        (q - p) * libm::log(q / p)
+    });
+    terms.sum()
+}
+
+/// What the index is on average where nothing changed and the two sides are worth `n` and `m` independent rows: about
+/// (bins − 1) (1/n + 1/m), for n m / (n + m) times the index then follows χ² with one degree of freedom less than there
+/// are bins. 0 where either side is empty.
+pub fn of_chance(baseline: &Distribution, recent: &[f64], n: f64, m: f64) -> f64 {
+    if baseline.values.is_empty() || recent.is_empty() {
+        return 0.0;
+    }
+    let n_free = bins(baseline, recent).len().saturating_sub(1);
+    n_free as f64 * (1.0 / n + 1.0 / m)
+}
+
+/// Baseline and recent rows in each bin in which there is any.
+fn bins(baseline: &Distribution, recent: &[f64]) -> Vec<(u64, u64)> {
     let mut counts: Vec<(u64, u64)> = Vec::new();
     let mut before = (0, 0);
     let ends = ends(baseline)
@@ -29,14 +53,7 @@ pub fn psi(baseline: &Distribution, recent: &[f64]) -> f64 {
         before = upto;
     }
     counts.retain(|&count| count != (0, 0));
-    let smoothing = PSEUDO_COUNT * counts.len() as f64;
-    let share = |count: u64, n: f64| (count as f64 + PSEUDO_COUNT) / (n + smoothing);
-    let terms = counts.iter().map(|&(of_baseline, of_recent)| {
-        let p = share(of_baseline, baseline.n() as f64);
-        let q = share(of_recent, recent.len() as f64);
-        (q - p) * libm::log(q / p)
-    });
-    terms.sum()
+    counts
 }
 
 /// Ends of all bins but the last, rising, and the baseline rows at or below each.

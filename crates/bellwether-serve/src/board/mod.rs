@@ -70,6 +70,19 @@ pub(crate) struct Counts {
     pub(crate) warming: usize,
 }
 
+impl Counts {
+    /// One more in that state.
+    fn add(&mut self, state: State) {
+        self.total += 1;
+        match state {
+            State::Event => self.event += 1,
+            State::Silent => self.silent += 1,
+            State::Warming => self.warming += 1,
+            State::Normal => self.normal += 1,
+        }
+    }
+}
+
 impl Board {
     /// A board of all devices that the database knows, which follows `committed` until `stop` is told. To be called
     /// before anything is committed, so that nothing is missed.
@@ -110,13 +123,7 @@ impl Board {
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for entry in self.all() {
-            counts.total += 1;
-            match entry.state() {
-                State::Event => counts.event += 1,
-                State::Silent => counts.silent += 1,
-                State::Warming => counts.warming += 1,
-                State::Normal => counts.normal += 1,
-            }
+            counts.add(entry.state());
         }
         counts
     }

@@ -62,9 +62,10 @@ async fn gather(database: Database, board: Arc<Board>, latest: Arc<ArcSwap<Gathe
 
 async fn once(database: &Database, board: &Board) -> Result<Gathered, DatabaseError> {
     let week = i64::try_from(Period::Week.duration().as_nanos()).unwrap_or(i64::MAX);
-    let from = Timestamp::from_nanos(clock::now().as_nanos().saturating_sub(week));
+    let now = clock::now();
+    let from = Timestamp::from_nanos(now.as_nanos().saturating_sub(week));
     Ok(Gathered {
-        fleet: board.figures(),
+        fleet: board.figures(now),
         events: database.events_by_model(from).await?.into_iter().collect(),
         verdicts: database.alerts_by_verdict().await?,
         state_bytes: database.state_bytes().await?,

@@ -65,7 +65,17 @@ impl Family<'_> {
 
     /// A histogram.
     pub(super) fn durations(&mut self, labels: Labels<'_>, counts: &DurationCounts) {
-        for (bound, n) in BOUNDS_S.iter().zip(counts.up_to) {
+        self.buckets(labels, counts, 1);
+    }
+
+    /// A histogram with every second bound, for a family of many.
+    pub(super) fn coarse_durations(&mut self, labels: Labels<'_>, counts: &DurationCounts) {
+        self.buckets(labels, counts, 2);
+    }
+
+    fn buckets(&mut self, labels: Labels<'_>, counts: &DurationCounts, step: usize) {
+        let bounds = BOUNDS_S.iter().zip(counts.up_to);
+        for (bound, n) in bounds.skip(step - 1).step_by(step) {
             self.line("_bucket", labels, Some(*bound), n as f64);
         }
         self.line("_bucket", labels, Some(f64::INFINITY), counts.n as f64);
@@ -140,5 +150,11 @@ mod tests {
         check("d_seconds_bucket{way=\"x\",le=\"+Inf\"} 2");
         check("d_seconds_sum{way=\"x\"} 6");
         check("d_seconds_count{way=\"x\"} 2");
+        let mut coarse = Page::default();
+        let mut family = coarse.family("d_seconds", Kind::Histogram, "How long.");
+        family.coarse_durations(&[], &durations.counts());
+        let text = coarse.text();
+        assert_eq!(text.lines().filter(|line| line.contains("_bucket")).count(), 7);
+        assert!(text.contains("d_seconds_bucket{le=\"10\"} 2"), "{text}");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn put(page: &mut Page, started_s: f64) {
         page.gauge(
             "process_resident_memory_bytes",
             "Memory that the process holds.",
-            bytes,
+            bytes as f64,
         );
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
@@ -68,11 +68,12 @@ fn stat() -> Option<(f64, f64)> {
     Some(((field(11)? + field(12)?) / TICKS, field(20)?))
 }
 
-fn resident_bytes() -> Option<f64> {
+/// Memory that the process holds.
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = text("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024.0)
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 fn fds_max() -> Option<f64> {

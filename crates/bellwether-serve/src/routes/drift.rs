@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use bellwether_core::drift::{ChannelDrift, Drift, RelationChange, Severity};
-use bellwether_store::registry::NamedRef;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +14,6 @@ use super::shapes::finite;
 use crate::access::{Permission, guard};
 use crate::app::App;
 use crate::drift::Found;
-use crate::error;
 use crate::wire::{Json, ProblemDetails, Query, Time};
 
 /// What is said where there is nothing to compare.
@@ -29,7 +27,8 @@ pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DriftParams {
-    /// A model in service: its name, or `NAME@VERSION`.
+    /// A model in service: its name (the newest version in service), `NAME@VERSION`, `NAME@ALIAS`, or a bundle file as
+    /// it is called among the models in service.
     #[param(example = "pump")]
     model: String,
 }
@@ -52,8 +51,12 @@ struct DriftOfModel {
     /// The action to take, as one sentence.
     advice: String,
     channels: Vec<DriftOfChannel>,
+    /// Channels of the training that the rows lack altogether.
+    missing_channels: Vec<String>,
     /// The relation of two channels that changed most.
     joint: Option<DriftOfRelation>,
+    /// The scores of the rows against those of held-out rows of the training; no part of `is_drift`.
+    scores: Option<DriftOfChannel>,
 }
 
 /// How one channel differs. A number that is not defined is null.
@@ -74,6 +77,8 @@ struct DriftOfChannel {
     n_effective: Option<f64>,
     /// Share of rows without a value, less that of the training.
     missing_rise: Option<f64>,
+    /// Chance of such a rise where nothing changed, corrected like `q_value`.
+    missing_q_value: Option<f64>,
     severity: DriftSeverity,
     is_drift: bool,
 }
@@ -95,6 +100,8 @@ struct DriftOfRelation {
     /// Correlation now less that of the training.
     correlation_change: Option<f64>,
     pair: [String; 2],
+    /// Chance of such a change where nothing changed, corrected for the number of pairs.
+    q_value: Option<f64>,
     /// The change is large and beyond chance.
     is_drift: bool,
     /// Share of all channels that drift or are gone.
@@ -114,12 +121,7 @@ async fn drift(
     State(app): State<Arc<App>>,
     Query(params): Query<DriftParams>,
 ) -> Result<Json<DriftOfModel>, Problem> {
-    let wanted: NamedRef = params
-        .model
-        .parse()
-        .map_err(|error| error::bad_request(format!("model: {error}")))?;
-    let _place = app.room.read().await?;
-    let found = app.drifts.of(&wanted).await?;
+    let found = app.drifts.of(&params.model, &app.room).await?;
     Ok(Json(DriftOfModel::from(&*found)))
 }
 
@@ -136,7 +138,9 @@ impl From<&Found> for DriftOfModel {
             is_judged: drift.is_some_and(Drift::is_judged),
             advice: drift.map_or_else(|| NO_ROW.to_owned(), Drift::advice),
             channels: drift.map(channels).unwrap_or_default(),
+            missing_channels: drift.map(|drift| drift.missing_channels.clone()).unwrap_or_default(),
             joint: drift.and_then(|drift| Some(DriftOfRelation::of(drift.relation.as_ref()?, drift))),
+            scores: found.scores.as_ref().map(DriftOfChannel::from),
         }
     }
 }
@@ -152,6 +156,7 @@ fn channels(drift: &Drift) -> Vec<DriftOfChannel> {
         wasserstein: None,
         n_effective: None,
         missing_rise: None,
+        missing_q_value: None,
         severity: DriftSeverity::Critical,
         is_drift: true,
     });
@@ -174,6 +179,7 @@ impl From<&ChannelDrift> for DriftOfChannel {
             wasserstein: finite(channel.wasserstein),
             n_effective: finite(channel.n_effective),
             missing_rise: finite(channel.missing_rise),
+            missing_q_value: finite(channel.missing_q_value),
             severity: channel.severity.into(),
             is_drift: channel.is_drift(),
         }
@@ -197,6 +203,7 @@ impl DriftOfRelation {
         Self {
             correlation_change: finite(relation.change()),
             pair: relation.pair.clone(),
+            q_value: finite(relation.q_value),
             is_drift: relation.is_drift,
             share_of_channels: drift.share_of_channels(),
         }

@@ -102,14 +102,6 @@ async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         failed_commits: stats.failed_commits,
         events_open: counts.event,
         models: models.into_keys().map(|name| name.to_string()).collect(),
-        memory_bytes: memory_bytes().await,
+        memory_bytes: crate::metrics::resident_bytes(),
     })
-}
-
-/// Memory of the process that is no file: where the system tells.
-async fn memory_bytes() -> Option<u64> {
-    let status = tokio::fs::read_to_string("/proc/self/status").await.ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::ground::{Ground, assert_guarded, bundle, detector, eventually, plant};
+use crate::ground::{Ground, assert_guarded, baseline, detector, plant};
 use axum::http::Method;
 use bellwether_core::frame::Frame;
 use bellwether_serve::access::Permission;
-use bellwether_store::bundle::Bundle;
-use bellwether_stream::clock;
 use bellwether_stream::live::Served;
 use bellwether_stream::patterns::ByDevice;
 use serde_json::{Value, json};
@@ -55,13 +53,47 @@ async fn a_fleet_that_looks_as_in_training_does_not_drift() {
     assert_eq!(drift["is_drift"], false);
     assert_eq!(channel(&drift, "pressure")["severity"], "none");
     assert_eq!(channel(&drift, "pressure")["ks"], 0.0);
-    assert!(
-        other
-            .get("/metrics")
-            .await
-            .text()
-            .contains("bellwether_drift{model=\"pump@1\"} 0")
-    );
+    assert_eq!(drift["missing_channels"], json!([]));
+    assert!(drift["joint"]["q_value"].is_number(), "{drift}");
+    assert!(drift["scores"]["psi"].is_number(), "{drift}");
+    let figures = other.get("/metrics").await;
+    assert!(figures.text().contains("bellwether_drift{model=\"pump@1\"} 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_too_few_rows_no_figure_says_that_there_is_no_drift() {
+    let ground = Ground::new().await;
+    ground.ingest("pump-1", &plant(1, 10, false)).await;
+    devices(&ground, 1).await;
+    let drift = ground.get("/api/v1/drift?model=pump").await.expect(200).json();
+    assert_eq!(drift["is_judged"], false);
+    let figures = ground.get("/metrics").await;
+    assert!(!figures.text().contains("bellwether_drift{"), "{}", figures.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_meant_by_version_alias_or_file() {
+    let ground = Ground::new().await;
+    let asked = async |model: &str| ground.get(&format!("/api/v1/drift?model={model}")).await;
+    // Another version exists, and is not in service.
+    ground.publish("pump", 0.9);
+    for (alias, version) in [("served", "pump@1"), ("canary", "pump@2")] {
+        let (alias, version) = (alias.parse().unwrap(), version.parse().unwrap());
+        ground.app.registry.set_alias(&alias, &version).unwrap();
+    }
+    for model in ["pump", "pump@1", "pump@served"] {
+        assert_eq!(asked(model).await.expect(200).json()["model"], "pump@1", "{model}");
+    }
+    for model in ["pump@2", "pump@canary", "pump@nobody"] {
+        asked(model).await.expect(404);
+    }
+    // A bundle file is called as it is called in service.
+    let served = Served::new("models/pump.bellwether", Arc::new(detector(0.99))).with_baseline(baseline());
+    ground
+        .models
+        .send_replace(Arc::new(ByDevice::all(Some(Arc::new(served)))));
+    let found = asked("models/pump.bellwether").await.expect(200).json();
+    assert_eq!(found["model"], "models/pump.bellwether");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,18 +124,6 @@ async fn what_cannot_be_said_is_refused() {
     ground.get("/api/v1/drift?model=../pump").await.expect(400);
     ground.get("/api/v1/drift").await.expect(400);
     // A model of the time before baselines.
-    let mut manifest: Value = serde_json::from_slice(&bundle("old", 0.99).manifest).unwrap();
-    manifest.as_object_mut().unwrap().remove("baseline").unwrap();
-    let old = Bundle {
-        manifest: serde_json::to_vec(&manifest).unwrap(),
-        weights: Vec::new(),
-    };
-    let name = "old".parse().unwrap();
-    ground
-        .app
-        .registry
-        .publish(&name, &old, json!({}), clock::now())
-        .unwrap();
     let served = Served::new("old@1", Arc::new(detector(0.99)));
     ground
         .models

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_core::detect::Detector;
+use bellwether_core::drift::Baseline;
 use bellwether_core::time::Timestamp;
 
 use crate::arrival::Layout;
@@ -20,6 +21,8 @@ pub struct Served {
     pub made_at: Option<Timestamp>,
     /// Alarms in a week that each device was allowed when its threshold was chosen; `None`: there was no budget.
     pub alarms_per_week: Option<f64>,
+    /// What it learnt from, where its bundle says so.
+    pub baseline: Option<Arc<Baseline>>,
     channels: Vec<Arc<str>>,
 }
 
@@ -55,6 +58,7 @@ impl Served {
             reference: reference.into(),
             made_at: None,
             alarms_per_week: None,
+            baseline: None,
             channels,
             detector,
         }
@@ -66,6 +70,15 @@ impl Served {
         Self {
             made_at: Some(made_at),
             alarms_per_week,
+            ..self
+        }
+    }
+
+    /// With what it learnt from.
+    #[must_use]
+    pub fn with_baseline(self, baseline: Option<Baseline>) -> Self {
+        Self {
+            baseline: baseline.map(Arc::new),
             ..self
         }
     }

@@ -250,6 +250,7 @@ impl Judge {
         }
         self.stats
             .commit(cycle.rows.len(), n_opened, self.fleet.n_devices(), n_waiting);
+        self.stats.scored(&cycle.commit.judged);
         self.outputs.rows(&cycle.rows, &self.stats).await?;
         if self.committed.receiver_count() > 0 {
             // Fails only where the last listener has just gone.

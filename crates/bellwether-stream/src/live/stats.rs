@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bellwether_store::database::JudgedBlock;
 use hdrhistogram::Histogram;
 
 use super::durations::{DurationCounts, Durations};
@@ -17,6 +18,7 @@ pub struct Stats {
     late: AtomicU64,
     quarantined: AtomicU64,
     judged: AtomicU64,
+    scored: AtomicU64,
     opened: AtomicU64,
     commits: AtomicU64,
     failed_commits: AtomicU64,
@@ -70,6 +72,8 @@ pub struct Snapshot {
     pub quarantined: u64,
     /// Samples judged.
     pub judged: u64,
+    /// Those of them that got a score.
+    pub scored: u64,
     /// Events that opened.
     pub opened: u64,
     /// Commits.
@@ -100,6 +104,7 @@ impl Default for Stats {
             late: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             judged: AtomicU64::new(0),
+            scored: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             failed_commits: AtomicU64::new(0),
@@ -158,6 +163,12 @@ impl Stats {
         self.waiting.store(n_waiting as u64, Ordering::Relaxed);
     }
 
+    /// Samples of these blocks are judged; while a window fills they have no score.
+    pub(super) fn scored(&self, blocks: &[JudgedBlock]) {
+        let scores = blocks.iter().flat_map(|block| &block.score);
+        add(&self.scored, scores.filter(|score| !score.is_nan()).count() as u64);
+    }
+
     pub(super) fn failed_commit(&self) {
         add(&self.failed_commits, 1);
     }
@@ -198,6 +209,7 @@ impl Stats {
             late: get(&self.late),
             quarantined: get(&self.quarantined),
             judged: get(&self.judged),
+            scored: get(&self.scored),
             opened: get(&self.opened),
             commits: get(&self.commits),
             failed_commits: get(&self.failed_commits),

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
 /// Keys of a channel, in order.
-const CHANNEL_KEYS: [&str; 10] = [
+const CHANNEL_KEYS: [&str; 11] = [
     "channel",
     "psi",
     "ks",
@@ -24,6 +24,7 @@ const CHANNEL_KEYS: [&str; 10] = [
     "wasserstein",
     "n_effective",
     "missing_rise",
+    "missing_q_value",
     "severity",
     "is_drift",
 ];
@@ -41,8 +42,9 @@ pub(crate) fn run(args: &DriftArgs, output: &Output) -> Result<(), Failure> {
         CompareError::NoChannel { .. } => Failure::misfit(error),
         other => other.into(),
     })?;
-    let rows = rows(&drift);
-    output.answer(&document(model.as_deref(), &drift, &frames, &rows), &rows)?;
+    let channels = rows(&drift);
+    let document = document(model.as_deref(), &drift, &frames, &channels);
+    output.answer(&document, &with_joint(channels, &drift))?;
     if drift.is_drift() {
         return Err(Failure::Gate(drift.advice()));
     }
@@ -125,7 +127,10 @@ fn rows(drift: &Drift) -> Rows {
             wasserstein,
             n_effective,
             missing_rise,
+            missing_q_value,
             severity,
+            missing_p_value: _,
+            effect: _,
         } = channel;
         rows.push(vec![
             json!(name),
@@ -136,6 +141,7 @@ fn rows(drift: &Drift) -> Rows {
             json!(wasserstein),
             json!(n_effective),
             json!(missing_rise),
+            json!(missing_q_value),
             json!(severity.name()),
             json!(channel.is_drift()),
         ]);
@@ -143,8 +149,27 @@ fn rows(drift: &Drift) -> Rows {
     for name in &drift.missing_channels {
         let mut row = vec![Value::Null; CHANNEL_KEYS.len()];
         row[0] = json!(name);
-        row[8] = json!(Severity::Critical.name());
-        row[9] = json!(true);
+        row[9] = json!(Severity::Critical.name());
+        row[10] = json!(true);
+        rows.push(row);
+    }
+    rows
+}
+
+/// The channels, and below them the relation that changed most: what a table has in place of `joint`.
+fn with_joint(mut rows: Rows, drift: &Drift) -> Rows {
+    if let Some(relation) = &drift.relation {
+        let mut row = vec![Value::Null; CHANNEL_KEYS.len()];
+        let RelationChange {
+            pair: [first, second],
+            baseline,
+            recent,
+            q_value,
+            is_drift,
+        } = relation;
+        row[0] = json!(format!("{first} ~ {second} (correlation {recent:.2}, was {baseline:.2})"));
+        row[4] = json!(q_value);
+        row[10] = json!(is_drift);
         rows.push(row);
     }
     rows

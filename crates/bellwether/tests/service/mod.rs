@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-use bellwether_testkit::peer::{PATIENCE, wait_until};
+use bellwether_testkit::peer::wait_until;
 use serde_json::Value;
 
 use crate::shared::bellwether;
@@ -37,6 +37,15 @@ impl Service {
     /// The same, with the certificates of an authority that the client trusts.
     pub(crate) fn start_with(folder: &Path, args: &str, trusted: &[reqwest::Certificate]) -> Self {
         let line = format!("serve --listen 127.0.0.1:0 --database sqlite:live.db {args}");
+        Self::run(folder, &line, trusted)
+    }
+
+    /// Starts a command that serves, and waits until it is ready.
+    pub(crate) fn start_line(folder: &Path, line: &str) -> Self {
+        Self::run(folder, line, &[])
+    }
+
+    fn run(folder: &Path, line: &str, trusted: &[reqwest::Certificate]) -> Self {
         let mut child = Command::new(assert_cmd::cargo::cargo_bin!("bellwether"))
             .current_dir(folder)
             .env("BELLWETHER_HOME", folder)
@@ -56,7 +65,7 @@ impl Service {
                 eprintln!("serve: {line}");
             }
         });
-        let url = told.recv_timeout(PATIENCE).expect("the server listens");
+        let url = told.recv().expect("the server listens");
         // Only one provider is ever installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // Between two requests nothing runs here: that a kept connection was closed would be seen by the next request
@@ -143,8 +152,17 @@ impl Service {
     }
 
     /// Asks it to end, and says with which code it did.
-    pub(crate) fn ends(mut self) -> Option<i32> {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+    pub(crate) fn ends(self) -> Option<i32> {
+        self.told("-TERM")
+    }
+
+    /// The same as by Ctrl-C.
+    pub(crate) fn interrupted(self) -> Option<i32> {
+        self.told("-INT")
+    }
+
+    fn told(mut self, signal: &str) -> Option<i32> {
+        let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(asked.unwrap().success());
         self.child.wait().unwrap().code()
     }

@@ -37,6 +37,8 @@ pub(crate) struct Said {
     pub(crate) status: u16,
     /// The server closes the connection.
     pub(crate) is_last: bool,
+    /// It had the answer already.
+    pub(crate) is_hit: bool,
 }
 
 /// What became of the samples of a request.
@@ -117,6 +119,7 @@ impl Connection {
         Ok(Said {
             status,
             is_last: head.contains("connection: close"),
+            is_hit: head.contains("x-cache: hit"),
         })
     }
 

@@ -39,26 +39,28 @@ enum Ask {
     Single,
     /// A batch of samples of one device.
     Batch,
-    /// Samples to judge that are not kept.
+    /// Samples to judge that are not kept, never the same twice.
     Judge(usize),
+    /// The same samples to judge again and again.
+    Repeat(usize),
 }
 
 impl Ask {
-    fn path(self) -> &'static str {
-        match self {
-            Self::Single => "/api/v1/data/ingest",
-            Self::Batch => "/api/v1/data/batch",
-            Self::Judge(_) => "/api/v1/detect?model=load",
-        }
-    }
-
     fn kind(self) -> &'static str {
         match self {
             Self::Single => "application/json",
             Self::Batch => "application/x-ndjson",
-            Self::Judge(_) => "text/csv",
+            Self::Judge(_) | Self::Repeat(_) => "text/csv",
         }
     }
+}
+
+/// A request, made in place of the one before.
+#[derive(Debug, Default)]
+struct Question {
+    path: String,
+    kind: &'static str,
+    body: Vec<u8>,
 }
 
 /// All cases, on one server.
@@ -78,7 +80,8 @@ pub(crate) fn run(ground: &Ground, seconds: Duration, figures: &mut Figures) -> 
     figures.add(
         Case::new("REST, at rest")
             .with("ready_ms", ready.as_secs_f64() * 1e3)
-            .with("idle_mib", mib(process::resident_bytes(server.pid()))),
+            .with("idle_mib", mib(process::resident_bytes(server.pid())))
+            .with("binary_mb", std::fs::metadata(ground.bin())?.len() as f64 / 1e6),
     );
     let bodies = Bodies::read(ground)?;
     let cases = [
@@ -86,15 +89,18 @@ pub(crate) fn run(ground: &Ground, seconds: Duration, figures: &mut Figures) -> 
         ("REST, batches of 1,000", Ask::Batch),
         ("REST, judging 64 samples", Ask::Judge(N_JUDGED)),
         ("REST, judging 1,000 samples", Ask::Judge(N_BATCH)),
+        ("REST, judging the same 64 samples again", Ask::Repeat(N_JUDGED)),
     ];
     let mut rates = Vec::new();
     for (name, ask) in cases {
         let asked = at_own_pace(&bodies, server.address(), ask, seconds)?;
         ensure!(asked.broken == 0, "{name}: {} requests broke off", asked.broken);
+        asked.check_cache(name, ask)?;
         rates.push(asked.rate());
         figures.add(asked.case(name));
     }
     for (name, ask, rate) in [
+        ("REST, 10 x as many single samples", Ask::Single, rates[0]),
         ("REST, 10 x as many batches", Ask::Batch, rates[1]),
         ("REST, 10 x as much judging", Ask::Judge(N_BATCH), rates[3]),
     ] {
@@ -111,6 +117,8 @@ struct Bodies {
     rows: Vec<String>,
     /// The first instant that a sender has not sent yet for its device: no sample is a repetition, and none is missing.
     next_instant: Vec<AtomicU64>,
+    /// Requests to judge so far.
+    n_judged: AtomicU64,
 }
 
 impl Bodies {
@@ -127,31 +135,51 @@ impl Bodies {
             header,
             rows: of_device.map(str::to_owned).collect(),
             next_instant: (0..N_CROWD).map(|_| AtomicU64::new(0)).collect(),
+            n_judged: AtomicU64::new(0),
         })
     }
 
-    /// The next body; `sender` keeps time for itself.
-    fn next(&self, ask: Ask, sender: usize, nth: usize, into: &mut Vec<u8>) {
-        into.clear();
+    /// The next request; `sender` keeps time for itself.
+    fn next(&self, ask: Ask, sender: usize, into: &mut Question) {
+        let Question { path, kind, body } = into;
+        path.clear();
+        body.clear();
+        *kind = ask.kind();
         match ask {
-            Ask::Single => self.tape.write(sender..sender + 1, self.instant(sender, 1), into),
+            Ask::Single => {
+                path.push_str("/api/v1/data/ingest");
+                self.tape.write(sender..sender + 1, self.instant(sender, 1), body);
+            }
             Ask::Batch => {
+                path.push_str("/api/v1/data/batch");
                 let first = self.instant(sender, N_BATCH);
                 for second in first..first + N_BATCH {
-                    self.tape.write(sender..sender + 1, second, into);
+                    self.tape.write(sender..sender + 1, second, body);
                 }
             }
             Ask::Judge(n_rows) => {
-                // Other rows each time: the same question would be answered from memory.
-                let first = (sender * 131 + nth * 17) % (self.rows.len() - n_rows);
-                into.extend_from_slice(self.header.as_bytes());
-                for row in &self.rows[first..first + n_rows] {
-                    into.push(b'\n');
-                    into.extend_from_slice(row.as_bytes());
-                }
-                into.push(b'\n');
+                // The recording has too few rows for other ones each time, and the same question would be answered
+                // from memory: another device makes it another question.
+                let nth = self.n_judged.fetch_add(1, Ordering::Relaxed) as usize;
+                *path = format!("/api/v1/detect?model=load&device=load-{sender}-{nth}");
+                self.rows(sender * 131 + nth * 17, n_rows, body);
+            }
+            Ask::Repeat(n_rows) => {
+                path.push_str("/api/v1/detect?model=load&device=load-again");
+                self.rows(0, n_rows, body);
             }
         }
+    }
+
+    /// A table of rows that follow each other.
+    fn rows(&self, first: usize, n_rows: usize, into: &mut Vec<u8>) {
+        let first = first % (self.rows.len() - n_rows);
+        into.extend_from_slice(self.header.as_bytes());
+        for row in &self.rows[first..first + n_rows] {
+            into.push(b'\n');
+            into.extend_from_slice(row.as_bytes());
+        }
+        into.push(b'\n');
     }
 
     /// The first of the next `n` instants of a sender's device.
@@ -166,6 +194,8 @@ struct Asked {
     refused: Times,
     n_accepted: u64,
     n_refused: u64,
+    /// Accepted ones whose answer was in memory.
+    n_hits: u64,
     broken: u64,
     wall: Duration,
 }
@@ -177,6 +207,7 @@ impl Asked {
             refused: Times::new(),
             n_accepted: 0,
             n_refused: 0,
+            n_hits: 0,
             broken: 0,
             wall: Duration::ZERO,
         }
@@ -187,11 +218,27 @@ impl Asked {
         self.refused.absorb(&other.refused);
         self.n_accepted += other.n_accepted;
         self.n_refused += other.n_refused;
+        self.n_hits += other.n_hits;
         self.broken += other.broken;
     }
 
     fn rate(&self) -> f64 {
         self.n_accepted as f64 / self.wall.as_secs_f64()
+    }
+
+    /// Whether the server had to judge, or not to, as the case means.
+    fn check_cache(&self, name: &str, ask: Ask) -> Result<()> {
+        let n_hits = self.n_hits;
+        match ask {
+            Ask::Repeat(_) => {
+                let n_misses = self.n_accepted - n_hits;
+                ensure!(n_misses <= N_CONNECTIONS as u64, "{name}: {n_misses} requests were judged anew");
+            }
+            Ask::Single | Ask::Batch | Ask::Judge(_) => {
+                ensure!(n_hits == 0, "{name}: {n_hits} requests were answered from memory");
+            }
+        }
+        Ok(())
     }
 
     fn case(&self, name: &str) -> Case {
@@ -207,18 +254,23 @@ impl Asked {
         &mut self,
         connection: &mut Option<Connection>,
         address: SocketAddr,
-        ask: Ask,
-        body: &[u8],
+        question: &Question,
     ) -> Result<()> {
+        let Question { path, kind, body } = question;
         let open = match connection {
             Some(open) => open,
             None => connection.insert(Connection::open(address)?),
         };
         let sent = Instant::now();
-        match open.ask(ask.path(), ask.kind(), body) {
-            Ok(Said { status: 200, is_last }) => {
+        match open.ask(path, kind, body) {
+            Ok(Said {
+                status: 200,
+                is_last,
+                is_hit,
+            }) => {
                 self.accepted.add(sent.elapsed());
                 self.n_accepted += 1;
+                self.n_hits += u64::from(is_hit);
                 if is_last {
                     *connection = None;
                 }
@@ -226,6 +278,7 @@ impl Asked {
             Ok(Said {
                 status: 429 | 503,
                 is_last,
+                ..
             }) => {
                 self.refused.add(sent.elapsed());
                 self.n_refused += 1;
@@ -233,7 +286,7 @@ impl Asked {
                     *connection = None;
                 }
             }
-            Ok(Said { status, .. }) => anyhow::bail!("{} was answered with {status}", ask.path()),
+            Ok(Said { status, .. }) => anyhow::bail!("{path} was answered with {status}"),
             Err(_) => {
                 self.broken += 1;
                 *connection = None;
@@ -248,12 +301,10 @@ fn at_own_pace(bodies: &Bodies, address: SocketAddr, ask: Ask, seconds: Duration
     let start = Instant::now();
     let mut all = together(N_CONNECTIONS, |sender| {
         let mut asked = Asked::new();
-        let (mut connection, mut body) = (None, Vec::new());
-        let mut nth = 0;
+        let (mut connection, mut question) = (None, Question::default());
         while start.elapsed() < seconds {
-            bodies.next(ask, sender, nth, &mut body);
-            asked.ask(&mut connection, address, ask, &body)?;
-            nth += 1;
+            bodies.next(ask, sender, &mut question);
+            asked.ask(&mut connection, address, &question)?;
         }
         Ok(asked)
     })?;
@@ -280,16 +331,16 @@ fn overload(
         let health = scope.spawn(|| watch_health(address, &is_over));
         let all = together(N_CROWD, |sender| {
             let mut asked = Asked::new();
-            let (mut connection, mut body) = (None, Vec::new());
+            let (mut connection, mut question) = (None, Question::default());
             loop {
                 let ticket = tickets.fetch_add(1, Ordering::Relaxed);
                 let due = Duration::from_secs_f64(ticket as f64 / offered);
                 if due >= seconds || start.elapsed() >= seconds {
                     return Ok(asked);
                 }
-                bodies.next(ask, sender, ticket as usize, &mut body);
+                bodies.next(ask, sender, &mut question);
                 sleep(due.saturating_sub(start.elapsed()));
-                asked.ask(&mut connection, address, ask, &body)?;
+                asked.ask(&mut connection, address, &question)?;
             }
         });
         is_over.store(true, Ordering::Relaxed);
@@ -299,8 +350,10 @@ fn overload(
         Ok((all?, health))
     })?;
     let wall = start.elapsed().as_secs_f64();
+    all.check_cache(name, ask)?;
     let peak = server.taken().peak_bytes;
     sleep(RECOVERY);
+    let resident_after = process::resident_bytes(server.pid());
     let after = at_own_pace(bodies, address, ask, Duration::from_secs(3))?;
     let n_asked = all.n_accepted + all.n_refused + all.broken;
     Ok(Case::new(name)
@@ -312,10 +365,12 @@ fn overload(
         .with("refused_per_s", all.n_refused as f64 / wall)
         .with("refused_p50_ms", all.refused.ms(0.5))
         .with("refused_p99_ms", all.refused.ms(0.99))
+        .with("refused_max_ms", all.refused.ms(1.0))
         .with("broken_off", all.broken as f64)
         .with("health_p99_ms", health.ms(0.99))
         .with("resident_before_mib", mib(before))
         .with("server_peak_mib", mib(peak))
+        .with("resident_after_mib", mib(resident_after))
         .with("after_10_s_of_peak", after.rate() / rate)
         .with("after_10_s_p99_ms", after.accepted.ms(0.99)))
 }

@@ -41,7 +41,7 @@ use tower::ServiceExt as _;
 pub(crate) use answer::Answer;
 pub(crate) use seams::{Keys, ToyControl, ToyLoader, ToyTrainer};
 pub(crate) use stream::{Message, Stream};
-pub(crate) use toy::{CHANNELS, bundle, csv, detector, plant};
+pub(crate) use toy::{CHANNELS, baseline, bundle, csv, detector, plant};
 
 /// Bytes of a body at most.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -91,7 +91,7 @@ impl Ground {
         let (stop, stopped) = Stop::new();
         let stats = Arc::default();
         let history = folder.path().join("history");
-        let served = Served::new("pump@1", Arc::new(detector(0.99)));
+        let served = Served::new("pump@1", Arc::new(detector(0.99))).with_baseline(baseline());
         let rules = LiveRules {
             settings: Settings {
                 latency: Duration::from_millis(1),

@@ -120,12 +120,18 @@ pub(crate) fn detector(quantile: f64) -> Detector {
     fitted(quantile).0
 }
 
+/// What it learnt from.
+pub fn baseline() -> Option<Baseline> {
+    let report = fitted(0.99).1;
+    Some(Baseline::of(&[plant(1, 300, false)]).with_scores(&report.scores))
+}
+
 /// The same as a bundle.
 pub(crate) fn bundle(name: &str, quantile: f64) -> Bundle {
     let (detector, report, rule) = fitted(quantile);
     let train = plant(1, 300, false);
     let manifest = Manifest {
-        baseline: Some(Baseline::of(std::slice::from_ref(&train))),
+        baseline: Some(Baseline::of(std::slice::from_ref(&train)).with_scores(&report.scores)),
         name: name.to_owned(),
         bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: Timestamp::from_secs(START_S),

@@ -88,6 +88,7 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
         threads.into(),
     ];
     type_in(&train, output)?;
+    promote_newest(&registry, output)?;
 
     output.note("\n3. Look for what is not.");
     let detect: [OsString; 8] = [
@@ -171,6 +172,30 @@ fn serve_live(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
             let _ = tokio::join!(sending, server);
         })))
     })
+}
+
+/// A folder in which a demo ran before has an earlier model, which would go on serving.
+fn promote_newest(registry: &Path, output: &Output) -> Result<(), Failure> {
+    let args = RegistryArgs {
+        registry: Some(registry.to_owned()),
+    };
+    let name = "pump"
+        .parse()
+        .map_err(|error| Failure::message(format!("{error}")))?;
+    let index = super::registry(&args)?.show(&name)?;
+    match index.versions().iter().map(|entry| entry.version).max() {
+        Some(newest) if newest != index.champion() => {
+            let promote: [OsString; 5] = [
+                "models".into(),
+                "promote".into(),
+                format!("pump@{newest}").into(),
+                "--registry".into(),
+                registry.into(),
+            ];
+            type_in(&promote, output)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The usual address, or where that is taken any other.

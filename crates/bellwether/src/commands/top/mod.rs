@@ -20,7 +20,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &TopArgs, output: &Output) -> Result<(), Failure> {
     let client = Client::new(&args.url, args.key_file.as_deref())?;
-    if args.once || !std::io::stdout().is_terminal() {
+    // What a program is to read is no picture, wherever it goes.
+    if args.once || output.is_for_programs() || !std::io::stdout().is_terminal() {
         return once(&client, output);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
