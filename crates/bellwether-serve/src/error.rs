@@ -230,7 +230,7 @@ pub(crate) fn unsupported(wanted: &str) -> Problem {
 /// A body that does not come whole.
 pub(crate) fn bytes(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        too_large("the body is larger than server.body_bytes_max")
+        too_large("the body is larger than this route, or server.body_bytes_max, allows")
     } else {
         bad_request(rejection.body_text())
     }

@@ -196,7 +196,7 @@ async fn give_feedback(
     Json(saying): Json<Saying>,
 ) -> Result<Json<Event>, Problem> {
     let alert = alert_of(find(&app, &id).await?)?;
-    say(&app, &alert, &saying, &caller.name).await?;
+    say(&app, &alert, &saying, &caller.actor()).await?;
     Ok(Json(Event::from(&find(&app, &id).await?)))
 }
 
@@ -215,7 +215,7 @@ async fn acknowledge(
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {
     let alert = alert_of(find(&app, &id).await?)?;
-    take_on(&app, &alert, &caller.name).await?;
+    take_on(&app, &alert, &caller.actor()).await?;
     Ok(Json(Event::from(&find(&app, &id).await?)))
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Permission, guard};
+use crate::access::{Caller, Sender, Permission, guard};
 use crate::app::{App, ConfigRefused, ConfigText};
 use crate::error;
 use crate::wire::{Json, ProblemDetails};
@@ -71,13 +71,19 @@ async fn show(State(app): State<Arc<App>>) -> Result<Json<ConfigBody>, Problem> 
 async fn change(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    Sender(from): Sender,
     body: axum::body::Bytes,
 ) -> Result<Json<ConfigBody>, Problem> {
     let toml = String::from_utf8(body.into()).map_err(|_| error::bad_request("the body is no UTF-8"))?;
-    let text = app.control.change_config(toml).await.map_err(refused)?;
+    let changed = app.control.change_config(toml).await;
+    if let Err(ConfigRefused::Protected(keys)) = &changed {
+        let why = format!("would change {}", keys.join(", "));
+        app.denials.note(Some(&caller), from, "PUT /api/v1/config", &why);
+    }
+    let text = changed.map_err(refused)?;
     let entry = NewAuditEntry {
         at: clock::now(),
-        actor: caller.name.to_string(),
+        actor: caller.actor().to_string(),
         action: "configure",
         subject: "configuration".to_owned(),
         detail: String::new(),

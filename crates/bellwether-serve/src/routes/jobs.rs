@@ -213,7 +213,7 @@ async fn cancel(
         NotCancelled::Over(state) => error::conflict(format!("it is {} already", state.word())),
         NotCancelled::Database(error) => error::database(error),
     })?;
-    audit(&app, &caller.name, "cancel", &job, "").await?;
+    audit(&app, &caller.actor(), "cancel", &job, "").await?;
     Ok(Json(job.into()))
 }
 
@@ -275,7 +275,7 @@ async fn train(
         check(&body.name, &asked)?;
         (body.name, asked, None)
     };
-    let submitted = app.jobs.submit(name, asked, table, &caller.name).await;
+    let submitted = app.jobs.submit(name, asked, table, &caller.actor()).await;
     let job = submitted.map_err(|why| match why {
         NotTaken::Full => {
             error::busy("16 trainings wait already; try again when one is done").retry_after(60)
@@ -284,7 +284,7 @@ async fn train(
     })?;
     audit(
         &app,
-        &caller.name,
+        &caller.actor(),
         "train",
         &job,
         &job.detail.asked.devices.join(", "),

@@ -397,7 +397,7 @@ async fn promote(
         pick: Pick::Version(version(asked.version)?),
     };
     let because = Because {
-        by: caller.name.to_string(),
+        by: caller.actor().to_string(),
         reason: asked.reason.trim().to_owned(),
     };
     let loader = Arc::clone(&app.loader);
@@ -423,7 +423,7 @@ async fn promote(
     })
     .await?;
     let detail = format!("from version {} to {}: {}", moved.from, moved.to, because.reason);
-    changed(&app, &caller.name, "promote", name, detail).await
+    changed(&app, &caller.actor(), "promote", name, detail).await
 }
 
 /// Lets the champion before judge again.
@@ -446,7 +446,7 @@ async fn rollback(
 ) -> Result<Json<ModelBody>, Problem> {
     let name = name(&text)?;
     let because = Because {
-        by: caller.name.to_string(),
+        by: caller.actor().to_string(),
         reason: asked.reason.trim().to_owned(),
     };
     let of = name.clone();
@@ -458,7 +458,7 @@ async fn rollback(
     })
     .await?;
     let detail = format!("from version {} to {}: {}", moved.from, moved.to, because.reason);
-    changed(&app, &caller.name, "rollback", name, detail).await
+    changed(&app, &caller.actor(), "rollback", name, detail).await
 }
 
 /// Lets an alias name a version.
@@ -492,7 +492,7 @@ async fn set_alias(
         registry.set_alias(&alias, &reference).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.name, "alias", name, detail).await
+    changed(&app, &caller.actor(), "alias", name, detail).await
 }
 
 /// Forgets an alias.
@@ -518,7 +518,7 @@ async fn drop_alias(
         registry.drop_alias(&of, &alias).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.name, "alias", name, detail).await
+    changed(&app, &caller.actor(), "alias", name, detail).await
 }
 
 /// Deletes a version for good.
@@ -551,7 +551,7 @@ async fn remove(
         registry.remove(&of, version).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.name, "remove", name, format!("version {version}")).await
+    changed(&app, &caller.actor(), "remove", name, format!("version {version}")).await
 }
 
 /// Writes a change down, puts it in force, and shows the model.
