@@ -56,7 +56,9 @@ impl Sources {
             .filter(is_new)
             .cloned()
             .partition(|spec| self.waits_for_an_address(spec, wanted));
-        let make = |spec: SourceSpec| Ok((wiring::source(&spec, &self.db, &self.ready)?, spec));
+        let make = |spec: SourceSpec| -> Result<_, Failure> {
+            Ok((wiring::source(&spec, &self.db, &self.ready)?, spec))
+        };
         Ok(Prepared {
             wanted: wanted.to_vec(),
             offsets: self.db.offsets().await?,
@@ -70,9 +72,8 @@ impl Sources {
         let SourceSpec::Http(http) = spec else {
             return false;
         };
-        let goes = self.running.values().filter(|(known, _)| !wanted.contains(known));
-        goes.into_iter()
-            .any(|(known, _)| matches!(known, SourceSpec::Http(known) if known.listen == http.listen))
+        let mut goes = self.running.values().filter(|(known, _)| !wanted.contains(known));
+        goes.any(|(known, _)| matches!(known, SourceSpec::Http(known) if known.listen == http.listen))
     }
 
     /// Stops what is not wanted any more, starts what was made ready. What is the same goes on untouched.

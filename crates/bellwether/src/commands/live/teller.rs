@@ -119,3 +119,26 @@ impl Teller {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Overrides};
+
+    #[tokio::test]
+    async fn what_cannot_be_made_ready_leaves_the_one_at_work() {
+        let open = async || Database::open("sqlite::memory:", "default").await.unwrap();
+        let (db, gone) = (open().await, open().await);
+        let loaded = config::load(None, &Default::default(), &Overrides::default()).unwrap();
+        let (alerts, stats) = (Arc::default(), Arc::default());
+        let prepare = async |db: &Database| Prepared::new(db, &loaded.checked, &alerts, &stats).await;
+        let mut teller = prepare(&db).await.unwrap_or_else(|_| panic!("it is made ready")).start();
+        gone.close().await;
+        assert!(prepare(&gone).await.is_err());
+        assert!(!teller.task.is_finished());
+        let next = prepare(&db).await.unwrap_or_else(|_| panic!("it is made ready"));
+        teller.exchange(next).await;
+        assert!(!teller.task.is_finished());
+        teller.farewell(&db).await;
+    }
+}
