@@ -32,7 +32,7 @@ test("a verdict is kept with its note, and other windows show it when they are o
   await expect(page.getByText("bearing replaced")).toBeVisible();
   const facts = await api<EventFacts>(page, `anomalies/${id}`);
   expect(facts.verdict).toBe("maintenance");
-  expect(facts.feedback.some(({ note, made_by }) => note === "bearing replaced" && made_by === "the-admin")).toBe(true);
+  expect(facts.feedback.some(({ note, made_by }) => note === "bearing replaced" && made_by.startsWith("the-admin ("))).toBe(true);
   await other.reload();
   await expect(other.locator(`#event-${id}`)).toContainText("Maintenance");
 });

@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
 use crate::Judging;
-use crate::access::{Authenticator, Denials, Rates, SignIns};
+use crate::access::{AuditLooks, Authenticator, Denials, Rates, SignIns};
 use crate::board::Board;
 use crate::changes::Changes;
 use crate::drift::Drifts;
@@ -73,6 +73,8 @@ pub struct App {
     pub sign_ins: Arc<SignIns>,
     /// Writes down who was turned away.
     pub denials: Denials,
+    /// Whether the audit is as it was written.
+    pub audit: AuditLooks,
     /// How often each key may ask.
     pub rates: Rates,
     /// Bounds.
@@ -98,6 +100,8 @@ pub struct Limits {
     pub is_loopback: bool,
     /// Connections are encrypted, here or by a proxy in front.
     pub is_encrypted: bool,
+    /// A proxy is in front, and tells whom it speaks for.
+    pub is_behind_proxy: bool,
 }
 
 /// A model, ready to judge.

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn note(app: &App, by: &Principal, action: &'static str, subject: String, detail: String) {
     let entry = NewAuditEntry {
         at: clock::now(),
-        actor: by.name.to_string(),
+        actor: by.actor().to_string(),
         action,
         subject,
         detail,

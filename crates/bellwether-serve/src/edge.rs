@@ -44,9 +44,14 @@ pub(crate) async fn edge(State(app): State<Arc<App>>, request: Request, next: Ne
     let span = tracing::error_span!("request", %id, %trace_id, %method, route = &*route);
     let response = async {
         if let Err(problem) = admit(&app, &request) {
-            let from = address(request.extensions().get::<Peer>());
+            let why = match problem.status() {
+                StatusCode::MISDIRECTED_REQUEST => "asks under a name of another server",
+                StatusCode::FORBIDDEN => "comes from a page of another server",
+                _ => "names no server",
+            };
+            let from = address(&app.limits, request.headers(), request.extensions().get::<Peer>());
             app.denials
-                .note(None, from, &format!("{} {route}", request.method()));
+                .note(None, from, &format!("{} {route}", request.method()), why);
             return problem.into_response();
         }
         match deadline(&app, request.headers()) {

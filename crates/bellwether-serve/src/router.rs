@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::access::{COOKIE, PERMISSION_FIELD, named_operations, operations_of};
+use crate::access::{PERMISSION_FIELD, cookie_name, named_operations, operations_of};
 use crate::app::App;
 use crate::edge::edge;
 use crate::error;
@@ -74,7 +74,7 @@ fn assembled(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         ),
         (
             "cookie",
-            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE))),
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(cookie_name(app.limits.is_encrypted)))),
         ),
     ];
     for (name, scheme) in schemes {

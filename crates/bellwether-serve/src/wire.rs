@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::time_format::parse_time;
-use bellwether_stream::bodies::Held;
+use bellwether_stream::bodies::{Bodies, Held};
 use bellwether_stream::media::media_type;
 use bellwether_stream::problem::{KINDS, Problem, TYPE_PREFIX};
 use serde::de::DeserializeOwned;
@@ -27,10 +27,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        Self::of(request, &app.bodies).await
+    }
+}
+
+impl<T: DeserializeOwned> Json<T> {
+    /// Reads a body within those bounds.
+    pub(crate) async fn of(request: Request, bodies: &Bodies) -> Result<Self, Problem> {
         if media_type(request.headers()).as_deref() != Some("application/json") {
             return Err(error::unsupported("application/json"));
         }
-        let Raw(bytes) = Raw::from_request(request, app).await?;
+        let (head, body) = request.into_parts();
+        let bytes = bodies.read(body, &head.headers).await?;
         from_json(&bytes).map(Self)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -80,12 +81,34 @@ impl Deref for Held {
     }
 }
 
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Held> for Body {
+    /// The same bytes once more, for who reads a body; they count until they have been read.
+    fn from(held: Held) -> Self {
+        Bytes::from_owner(held).into()
+    }
+}
+
 impl Bodies {
     /// Bodies of at most so many bytes each; of sixteen times as many together, and at least 64 MiB.
     pub fn new(bytes_max: usize) -> Self {
         Self {
             bytes_max,
             budget: Budget::new(bytes_max.saturating_mul(LARGEST_AT_ONCE).max(BYTES_MIN)),
+        }
+    }
+
+    /// The same, for bodies that are smaller still.
+    #[must_use]
+    pub fn at_most(&self, bytes_max: usize) -> Self {
+        Self {
+            bytes_max: self.bytes_max.min(bytes_max),
+            budget: self.budget.clone(),
         }
     }
 

@@ -126,6 +126,9 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.is_passing() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s.max(1)));
         }

@@ -16,13 +16,14 @@ use bellwether_store::registry::{ModelRef, NamedRef, Pick, Registry};
 use bellwether_stream::clock;
 use futures_util::future::BoxFuture;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::artifact;
 use crate::cli::{FitArgs, ModelArgs, RegistryArgs};
 use crate::commands::live::{NotReloaded, Reloader};
 use crate::config::changing::Replaced;
 use crate::config::checked::Checked;
-use crate::config::{Overrides, changing};
+use crate::config::{self, Overrides, changing};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
 use crate::publishing::{Learnt, series_record};
@@ -152,7 +153,9 @@ pub(crate) struct ConfigOrigin {
     pub(crate) file: Option<PathBuf>,
     /// What the command line said over it.
     pub(crate) flags: Overrides,
-    /// What came of both at the start.
+    /// What is in force now,
+    pub(crate) in_force: watch::Receiver<Arc<config::Loaded>>,
+    /// and what was at the start.
     pub(crate) started: Checked,
 }
 
@@ -167,7 +170,8 @@ impl std::fmt::Debug for ConfigOrigin {
 
 impl ConfigOrigin {
     fn text(&self) -> Result<ConfigText, SeamError> {
-        changing::text(self.file.as_deref(), &self.flags, &self.started)
+        let in_force = Arc::clone(&self.in_force.borrow());
+        changing::text(self.file.as_deref(), &in_force, &self.started)
     }
 }
 

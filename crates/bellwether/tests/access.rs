@@ -180,6 +180,18 @@ fn a_public_address_takes_tls_and_keys() {
     refused("--listen 0.0.0.0:8443", "open to other machines");
     refused("--listen 0.0.0.0:8443 --tls-cert cert.pem", "give server.tls_key");
     refused(
+        "--listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem",
+        "server.tls_cert: cannot read cert.pem",
+    );
+    fs::write(
+        own.path().join("live.toml"),
+        "[server]\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n",
+    )
+    .unwrap();
+    bellwether(own.path(), "config check live.toml")
+        .ends(78)
+        .says(&["live.toml:2:12: server.tls_cert: "]);
+    refused(
         "--listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --auth none",
         "would let everybody in",
     );
@@ -197,97 +209,403 @@ fn a_certificate_is_exchanged_while_the_server_runs() {
     };
     let first = write();
     let args = "--auth none --tls-cert cert.pem --tls-key key.pem";
-    let service = Service::start_with(own.path(), args, &[first]);
+    let service = Service::start_with(own.path(), args, std::slice::from_ref(&first));
     assert!(service.url.starts_with("https://"), "{}", service.url);
+    let url = format!("{}/health/live", service.url);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let old = reqwest::Client::builder()
+        .no_proxy()
+        .add_root_certificate(first)
+        .tls_version_max(reqwest::tls::Version::TLS_1_2)
+        .build()
+        .unwrap();
+    let refused = runtime.block_on(async { old.get(&url).send().await });
+    assert!(refused.unwrap_err().is_connect(), "TLS 1.2 is not spoken");
     let second = write();
     let client = reqwest::Client::builder()
         .no_proxy()
         .add_root_certificate(second)
         .build()
         .unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let url = format!("{}/health/live", service.url);
     bellwether_testkit::peer::wait_until("the new certificate is shown", || {
         runtime.block_on(async { client.get(&url).send().await.is_ok() })
     });
 }
 
-/// Secrets where they may be given; none of them may come out anywhere.
+/// `bellwether serve`, whose log goes to a file; killed when dropped.
+struct Logged {
+    child: std::process::Child,
+    log: std::path::PathBuf,
+    url: String,
+}
+
+impl Logged {
+    fn start(own: &std::path::Path, args: &str, env: &[(&str, &str)]) -> Self {
+        let log = own.join("log");
+        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("bellwether"))
+            .current_dir(own)
+            .env("BELLWETHER_HOME", own)
+            .envs(env.iter().copied())
+            .args(format!("serve --database sqlite:live.db {args}").split_whitespace())
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut started = Self {
+            child,
+            log,
+            url: String::new(),
+        };
+        bellwether_testkit::peer::wait_until("the server listens", || {
+            let text = started.told();
+            let url = text.lines().find_map(|line| line.strip_prefix("listening on "));
+            started.url = url.unwrap_or_default().to_owned();
+            url.is_some()
+        });
+        started
+    }
+
+    fn told(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn end(&mut self) {
+        let asked = std::process::Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(asked.unwrap().success());
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Takes connections, answers each with `answer`, and keeps what came.
+fn listener(answer: &'static [u8]) -> (u16, std::sync::Arc<std::sync::Mutex<Vec<u8>>>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::sync::Arc::<std::sync::Mutex<Vec<u8>>>::default();
+    let hears = std::sync::Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut bytes = vec![0; 64 << 10];
+            let n = stream.read(&mut bytes).unwrap_or(0);
+            hears.lock().unwrap().extend(&bytes[..n]);
+            let _ = stream.write_all(answer);
+        }
+    });
+    (port, heard)
+}
+
+/// Secrets wherever they may be given, and where people put them by mistake; none of them may come out anywhere.
 #[test]
 fn no_secret_stands_in_a_log_an_answer_or_the_database() {
     let own = tempfile::tempdir().unwrap();
-    let canaries: Vec<String> = (0..6).map(|idx| format!("canary-{idx}-9f31c7")).collect();
-    fs::write(own.path().join("hook-secret"), &canaries[0]).unwrap();
-    fs::write(own.path().join("broker-secret"), &canaries[1]).unwrap();
-    let config = "[[alerts.channels]]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:9/x\"\n\
-                  secret = { file = \"hook-secret\" }\n\
-                  [[outputs]]\ntype = \"mqtt\"\nurl = \"mqtt://127.0.0.1:9\"\nusername = \"u\"\n\
-                  password = { file = \"broker-secret\" }\n[log]\nlevel = \"trace\"\n";
-    fs::write(own.path().join("live.toml"), config).unwrap();
+    let canary = |what: &str| format!("canary-{what}-9f31c7");
+    let file = |what: &str| fs::write(own.path().join(what), canary(what)).unwrap();
+    for what in ["hook-secret", "output-password", "source-password"] {
+        file(what);
+    }
+    let (broker, heard) = listener(b"");
+    let (hook, hooked) = listener(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
+    let config = format!(
+        "[[sources]]\ntype = \"mqtt\"\nname = \"in\"\nurl = \"mqtt://127.0.0.1:{broker}\"\ntopics = [\"a/#\"]\n\
+         username = \"u\"\npassword = {{ file = \"source-password\" }}\n\
+         [[outputs]]\ntype = \"mqtt\"\nname = \"out\"\nurl = \"mqtt://127.0.0.1:{broker}\"\nusername = \"u\"\n\
+         password = {{ file = \"output-password\" }}\n\
+         [[alerts.channels]]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/x?token={}\"\n\
+         secret = {{ file = \"hook-secret\" }}\n\
+         [[alerts.channels]]\ntype = \"mqtt\"\nname = \"state\"\nurl = \"mqtt://127.0.0.1:{broker}\"\n\
+         username = \"u\"\npassword = {{ env = \"STATE_PASSWORD\" }}\n\
+         [log]\nlevel = \"trace\"\n",
+        canary("hook-url")
+    );
+    fs::write(own.path().join("live.toml"), &config).unwrap();
     let admin = key(own.path(), "admin");
-    let log = own.path().join("log");
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("bellwether"))
-        .current_dir(own.path())
-        .env("BELLWETHER_HOME", own.path())
-        .args("serve --config live.toml --listen 127.0.0.1:0 --database sqlite:live.db".split(' '))
-        .stdin(std::process::Stdio::null())
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let mut url = None;
-    bellwether_testkit::peer::wait_until("the server listens", || {
-        let text = fs::read_to_string(&log).unwrap();
-        url = text
-            .lines()
-            .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
-        url.is_some()
-    });
-    let url = url.unwrap();
+    let state_password = canary("state-password");
+    let env = [("STATE_PASSWORD", state_password.as_str())];
+    let mut server = Logged::start(own.path(), "--config live.toml --listen 127.0.0.1:0", &env);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut answers = String::new();
-    let wrong_key = format!("bw_0123456789ab_{}", canaries[2]);
+    let at = |path: &str| format!("{}{path}", server.url);
+    let whoami = || client.get(at("/api/v1/whoami"));
+    let json = |path: &str, body: String| {
+        client
+            .post(at(path))
+            .header("content-type", "application/json")
+            .body(body)
+    };
+    let key_like = |what: &str| format!("bw_0123456789ab_{}", canary(what));
+    let changed = config.replace("{ file = \"output-password\" }", &format!("\"{}\"", canary("put")));
     let requests = [
-        client.get(format!("{url}/api/v1/whoami")).bearer_auth(&wrong_key),
+        whoami().bearer_auth(key_like("bearer")),
+        whoami().header("x-api-key", key_like("x-api-key")),
+        whoami().header("cookie", format!("bellwether-session={}", canary("cookie"))),
+        whoami().basic_auth("u", Some(canary("basic"))),
+        client.get(at(&format!("/api/v1/whoami?access_token={}", key_like("query")))),
+        client.get(at(&format!("/nowhere/{}", key_like("path")))),
         client
-            .get(format!("{url}/api/v1/whoami"))
-            .header("x-api-key", &wrong_key),
-        client
-            .get(format!("{url}/api/v1/whoami"))
-            .header("cookie", format!("bellwether-session={}", canaries[3])),
-        client
-            .post(format!("{url}/api/v1/sign-in"))
-            .header("content-type", "application/json")
-            .body(format!("{{\"key\":\"{}\"}}", canaries[4])),
-        client
-            .post(format!("{url}/api/v1/sign-in"))
-            .header("content-type", "application/json")
-            .body(format!("{{\"code\":\"{}\"}}", canaries[5])),
-        client.get(format!("{url}/api/v1/config")).bearer_auth(&admin),
-        client.get(format!("{url}/api/v1/keys")).bearer_auth(&admin),
-        client.get(format!("{url}/api/v1/audit")).bearer_auth(&admin),
-        client.get(format!("{url}/metrics")).bearer_auth(&admin),
+            .get(at(&format!("/api/v1/detect/stream?key={}", key_like("stream"))))
+            .header("last-event-id", canary("event-id")),
+        json("/api/v1/sign-in", format!("{{\"key\":\"{}\"}}", key_like("sign-in"))),
+        json("/api/v1/sign-in", format!("{{\"code\":\"{}\"}}", canary("code"))),
+        json("/api/v1/keys", format!("{{\"name\":[\"{}\"]}}", canary("name"))).bearer_auth(&admin),
+        client.put(at("/api/v1/config")).body(changed).bearer_auth(&admin),
+        client.get(at("/api/v1/config")).bearer_auth(&admin),
+        client.get(at("/api/v1/keys")).bearer_auth(&admin),
+        client.get(at("/api/v1/audit")).bearer_auth(&admin),
+        client.get(at("/metrics")).bearer_auth(&admin),
     ];
+    let mut answers = String::new();
     for request in requests {
         answers += &runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() });
     }
-    let asked = std::process::Command::new("kill")
-        .arg(child.id().to_string())
-        .status();
-    assert!(asked.unwrap().success());
-    child.wait().unwrap();
-    let mut seen = fs::read(&log).unwrap();
-    seen.extend(answers.into_bytes());
+    // The one who makes a key sees it; nobody else does.
+    let made = json("/api/v1/keys", "{\"name\":\"x\",\"role\":\"viewer\"}".to_owned()).bearer_auth(&admin);
+    let made: Value =
+        runtime.block_on(async { serde_json::from_str(&made.send().await.unwrap().text().await.unwrap()).unwrap() });
+    let entered = json("/api/v1/sign-in", format!("{{\"key\":\"{admin}\"}}"));
+    let entered = runtime.block_on(async { entered.send().await.unwrap() });
+    let cookie = entered.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let cookie = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
+    // The peers are reached: what they get is what must not come out elsewhere.
+    for what in ["source-password", "output-password"] {
+        let wanted = canary(what);
+        bellwether_testkit::peer::wait_until(what, || {
+            let heard = heard.lock().unwrap();
+            heard.windows(wanted.len()).any(|bytes| bytes == wanted.as_bytes())
+        });
+    }
+    let tested = std::process::Command::new(assert_cmd::cargo::cargo_bin!("bellwether"))
+        .current_dir(own.path())
+        .env("BELLWETHER_HOME", own.path())
+        .envs(env)
+        .args("alerts test webhook --config live.toml --database sqlite:live.db".split(' '))
+        .output()
+        .unwrap();
+    assert!(!hooked.lock().unwrap().is_empty(), "{tested:?}");
+    server.end();
+    let mut seen = fs::read(&server.log).unwrap();
+    for more in [answers.into_bytes(), tested.stdout, tested.stderr] {
+        seen.extend(more);
+    }
     for file in ["live.db", "live.db-wal"] {
         seen.extend(fs::read(own.path().join(file)).unwrap_or_default());
     }
-    // What stands behind the id of the key.
-    let admin_secret = admin.rsplit('_').next().unwrap().to_owned();
-    for canary in canaries.iter().chain([&admin_secret]) {
-        let is_there = seen.windows(canary.len()).any(|bytes| bytes == canary.as_bytes());
-        assert!(!is_there, "{canary} came out");
+    let is_there = |text: &str| seen.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(is_there("turned away"), "the log talks");
+    // `hook-url` stands in the file itself, which who may configure reads.
+    let canaries = [
+        "hook-secret", "output-password", "source-password", "state-password", "bearer", "x-api-key", "cookie",
+        "basic", "query", "path", "stream", "sign-in", "code", "name", "put", "event-id",
+    ];
+    for what in canaries {
+        assert!(!is_there(&canary(what)), "{what} came out");
     }
+    // What stands behind the ids of keys, and what a cookie holds.
+    for secret in [&*admin, made["key"].as_str().unwrap(), &cookie] {
+        assert!(!is_there(secret.rsplit('_').next().unwrap()), "a key or a cookie came out");
+    }
+}
+
+#[test]
+fn the_code_of_a_first_start_is_for_a_terminal_alone() {
+    let own = tempfile::tempdir().unwrap();
+    let mut server = Logged::start(own.path(), "--listen 127.0.0.1:0", &[]);
+    bellwether_testkit::peer::wait_until("the server says what to do", || {
+        server.told().contains("bellwether keys create")
+    });
+    server.end();
+    assert!(!server.told().contains("code="), "{}", server.told());
+}
+
+#[test]
+fn a_proxy_says_where_a_request_comes_from_and_cookies_are_of_this_host_alone() {
+    let own = tempfile::tempdir().unwrap();
+    fs::write(own.path().join("live.toml"), "[server]\nbehind_proxy = true\n").unwrap();
+    let admin = key(own.path(), "admin");
+    // Every address of the machine, of both kinds.
+    let server = Logged::start(own.path(), "--config live.toml --listen [::]:0", &[]);
+    let port = server.url.rsplit(':').next().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let send = |request: reqwest::RequestBuilder| runtime.block_on(async { request.send().await.unwrap() });
+    for host in ["127.0.0.1", "[::1]"] {
+        let whoami = client.get(format!("http://{host}:{port}/api/v1/whoami"));
+        let refused = send(whoami.header("x-forwarded-for", "198.51.100.1, 203.0.113.7"));
+        assert_eq!(refused.status(), 401);
+        assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    }
+    let url = |path: &str| format!("http://127.0.0.1:{port}/api/v1/{path}");
+    let sign_in = |body: String| {
+        let request = client.post(url("sign-in")).header("content-type", "application/json");
+        send(request.body(body))
+    };
+    assert_eq!(sign_in(format!("{{\"key\":\"{}\"}}", "x".repeat(5000))).status(), 413);
+    let entered = sign_in(format!("{{\"key\":\"{admin}\"}}"));
+    assert_eq!(entered.status(), 200);
+    for name in ["limit", "remaining", "reset"] {
+        assert!(entered.headers().contains_key(format!("x-ratelimit-{name}")), "{name}");
+    }
+    let cookie = entered.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-bellwether-session=") && cookie.contains("Secure"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap();
+    let known = send(client.get(url("whoami")).header("cookie", cookie));
+    assert_eq!(known.status(), 200);
+    let plain = cookie.trim_start_matches("__Host-");
+    assert_eq!(send(client.get(url("whoami")).header("cookie", plain)).status(), 401);
+    let mut audit = String::new();
+    bellwether_testkit::peer::wait_until("the audit has it", || {
+        let answer = send(client.get(url("audit")).bearer_auth(&admin));
+        audit = runtime.block_on(async { answer.text().await.unwrap() });
+        audit.contains("no valid key, from 203.0.113.7")
+    });
+    assert!(audit.contains("\"sign-in\"") && audit.contains("\"the-admin ("), "{audit}");
+}
+
+#[test]
+fn what_is_changed_at_the_machine_alone_is_not_changed_from_afar() {
+    let own = tempfile::tempdir().unwrap();
+    let path = own.path().join("live.toml");
+    let original = "[stream]\nlatency = \"20ms\"\n";
+    fs::write(&path, original).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let service = Service::start(own.path(), "--auth none --config live.toml");
+    let put = |more: &str| {
+        let body = Some(("text/plain", format!("{original}{more}").into_bytes()));
+        service.ask("put", "/api/v1/config", None, body)
+    };
+    for (more, key) in [
+        // Where the command line says otherwise, too.
+        ("[storage]\nurl = \"sqlite:other.db\"\n", "storage"),
+        ("[server]\nlisten = \"127.0.0.1:9\"\n", "server"),
+        ("[models]\nregistry = \"/\"\n", "models.registry"),
+        ("[models]\ndefault = \"/etc/passwd.bellwether\"\n", "models.default"),
+        ("[[sources]]\ntype = \"file\"\npath = \"/etc/passwd\"\n", "sources"),
+        ("[[outputs]]\ntype = \"file\"\npath = \"out.csv\"\n", "outputs"),
+        ("[alerts]\nlink_base = \"https://elsewhere.example\"\n", "alerts.link_base"),
+        // Whether there is such a file is not looked at.
+        (
+            "[[alerts.channels]]\ntype = \"webhook\"\nurl = \"https://elsewhere.example\"\n\
+             secret = { file = \"/etc/nothing-there\" }\n",
+            "alerts.channels",
+        ),
+    ] {
+        let refused = put(more).is(422).json();
+        assert_eq!(refused["type"], "urn:bellwether:problem:protected", "{refused}");
+        assert_eq!(refused["keys"], json!([key]), "{refused}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), original);
+    }
+    put("[log]\nlevel = 7\n").is(422);
+    put("lateness = \"1m\"\n").is(200);
+    assert!(fs::read_to_string(&path).unwrap().contains("lateness"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else may read it now");
+    }
+    // What is in force is what was put there, not what somebody wrote into the file since.
+    fs::write(&path, "[stream]\nlatency = \"90ms\"\n").unwrap();
+    let shown = service.get("/api/v1/config", None).is(200).json();
+    let shown = shown["toml"].as_str().unwrap();
+    assert!(shown.contains("latency = \"20ms\"") && shown.contains("lateness = \"1m\""), "{shown}");
+    bellwether_testkit::peer::wait_until("the audit has who tried", || {
+        let audit = service.get("/api/v1/audit?limit=100", None).is(200).text;
+        audit.contains("would change alerts.channels") && audit.contains("\"configure\"")
+    });
+}
+
+#[test]
+fn a_stream_ends_when_its_key_is_revoked() {
+    let own = tempfile::tempdir().unwrap();
+    let admin = key(own.path(), "admin");
+    let line = "keys create --name looker --role viewer --database sqlite:live.db --format json";
+    let made: Value = serde_json::from_str(&bellwether(own.path(), line).ends(0).stdout).unwrap();
+    let service = Service::start(own.path(), "");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut streams: Vec<reqwest::Response> = ["live", "detect/stream"]
+        .iter()
+        .map(|path| {
+            let request = client
+                .get(format!("{}/api/v1/{path}", service.url))
+                .bearer_auth(made["key"].as_str().unwrap());
+            runtime.block_on(async { request.send().await.unwrap() })
+        })
+        .collect();
+    let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
+    service.ask("delete", &path, Some(&admin), None).is(204);
+    for stream in &mut streams {
+        assert_eq!(stream.status(), 200);
+        runtime.block_on(async { while let Ok(Some(_)) = stream.chunk().await {} });
+    }
+    // An escalation that was refused is in the audit.
+    let line = "keys create --name maker --role admin --scope keys --scope audit --database sqlite:live.db";
+    let maker = bellwether(own.path(), line).ends(0).stdout.trim().to_owned();
+    service
+        .post("/api/v1/keys", Some(&maker), &json!({ "name": "x", "role": "viewer" }))
+        .is(403);
+    bellwether_testkit::peer::wait_until("the audit has it", || {
+        let audit = service.get("/api/v1/audit", Some(&maker)).is(200).text;
+        audit.contains("would make a key with read")
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reload_that_cannot_be_done_changes_nothing() {
+    let own = tempfile::tempdir().unwrap();
+    let port = bellwether_testkit::peer::free_port();
+    let push = |bytes: u32| {
+        format!(
+            "[[sources]]\ntype = \"http\"\nname = \"push\"\nlisten = \"127.0.0.1:{port}\"\nbody_bytes_max = {bytes}\n"
+        )
+    };
+    let write = |text: String| fs::write(own.path().join("live.toml"), text).unwrap();
+    write(push(100_000));
+    let server = Logged::start(own.path(), "--auth none --config live.toml --listen 127.0.0.1:0", &[]);
+    let reload = || {
+        let pid = server.child.id().to_string();
+        let told = std::process::Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(told.unwrap().success());
+    };
+    let is_there = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    bellwether_testkit::peer::wait_until("the source listens", is_there);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = taken.local_addr().unwrap();
+    write(push(200_000) + &format!("[[sources]]\ntype = \"http\"\nname = \"other\"\nlisten = \"{other}\"\n"));
+    reload();
+    bellwether_testkit::peer::wait_until("the reload is refused", || {
+        server.told().contains("the old configuration stays in force")
+    });
+    assert!(is_there(), "the source goes on");
+    // The same address, exchanged.
+    write(push(200_000));
+    reload();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    bellwether_testkit::peer::wait_until("the new one is in force", || {
+        let request = client.get(format!("{}/api/v1/config", server.url));
+        let shown = runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() });
+        shown.contains("200000")
+    });
+    assert!(is_there());
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl<K: Clone + Hash + Eq> fmt::Debug for Bound<K> {
 }
 
 /// Whom an address stands for: with IPv6 everybody has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let bits = address.to_bits() & (u128::MAX << 64);

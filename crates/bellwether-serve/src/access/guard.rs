@@ -1,11 +1,12 @@
 //! Routes and the permission that each takes, in the router and in the document at once.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{FromRequest as _, MatchedPath, Request, State};
-use axum::http::Method;
+use axum::extract::{FromRequest as _, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bellwether_stream::listen::Peer;
@@ -16,8 +17,9 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{PathItem, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Credentials, Permission};
-use crate::app::App;
+use super::standing::until;
+use super::{Credentials, Permission, cookie_name};
+use crate::app::{App, Limits};
 use crate::error;
 use crate::wire::Raw;
 
@@ -116,33 +118,38 @@ async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let from = address(request.extensions().get::<Peer>());
-    let credentials = Credentials::of(request.headers());
+    let from = address(&app.limits, request.headers(), request.extensions().get::<Peer>());
+    let credentials = Credentials::of(request.headers(), cookie_name(app.limits.is_encrypted));
     let principal = match app.authenticator.authenticate(credentials, from).await {
         Ok(principal) => principal,
         Err(denied) => {
-            app.denials.note(None, from, &route_of(&request));
+            if let Some(why) = denied.reason() {
+                app.denials.note(None, from, &route_of(&request), why);
+            }
             return error::denied(denied).into_response();
         }
     };
     if !principal.may(permission) {
-        app.denials.note(Some(&principal), from, &route_of(&request));
+        let why = format!("has not {}", permission.word());
+        app.denials.note(Some(&principal), from, &route_of(&request), &why);
         return error::not_allowed(&principal, permission).into_response();
     }
-    let allowance = app.rates.take(&principal);
-    let mut response = match allowance.refusal() {
-        Some(problem) => problem.into_response(),
-        None => {
-            request.extensions_mut().insert(principal);
-            if permission.changes() && !is_safe(request.method()) {
-                to_the_end(request, next)
-                    .await
-                    .unwrap_or_else(IntoResponse::into_response)
-            } else {
-                next.run(request).await
-            }
+    let allowance = match app.rates.take(&principal) {
+        Ok(allowance) => allowance,
+        Err(too_often) => {
+            app.denials.note(Some(&principal), from, &route_of(&request), "too often");
+            return too_often.into_response();
         }
     };
+    request.extensions_mut().insert(principal.clone());
+    let response = if permission.changes() && !is_safe(request.method()) {
+        to_the_end(&app, request, next)
+            .await
+            .unwrap_or_else(IntoResponse::into_response)
+    } else {
+        next.run(request).await
+    };
+    let mut response = response.map(|body| until(body, || app.authenticator.over(&principal)));
     allowance.tell(&mut response);
     response
 }
@@ -154,18 +161,39 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 
 /// A change goes on to its end once all of its request is here, whether or not somebody still waits for the answer: it
 /// is never made without being put in force and written down.
-async fn to_the_end(request: Request, next: Next) -> Result<Response, Problem> {
+async fn to_the_end(app: &Arc<App>, request: Request, next: Next) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let Raw(body) = Raw::from_request(Request::from_parts(head.clone(), body), &()).await?;
-    let request = Request::from_parts(head, Body::from(body));
+    let Raw(body) = Raw::from_request(Request::from_parts(head.clone(), body), app).await?;
+    let request = Request::from_parts(head, body.into());
     let change = async move { next.run(request).await };
     let done = tokio::spawn(change.in_current_span()).await;
     done.map_err(|error| error::internal(&error))
 }
 
-/// Where a request comes from; one that came through no connection is of this process.
-pub(crate) fn address(peer: Option<&Peer>) -> IpAddr {
-    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip())
+/// Where a request comes from, for handlers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender(pub(crate) IpAddr);
+
+impl FromRequestParts<Arc<App>> for Sender {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self(address(&app.limits, &parts.headers, parts.extensions.get())))
+    }
+}
+
+/// The other end of the connection, or where a proxy is there, whom that one names last: what stands before it in the
+/// header anybody can write. What came through no connection is of this process.
+pub(crate) fn address(limits: &Limits, headers: &HeaderMap, peer: Option<&Peer>) -> IpAddr {
+    let told = || {
+        let told = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        let last = told.rsplit(',').next()?.trim();
+        let with_port = || last.parse::<SocketAddr>().ok().map(|address| address.ip());
+        last.parse().ok().or_else(with_port)
+    };
+    let told = if limits.is_behind_proxy { told() } else { None };
+    told.or(peer.map(|peer| peer.0.ip()))
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 fn route_of(request: &Request) -> String {

@@ -10,6 +10,9 @@ use super::{Key, Permission, Role};
 /// Characters of a name at most.
 const NAME_LEN_MAX: usize = 100;
 
+/// Names of those in the audit who have no key.
+const RESERVED: [&str; 3] = ["local", "nobody", "first-start"];
+
 /// A key is good for ten years at most, or until it is revoked.
 const GOOD_FOR_MAX: Duration = Duration::from_secs(3660 * 86_400);
 
@@ -24,6 +27,8 @@ pub struct KeyRequest {
     pub scopes: Option<Vec<Permission>>,
     /// How long it is good for; `None`: until it is revoked.
     pub expires_in: Option<Duration>,
+    /// When it ends at the latest: with the key that makes it.
+    pub expires_by: Option<Timestamp>,
 }
 
 /// Why there is no key.
@@ -33,6 +38,9 @@ pub enum IssueError {
     /// The name says nothing, or too much.
     #[error("the name of a key has 1 to {NAME_LEN_MAX} characters on one line, and says what it is for")]
     Name,
+    /// The name is one under which the audit tells of others.
+    #[error("the audit calls others {0:?}; give the key another name")]
+    Reserved(String),
     /// A key that may do nothing.
     #[error("a key without any scope may do nothing; leave the scopes out for all that the role may do")]
     NoScope,
@@ -75,6 +83,9 @@ impl KeyRequest {
         if name.is_empty() || name.chars().count() > NAME_LEN_MAX || !is_plain {
             return Err(IssueError::Name);
         }
+        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(IssueError::Reserved(name.to_owned()));
+        }
         if self.scopes.as_ref().is_some_and(Vec::is_empty) {
             return Err(IssueError::NoScope);
         }
@@ -101,7 +112,7 @@ impl KeyRequest {
             hash: hash.expect("hashing does not panic"),
             created_at: now,
             created_by: by.to_owned(),
-            expires_at: self.expires_in.map(|time| now.plus(time)),
+            expires_at: self.expires_in.map(|time| now.plus(time)).into_iter().chain(self.expires_by).min(),
         };
         database.create_key(&made).await?;
         Ok((key, made))

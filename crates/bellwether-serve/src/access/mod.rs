@@ -4,6 +4,7 @@
 //! Every route says which permission it takes ([`guard`], or [`open`]), in the router and in the OpenAPI document alike.
 
 mod attempts;
+mod audit_looks;
 mod denials;
 mod guard;
 mod issue;
@@ -11,6 +12,7 @@ mod key;
 mod principal;
 mod rates;
 mod sign_in;
+mod standing;
 mod verifier;
 #[cfg(test)]
 mod whole_life;
@@ -18,17 +20,19 @@ mod whole_life;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use audit_looks::AuditLooks;
 pub use denials::Denials;
 pub use guard::{PERMISSION_FIELD, guard, open};
-pub(crate) use guard::{address, is_safe, named_operations, operations_of};
+pub(crate) use guard::{Sender, address, is_safe, named_operations, operations_of};
 pub use issue::{IssueError, KeyRequest};
 pub use key::{DamagedHash, Key};
-pub(crate) use principal::COOKIE;
+pub(crate) use principal::cookie_name;
 pub use principal::{Authenticator, Caller, Credentials, Denied, Principal};
 pub use rates::Rates;
 pub(crate) use sign_in::GOOD_FOR;
 pub use sign_in::{Everybody, KeyStanding, Keyed, SignIns};
 pub use verifier::Verifier;
+pub(crate) use verifier::principal;
 
 /// What a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

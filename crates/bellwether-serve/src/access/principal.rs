@@ -1,24 +1,33 @@
 //! Who asks.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use bellwether_core::time::Timestamp;
 use bellwether_stream::problem::Problem;
 use futures_util::future::BoxFuture;
 
 use super::{Permission, Role};
 use crate::error;
 
-/// Name of the cookie of people who signed in.
-pub(crate) const COOKIE: &str = "bellwether-session";
+/// Name of the cookie of people who signed in. Where connections are encrypted it has a prefix by which browsers let
+/// nobody set it but this very host.
+pub(crate) fn cookie_name(is_encrypted: bool) -> &'static str {
+    if is_encrypted {
+        "__Host-bellwether-session"
+    } else {
+        "bellwether-session"
+    }
+}
 
 /// Somebody who is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// What they are called, in the audit log and for people.
+    /// What they are called, for people. Keys may share a name: [`actor`](Self::actor) tells them apart.
     pub name: Arc<str>,
     /// The key they use; `None` where keys are not asked for.
     pub key_id: Option<Arc<str>>,
@@ -26,6 +35,8 @@ pub struct Principal {
     pub role: Role,
     /// and where set, only these of it.
     pub scopes: Option<Arc<[Permission]>>,
+    /// From when on they are nobody any more; `None`: that does not come by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Principal {
@@ -36,7 +47,29 @@ impl Principal {
             key_id: None,
             role: Role::Admin,
             scopes: None,
+            expires_at: None,
         }
+    }
+
+    /// Whoever came by the code of a first start.
+    pub fn first_start() -> Self {
+        Self {
+            name: "first-start".into(),
+            ..Self::local()
+        }
+    }
+
+    /// Who it was, for the audit log: the name, and the id of the key, which is one key's alone.
+    pub fn actor(&self) -> Arc<str> {
+        match &self.key_id {
+            Some(id) => format!("{} ({id})", self.name).into(),
+            None => Arc::clone(&self.name),
+        }
+    }
+
+    /// Whether their time is over at `now`.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
     }
 
     /// Whether they may do that.
@@ -53,7 +86,7 @@ impl Principal {
 }
 
 /// What a request shows of who sends it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A key, from `Authorization: Bearer` or `X-API-Key`.
     Key(String),
@@ -63,9 +96,21 @@ pub enum Credentials {
     None,
 }
 
+/// Without what is shown.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key",
+            Self::Cookie(_) => "Cookie",
+            Self::None => "None",
+        })
+    }
+}
+
 impl Credentials {
-    /// What the headers of a request hold. Headers count before cookies: a program that sends a key means it.
-    pub fn of(headers: &HeaderMap) -> Self {
+    /// What the headers of a request hold. Headers count before the cookie of this name: a program that sends a key
+    /// means it.
+    pub fn of(headers: &HeaderMap, cookie: &str) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
@@ -79,7 +124,7 @@ impl Credentials {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='));
-        match pairs.find(|(name, _)| *name == COOKIE) {
+        match pairs.find(|(name, _)| *name == cookie) {
             Some((_, value)) => Self::Cookie(value.to_owned()),
             None => Self::None,
         }
@@ -97,6 +142,17 @@ pub enum Denied {
     Unavailable(String),
 }
 
+impl Denied {
+    /// Why, for the audit; `None` where it is no fault of who asks.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => Some("no valid key"),
+            Self::TooOften(_) => Some("too many wrong keys"),
+            Self::Unavailable(_) => None,
+        }
+    }
+}
+
 /// Tells who somebody is.
 pub trait Authenticator: Send + Sync + std::fmt::Debug {
     /// Who shows these credentials, from that address.
@@ -111,6 +167,19 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
 
     /// A key was revoked in this process: from now on it lets nobody in, whatever is remembered of it.
     fn revoked(&self, key_id: &str);
+
+    /// A key was made in this process.
+    fn made(&self, _: &Principal) {}
+
+    /// Whether there is no key in force that may make others.
+    fn is_first_start(&self) -> BoxFuture<'_, Result<bool, Denied>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
+    /// Waits until somebody who was let in would be so no more: for what goes on for long.
+    fn over(&self, _: &Principal) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// The one who asks, for handlers: there in every route that is guarded.

@@ -10,7 +10,9 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Authenticator, Credentials, Denied, Principal, Role};
+use super::standing::Farewells;
+use super::verifier::LOOK_AGAIN;
+use super::{Authenticator, Credentials, Denied, Permission, Principal};
 
 /// How long a cookie is good for.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(12 * 3600);
@@ -21,8 +23,8 @@ const CODE_GOOD_FOR: Duration = Duration::from_secs(3600);
 /// People signed in at once at most; who signed in first is signed out first.
 const SIGNED_IN_MAX: usize = 1000;
 
-/// How often the key of somebody who is signed in is looked at again: it may have been revoked.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Those of them with the same key at most: whoever signs in again and again signs nobody out but themselves.
+const OF_KEY_MAX: usize = 50;
 
 type Hash = [u8; 32];
 
@@ -84,12 +86,23 @@ impl SignIns {
             return None;
         }
         inner.code = None;
-        Some(Principal {
-            name: "first-start".into(),
-            key_id: None,
-            role: Role::Admin,
-            scopes: None,
-        })
+        Some(Principal::first_start())
+    }
+
+    /// There is a key that makes others: the first start is over. Whoever made it goes on with that key, so that they
+    /// leave when it does; without it they are signed out.
+    pub(super) fn end_first_start(&self, with: Option<&Principal>) {
+        let mut inner = self.inner();
+        inner.code = None;
+        match with {
+            Some(key) => {
+                let without_key = |person: &&mut Person| person.principal.key_id.is_none();
+                for person in inner.people.values_mut().filter(without_key) {
+                    person.principal = key.clone();
+                }
+            }
+            None => inner.people.retain(|_, person| person.principal.key_id.is_some()),
+        }
     }
 
     /// Lets somebody in; returns what their cookie holds.
@@ -100,11 +113,21 @@ impl SignIns {
         inner
             .people
             .retain(|_, person| now.saturating_duration_since(person.since) < GOOD_FOR);
-        if inner.people.len() >= SIGNED_IN_MAX {
-            let first = inner.people.iter().min_by_key(|(_, person)| person.since);
-            if let Some(first) = first.map(|(hash, _)| *hash) {
-                inner.people.remove(&first);
-            }
+        let first_of = |is_meant: &dyn Fn(&Person) -> bool| {
+            let meant = inner.people.iter().filter(|(_, person)| is_meant(person));
+            meant.min_by_key(|(_, person)| person.since).map(|(hash, _)| *hash)
+        };
+        let same_key = |person: &Person| person.principal.key_id == principal.key_id;
+        let n_same = inner.people.values().filter(|person| same_key(person)).count();
+        let leaves = if n_same >= OF_KEY_MAX {
+            first_of(&same_key)
+        } else if inner.people.len() >= SIGNED_IN_MAX {
+            first_of(&|_| true)
+        } else {
+            None
+        };
+        if let Some(first) = leaves {
+            inner.people.remove(&first);
         }
         let person = Person {
             principal,
@@ -125,10 +148,13 @@ impl SignIns {
         }
         let principal = person.principal.clone();
         let is_recent = now.saturating_duration_since(person.looked) < LOOK_AGAIN;
-        if principal.key_id.is_none() || is_recent {
-            return Some(Known::Here(principal));
+        if principal.is_over(clock::now()) {
+            return None;
         }
-        Some(Known::LookAgain(principal))
+        Some(match is_recent {
+            true => Known::Here(principal),
+            false => Known::LookAgain(principal),
+        })
     }
 
     /// The key behind this cookie is still good.
@@ -157,8 +183,9 @@ impl SignIns {
 /// Keys for programs, cookies for people who showed one.
 #[derive(Debug)]
 pub struct Keyed<K> {
-    keys: K,
+    keys: Arc<K>,
     sign_ins: Arc<SignIns>,
+    farewells: Farewells,
 }
 
 /// Tells whether a key that was good still is.
@@ -170,7 +197,11 @@ pub trait KeyStanding: Authenticator {
 impl<K: KeyStanding> Keyed<K> {
     /// Asks for keys of `keys`, and knows who is signed in.
     pub fn new(keys: K, sign_ins: Arc<SignIns>) -> Self {
-        Self { keys, sign_ins }
+        Self {
+            keys: Arc::new(keys),
+            sign_ins,
+            farewells: Farewells::default(),
+        }
     }
 
     async fn of_cookie(&self, cookie: &str) -> Result<Principal, Denied> {
@@ -178,20 +209,29 @@ impl<K: KeyStanding> Keyed<K> {
             None => Err(Denied::Unknown),
             Some(Known::Here(principal)) => Ok(principal),
             Some(Known::LookAgain(principal)) => {
-                let key_id = principal.key_id.as_deref().unwrap_or_default();
-                if self.keys.is_good(key_id).await? {
+                if is_still_good(&*self.keys, &principal).await? {
                     self.sign_ins.looked(cookie);
-                    Ok(principal)
-                } else {
-                    self.sign_ins.leave_all(key_id);
-                    Err(Denied::Unknown)
+                    return Ok(principal);
                 }
+                match &principal.key_id {
+                    Some(key_id) => self.sign_ins.leave_all(key_id),
+                    None => self.sign_ins.end_first_start(None),
+                }
+                Err(Denied::Unknown)
             }
         }
     }
 }
 
-impl<K: KeyStanding> Authenticator for Keyed<K> {
+/// Whether somebody who was let in still would be: their key is good, or they have none and nobody has one yet.
+async fn is_still_good(keys: &impl KeyStanding, principal: &Principal) -> Result<bool, Denied> {
+    match &principal.key_id {
+        Some(key_id) => keys.is_good(key_id).await,
+        None => keys.is_first_start().await,
+    }
+}
+
+impl<K: KeyStanding + 'static> Authenticator for Keyed<K> {
     fn authenticate(&self, shown: Credentials, from: IpAddr) -> BoxFuture<'_, Result<Principal, Denied>> {
         Box::pin(async move {
             match shown {
@@ -209,6 +249,33 @@ impl<K: KeyStanding> Authenticator for Keyed<K> {
     fn revoked(&self, key_id: &str) {
         self.keys.revoked(key_id);
         self.sign_ins.leave_all(key_id);
+        self.farewells.tell(Some(key_id));
+    }
+
+    fn made(&self, key: &Principal) {
+        if key.may(Permission::Keys) {
+            self.sign_ins.end_first_start(Some(key));
+            self.farewells.tell(None);
+        }
+    }
+
+    fn is_first_start(&self) -> BoxFuture<'_, Result<bool, Denied>> {
+        self.keys.is_first_start()
+    }
+
+    fn over(&self, principal: &Principal) -> BoxFuture<'static, ()> {
+        let (keys, principal) = (Arc::clone(&self.keys), principal.clone());
+        let mut farewells = self.farewells.listen();
+        Box::pin(async move {
+            // Another process may have revoked it. A database that does not answer says nothing of that.
+            while !principal.is_over(clock::now()) && is_still_good(&*keys, &principal).await != Ok(false) {
+                let left = principal.expires_at.map_or(LOOK_AGAIN, |end| end.since(clock::now()));
+                tokio::select! {
+                    () = farewells.told(principal.key_id.as_deref()) => return,
+                    () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
+                }
+            }
+        })
     }
 }
 
@@ -225,6 +292,7 @@ fn hash(text: &str) -> Hash {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Role;
     use super::*;
 
     #[test]
@@ -234,6 +302,41 @@ mod tests {
         assert!(sign_ins.take_code("another").is_none());
         assert_eq!(sign_ins.take_code(&code).map(|who| who.role), Some(Role::Admin));
         assert!(sign_ins.take_code(&code).is_none());
+    }
+
+    #[test]
+    fn a_first_start_ends_with_the_key_that_makes_others() {
+        let sign_ins = SignIns::default();
+        let code = sign_ins.new_code();
+        let first = sign_ins.enter(sign_ins.take_code(&code).unwrap());
+        let later = sign_ins.new_code();
+        let key = Principal {
+            key_id: Some("k1".into()),
+            ..Principal::local()
+        };
+        sign_ins.end_first_start(Some(&key));
+        assert!(sign_ins.take_code(&later).is_none());
+        assert_eq!(sign_ins.find(&first), Some(Known::Here(key)), "they are known by the key");
+        sign_ins.leave_all("k1");
+        assert!(sign_ins.find(&first).is_none());
+        let second = sign_ins.enter(Principal::first_start());
+        sign_ins.end_first_start(None);
+        assert!(sign_ins.find(&second).is_none());
+    }
+
+    #[test]
+    fn whoever_signs_in_again_and_again_signs_nobody_else_out() {
+        let sign_ins = SignIns::default();
+        let of = |key: &str| Principal {
+            key_id: Some(key.into()),
+            ..Principal::local()
+        };
+        let other = sign_ins.enter(of("other"));
+        let cookies: Vec<String> = (0..2 * SIGNED_IN_MAX).map(|_| sign_ins.enter(of("k1"))).collect();
+        assert!(sign_ins.find(&other).is_some());
+        let n_in = cookies.iter().filter(|cookie| sign_ins.find(cookie).is_some()).count();
+        assert_eq!(n_in, OF_KEY_MAX);
+        assert!(sign_ins.find(&cookies[cookies.len() - 1]).is_some());
     }
 
     #[test]

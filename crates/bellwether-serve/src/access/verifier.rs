@@ -1,11 +1,11 @@
 //! Keys against the hashes in the database: slow for who guesses, fast for who is known.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bellwether_core::time::Timestamp;
-use bellwether_store::database::{Database, StoredKey};
+use bellwether_store::database::{Database, DatabaseError, StoredKey};
 use bellwether_stream::clock;
 use futures_util::future::BoxFuture;
 use moka::sync::Cache;
@@ -21,14 +21,17 @@ const HASHED_AT_ONCE: usize = 2;
 /// Requests that wait to be hashed at most.
 const WAITING_MAX: usize = 64;
 
-/// How long a key that was good is taken for good without looking: as late as this it is noticed that another process
-/// revoked it.
-const GOOD_FOR: Duration = Duration::from_secs(60);
+/// How long a key that was good is taken for good without looking at its row: as late as this it is noticed that
+/// another process revoked it.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Keys that are looked through for one that makes others.
+const KEYS_MAX: u32 = 10_000;
 
 /// Keys remembered as good at most.
 const GOOD_MAX: u64 = 10_000;
 
-/// How long it is remembered that a key was revoked here: longer than one can be remembered as good.
+/// How long it is remembered that a key was revoked here: longer than one is taken for good without looking.
 const REVOKED_FOR: Duration = Duration::from_secs(600);
 
 /// Looks keys up.
@@ -45,11 +48,21 @@ pub struct Verifier {
     nobody: Arc<str>,
 }
 
-/// A key that was good a moment ago.
-#[derive(Debug, Clone)]
+/// A key whose secret was right: it stays so for as long as the hash in its row is the same.
+#[derive(Clone)]
 struct Good {
     principal: Principal,
-    expires_at: Option<Timestamp>,
+    hash: Arc<str>,
+    looked: Instant,
+}
+
+/// Without the hash.
+impl fmt::Debug for Good {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Good")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Verifier {
@@ -59,19 +72,17 @@ impl Verifier {
             database,
             turns: Arc::new(Semaphore::new(HASHED_AT_ONCE)),
             queue: Semaphore::new(WAITING_MAX),
-            good: Cache::builder()
-                .max_capacity(GOOD_MAX)
-                .time_to_live(GOOD_FOR)
-                .build(),
+            good: Cache::builder().max_capacity(GOOD_MAX).build(),
             revoked: Cache::builder().time_to_live(REVOKED_FOR).build(),
             attempts: Attempts::default(),
             nobody: Key::random().hash().into(),
         }
     }
 
-    async fn verify(&self, shown: &str, from: IpAddr) -> Result<Principal, Denied> {
+    /// Who shows this key, at `now`.
+    pub(super) async fn verify(&self, shown: &str, from: IpAddr, now: Instant) -> Result<Principal, Denied> {
         let digest = Sha256::digest(shown.as_bytes()).into();
-        if let Some(principal) = self.remembered(&digest) {
+        if let Some(principal) = self.remembered(&digest, now).await? {
             return Ok(principal);
         }
         let Some(key) = Key::parse(shown) else {
@@ -88,7 +99,7 @@ impl Verifier {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| Denied::Unavailable("the server stops".to_owned()))?;
         // Others may have shown the same while this one waited.
-        if let Some(principal) = self.remembered(&digest) {
+        if let Some(principal) = self.remembered(&digest, now).await? {
             return Ok(principal);
         }
         self.attempts.admit(from, key.id())?;
@@ -97,8 +108,9 @@ impl Verifier {
             Some(stored) => stored.key.hash.as_str().into(),
             None => Arc::clone(&self.nobody),
         };
+        let known = Arc::clone(&hash);
         let (id, hashed) = (key.id().to_owned(), move || {
-            let is_right = key.matches(&hash);
+            let is_right = key.matches(&known);
             // Also where nobody waits for the answer any more, the turn ends with the work.
             drop(turn);
             is_right
@@ -119,7 +131,8 @@ impl Verifier {
             Some(principal) => {
                 let good = Good {
                     principal: principal.clone(),
-                    expires_at: stored.and_then(|stored| stored.key.expires_at),
+                    hash,
+                    looked: now,
                 };
                 self.good.insert(digest, good);
                 self.note_use(id);
@@ -132,18 +145,38 @@ impl Verifier {
         }
     }
 
-    fn remembered(&self, digest: &[u8; 32]) -> Option<Principal> {
-        let good = self.good.get(digest)?;
+    /// Who showed this key before, if it still is one. Costs a look at its row from time to time, and no hashing:
+    /// however many wrong keys come from the same address, whoever is known stays in.
+    async fn remembered(&self, digest: &[u8; 32], now: Instant) -> Result<Option<Principal>, Denied> {
+        let Some(good) = self.good.get(digest) else {
+            return Ok(None);
+        };
         let id = good.principal.key_id.as_deref().unwrap_or_default();
-        let is_over = good.expires_at.is_some_and(|end| clock::now() >= end);
-        (!is_over && !self.revoked.contains_key(id)).then_some(good.principal)
+        if good.principal.is_over(clock::now()) || self.revoked.contains_key(id) {
+            self.good.invalidate(digest);
+            return Ok(None);
+        }
+        if now.saturating_duration_since(good.looked) < LOOK_AGAIN {
+            return Ok(Some(good.principal));
+        }
+        let stored = self.stored(id).await?;
+        let stored = stored.filter(|stored| self.is_in_force(stored) && stored.key.hash == *good.hash);
+        let Some(principal) = stored.as_ref().and_then(principal) else {
+            self.good.invalidate(digest);
+            return Ok(None);
+        };
+        self.note_use(id.to_owned());
+        let good = Good {
+            principal: principal.clone(),
+            looked: now,
+            ..good
+        };
+        self.good.insert(*digest, good);
+        Ok(Some(principal))
     }
 
     async fn stored(&self, id: &str) -> Result<Option<StoredKey>, Denied> {
-        self.database.key(id).await.map_err(|error| {
-            tracing::warn!(error = %bellwether_stream::chain(&error), "a key cannot be looked up");
-            Denied::Unavailable("keys cannot be looked up: the database does not answer".to_owned())
-        })
+        self.database.key(id).await.map_err(unavailable)
     }
 
     fn is_in_force(&self, stored: &StoredKey) -> bool {
@@ -151,7 +184,7 @@ impl Verifier {
         stored.revoked_at.is_none() && !is_over && !self.revoked.contains_key(&stored.key.id)
     }
 
-    /// Nobody waits for that. A key is remembered as good for as long as one note is enough.
+    /// Nobody waits for that. It is done as often as the row is looked at, which is enough.
     fn note_use(&self, id: String) {
         let database = self.database.clone();
         tokio::spawn(async move {
@@ -166,7 +199,7 @@ impl Authenticator for Verifier {
     fn authenticate(&self, shown: Credentials, from: IpAddr) -> BoxFuture<'_, Result<Principal, Denied>> {
         Box::pin(async move {
             match shown {
-                Credentials::Key(key) => self.verify(&key, from).await,
+                Credentials::Key(key) => self.verify(&key, from, clock::instant()).await,
                 Credentials::Cookie(_) | Credentials::None => Err(Denied::Unknown),
             }
         })
@@ -179,6 +212,16 @@ impl Authenticator for Verifier {
     fn revoked(&self, key_id: &str) {
         self.revoked.insert(key_id.to_owned(), ());
     }
+
+    fn is_first_start(&self) -> BoxFuture<'_, Result<bool, Denied>> {
+        Box::pin(async {
+            let stored = self.database.keys(KEYS_MAX).await.map_err(unavailable)?;
+            let makes_keys = |stored: &StoredKey| {
+                self.is_in_force(stored) && principal(stored).is_some_and(|who| who.may(Permission::Keys))
+            };
+            Ok(!stored.iter().any(makes_keys))
+        })
+    }
 }
 
 impl KeyStanding for Verifier {
@@ -190,8 +233,13 @@ impl KeyStanding for Verifier {
     }
 }
 
+fn unavailable(error: DatabaseError) -> Denied {
+    tracing::warn!(error = %bellwether_stream::chain(&error), "keys cannot be looked up");
+    Denied::Unavailable("keys cannot be looked up: the database does not answer".to_owned())
+}
+
 /// Whom a key stands for; `None` where its row has words that nobody writes there.
-fn principal(stored: &StoredKey) -> Option<Principal> {
+pub(crate) fn principal(stored: &StoredKey) -> Option<Principal> {
     let key = &stored.key;
     let scopes = key.scopes.as_ref().map(|scopes| {
         let permissions = scopes.iter().map(|word| Permission::from_word(word));
@@ -210,5 +258,6 @@ fn principal(stored: &StoredKey) -> Option<Principal> {
         key_id: Some(key.id.as_str().into()),
         role,
         scopes,
+        expires_at: key.expires_at,
     })
 }

@@ -25,6 +25,82 @@ fn request() -> KeyRequest {
         role: Role::Operator,
         scopes: Some(vec![Permission::Ingest]),
         expires_in: Some(Duration::from_secs(3600)),
+        expires_by: None,
+    }
+}
+
+/// Whether it comes to its end without much waiting.
+async fn ends(over: impl Future<Output = ()>) -> bool {
+    tokio::time::timeout(Duration::from_secs(3), over).await.is_ok()
+}
+
+#[tokio::test]
+async fn what_goes_on_for_long_ends_with_the_key() {
+    let database = database().await;
+    let keys = Keyed::new(Verifier::new(database.clone()), Arc::default());
+    let (key, other) = (issue(&database).await, issue(&database).await);
+    let principal = show(&keys, &key.reveal()).await.unwrap();
+    let other = show(&keys, &other.reveal()).await.unwrap();
+    let parts = futures_util::stream::pending::<Result<&str, std::io::Error>>();
+    let body = super::standing::until(axum::body::Body::from_stream(parts), || keys.over(&principal));
+    let read = tokio::spawn(axum::body::to_bytes(body, 10));
+    let others = tokio::spawn(keys.over(&other));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!read.is_finished());
+    database.revoke_key(key.id(), "ann", clock::now()).await.unwrap();
+    keys.revoked(key.id());
+    assert!(read.await.unwrap().is_err(), "broken off");
+    assert!(!others.is_finished());
+    // It was over before anybody asked; it ends by itself.
+    assert!(ends(keys.over(&principal)).await);
+    let soon = Principal {
+        expires_at: Some(clock::now().plus(Duration::from_millis(100))),
+        ..other.clone()
+    };
+    assert!(ends(keys.over(&soon)).await);
+    // Whoever came by the code of the first start stays until somebody can make keys.
+    let first = tokio::spawn(keys.over(&Principal::first_start()));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!first.is_finished());
+    keys.made(&Principal {
+        role: Role::Admin,
+        scopes: None,
+        ..other
+    });
+    assert!(ends(async { first.await.unwrap() }).await);
+}
+
+#[tokio::test]
+async fn a_first_start_is_over_once_there_is_a_key_that_makes_others() {
+    let database = database().await;
+    let verifier = Verifier::new(database.clone());
+    issue(&database).await;
+    assert_eq!(verifier.is_first_start().await, Ok(true), "an operator makes no keys");
+    let admin = KeyRequest {
+        role: Role::Admin,
+        scopes: None,
+        ..request()
+    };
+    let (key, _) = admin.issue(&database, "ann", clock::now()).await.unwrap();
+    assert_eq!(verifier.is_first_start().await, Ok(false));
+    database.revoke_key(key.id(), "ann", clock::now()).await.unwrap();
+    assert_eq!(verifier.is_first_start().await, Ok(true));
+}
+
+#[tokio::test]
+async fn no_key_outlives_the_one_that_makes_it() {
+    let database = database().await;
+    let now = clock::now();
+    let end = Some(now.plus(Duration::from_secs(60)));
+    for expires_in in [None, Some(Duration::from_secs(3600)), Some(Duration::from_secs(10))] {
+        let bounded = KeyRequest {
+            expires_in,
+            expires_by: end,
+            ..request()
+        };
+        let (_, made) = bounded.issue(&database, "ann", now).await.unwrap();
+        let wanted = expires_in.map(|time| now.plus(time));
+        assert_eq!(made.expires_at, wanted.min(end).or(end));
     }
 }
 
@@ -102,6 +178,13 @@ async fn a_revoked_key_lets_nobody_in_from_then_on() {
     let by_cookie = keys.authenticate(Credentials::Cookie(cookie), HERE).await;
     assert_eq!(by_cookie, Err(Denied::Unknown));
     assert!(show(&keys, &other.reveal()).await.is_ok());
+    // A process that knew both, and is not told: a minute later it looks.
+    let elsewhere = Verifier::new(database.clone());
+    let soon = clock::instant() + super::verifier::LOOK_AGAIN;
+    let third = issue(&database).await;
+    assert!(elsewhere.verify(&third.reveal(), HERE, clock::instant()).await.is_ok());
+    database.revoke_key(third.id(), "ann", clock::now()).await.unwrap();
+    assert_eq!(elsewhere.verify(&third.reveal(), HERE, soon).await, Err(Denied::Unknown));
     // A process that has not seen it yet.
     let elsewhere = Verifier::new(database.clone());
     assert_eq!(show(&elsewhere, &key.reveal()).await, Err(Denied::Unknown));
@@ -176,8 +259,13 @@ async fn many_wrong_secrets_are_not_tried_and_a_known_one_still_is() {
     }
     let refused = show(&verifier, &forged(&key)).await;
     assert!(matches!(refused, Err(Denied::TooOften(1..=12))), "{refused:?}");
-    // Whoever guesses from the same address does not lock out who is known already.
+    // Whoever guesses from the same address does not lock out who is known already, now or later.
     assert!(show(&verifier, &key.reveal()).await.is_ok());
+    for _ in 0..100 {
+        let _ = show(&verifier, &Key::random().reveal()).await;
+    }
+    let late = clock::instant() + 10 * super::verifier::LOOK_AGAIN;
+    assert!(verifier.verify(&key.reveal(), HERE, late).await.is_ok());
     // Whether the guess was right is not told.
     let refused = show(&verifier, &later.reveal()).await;
     assert!(matches!(refused, Err(Denied::TooOften(1..=12))), "{refused:?}");
@@ -213,6 +301,13 @@ async fn keys_that_make_no_sense_are_not_made() {
         };
         check(wrong, "1 to 100 characters").await;
     }
+    for name in ["local", "Nobody", " first-start "] {
+        let wrong = KeyRequest {
+            name: name.to_owned(),
+            ..request()
+        };
+        check(wrong, "give the key another name").await;
+    }
     let scoped = |scopes| KeyRequest {
         scopes: Some(scopes),
         ..request()
@@ -239,22 +334,15 @@ async fn keys_that_make_no_sense_are_not_made() {
 async fn whoever_is_turned_away_is_in_the_audit_once_in_a_minute() {
     let database = database().await;
     let denials = super::Denials::kept(database.clone());
-    for _ in 0..50 {
-        denials.note(None, HERE, "GET /api/v1/keys");
+    for n in 0..50_u16 {
+        // One network.
+        let from = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        denials.note(None, from, "GET /api/v1/keys", "no valid key");
     }
-    denials.note(Some(&Principal::local()), HERE, "GET /api/v1/keys");
-    denials.note(None, HERE, "POST /api/v1/\0");
-    // Written in this order by a task of its own.
-    let mut n_tries = 0;
-    let audit = loop {
-        let audit = database.audit(None, 10).await.unwrap();
-        if audit.len() >= 3 {
-            break audit;
-        }
-        n_tries += 1;
-        assert!(n_tries < 1000, "{audit:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    denials.note(Some(&Principal::local()), HERE, "GET /api/v1/keys", "too often");
+    denials.note(None, HERE, "POST /api/v1/\0", "no valid key");
+    denials.written().await;
+    let audit = database.audit(None, 10).await.unwrap();
     let told: Vec<_> = audit
         .iter()
         .rev()
@@ -272,6 +360,21 @@ async fn whoever_is_turned_away_is_in_the_audit_once_in_a_minute() {
         ("nobody", "denied", "POST /api/v1/\u{fffd}"),
     ];
     assert_eq!(told, want);
-    assert_eq!(audit[0].detail, "from 10.0.0.1");
+    assert_eq!(audit[0].detail, "no valid key, from 10.0.0.1");
     assert_eq!(database.verify_audit().await.unwrap().fault, None);
+}
+
+#[tokio::test]
+async fn many_whom_nobody_knows_are_counted_and_hide_nobody_who_is_known() {
+    let database = database().await;
+    let denials = super::Denials::kept(database.clone());
+    for n in 0..500_u16 {
+        denials.note(None, IpAddr::from([0x2001, 0xdb8, 0, n, 0, 0, 0, 1]), "GET /", "no valid key");
+    }
+    denials.note(Some(&Principal::local()), HERE, "GET /", "too often");
+    denials.written().await;
+    let audit = database.audit(None, 1000).await.unwrap();
+    assert_eq!(audit.len(), 102);
+    assert_eq!(audit[0].detail, "400 more than are told one by one");
+    assert_eq!(audit[1].actor, "local");
 }

@@ -150,7 +150,7 @@ async fn give_feedback(
     Json(saying): Json<Saying>,
 ) -> Result<Json<Alert>, Problem> {
     check_id(&id)?;
-    Ok(Json(say(&app, &id, &saying, &caller.name).await?.into()))
+    Ok(Json(say(&app, &id, &saying, &caller.actor()).await?.into()))
 }
 
 /// Take an alert on.
@@ -168,7 +168,7 @@ async fn acknowledge(
     Path(id): Path<String>,
 ) -> Result<Json<Alert>, Problem> {
     check_id(&id)?;
-    Ok(Json(take_on(&app, &id, &caller.name).await?.into()))
+    Ok(Json(take_on(&app, &id, &caller.actor()).await?.into()))
 }
 
 /// Nobody decides on an alert by the beginning of its id, as people at a terminal may.

@@ -204,7 +204,7 @@ async fn give_feedback(
     Json(saying): Json<Saying>,
 ) -> Result<Json<Event>, Problem> {
     let found = find(&app, &id).await?;
-    let alert = say(&app, alert_of(&found)?, &saying, &caller.name).await?;
+    let alert = say(&app, alert_of(&found)?, &saying, &caller.actor()).await?;
     Ok(Json(decided(found, alert, Some(saying.verdict))))
 }
 
@@ -223,7 +223,7 @@ async fn acknowledge(
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {
     let found = find(&app, &id).await?;
-    let alert = take_on(&app, alert_of(&found)?, &caller.name).await?;
+    let alert = take_on(&app, alert_of(&found)?, &caller.actor()).await?;
     Ok(Json(decided(found, alert, None)))
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Permission, guard};
+use crate::access::{Caller, Sender, Permission, guard};
 use crate::app::{App, ConfigRefused, ConfigText};
 use crate::wire::{Json, ProblemDetails, Raw};
 use crate::{audit, error};
@@ -69,10 +69,16 @@ async fn show(State(app): State<Arc<App>>) -> Result<Json<ConfigBody>, Problem> 
 async fn change(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    Sender(from): Sender,
     Raw(body): Raw,
 ) -> Result<Json<ConfigBody>, Problem> {
-    let toml = String::from_utf8(body.into()).map_err(|_| error::bad_request("the body is no UTF-8"))?;
-    let changed = app.control.change_config(toml).await.map_err(refused)?;
+    let toml = String::from_utf8(body.to_vec()).map_err(|_| error::bad_request("the body is no UTF-8"))?;
+    let changed = app.control.change_config(toml).await;
+    if let Err(ConfigRefused::Protected(keys)) = &changed {
+        let why = format!("would change {}", keys.join(", "));
+        app.denials.note(Some(&caller), from, "PUT /api/v1/config", &why);
+    }
+    let changed = changed.map_err(refused)?;
     let subject = "configuration".to_owned();
     audit::note(&app, &caller, "configure", subject, changed.keys.join(", ")).await;
     Ok(Json(changed.text.into()))

@@ -269,7 +269,7 @@ async fn train(
         check(&body.name, &asked)?;
         (body.name, asked, None)
     };
-    let submitted = app.jobs.submit(place, name, asked, table, &caller.name).await;
+    let submitted = app.jobs.submit(place, name, asked, table, &caller.actor()).await;
     let job = submitted.map_err(not_taken)?;
     let devices = job.detail.asked.devices.join(", ");
     note(&app, &caller, "train", &job, &devices).await;

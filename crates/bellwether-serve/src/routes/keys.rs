@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, IssueError, KeyRequest, Permission, Role, guard};
+use crate::access::{self, Caller, Sender, IssueError, KeyRequest, Permission, Role, guard};
 use crate::app::App;
 use crate::error;
 use crate::wire::{Json, Path, ProblemDetails, Time};
@@ -71,14 +71,15 @@ struct NewKeyBody {
     /// What it may, of all that its role may; without it: all of that.
     #[serde(default)]
     scopes: Option<Vec<Permission>>,
-    /// How long it is good for: a whole number with its unit, `d`, `h`, `m` or `s`; without it: until it is revoked.
+    /// How long it is good for: a whole number with its unit, `d`, `h`, `m` or `s`; without it: until it is revoked,
+    /// or for as long as the key that makes it.
     #[serde(default)]
     #[schema(example = "90d")]
     expires_in: Option<String>,
 }
 
 /// A key that was made.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct MadeKey {
     /// What is known of it from here on.
     #[serde(flatten)]
@@ -101,7 +102,7 @@ async fn list(State(app): State<Arc<App>>) -> Result<Json<KeyList>, Problem> {
 
 /// Make a key.
 ///
-/// Nobody makes a key that may do more than their own. The answer is the one place where all of it stands.
+/// Nobody makes a key that may do more than their own, or is good for longer. The answer is the one place where all of it stands.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "access", request_body = NewKeyBody, responses(
     (status = 201, body = MadeKey, description = "Made"),
     (status = 400, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON"),
@@ -112,6 +113,7 @@ async fn list(State(app): State<Arc<App>>) -> Result<Json<KeyList>, Problem> {
 async fn create(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    Sender(from): Sender,
     Json(wanted): Json<NewKeyBody>,
 ) -> Result<Response, Problem> {
     let expires_in = wanted.expires_in.as_deref().map(parse_span).transpose();
@@ -120,22 +122,29 @@ async fn create(
         role: wanted.role,
         scopes: wanted.scopes,
         expires_in: expires_in.map_err(error::unprocessable)?,
+        expires_by: caller.expires_at,
     };
     if let Some(beyond) = wanted.permissions().iter().find(|one| !caller.may(**one)) {
+        let why = format!("would make a key with {}, and has it not", beyond.word());
+        app.denials.note(Some(&caller), from, "POST /api/v1/keys", &why);
         return Err(error::not_allowed(&caller, *beyond));
     }
-    let made = wanted.issue(&app.db, &caller.name, clock::now()).await;
+    let made = wanted.issue(&app.db, &caller.actor(), clock::now()).await;
     let (key, made) = made.map_err(|refused| match refused {
         IssueError::Database(failed) => error::database(failed),
         refused => error::unprocessable(refused.to_string()),
     })?;
     let location = format!("/api/v1/keys/{}", made.id);
+    let stored = StoredKey {
+        key: made,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    if let Some(principal) = access::principal(&stored) {
+        app.authenticator.made(&principal);
+    }
     let made = MadeKey {
-        known: KeyBody::from(StoredKey {
-            key: made,
-            revoked_at: None,
-            last_used_at: None,
-        }),
+        known: KeyBody::from(stored),
         key: key.reveal(),
     };
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(made)).into_response())
@@ -155,7 +164,7 @@ async fn revoke(
     Caller(caller): Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let was_good = app.db.revoke_key(&id, &caller.name, clock::now()).await;
+    let was_good = app.db.revoke_key(&id, &caller.actor(), clock::now()).await;
     let was_good = was_good.map_err(error::database)?;
     if !was_good && app.db.key(&id).await.map_err(error::database)?.is_none() {
         return Err(error::not_found(format!("there is no key {id:?}")));

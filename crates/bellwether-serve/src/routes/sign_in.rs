@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bellwether_stream::listen::Peer;
+use bellwether_store::database::NewAuditEntry;
+use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,11 +14,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{
-    COOKIE, Caller, Credentials, GOOD_FOR, Permission, Principal, Role, address, guard, open,
+    Caller, Credentials, Denied, GOOD_FOR, Permission, Principal, Role, Sender, cookie_name, guard, open,
 };
 use crate::app::App;
 use crate::error;
 use crate::wire::{Json, ProblemDetails};
+
+/// Name of the route in the audit.
+const SIGN_IN: &str = "POST /api/v1/sign-in";
+
+/// Bytes of a body that shows a key or a code at most: it comes from anybody.
+const BODY_BYTES_MAX: usize = 4096;
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     guard(
@@ -49,12 +55,12 @@ struct WhoAmI {
 }
 
 /// A key, or the code that the server told at its first start.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct SignIn {
     /// A key.
     key: Option<String>,
-    /// A code that is good once.
+    /// A code that is good once, until there is a key that makes others.
     code: Option<String>,
 }
 
@@ -76,35 +82,56 @@ async fn whoami(State(app): State<Arc<App>>, Caller(caller): Caller) -> Json<Who
     (status = 413, body = ProblemDetails, content_type = "application/problem+json", description = "Too large"),
     (status = 415, body = ProblemDetails, content_type = "application/problem+json", description = "No JSON"),
     (status = 422, body = ProblemDetails, content_type = "application/problem+json", description = "Neither key nor code"),
-    (status = 429, body = ProblemDetails, content_type = "application/problem+json", description = "Too many wrong keys"),
+    (status = 429, body = ProblemDetails, content_type = "application/problem+json", description = "Too many wrong keys, or too many requests of this key"),
     (status = 503, body = ProblemDetails, content_type = "application/problem+json", description = "Not now"),
 ))]
 async fn sign_in(
     State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
-    Json(shown): Json<SignIn>,
+    Sender(from): Sender,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let from = address(peer.as_deref());
-    let shows = match (shown.key, shown.code) {
-        (Some(key), None) => Credentials::Key(key),
-        (None, Some(code)) => {
-            return match app.sign_ins.take_code(&code) {
-                Some(principal) => Ok(entered(&app, principal)),
-                None => {
-                    app.denials.note(None, from, "POST /api/v1/sign-in");
-                    Err(error::not_signed_in())
-                }
-            };
+    // Anybody may send one: nobody is to hold much by it.
+    let Json(shown) = Json::<SignIn>::of(request, &app.bodies.at_most(BODY_BYTES_MAX)).await?;
+    let (known, with) = match (shown.key, shown.code) {
+        (Some(key), None) => {
+            let known = app.authenticator.authenticate(Credentials::Key(key), from).await;
+            (known, "a key")
         }
+        (None, Some(code)) => (by_code(&app, &code).await, "the code of the first start"),
         _ => return Err(error::unprocessable("either `key` or `code` is wanted")),
     };
-    match app.authenticator.authenticate(shows, from).await {
-        Ok(principal) => Ok(entered(&app, principal)),
-        Err(denied) => {
-            app.denials.note(None, from, "POST /api/v1/sign-in");
-            Err(error::denied(denied))
+    let principal = known.map_err(|denied| {
+        if let Some(why) = denied.reason() {
+            app.denials.note(None, from, SIGN_IN, why);
         }
+        error::denied(denied)
+    })?;
+    let allowance = match app.rates.take(&principal) {
+        Ok(allowance) => allowance,
+        Err(too_often) => {
+            app.denials.note(Some(&principal), from, SIGN_IN, "too often");
+            return Ok(too_often.into_response());
+        }
+    };
+    let entry = NewAuditEntry {
+        at: clock::now(),
+        actor: principal.actor().to_string(),
+        action: "sign-in",
+        subject: principal.key_id.as_deref().unwrap_or_default().to_owned(),
+        detail: format!("with {with}, from {from}"),
+    };
+    app.db.record(&entry).await.map_err(error::database)?;
+    let mut response = entered(&app, principal);
+    allowance.tell(&mut response);
+    Ok(response)
+}
+
+/// The code is good for nothing once somebody can make keys.
+async fn by_code(app: &App, code: &str) -> Result<Principal, Denied> {
+    if !app.authenticator.is_first_start().await? {
+        return Err(Denied::Unknown);
     }
+    app.sign_ins.take_code(code).ok_or(Denied::Unknown)
 }
 
 /// Sign out.
@@ -112,7 +139,7 @@ async fn sign_in(
     (status = 204, description = "Signed out"),
 ))]
 async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if let Credentials::Cookie(cookie) = Credentials::of(&headers) {
+    if let Credentials::Cookie(cookie) = Credentials::of(&headers, cookie_name(app.limits.is_encrypted)) {
         app.sign_ins.leave(&cookie);
     }
     with_cookie(&app, StatusCode::NO_CONTENT.into_response(), "", 0)
@@ -138,7 +165,8 @@ fn described(app: &App, principal: &Principal) -> WhoAmI {
 /// Scripts cannot read it, other sites cannot send it, and it crosses no network in the clear.
 fn with_cookie(app: &App, mut response: Response, value: &str, seconds: u64) -> Response {
     let secure = if app.limits.is_encrypted { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
+    let name = cookie_name(app.limits.is_encrypted);
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

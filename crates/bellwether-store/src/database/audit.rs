@@ -138,9 +138,18 @@ impl Database {
     /// # Errors
     /// Where the database cannot be read. What is wrong with the audit is no error: [`AuditCheck::fault`].
     pub async fn verify_audit(&self) -> Result<AuditCheck, DatabaseError> {
+        self.follow_audit(&AuditCheck::default()).await
+    }
+
+    /// The same from where an earlier look ended that found nothing wrong: costs what has come since. What was changed
+    /// before that place is not found.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn follow_audit(&self, from: &AuditCheck) -> Result<AuditCheck, DatabaseError> {
         let mut snapshot = self.snapshot("check the audit").await?;
         let head = head(self, &mut snapshot).await?;
-        let mut follower = Follower::new(self.tenant());
+        let mut follower = Follower::from(self.tenant(), from);
         loop {
             // A number is never below 1; one that is was put there by somebody else.
             let after = if follower.n() == 0 { i64::MIN } else { follower.n() };

@@ -11,7 +11,7 @@ use super::AuditEntry;
 use crate::bundle::Sha256;
 
 /// What came of looking at every entry of the audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditCheck {
     /// Entries that are as they were written.
     pub n_entries: i64,
@@ -77,7 +77,7 @@ pub(super) fn hash(tenant: &str, previous: &str, entry: &AuditEntry) -> String {
     Sha256::finish(hash).to_string()
 }
 
-/// Follows the audit of a tenant from its first entry to its last.
+/// Follows the audit of a tenant to its last entry.
 #[derive(Debug)]
 pub(super) struct Follower<'t> {
     tenant: &'t str,
@@ -86,14 +86,15 @@ pub(super) struct Follower<'t> {
 }
 
 impl<'t> Follower<'t> {
-    pub(super) fn new(tenant: &'t str) -> Self {
+    /// Begins where an earlier look ended.
+    pub(super) fn from(tenant: &'t str, check: &AuditCheck) -> Self {
         Self {
             tenant,
             last: Head {
-                n: 0,
-                hash: String::new(),
+                n: check.n_entries,
+                hash: check.hash.clone(),
             },
-            n_unchained: 0,
+            n_unchained: check.n_unchained,
         }
     }
 
@@ -184,7 +185,7 @@ mod tests {
     }
 
     fn check(rows: &[Row], head: Option<&Head>) -> Result<AuditCheck, AuditFault> {
-        let mut follower = Follower::new(TENANT);
+        let mut follower = Follower::from(TENANT, &AuditCheck::default());
         for (entry, hash) in rows {
             follower.take(entry, hash)?;
         }

@@ -34,7 +34,11 @@ impl AtomicFile {
         let target = match fs::metadata(&path) {
             Ok(about) if about.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(about) if !about.is_file() => OpenOptions::new().write(true).open(&path).map(Target::Direct),
-            _ => beside(&path).map(Target::Beside),
+            // Whoever may not read what stood there may not read what comes in its place.
+            Ok(about) => beside(&path)
+                .and_then(|file| file.as_file().set_permissions(about.permissions()).map(|()| file))
+                .map(Target::Beside),
+            Err(_) => beside(&path).map(Target::Beside),
         };
         let target = target.map_err(DiskError::at("write", &path))?;
         Ok(Self {
@@ -136,6 +140,21 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_keeps_the_permissions_of_what_stood_there() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("live.toml");
+        fs::write(&path, "old").unwrap();
+        for mode in [0o600, 0o664] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            AtomicFile::create(&path).unwrap().commit().unwrap();
+            let now = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(now & 0o777, mode);
+        }
     }
 
     #[test]

@@ -30,6 +30,16 @@ pub struct TlsFiles {
     pub with_tls_1_2: bool,
 }
 
+impl TlsFiles {
+    /// Looks whether they can be used.
+    ///
+    /// # Errors
+    /// [`TlsError`] where they cannot.
+    pub fn check(&self) -> Result<(), TlsError> {
+        read(self).map(drop)
+    }
+}
+
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,8 +79,10 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] where the files cannot be used now.
     pub fn start(files: TlsFiles, mut stop: Stop) -> Result<Self, TlsError> {
-        let (set, config) = watch::channel(Arc::new(read(&files)?));
+        // Before they are read: what is written meanwhile is a change.
         let mut seen = changed_at(&files);
+        let (set, config) = watch::channel(Arc::new(read(&files)?));
+        let mut told = seen;
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -87,10 +99,12 @@ impl Tls {
                         set.send_replace(Arc::new(config));
                         tracing::info!(cert = %files.cert.display(), "a new certificate is in use");
                     }
-                    // Half of a pair may have been replaced: it is tried again.
-                    Err(error) => {
+                    // Half of a pair may have been replaced: it is tried again, and told of once.
+                    Err(error) if now != told => {
+                        told = now;
                         tracing::warn!(error = %crate::chain(&error), "the old certificate stays in use");
                     }
+                    Err(_) => {}
                 }
             }
         });

@@ -12,6 +12,7 @@ pub(crate) fn run(command: &ConfigCommand, output: &Output) -> Result<(), Failur
         ConfigCommand::Check { file } => {
             let loaded = config::load(Some(file), &environment(), &config::Overrides::default())
                 .map_err(Failure::Configuration)?;
+            config::check_certificate(&loaded).map_err(Failure::Configuration)?;
             let checked = &loaded.checked;
             let counts = object([
                 ("file", file.display().to_string().into()),

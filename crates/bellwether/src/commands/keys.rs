@@ -33,6 +33,7 @@ pub(crate) fn run(args: &KeysArgs, output: &Output) -> Result<(), Failure> {
                 role: *role,
                 scopes: Some(scopes.clone()).filter(|scopes| !scopes.is_empty()),
                 expires_in: *expires,
+                expires_by: None,
             };
             create(database, &wanted, &actor(who), output).await
         }

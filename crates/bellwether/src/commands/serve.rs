@@ -1,7 +1,9 @@
 //! `serve`: the live system with a server around it.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellwether_serve::access::{Authenticator, Denials, Everybody, Keyed, Rates, SignIns, Verifier};
 use bellwether_serve::app::{Control, Limits, Loader, Trainer};
@@ -16,6 +18,7 @@ use tokio::net::TcpListener;
 use crate::cli::{RegistryArgs, ServeArgs};
 use crate::commands;
 use crate::commands::live::{Plan, Server, Shared};
+use crate::config;
 use crate::config::checked::{Checked, ServerSpec};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -24,6 +27,9 @@ use crate::wiring::{self, Purpose};
 
 /// What samples that come in by the server are counted as.
 const SOURCE: &str = "rest";
+
+/// How long the end waits until the audit has who was turned away.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
     let server_flags = args.server_flags();
@@ -34,22 +40,44 @@ pub(crate) fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
         purpose: Purpose::Serve,
         output,
     };
-    let checked = plan.load()?;
-    plan.run(checked, async |checked, shared| {
-        start(checked, shared, &plan).await.map(Some)
+    let loaded = plan.load()?;
+    config::check_certificate(&loaded).map_err(Failure::Configuration)?;
+    let place = Place::take(&loaded.checked)?;
+    plan.run(loaded, async |checked, shared| {
+        start(place, checked, shared, &plan).await.map(Some)
     })
 }
 
-/// Starts the server: it takes its address before anything else begins to work.
-pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) -> Result<Server, Failure> {
+/// The address of a server, taken before anything begins to work.
+pub(crate) struct Place(std::net::TcpListener);
+
+impl Place {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// Where another program has it, or it is none of this machine.
+    pub(crate) fn take(checked: &Checked) -> Result<Self, Failure> {
+        let listen = checked.server.listen;
+        let address = |error: std::io::Error| {
+            Failure::message(format!(
+                "cannot listen on {listen}: {error}; give another --listen ADDR:PORT"
+            ))
+        };
+        let listener = std::net::TcpListener::bind(listen).map_err(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self(listener))
+    }
+}
+
+/// Starts the server.
+pub(crate) async fn start(
+    place: Place,
+    checked: &Checked,
+    shared: Shared,
+    plan: &Plan<'_>,
+) -> Result<Server, Failure> {
     let spec = &checked.server;
-    let address = |error: std::io::Error| {
-        Failure::message(format!(
-            "cannot listen on {}: {error}; give another --listen ADDR:PORT",
-            spec.listen
-        ))
-    };
-    let listener = TcpListener::bind(spec.listen).await.map_err(address)?;
+    let listener = TcpListener::from_std(place.0)?;
     let bound = listener.local_addr()?;
     let tls = match &spec.tls {
         Some(files) => Some(Tls::start(files.clone(), shared.stop.clone())?),
@@ -60,18 +88,26 @@ pub(crate) async fn start(checked: &Checked, shared: Shared, plan: &Plan<'_>) ->
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(address = %bound, tls = tls.is_some(), keys = spec.has_keys, "listening");
     plan.output.note(&format!("listening on {scheme}://{bound}"));
-    if spec.has_keys && app.db.keys(1).await?.is_empty() {
-        // For the person at the terminal; the log does not have it.
-        let code = app.sign_ins.new_code();
-        plan.output.note(&format!(
-            "there is no key yet; sign in once at {scheme}://{bound}/#code={code} within an hour, or make a key with \
-             `bellwether keys create`"
-        ));
+    if app.authenticator.is_first_start().await.unwrap_or_default() {
+        let make = "make a key here, with the --config or --database of the server: \
+                    bellwether keys create --name NAME --role admin";
+        // The code is for a person at a terminal. What is no terminal is kept, and read by others.
+        plan.output.note(&if std::io::stderr().is_terminal() {
+            let code = app.sign_ins.new_code();
+            format!(
+                "nobody can make keys yet; sign in once at {scheme}://{bound}/#code={code} within an hour, or {make}"
+            )
+        } else {
+            format!("nobody can make keys yet; {make}")
+        });
     }
     let (timeout, stop) = (spec.timeout, shared.stop.clone());
     Ok(tokio::spawn(async move {
         listen::serve(listener, tls, router, timeout, stop).await;
         app.ingest.close();
+        if tokio::time::timeout(LAST_WORDS_MAX, app.denials.written()).await.is_err() {
+            tracing::warn!("not all who were turned away are in the audit: the database does not answer");
+        }
     }))
 }
 
@@ -121,6 +157,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         origin: Arc::new(ConfigOrigin {
             file: plan.config.map(Path::to_owned),
             flags: plan.overrides(),
+            in_force: shared.in_force.clone(),
             started: checked.clone(),
         }),
         turn: Default::default(),
@@ -162,6 +199,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         authenticator,
         sign_ins,
         denials: Denials::kept(db.clone()),
+        audit: Default::default(),
         rates: Rates::per_minute(spec.rate_per_minute),
         limits: limits(spec),
         started_at: clock::now(),
@@ -177,5 +215,6 @@ fn limits(spec: &ServerSpec) -> Limits {
         hosts: spec.hosts.clone(),
         is_loopback: spec.listen.ip().is_loopback(),
         is_encrypted: spec.is_encrypted,
+        is_behind_proxy: spec.is_behind_proxy,
     }
 }

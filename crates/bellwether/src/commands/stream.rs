@@ -14,11 +14,11 @@ pub(crate) fn run(args: &StreamArgs, output: &Output) -> Result<(), Failure> {
         purpose: Purpose::Stream,
         output,
     };
-    let checked = plan.load()?;
-    if checked.sources.is_empty() {
+    let loaded = plan.load()?;
+    if loaded.checked.sources.is_empty() {
         return Err(Failure::Usage(
             "nothing to judge: give --from URL, or [[sources]] in a configuration file".to_owned(),
         ));
     }
-    plan.run(checked, async |_, _| Ok(None))
+    plan.run(loaded, async |_, _| Ok(None))
 }

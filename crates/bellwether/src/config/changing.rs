@@ -11,9 +11,8 @@ use serde_json::Value;
 use super::checked::Checked;
 use super::error::{ConfigError, Mistakes};
 use super::place::{Origin, below};
-use super::{Loaded, Overrides, effective, file, load, show};
+use super::{Loaded, Overrides, Text, file, load_text, own, show};
 use crate::commands::config::environment;
-use crate::wiring::{self, Purpose};
 
 /// Keys that name places, addresses and secrets, with all below them.
 const PROTECTED: [&str; 7] = [
@@ -29,24 +28,18 @@ const PROTECTED: [&str; 7] = [
 /// What is in force, and what of it waits for a restart of the process that started with `started`.
 pub(crate) fn text(
     path: Option<&Path>,
-    flags: &Overrides,
+    in_force: &Loaded,
     started: &Checked,
 ) -> Result<ConfigText, SeamError> {
-    let refused = |text: String| SeamError::Refused(text);
-    let Loaded {
-        mut checked,
-        effective,
-    } = load(path, &environment(), flags).map_err(|error| refused(error.to_string()))?;
-    wiring::complete(&mut checked, Purpose::Serve, path.is_some())
-        .map_err(|failure| refused(failure.text()))?;
     let file = path
-        .map(read)
+        .map(Text::read)
         .transpose()
         .map_err(|error| SeamError::Failed(error.to_string()))?;
+    let waiting = in_force.checked.needs_restart(started);
     Ok(ConfigText {
-        toml: show::toml(&effective, false),
-        file: file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-        needs_restart: checked.needs_restart(started).map(str::to_owned).collect(),
+        toml: show::toml(&in_force.effective, false),
+        file: file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()),
+        needs_restart: waiting.map(str::to_owned).collect(),
     })
 }
 
@@ -60,29 +53,30 @@ pub(crate) struct Replaced {
 }
 
 /// Checks the text and writes it in the place of the file.
+///
+/// What is protected is found in what both files say by themselves, before any place that the text names is looked at:
+/// nobody learns from afar what stands on this machine.
 pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Replaced, ConfigRefused> {
     let failed =
         |error: &dyn std::fmt::Display| ConfigRefused::Failed(format!("the file cannot be changed: {error}"));
-    // Beside the file, so that relative paths mean the same.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let beside = folder
-        .unwrap_or(Path::new("."))
-        .join(".bellwether-config-to-check.toml");
-    disk::write_atomic(&beside, toml.as_bytes()).map_err(|error| failed(&error))?;
-    let checked = load(Some(&beside), &environment(), flags);
-    let removed = std::fs::remove_file(&beside);
-    let wanted = checked.map_err(refused)?.effective;
-    removed.map_err(|error| failed(&error))?;
-    let before = effective(Some(path), &environment(), flags).map_err(refused)?;
+    if toml.len() as u64 > file::FILE_BYTES_MAX {
+        return Err(failed(&"a configuration has 1 MiB at most"));
+    }
+    let wanted = Text {
+        path,
+        bytes: toml.into(),
+    };
+    let before = Text::read(path).map_err(|error| failed(&error))?;
+    let [old, new] = [&before, &wanted].map(|file| own(file).map(|config| show::values(&config)));
     let mut found = Differences::default();
-    found.look("", &show::document(&before), &show::document(&wanted));
+    found.look("", &old.map_err(refused)?, &new.map_err(refused)?);
     if !found.protected.is_empty() {
         return Err(ConfigRefused::Protected(found.protected.into_iter().collect()));
     }
-    let old = read(path).map_err(|error| failed(&error))?;
-    disk::write_atomic(path, toml.as_bytes()).map_err(|error| failed(&error))?;
+    load_text(Some(&wanted), &environment(), flags).map_err(refused)?;
+    disk::write_atomic(path, &wanted.bytes).map_err(|error| failed(&error))?;
     Ok(Replaced {
-        before: old,
+        before: before.bytes,
         keys: found.free.into_iter().collect(),
     })
 }
@@ -93,10 +87,6 @@ pub(crate) fn put_back(path: &Path, before: &[u8]) -> Result<(), ConfigRefused> 
         let text = format!("neither was it put in force, nor could the file be put back: {error}");
         ConfigRefused::Failed(text)
     })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, disk::DiskError> {
-    disk::read_bounded(path, file::FILE_BYTES_MAX)
 }
 
 /// Keys that differ.

@@ -64,6 +64,8 @@ pub(crate) struct ServerSpec {
     pub(crate) has_keys: bool,
     /// Connections are encrypted, here or by a proxy in front.
     pub(crate) is_encrypted: bool,
+    /// A proxy is in front.
+    pub(crate) is_behind_proxy: bool,
     /// Certificate and key.
     pub(crate) tls: Option<TlsFiles>,
     /// Names under which it is known.
@@ -84,6 +86,10 @@ impl Checked {
         let (new, old) = (&self.settings, &in_force.settings);
         let changes = [
             ("storage", self.database != in_force.database),
+            ("storage.history", new.history != old.history),
+            ("storage.roll_len", new.roll_len != old.roll_len),
+            ("storage.roll_age", new.roll_age != old.roll_age),
+            ("models.registry", self.registry != in_force.registry),
             ("outputs", self.outputs != in_force.outputs),
             ("server", self.server != in_force.server),
             ("log", self.log != in_force.log),

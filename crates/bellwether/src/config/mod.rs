@@ -28,6 +28,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bellwether_store::disk;
+use bellwether_stream::chain;
+use bellwether_stream::listen::TlsFiles;
 
 pub(crate) use checked::Checked;
 pub(crate) use error::ConfigError;
@@ -66,7 +68,20 @@ pub(crate) fn load(
     env: &BTreeMap<String, String>,
     flags: &Overrides,
 ) -> Result<Loaded, ConfigError> {
-    let (effective, named) = written(path, env, flags)?;
+    let text = path.map(Text::read).transpose()?;
+    load_text(text.as_ref(), env, flags)
+}
+
+/// The same where the text of the file is at hand.
+///
+/// # Errors
+/// As of [`load`].
+pub(crate) fn load_text(
+    file: Option<&Text<'_>>,
+    env: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<Loaded, ConfigError> {
+    let (effective, named) = written(file, env, flags)?;
     let mut mistakes = Vec::new();
     let checked = check::check(&effective.config, &effective.origins, env, &named, &mut mistakes);
     Mistakes::in_order(mistakes).into_result()?;
@@ -82,22 +97,64 @@ pub(crate) fn effective(
     env: &BTreeMap<String, String>,
     flags: &Overrides,
 ) -> Result<Effective, ConfigError> {
-    written(path, env, flags).map(|(effective, _)| effective)
+    let text = path.map(Text::read).transpose()?;
+    written(text.as_ref(), env, flags).map(|(effective, _)| effective)
+}
+
+/// What a file says by itself: no other layer, no secrets.
+///
+/// # Errors
+/// As of [`effective`].
+pub(crate) fn own(file: &Text<'_>) -> Result<Config, ConfigError> {
+    let (effective, _) = written(Some(file), &BTreeMap::new(), &Overrides::default())?;
+    Ok(effective.config)
+}
+
+/// Looks at the certificate and the key of the server.
+///
+/// # Errors
+/// [`ConfigError`] where they cannot be used.
+pub(crate) fn check_certificate(loaded: &Loaded) -> Result<(), ConfigError> {
+    let Some(Err(error)) = loaded.checked.server.tls.as_ref().map(TlsFiles::check) else {
+        return Ok(());
+    };
+    let at = "server.tls_cert".to_owned();
+    Err(ConfigError::Wrong(Mistakes(vec![Mistake {
+        origin: loaded.effective.origins.near(&at).clone(),
+        at,
+        problem: chain(&error),
+    }])))
+}
+
+/// A configuration file, or what is to stand there.
+pub(crate) struct Text<'a> {
+    /// Where it stands, or will.
+    pub(crate) path: &'a Path,
+    /// What it says.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl<'a> Text<'a> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`].
+    pub(crate) fn read(path: &'a Path) -> Result<Self, ConfigError> {
+        let bytes = disk::read_bounded(path, file::FILE_BYTES_MAX).map_err(ConfigError::Unreadable)?;
+        Ok(Self { path, bytes })
+    }
 }
 
 /// All layers merged, and the names of channels that the file has and flags replaced.
 fn written(
-    path: Option<&Path>,
+    file: Option<&Text<'_>>,
     env: &BTreeMap<String, String>,
     flags: &Overrides,
 ) -> Result<(Effective, Vec<String>), ConfigError> {
     let mut mistakes = Vec::new();
-    let mut root = match path {
+    let mut root = match file {
         None => Node::empty(&Origin::Default),
-        Some(path) => {
-            let bytes = disk::read_bounded(path, file::FILE_BYTES_MAX).map_err(ConfigError::Unreadable)?;
-            file::parse(path, &bytes, &mut mistakes)
-        }
+        Some(file) => file::parse(file.path, &file.bytes, &mut mistakes),
     };
     let is_toml = mistakes.is_empty();
     let named = channel_names(&root);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Effective;
 use super::place::{Origins, below};
+use super::wire::Config;
 use crate::output::Rows;
 
 /// The configuration as a file would say it; with origins, each value has its own as a comment. Keys that nobody set
@@ -22,7 +23,12 @@ pub(crate) fn toml(effective: &Effective, with_origins: bool) -> String {
 
 /// The configuration as one JSON document.
 pub(crate) fn document(effective: &Effective) -> Value {
-    serde_json::to_value(&effective.config).expect("a configuration is texts, numbers, lists and tables")
+    values(&effective.config)
+}
+
+/// The same without where its values come from.
+pub(crate) fn values(config: &Config) -> Value {
+    serde_json::to_value(config).expect("a configuration is texts, numbers, lists and tables")
 }
 
 /// A row for each value: its key, itself, and where it comes from.

@@ -83,7 +83,7 @@ async fn promote(
         pick: Pick::Version(version(asked.version)?),
     };
     let because = Because {
-        by: caller.name.to_string(),
+        by: caller.actor().to_string(),
         reason: asked.reason.trim().to_owned(),
     };
     let models = Arc::clone(&app.judging.models);
@@ -126,7 +126,7 @@ async fn rollback(
 ) -> Result<Json<ModelBody>, Problem> {
     let name = name(&text)?;
     let because = Because {
-        by: caller.name.to_string(),
+        by: caller.actor().to_string(),
         reason: asked.reason.trim().to_owned(),
     };
     let of = name.clone();

@@ -137,6 +137,7 @@ impl Ground {
             hosts: Vec::new(),
             is_loopback: true,
             is_encrypted: false,
+            is_behind_proxy: false,
         };
         change(&mut limits);
         let spec = HttpSpec {
@@ -192,6 +193,7 @@ impl Ground {
             authenticator: Arc::new(Keys),
             sign_ins: Arc::new(SignIns::default()),
             denials: Denials::default(),
+            audit: Default::default(),
             rates: Rates::per_minute(std::num::NonZeroU32::MAX),
             limits,
             started_at: clock::now(),

@@ -35,6 +35,7 @@ impl Authenticator for Keys {
             key_id: Some(key.as_str().into()),
             role,
             scopes: None,
+            expires_at: None,
         });
         Box::pin(std::future::ready(known.ok_or(Denied::Unknown)))
     }

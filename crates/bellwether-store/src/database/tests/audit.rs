@@ -53,6 +53,13 @@ async fn entries_are_read_page_by_page(database: &Database) {
     let check = database.verify_audit().await.unwrap();
     assert_eq!((check.n_entries, check.n_unchained, check.fault), (5, 0, None));
     assert_eq!(check.hash.len(), 64);
+    record(database, 2).await;
+    let followed = database.follow_audit(&check).await.unwrap();
+    assert_eq!(followed, database.verify_audit().await.unwrap());
+    assert_eq!(database.follow_audit(&followed).await.unwrap(), followed);
+    run(database, "UPDATE audit SET actor = 'eve' WHERE tenant = $1 AND n = 7").await;
+    let fault = database.follow_audit(&check).await.unwrap().fault;
+    assert_eq!(fault, Some(AuditFault::Changed(7)));
 }
 
 async fn what_was_changed_is_found(database: &Database) {

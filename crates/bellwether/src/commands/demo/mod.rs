@@ -164,10 +164,12 @@ fn serve_live(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
         output,
     };
     let (n_devices, seed) = (N_DEVICES.parse()?, args.seed);
-    plan.run(plan.load()?, async |checked, shared| {
+    let loaded = plan.load()?;
+    let place = serve::Place::take(&loaded.checked)?;
+    plan.run(loaded, async |checked, shared| {
         let fleet = Fleet::new(n_devices, seed)?;
         let sending = tokio::spawn(fleet.run(shared.inlet.clone(), shared.stop.clone()));
-        let server = serve::start(checked, shared, &plan).await?;
+        let server = serve::start(place, checked, shared, &plan).await?;
         Ok(Some(tokio::spawn(async move {
             let _ = tokio::join!(sending, server);
         })))

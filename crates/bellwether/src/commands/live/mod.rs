@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::ConfigFlags;
 use crate::commands::config::environment;
 use crate::config::checked::{Checked, LogFormat, LogLevel, LogSpec};
-use crate::config::{self, Overrides};
+use crate::config::{self, Loaded, Overrides};
 use crate::failure::{Failure, chain};
 use crate::output::Output;
 use crate::wiring::{self, Purpose};
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) models: watch::Receiver<Arc<Models>>,
     pub(crate) committed: broadcast::Sender<Arc<Committed>>,
     pub(crate) reloader: Reloader,
+    /// The configuration.
+    pub(crate) in_force: watch::Receiver<Arc<Loaded>>,
     pub(crate) stop: Stop,
 }
 
@@ -75,11 +77,10 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// Where it is wrong.
-    pub(crate) fn load(&self) -> Result<Checked, Failure> {
-        let mut loaded = config::load(self.config, &environment(), &self.overrides())
-            .map_err(Failure::Configuration)?
-            .checked;
-        wiring::complete(&mut loaded, self.purpose, self.config.is_some())?;
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        let loaded = config::load(self.config, &environment(), &self.overrides());
+        let mut loaded = loaded.map_err(Failure::Configuration)?;
+        wiring::complete(&mut loaded.checked, self.purpose, self.config.is_some())?;
         Ok(loaded)
     }
 
@@ -100,15 +101,15 @@ impl Plan<'_> {
     /// Where it cannot start, or must not go on.
     pub(crate) fn run(
         &self,
-        checked: Checked,
+        loaded: Loaded,
         serve: impl AsyncFnOnce(&Checked, Shared) -> Result<Option<Server>, Failure>,
     ) -> Result<(), Failure> {
-        start_log(checked.log, self.output);
+        start_log(loaded.checked.log, self.output);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(ASYNC_THREADS)
             .enable_all()
             .build()?;
-        let ended = runtime.block_on(live(self, checked, serve));
+        let ended = runtime.block_on(live(self, loaded, serve));
         // A thread that waits for stdin cannot be woken; it must not hold up the end.
         runtime.shutdown_timeout(Duration::from_millis(200));
         ended
@@ -148,9 +149,10 @@ enum Woken {
 
 async fn live(
     plan: &Plan<'_>,
-    checked: Checked,
+    loaded: Loaded,
     serve: impl AsyncFnOnce(&Checked, Shared) -> Result<Option<Server>, Failure>,
 ) -> Result<(), Failure> {
+    let checked = loaded.checked.clone();
     let db = wiring::database(&checked).await?;
     let rules = wiring::live_rules(&checked, None, plan.purpose)?;
     let mut signals = Signals::new()?;
@@ -163,9 +165,11 @@ async fn live(
     let committed = broadcast::Sender::new(COMMITTED_LEN_MAX);
     let alerts = Arc::new(Notify::new());
     let stats = Arc::new(Stats::default());
-    let notifier = Teller::start(&db, &checked, &alerts, &stats).await?;
     let mut sources = Sources::new(db.clone(), inlet.clone(), ready.clone());
-    sources.change(&checked.sources).await?;
+    let first_sources = sources.prepare(&checked.sources).await?;
+    let notifier = teller::Prepared::new(&db, &checked, &alerts, &stats).await?.start();
+    sources.change(first_sources).await;
+    let (set_in_force, in_force) = watch::channel(Arc::new(loaded));
     let shared = Shared {
         db: db.clone(),
         inlet,
@@ -174,6 +178,7 @@ async fn live(
         models,
         committed: committed.clone(),
         reloader,
+        in_force,
         stop: stop.clone(),
     };
     let server = serve(&checked, shared).await?;
@@ -204,6 +209,7 @@ async fn live(
         stats: Arc::clone(&stats),
         reload,
         models: set_models,
+        in_force: set_in_force,
     };
     let mut report = tokio::time::interval(REPORT_EVERY);
     report.tick().await;
@@ -280,29 +286,36 @@ struct Running<'a> {
     stats: Arc<Stats>,
     reload: mpsc::Sender<LiveRules>,
     models: watch::Sender<Arc<Models>>,
+    in_force: watch::Sender<Arc<Loaded>>,
 }
 
 impl Running<'_> {
     /// Reads the configuration again and puts it in force. Where it is wrong, everything stays as it was.
     async fn reload(&mut self) -> Result<(), Failure> {
-        let checked = self.plan.load()?;
+        let loaded = self.plan.load()?;
+        let checked = loaded.checked.clone();
         let rules = wiring::live_rules(&checked, Some(&self.rules.models), self.plan.purpose)?;
-        wiring::channels(&checked.channels)?;
+        let sources = self.sources.prepare(&checked.sources).await?;
         for key in checked.needs_restart(&self.checked) {
             tracing::warn!(key, "this takes a restart to change");
         }
-        self.sources.change(&checked.sources).await?;
         let is_told_otherwise = checked.alerts != self.checked.alerts
             || checked.delivery != self.checked.delivery
             || checked.channels != self.checked.channels
             || checked.maintenance != self.checked.maintenance;
-        if is_told_otherwise {
-            self.notifier.stop().await;
-            self.notifier = Teller::start(&self.db, &checked, &self.alerts, &self.stats).await?;
+        let teller = match is_told_otherwise {
+            true => Some(teller::Prepared::new(&self.db, &checked, &self.alerts, &self.stats).await?),
+            false => None,
+        };
+        // From here on nothing fails.
+        self.sources.change(sources).await;
+        if let Some(teller) = teller {
+            self.notifier.exchange(teller).await;
         }
         // Fails only where judging has ended, which is noticed next.
         let _ = self.reload.send(rules.clone()).await;
         self.models.send_replace(Arc::clone(&rules.models));
+        self.in_force.send_replace(Arc::new(loaded));
         (self.checked, self.rules) = (checked, rules);
         Ok(())
     }

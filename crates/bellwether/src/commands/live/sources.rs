@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bellwether_store::database::Database;
 use bellwether_stream::arrival::Inlet;
-use bellwether_stream::source::{SourceError, Stop};
+use bellwether_stream::source::{Source, SourceError, Stop};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,6 +24,15 @@ pub(super) struct Sources {
     pub(super) failed: Option<SourceError>,
 }
 
+/// Sources that are ready to begin.
+pub(super) struct Prepared {
+    wanted: Vec<SourceSpec>,
+    offsets: HashMap<String, String>,
+    ready: Vec<(Box<dyn Source>, SourceSpec)>,
+    /// Those whose address is not free yet.
+    later: Vec<SourceSpec>,
+}
+
 impl Sources {
     pub(super) fn new(db: Database, inlet: Inlet, ready: watch::Receiver<bool>) -> Self {
         Self {
@@ -36,13 +45,49 @@ impl Sources {
         }
     }
 
-    /// Stops what is not wanted any more, starts what was not there. What is the same goes on untouched.
-    pub(super) async fn change(&mut self, wanted: &[SourceSpec]) -> Result<(), Failure> {
-        let is_wanted = |spec: &SourceSpec| wanted.contains(spec);
+    /// Makes ready what is wanted and not there. What can fail does so here, and nothing has changed then.
+    ///
+    /// # Errors
+    /// Where a source cannot be made, or the database does not say how far the sources are.
+    pub(super) async fn prepare(&self, wanted: &[SourceSpec]) -> Result<Prepared, Failure> {
+        let is_new = |spec: &&SourceSpec| !self.running.values().any(|(known, _)| known == *spec);
+        let (later, now): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .filter(is_new)
+            .cloned()
+            .partition(|spec| self.waits_for_an_address(spec, wanted));
+        let make = |spec: SourceSpec| -> Result<_, Failure> {
+            Ok((wiring::source(&spec, &self.db, &self.ready)?, spec))
+        };
+        Ok(Prepared {
+            wanted: wanted.to_vec(),
+            offsets: self.db.offsets().await?,
+            ready: now.into_iter().map(make).collect::<Result<_, Failure>>()?,
+            later,
+        })
+    }
+
+    /// Whether a source that goes listens where this one will.
+    fn waits_for_an_address(&self, spec: &SourceSpec, wanted: &[SourceSpec]) -> bool {
+        let SourceSpec::Http(http) = spec else {
+            return false;
+        };
+        let mut goes = self.running.values().filter(|(known, _)| !wanted.contains(known));
+        goes.any(|(known, _)| matches!(known, SourceSpec::Http(known) if known.listen == http.listen))
+    }
+
+    /// Stops what is not wanted any more, starts what was made ready. What is the same goes on untouched.
+    pub(super) async fn change(&mut self, prepared: Prepared) {
+        let Prepared {
+            wanted,
+            offsets,
+            ready,
+            later,
+        } = prepared;
         let gone: Vec<Arc<str>> = self
             .running
             .iter()
-            .filter(|(_, (spec, _))| !is_wanted(spec))
+            .filter(|(_, (spec, _))| !wanted.contains(spec))
             .map(|(name, _)| Arc::clone(name))
             .collect();
         for name in gone {
@@ -53,23 +98,37 @@ impl Sources {
             }
         }
         let Some(inlet) = self.inlet.clone() else {
-            return Ok(());
+            return;
         };
-        let offsets = self.db.offsets().await?;
-        for spec in wanted {
-            if self.running.contains_key(spec.name()) {
-                continue;
-            }
-            let source = wiring::source(spec, &self.db, &self.ready)?;
-            let (give_stop, stop) = Stop::new();
-            let (name, inlet) = (source.name(), inlet.clone());
-            let resume = offsets.get(&*name).cloned();
-            let task_name = Arc::clone(&name);
-            self.tasks
-                .spawn(async move { (task_name, source.run(inlet, resume, stop).await) });
-            self.running.insert(name, (spec.clone(), give_stop));
+        for (source, spec) in ready {
+            self.start(source, spec, &inlet, &offsets);
         }
-        Ok(())
+        for spec in later {
+            match wiring::source(&spec, &self.db, &self.ready) {
+                Ok(source) => self.start(source, spec, &inlet, &offsets),
+                // As if it had ended right after its start.
+                Err(error) => {
+                    tracing::error!(source = spec.name(), error = %chain(&error), "the source cannot go on");
+                    self.failed.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        source: Box<dyn Source>,
+        spec: SourceSpec,
+        inlet: &Inlet,
+        offsets: &HashMap<String, String>,
+    ) {
+        let (give_stop, stop) = Stop::new();
+        let (name, inlet) = (source.name(), inlet.clone());
+        let resume = offsets.get(&*name).cloned();
+        let task_name = Arc::clone(&name);
+        self.tasks
+            .spawn(async move { (task_name, source.run(inlet, resume, stop).await) });
+        self.running.insert(name, (spec, give_stop));
     }
 
     pub(super) async fn wait_for(&mut self, name: &Arc<str>) {

@@ -26,8 +26,20 @@ pub(super) struct Teller {
     wait_max: Duration,
 }
 
-impl Teller {
-    pub(super) async fn start(
+/// All that tells of alerts, ready to begin.
+pub(super) struct Prepared {
+    notifier: Notifier,
+    alerts: Arc<Notify>,
+    channels: Vec<String>,
+    wait_max: Duration,
+}
+
+impl Prepared {
+    /// Makes it ready. What can fail does so here.
+    ///
+    /// # Errors
+    /// Where a channel cannot be used, or the database does not take the times of maintenance.
+    pub(super) async fn new(
         db: &Database,
         checked: &Checked,
         alerts: &Arc<Notify>,
@@ -43,16 +55,35 @@ impl Teller {
             channels,
         )
         .counted_in(Arc::clone(stats));
-        let (give_stop, stop) = Stop::new();
         Ok(Self {
-            give_stop,
-            task: tokio::spawn(notifier.run(Arc::clone(alerts), stop)),
+            notifier,
+            alerts: Arc::clone(alerts),
             channels: names,
             wait_max: checked.delivery.backoff_max,
         })
     }
 
-    pub(super) async fn stop(&mut self) {
+    /// Begins.
+    pub(super) fn start(self) -> Teller {
+        let (give_stop, stop) = Stop::new();
+        Teller {
+            give_stop,
+            task: tokio::spawn(self.notifier.run(self.alerts, stop)),
+            channels: self.channels,
+            wait_max: self.wait_max,
+        }
+    }
+}
+
+impl Teller {
+    /// Another in its place: it begins once this one has ended, so that nobody is told twice.
+    pub(super) async fn exchange(&mut self, next: Prepared) {
+        self.stop().await;
+        *self = next.start();
+    }
+
+    /// Nothing follows but a new start, or the end.
+    async fn stop(&mut self) {
         self.give_stop.send_replace(true);
         if let Err(error) = (&mut self.task).await {
             tracing::error!(%error, "the task that tells of alerts has failed");
@@ -86,5 +117,28 @@ impl Teller {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Overrides};
+
+    #[tokio::test]
+    async fn what_cannot_be_made_ready_leaves_the_one_at_work() {
+        let open = async || Database::open("sqlite::memory:", "default").await.unwrap();
+        let (db, gone) = (open().await, open().await);
+        let loaded = config::load(None, &Default::default(), &Overrides::default()).unwrap();
+        let (alerts, stats) = (Arc::default(), Arc::default());
+        let prepare = async |db: &Database| Prepared::new(db, &loaded.checked, &alerts, &stats).await;
+        let mut teller = prepare(&db).await.unwrap_or_else(|_| panic!("it is made ready")).start();
+        gone.close().await;
+        assert!(prepare(&gone).await.is_err());
+        assert!(!teller.task.is_finished());
+        let next = prepare(&db).await.unwrap_or_else(|_| panic!("it is made ready"));
+        teller.exchange(next).await;
+        assert!(!teller.task.is_finished());
+        teller.farewell(&db).await;
     }
 }

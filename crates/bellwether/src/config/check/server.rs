@@ -58,6 +58,7 @@ pub(super) fn check(wire: &Config, scope: &mut Scope<'_>) -> ServerSpec {
         listen,
         has_keys,
         is_encrypted: tls.is_some() || server.behind_proxy,
+        is_behind_proxy: server.behind_proxy,
         tls,
         hosts: server.hosts.clone(),
         body_bytes_max: server.body_bytes_max,

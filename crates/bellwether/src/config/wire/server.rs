@@ -31,7 +31,8 @@ pub(crate) struct Server {
     pub(crate) tls_key: Option<PathBuf>,
     /// The oldest TLS that is spoken.
     pub(crate) tls_min: TlsVersion,
-    /// A proxy in front speaks TLS with the clients; the server may then listen without TLS where others reach it.
+    /// A proxy in front speaks TLS with the clients, and names them in `X-Forwarded-For`; the server may then listen
+    /// without TLS where others reach it.
     pub(crate) behind_proxy: bool,
     /// Names under which clients know the server, such as `bellwether.plant.example`; requests under other names are
     /// refused. Without any: every name where keys are asked for from other machines, else only those of this machine.
