@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::read::{Note, ReadOptions, Recording, read};
+use bellwether_store::read::{Bounds, Note, ReadOptions, Recording, read};
 
 fn good(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
