@@ -178,13 +178,13 @@ impl Process {
         done.map_err(|error| format!("the work on the file broke off: {error}"))
     }
 
-    async fn change(&self, toml: String) -> Result<ConfigText, ConfigRefused> {
+    async fn change(&self, toml: String, seen: Option<String>) -> Result<ConfigText, ConfigRefused> {
         let _turn = self.turn.lock().await;
         let file = self.origin.file.clone().ok_or(ConfigRefused::NoFile)?;
         let before = self
             .on_disk({
                 let file = file.clone();
-                move |origin| changing::replace(&file, &origin.flags, &toml)
+                move |origin| changing::replace(&file, &origin.flags, &toml, seen.as_deref())
             })
             .await
             .map_err(ConfigRefused::Failed)??;
@@ -213,7 +213,11 @@ impl Control for Process {
         })
     }
 
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
-        Box::pin(self.change(toml))
+    fn change_config(
+        &self,
+        toml: String,
+        seen: Option<String>,
+    ) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
+        Box::pin(self.change(toml, seen))
     }
 }

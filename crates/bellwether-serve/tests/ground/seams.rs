@@ -10,7 +10,7 @@ use bellwether_core::frame::Frame;
 use bellwether_core::model::Model;
 use bellwether_serve::access::{Authenticator, Credentials, Denied, Principal, Role};
 use bellwether_serve::app::{
-    ConfigMistake, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress,
+    ConfigMistake, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError, TrainProgress, tag_of,
     TrainRequest, Trainer,
 };
 use bellwether_store::bundle::manifest::Manifest;
@@ -191,8 +191,14 @@ impl Control for ToyControl {
         Box::pin(std::future::ready(Ok(self.text())))
     }
 
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
-        let changed = if toml.starts_with("bad") {
+    fn change_config(
+        &self,
+        toml: String,
+        seen: Option<String>,
+    ) -> BoxFuture<'_, Result<ConfigText, ConfigRefused>> {
+        let changed = if seen.is_some_and(|seen| seen != tag_of(self.toml.lock().unwrap().as_bytes())) {
+            Err(ConfigRefused::Stale)
+        } else if toml.starts_with("bad") {
             Err(ConfigRefused::Mistakes(vec![ConfigMistake {
                 line: Some(1),
                 column: Some(1),

@@ -118,7 +118,14 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
     });
     let (db, stop) = (shared.db.clone(), shared.stop.clone());
     let jobs = Jobs::start(db.clone(), history.clone(), trainer, stop.clone()).await?;
-    let board = Board::start(db.clone(), &shared.committed, shared.models.clone(), stop.clone()).await?;
+    let board = Board::start(
+        db.clone(),
+        history.clone(),
+        &shared.committed,
+        shared.models.clone(),
+        stop.clone(),
+    )
+    .await?;
     let drifts = Drifts::start(
         db.clone(),
         history.clone(),

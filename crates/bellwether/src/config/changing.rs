@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bellwether_serve::app::{ConfigMistake, ConfigRefused, ConfigText, SeamError};
+use bellwether_serve::app::{ConfigMistake, ConfigRefused, ConfigText, SeamError, tag_of};
 use bellwether_store::disk;
 use serde_json::Value;
 
@@ -50,10 +50,20 @@ pub(crate) fn text(
     })
 }
 
-/// Checks the text and writes it in the place of the file; gives what stood there.
-pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Vec<u8>, ConfigRefused> {
+/// Checks the text and writes it in the place of the file, which has the tag `seen` where one is told; gives what
+/// stood there.
+pub(crate) fn replace(
+    path: &Path,
+    flags: &Overrides,
+    toml: &str,
+    seen: Option<&str>,
+) -> Result<Vec<u8>, ConfigRefused> {
     let failed =
         |error: &dyn std::fmt::Display| ConfigRefused::Failed(format!("the file cannot be changed: {error}"));
+    let old = read(path).map_err(|error| failed(&error))?;
+    if seen.is_some_and(|seen| seen != tag_of(&old)) {
+        return Err(ConfigRefused::Stale);
+    }
     // Beside the file, so that relative paths mean the same.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let beside = folder
@@ -70,7 +80,6 @@ pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Vec<
     if !keys.is_empty() {
         return Err(ConfigRefused::Protected(keys.into_iter().collect()));
     }
-    let old = read(path).map_err(|error| failed(&error))?;
     disk::write_atomic(path, toml.as_bytes()).map_err(|error| failed(&error))?;
     Ok(old)
 }
