@@ -157,7 +157,7 @@ export interface Version {
   version: number;
   created_at: string;
   aliases: string[];
-  architecture: string;
+  architecture: string | null;
   size_bytes: number;
   sha256: string;
   is_in_service: boolean;
@@ -165,7 +165,7 @@ export interface Version {
 
 export interface Model {
   name: string;
-  champion: number | null;
+  champion: number;
   versions: Version[];
   history: {
     at: string;
@@ -188,7 +188,7 @@ export interface VersionFacts {
   version: number;
   channels: string[];
   window_len: number;
-  cadence_s: number | null;
+  cadence_s: number;
   architecture: string;
   encoder: number[];
   decoder: number[];
@@ -252,7 +252,7 @@ export interface Drift {
   is_drift: boolean;
   advice: string;
   channels: ChannelDrift[];
-  joint: { correlation_change: number; pair: string[]; share_of_channels: number } | null;
+  joint: { correlation_change: number | null; pair: string[]; is_drift: boolean; share_of_channels: number } | null;
 }
 
 /** A mistake in a configuration, with its place. */
