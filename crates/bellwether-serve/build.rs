@@ -45,12 +45,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = if env::var(SWITCH).is_ok_and(|value| value == "off") {
         Vec::new()
     } else {
-        built(&source, &out.join("dist")).unwrap_or_else(|error| {
-            println!("cargo:warning=the dashboard is left out: {error}; install Node.js 20 or later with npm, and build again");
-            Vec::new()
-        })
+        match built(&source, &out) {
+            Ok(files) => files,
+            Err(Failed::Node(why)) => {
+                let why = why.replace('\n', "; ");
+                println!("cargo:warning=the dashboard is left out: {why}; install Node.js 20 or later with npm, and build again");
+                // There is no such file: the next build looks for npm again.
+                println!("cargo:rerun-if-changed={}", out.join("npm-is-missing").display());
+                Vec::new()
+            }
+            Err(Failed::Dashboard(why)) => {
+                // As it is: returned, its lines would be run together.
+                eprintln!("the dashboard cannot be built: {why}");
+                std::process::exit(1);
+            }
+        }
     };
     write_table(&out, &files)
+}
+
+/// Why there is no dashboard.
+enum Failed {
+    /// npm, or what it has to install, is not at hand.
+    Node(String),
+    /// The dashboard itself is wrong.
+    Dashboard(Box<dyn Error>),
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Dashboard(error.into())
+    }
 }
 
 /// A file of the dashboard.
@@ -60,50 +85,45 @@ struct Built {
     bytes: Vec<u8>,
 }
 
-fn built(source: &Path, dist: &Path) -> Result<Vec<Built>, Box<dyn Error>> {
-    // npm may write a cache or a log, but into the folder of the user, not into the repository.
-    if is_outdated(source) {
-        run(source, &["ci", "--no-audit", "--no-fund"])?;
+/// Builds in a copy, so that nothing is written beside the sources.
+fn built(source: &Path, out: &Path) -> Result<Vec<Built>, Failed> {
+    let copy = out.join("dashboard");
+    fs::create_dir_all(&copy)?;
+    for name in SOURCES {
+        renew(&source.join(name), &copy.join(name))?;
     }
-    let dist_text = dist
-        .to_str()
-        .ok_or("the build folder has a name that is not UTF-8")?;
-    run(
-        source,
-        &[
-            "run",
-            "build",
-            "--",
-            "--outDir",
-            dist_text,
-            "--emptyOutDir",
-            "--logLevel",
-            "warn",
-        ],
-    )?;
+    // What was installed from which lock; written last.
+    let (lock, installed) = (fs::read(copy.join("package-lock.json"))?, copy.join("installed.json"));
+    if fs::read(&installed).ok().as_ref() != Some(&lock) {
+        npm(&copy, &["ci", "--no-audit", "--no-fund"]).map_err(Failed::Node)?;
+        fs::write(&installed, &lock)?;
+    }
+    npm(&copy, &["run", "build", "--", "--emptyOutDir", "--logLevel", "warn"])?;
     let mut files = Vec::new();
-    gather(dist, "", &mut files)?;
+    gather(&copy.join("dist"), "", &mut files)?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
 
-/// Whether what is installed is not what the lock says; npm leaves a copy of the lock when it is done.
-fn is_outdated(source: &Path) -> bool {
-    let changed = |path: &str| {
-        fs::metadata(source.join(path))
-            .and_then(|facts| facts.modified())
-            .ok()
-    };
-    match (
-        changed("node_modules/.package-lock.json"),
-        changed("package-lock.json"),
-    ) {
-        (Some(installed), Some(locked)) => installed < locked,
-        _ => true,
+/// Copies a file or a folder; what is in its place goes.
+fn renew(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    if from.is_file() {
+        fs::copy(from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+        return Ok(());
     }
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))? {
+        let entry = entry?;
+        renew(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
-fn run(folder: &Path, args: &[&str]) -> Result<(), Box<dyn Error>> {
+/// Runs npm; where it fails, all that it said.
+fn npm(folder: &Path, args: &[&str]) -> Result<(), String> {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(program)
         .args(args)
@@ -114,12 +134,12 @@ fn run(folder: &Path, args: &[&str]) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
-    Err(format!("npm {} failed ({}): {last}", args[0], output.status).into())
+    Err(format!(
+        "npm {} failed ({}): {}",
+        args.join(" "),
+        output.status,
+        said.trim()
+    ))
 }
 
 fn gather(folder: &Path, prefix: &str, files: &mut Vec<Built>) -> Result<(), Box<dyn Error>> {

@@ -45,12 +45,13 @@ export interface Status {
 
 export interface Device {
   device: string;
-  model: string;
+  /** `null`: none has judged it yet. */
+  model: string | null;
   state: State;
   last_time: string | null;
   last_seen: string | null;
   score: number | null;
-  worst: { score: number; time: string } | null;
+  worst: { score: number | null; time: string } | null;
   /** Highest score in each of 60 slots, oldest first. */
   sparkline: (number | null)[];
   open_event: string | null;
@@ -83,7 +84,7 @@ export interface ChannelHistory {
 
 export interface History {
   device: string;
-  model: string;
+  model: string | null;
   from: string | null;
   to: string | null;
   n_samples: number;
@@ -110,7 +111,7 @@ export type Verdict = (typeof VERDICTS)[number];
 export interface EventChannel {
   channel: string;
   /** Part of the score, in [0, 1]. */
-  share: number;
+  share: number | null;
   actual: number | null;
   expected: number | null;
 }
@@ -130,7 +131,7 @@ export interface Event {
   start: string;
   end: string;
   peak_time: string;
-  peak_score: number;
+  peak_score: number | null;
   /** In [0, 100]. */
   severity: number;
   n_samples: number;
@@ -156,7 +157,7 @@ export interface Version {
   version: number;
   created_at: string;
   aliases: string[];
-  architecture: string;
+  architecture: string | null;
   size_bytes: number;
   sha256: string;
   is_in_service: boolean;
@@ -164,7 +165,7 @@ export interface Version {
 
 export interface Model {
   name: string;
-  champion: number | null;
+  champion: number;
   versions: Version[];
   history: {
     at: string;
@@ -187,7 +188,7 @@ export interface VersionFacts {
   version: number;
   channels: string[];
   window_len: number;
-  cadence_s: number | null;
+  cadence_s: number;
   architecture: string;
   encoder: number[];
   decoder: number[];
@@ -219,7 +220,8 @@ export interface Job {
   started_at: string | null;
   ended_at: string | null;
   epoch: number;
-  epochs: number;
+  /** `null` before the first. */
+  epochs: number | null;
   loss: Epoch[];
   model: string | null;
   error: string | null;
@@ -233,6 +235,8 @@ export interface ChannelDrift {
   q_value: number | null;
   wasserstein: number | null;
   n_effective: number | null;
+  /** How much more often the channel is missing, in [0, 1]. */
+  missing_rise: number | null;
   severity: "none" | "low" | "medium" | "high" | "critical";
   is_drift: boolean;
 }
@@ -243,11 +247,13 @@ export interface Drift {
   to: string | null;
   n_rows: number;
   devices: string[];
+  /** There were enough samples to say whether anything moved. */
+  is_judged: boolean;
   is_drift: boolean;
   is_judged: boolean;
   advice: string;
   channels: ChannelDrift[];
-  joint: { correlation_change: number; pair: string[]; share_of_channels: number } | null;
+  joint: { correlation_change: number | null; pair: string[]; is_drift: boolean; share_of_channels: number } | null;
 }
 
 /** A mistake in a configuration, with its place. */
@@ -256,12 +262,13 @@ export interface Mistake {
   column: number | null;
   key: string | null;
   what: string;
-  advice: string | null;
 }
 
 export interface Config {
+  /** What is in force, defaults included. */
   toml: string;
-  file: boolean;
+  /** The file as it stands; `null`: there is none, and nothing can be changed. */
+  file: string | null;
   needs_restart: string[];
 }
 
@@ -282,11 +289,13 @@ export interface AuditEntry {
   actor: string;
   action: string;
   subject: string;
-  detail: unknown;
+  detail: string;
 }
 
 export interface Audit {
   entries: AuditEntry[];
   next: string | null;
   is_intact: boolean;
+  /** What is wrong with it, and from which entry on. */
+  fault: string | null;
 }

@@ -1,22 +1,18 @@
 // How charts over time look: options for uPlot, drawn with the colours of the style sheet.
 import type uPlot from "uplot";
 
+import type { Stretch } from "./span";
 import { colour } from "./theme.svelte";
 import { local, measure } from "./words";
-
-export interface Shade {
-  from: number;
-  to: number;
-}
 
 export interface Drawing {
   kind: "score" | "channel";
   width: number;
   height: number;
   /** Stretches to be shaded, in seconds. */
-  shades: () => Shade[];
+  shades: () => Stretch[];
   /** Left and right end of the chart, in seconds. */
-  span: () => Shade;
+  span: () => Stretch;
   onCursor: (idx: number | null) => void;
   onSelect: (from: number, to: number) => void;
 }
@@ -40,11 +36,16 @@ export function options(drawing: Drawing): uPlot.Options {
     },
     scales: {
       x: { time: true, range: () => [drawing.span().from, drawing.span().to] },
-      y: { range: kind === "score" ? scoreRange : channelRange },
+      y: kind === "score" ? { range: scoreRange, distr: 100, fwd: squeezed, bwd: unsqueezed } : { range: channelRange },
     },
     axes: [
       { ...axis, size: 38, values: (_chart, splits, _axis, _space, step) => times(splits, step) },
-      { ...axis, size: 58, values: (_chart, splits) => splits.map((value) => (value === null ? "" : measure(value))) },
+      {
+        ...axis,
+        size: 58,
+        values: (_chart, splits) => splits.map((value) => (value === null ? "" : measure(value))),
+        ...(kind === "score" ? { splits: scoreSplits } : {}),
+      },
     ],
     series: [{}, ...(kind === "score" ? scoreLines() : channelLines())],
     bands: kind === "score"
@@ -98,6 +99,30 @@ function times(splits: number[], stepSeconds: number): string[] {
   });
 }
 
+/** Up to here scores are drawn as they are; above, by their logarithm. A fault scores a hundred, and what is near the threshold must not become a flat line beside it. */
+const KNEE = 2;
+
+const squeezed = (score: number) => (score <= KNEE ? score : KNEE * (1 + Math.log(score / KNEE)));
+const unsqueezed = (at: number) => (at <= KNEE ? at : KNEE * Math.exp(at / KNEE - 1));
+
+const SCORES = [0, 0.5, 1, 1.5, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000, 1_000_000];
+
+/** Room that a number on the axis takes, in pixels. */
+const SPLIT_PX = 17;
+
+function scoreSplits(chart: uPlot, _axis: number, low: number, high: number): number[] {
+  const perUnit = chart.bbox.height / devicePixelRatio / (squeezed(high) - squeezed(low) || 1);
+  const shown: number[] = [];
+  for (const score of SCORES.filter((score) => low <= score && score <= high)) {
+    const last = shown.at(-1);
+    // The threshold keeps its number whatever stands near.
+    if (score === 1 && last !== undefined && last > 0 && perUnit * (1 - last) < SPLIT_PX) shown.pop();
+    const before = shown.at(-1);
+    if (before === undefined || score === 1 || perUnit * (squeezed(score) - squeezed(before)) >= SPLIT_PX) shown.push(score);
+  }
+  return shown;
+}
+
 /** The threshold is always in sight. */
 const scoreRange = (_chart: uPlot, _low: number | null, high: number | null): [number, number] => [0, Math.max(1.3, (high ?? 0) * 1.08)];
 
@@ -107,8 +132,9 @@ function channelRange(_chart: uPlot, low: number | null, high: number | null): [
   return [low - margin, high + margin];
 }
 
-function shade(chart: uPlot, shades: Shade[]) {
+function shade(chart: uPlot, shades: Stretch[]) {
   const { ctx, bbox } = chart;
+  const [wash, mark] = [colour("alarm-wash"), colour("alarm-mark")];
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -116,9 +142,9 @@ function shade(chart: uPlot, shades: Shade[]) {
   for (const { from, to } of shades) {
     const left = chart.valToPos(from, "x", true);
     const width = Math.max(2, chart.valToPos(to, "x", true) - left);
-    ctx.fillStyle = colour("alarm-wash");
+    ctx.fillStyle = wash;
     ctx.fillRect(left, bbox.top, width, bbox.height);
-    ctx.fillStyle = colour("alarm-mark");
+    ctx.fillStyle = mark;
     ctx.fillRect(left, bbox.top, width, 2 * devicePixelRatio);
   }
   ctx.restore();
@@ -128,13 +154,15 @@ function drawThreshold(chart: uPlot) {
   const { ctx, bbox } = chart;
   const y = Math.round(chart.valToPos(1, "y", true)) + 0.5;
   ctx.save();
-  ctx.strokeStyle = colour("alarm-mark");
+  ctx.strokeStyle = ctx.fillStyle = colour("alarm-mark");
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
   ctx.beginPath();
   ctx.moveTo(bbox.left, y);
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
+  ctx.font = `${11 * devicePixelRatio}px ${font()}`;
+  ctx.textBaseline = "bottom";
+  ctx.fillText("threshold", bbox.left + 6 * devicePixelRatio, y - 3 * devicePixelRatio);
   ctx.restore();
 }
-

@@ -22,6 +22,14 @@ interface Options {
   /** Sent as JSON; text goes as it is. */
   body?: unknown;
   signal?: AbortSignal;
+  /** The state of what is changed, as its reader saw it. */
+  tag?: string | null;
+}
+
+/** Something with the tag of its state. */
+export interface Tagged<T> {
+  body: T;
+  tag: string | null;
 }
 
 const onSignedOut = new Set<() => void>();
@@ -40,16 +48,15 @@ export function address(path: string, query: Query = {}): string {
   return search.size === 0 ? `/api/v1/${path}` : `/api/v1/${path}?${search}`;
 }
 
-async function request<T>(method: string, path: string, { query, body, signal }: Options): Promise<T> {
+async function request<T>(method: string, path: string, { query, body, signal, tag }: Options): Promise<Tagged<T>> {
   const isText = typeof body === "string";
-  const init: RequestInit = { method, headers: { accept: "application/json" }, credentials: "same-origin" };
+  const headers = new Headers({ accept: "application/json" });
+  const init: RequestInit = { method, headers, credentials: "same-origin" };
   if (signal !== undefined) init.signal = signal;
+  if (tag) headers.set("if-match", tag);
   if (body !== undefined) {
     init.body = isText ? body : JSON.stringify(body);
-    init.headers = {
-      accept: "application/json",
-      "content-type": isText ? "text/plain; charset=utf-8" : "application/json",
-    };
+    headers.set("content-type", isText ? "text/plain; charset=utf-8" : "application/json");
   }
   let answer: Response;
   try {
@@ -59,7 +66,7 @@ async function request<T>(method: string, path: string, { query, body, signal }:
     throw new ApiError(0, "No answer", "The server does not answer. Is it running, and is the network up?", null, []);
   }
   if (!answer.ok) throw await failure(answer, path);
-  return (answer.status === 204 ? undefined : await answer.json()) as T;
+  return { body: (answer.status === 204 ? undefined : await answer.json()) as T, tag: answer.headers.get("etag") };
 }
 
 async function failure(answer: Response, path: string): Promise<ApiError> {
@@ -74,11 +81,23 @@ async function failure(answer: Response, path: string): Promise<ApiError> {
   );
 }
 
-export const get = <T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> =>
-  request<T>("GET", path, signal === undefined ? { query } : { query, signal });
-export const post = <T>(path: string, body: unknown = {}): Promise<T> => request<T>("POST", path, { body });
-export const put = <T>(path: string, body: unknown): Promise<T> => request<T>("PUT", path, { body });
-export const remove = <T>(path: string): Promise<T> => request<T>("DELETE", path, {});
+export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  return (await request<T>("GET", path, signal === undefined ? { query } : { query, signal })).body;
+}
+
+export async function post<T>(path: string, body: unknown = {}): Promise<T> {
+  return (await request<T>("POST", path, { body })).body;
+}
+
+export async function remove(path: string): Promise<void> {
+  await request("DELETE", path, {});
+}
+
+/** Something that may be changed by several people at once, */
+export const getTagged = <T>(path: string, signal: AbortSignal): Promise<Tagged<T>> => request<T>("GET", path, { signal });
+
+/** and another state of it; refused where it is not in the state of that tag any more. */
+export const putTagged = <T>(path: string, body: string, tag: string | null): Promise<Tagged<T>> => request<T>("PUT", path, { body, tag });
 
 /** A name as part of a path. */
 export const part = encodeURIComponent;

@@ -5,11 +5,25 @@ import { toFailure } from "./loading.svelte";
 
 const PAGE_LEN = 100;
 
+/** More than this the server does not send at once. */
+const PAGE_LEN_MAX = 1_000;
+
 export interface Choice {
   query: string;
   state: State | null;
   sort: DeviceOrder;
 }
+
+const byName = (a: Device, b: Device) => (a.device < b.device ? -1 : Number(a.device > b.device));
+const time = ({ last_time }: Device) => (last_time === null ? -Infinity : Date.parse(last_time));
+const worst = (device: Device) => Math.max(0, device.worst?.score ?? 0);
+
+/** The orders of the server: `board/list.rs`. */
+const ORDERS: Record<DeviceOrder, (a: Device, b: Device) => number> = {
+  name: byName,
+  recent: (a, b) => (time(a) === time(b) ? byName(a, b) : time(b) - time(a)),
+  worst: (a, b) => Number(b.state === "event") - Number(a.state === "event") || worst(b) - worst(a) || byName(a, b),
+};
 
 export class Fleet {
   devices = $state.raw<Device[] | null>(null);
@@ -21,6 +35,8 @@ export class Fleet {
   #choice: Choice = { query: "", state: null, sort: "worst" };
   #turn = 0;
   #isReading = false;
+  /** Where the page that failed begins. */
+  #failed: string | null = null;
 
   /** Reads the first page of a choice. */
   async load(choice: Choice): Promise<void> {
@@ -32,6 +48,15 @@ export class Fleet {
   /** The same choice again, from its first page. */
   reload = (): Promise<void> => this.load(this.#choice);
 
+  /** All that is here, anew: changes may have been missed. */
+  async renew(): Promise<void> {
+    this.#turn++;
+    await this.#read(null, Math.max(PAGE_LEN, Math.min(this.devices?.length ?? 0, PAGE_LEN_MAX)));
+  }
+
+  /** What failed, once more. */
+  retry = (): Promise<void> => this.#read(this.#failed);
+
   /** Reads the next page; answers false where there is none, or one is on its way. */
   async more(): Promise<boolean> {
     if (this.#next === null || this.#isReading || this.failure !== null) return false;
@@ -39,11 +64,11 @@ export class Fleet {
     return true;
   }
 
-  async #read(cursor: string | null): Promise<void> {
+  async #read(cursor: string | null, limit = PAGE_LEN): Promise<void> {
     const turn = this.#turn;
     this.#isReading = true;
     try {
-      const page = await get<Devices>("devices", { ...this.#choice, cursor, limit: PAGE_LEN });
+      const page = await get<Devices>("devices", { ...this.#choice, cursor, limit });
       if (turn !== this.#turn) return;
       const known = new Set(cursor === null ? [] : this.devices?.map(({ device }) => device));
       const fresh = page.devices.filter(({ device }) => !known.has(device));
@@ -53,7 +78,9 @@ export class Fleet {
       this.failure = null;
       if (cursor === null) this.isStale = false;
     } catch (failure) {
-      if (turn === this.#turn) this.failure = toFailure(failure);
+      if (turn !== this.#turn) return;
+      this.failure = toFailure(failure);
+      this.#failed = cursor;
     } finally {
       if (turn === this.#turn) this.#isReading = false;
     }
@@ -65,22 +92,28 @@ export class Fleet {
     if (devices === null) return false;
     const place = new Map(devices.map(({ device }, i) => [device, i]));
     const updated = [...devices];
+    const order = ORDERS[this.#choice.sort];
     let isOther = false;
+    let isStale = false;
     for (const device of changed) {
       const i = place.get(device.device);
       const before = i === undefined ? undefined : devices[i];
       if (i !== undefined) updated[i] = device;
-      if (before === undefined ? this.#isWanted(device) : before.state !== device.state) isOther = true;
+      isOther ||= before?.state !== device.state;
+      // It has gone from the choice, or it belongs among those that are shown.
+      const last = devices.at(-1);
+      isStale ||= before === undefined
+        ? this.#isWanted(device) && (this.#next === null || last === undefined || order(device, last) < 0)
+        : !this.#isWanted(device);
     }
     this.devices = updated;
-    if (isOther) this.isStale = true;
+    isStale ||= updated.some((device, i) => i > 0 && order(updated[i - 1] ?? device, device) > 0);
+    if (isStale) this.isStale = true;
     return isOther;
   }
 
-  /** A device that is not in the list would belong near its top. */
   #isWanted({ device, state }: Device): boolean {
-    const { query, state: wanted, sort } = this.#choice;
-    if (!device.toLowerCase().includes(query.toLowerCase()) || (wanted !== null && wanted !== state)) return false;
-    return this.#next === null || (sort === "worst" && state === "event");
+    const { query, state: wanted } = this.#choice;
+    return device.toLowerCase().includes(query.toLowerCase()) && (wanted === null || wanted === state);
   }
 }

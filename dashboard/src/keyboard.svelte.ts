@@ -2,14 +2,27 @@
 
 import { untrack } from "svelte";
 
+import { remember, remembered } from "./storage";
+
 export interface KeyBinding {
   key: string;
   what: string;
   run: () => void;
+  /** A key that is held down counts once. */
+  isOnce?: boolean;
 }
+
+const OFF = "single-keys-off";
 
 class Keyboard {
   bindings = $state.raw<KeyBinding[]>([]);
+  /** Letters, digits and signs do something by themselves. Who speaks to the machine, or trembles, turns that off. */
+  hasSingleKeys = $state(remembered(OFF) === null);
+
+  setSingleKeys(isOn: boolean): void {
+    this.hasSingleKeys = isOn;
+    remember(OFF, isOn ? null : "true");
+  }
 }
 
 export const keyboard = new Keyboard();
@@ -30,8 +43,9 @@ export function start(): void {
   addEventListener("keydown", (press) => {
     if (press.defaultPrevented || press.metaKey || press.ctrlKey || press.altKey || isTyping(press.target)) return;
     if (document.querySelector("dialog[open]")) return;
+    if (press.key.length === 1 && !keyboard.hasSingleKeys) return;
     const binding = keyboard.bindings.findLast(({ key }) => key === press.key);
-    if (!binding) return;
+    if (!binding || (binding.isOnce && press.repeat)) return;
     press.preventDefault();
     binding.run();
   });

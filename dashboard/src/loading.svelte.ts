@@ -9,15 +9,18 @@ export class Loaded<T> {
   isLoading = $state(false);
   #turn = 0;
   #abort: AbortController | null = null;
+  /** Something has changed since the answer that is on its way was asked for. */
+  #isStale = false;
 
   constructor(private readonly read: (signal: AbortSignal) => Promise<T>) {}
 
-  /** Reads anew; what was here stays until the answer comes, and only the last of several answers counts. */
+  /** Asks something else than before, or again: an answer that is on its way is no longer wanted. */
   load = async (): Promise<void> => {
     const turn = ++this.#turn;
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.isLoading = true;
+    this.#isStale = false;
     try {
       // Effects call this: what is read here is not what they wait for.
       const value = await untrack(() => this.read(abort.signal));
@@ -29,12 +32,20 @@ export class Loaded<T> {
       this.failure = toFailure(failure);
     }
     this.isLoading = false;
+    if (this.#isStale) await this.load();
+  };
+
+  /** Asks the same again. An answer that is on its way is waited for first: it would never come where changes are many. */
+  refresh = async (): Promise<void> => {
+    if (untrack(() => this.isLoading)) this.#isStale = true;
+    else await this.load();
   };
 
   /** Forgets the answer that is on its way. */
   stop(): void {
     this.#turn++;
     this.#abort?.abort();
+    this.isLoading = false;
   }
 }
 

@@ -1,20 +1,27 @@
 // Which page is shown: the path of the address, by the history of the browser.
 
-export const place = $state({ path: location.pathname, query: new URLSearchParams(location.search) });
+class Place {
+  path = $state(location.pathname);
+  #search = $state(location.search);
+  /** Another object only where the query is another. */
+  query = $derived(new URLSearchParams(this.#search));
 
-function read() {
-  place.path = location.pathname;
-  place.query = new URLSearchParams(location.search);
+  read(): void {
+    this.path = location.pathname;
+    this.#search = location.search;
+  }
 }
+
+export const place = new Place();
 
 /** Goes to a page of the dashboard. */
 export function go(to: string, { isReplacing = false } = {}): void {
   if (to === location.pathname + location.search) return;
+  const before = place.path;
   if (isReplacing) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
-  const isOtherPage = location.pathname !== place.path;
-  read();
-  if (isOtherPage && !isReplacing) scrollTo(0, 0);
+  place.read();
+  if (before !== place.path && !isReplacing) scrollTo(0, 0);
 }
 
 /** Sets parts of the query and keeps the rest; empty values go. A new step is one that the browser can go back from. */
@@ -40,7 +47,7 @@ export function parts(path: string): string[] {
 
 /** Follows links within the dashboard without loading the page anew. */
 export function start(): void {
-  addEventListener("popstate", read);
+  addEventListener("popstate", () => place.read());
   addEventListener("click", (click) => {
     if (click.defaultPrevented || click.button !== 0 || click.metaKey || click.ctrlKey || click.shiftKey || click.altKey) return;
     const link = (click.target as Element | null)?.closest?.("a");

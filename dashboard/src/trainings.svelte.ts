@@ -9,7 +9,8 @@ const QUIET_MS = 10_000;
 export const isUnderWay = ({ state }: Job): boolean => state === "waiting" || state === "running";
 
 export class Trainings extends Loaded<{ jobs: Job[] }> {
-  #nWaiting = 0;
+  #underWay: string[] = [];
+  #look: () => void = () => undefined;
 
   /** `onEnd` is called when a training has ended: there may be another version now. */
   constructor(private readonly onEnd: () => void) {
@@ -18,21 +19,20 @@ export class Trainings extends Loaded<{ jobs: Job[] }> {
 
   /** Looks until the returned function is called. */
   follow(): () => void {
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     let isStopped = false;
     const look = async () => {
-      await this.load();
+      await this.refresh();
       if (isStopped) return;
-      const nWaiting = this.value?.jobs.filter(isUnderWay).length ?? 0;
-      if (nWaiting < this.#nWaiting) this.onEnd();
-      this.#nWaiting = nWaiting;
-      timer = setTimeout(look, nWaiting > 0 ? BUSY_MS : QUIET_MS);
-    };
-    void look();
-    this.#wake = () => {
+      const underWay = (this.value?.jobs ?? []).filter(isUnderWay).map(({ id }) => id);
+      if (this.#underWay.some((id) => !underWay.includes(id))) this.onEnd();
+      this.#underWay = underWay;
+      // Somebody may have looked in between: one timer is enough.
       clearTimeout(timer);
-      void look();
+      timer = setTimeout(look, underWay.length > 0 ? BUSY_MS : QUIET_MS);
     };
+    this.#look = look;
+    void look();
     return () => {
       isStopped = true;
       clearTimeout(timer);
@@ -40,10 +40,8 @@ export class Trainings extends Loaded<{ jobs: Job[] }> {
     };
   }
 
-  #wake: () => void = () => undefined;
-
   /** Something was started: look now, and often. */
   wake(): void {
-    this.#wake();
+    this.#look();
   }
 }

@@ -56,6 +56,14 @@ export function local(time: string | number): string {
 
 export const utc = (time: string | number): string => new Date(time).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 
+/** The zone in which `local` tells an instant: "UTC+2". */
+export function zone(time: string | number): string {
+  const minutes = -new Date(time).getTimezoneOffset();
+  if (minutes === 0) return "UTC";
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest > 0 ? `:${two(rest)}` : ""}`;
+}
+
 /** Before how long, as people say it. */
 export function ago(time: string | null | undefined, now: number): string {
   if (!time) return "never";

@@ -11,14 +11,14 @@ export const test = base.extend<{ role: Role | null; refusals: string[] }>({
   role: ["admin", { option: true }],
   baseURL: async ({}, use) => use(url()),
   refusals: [
-    async ({ page }, use) => {
+    async ({ page, baseURL }, use) => {
       const refusals: string[] = [];
       page.on("console", (message) => {
         if (/content security policy/i.test(message.text())) refusals.push(message.text());
       });
       page.on("pageerror", (error) => refusals.push(String(error)));
       page.on("request", (request) => {
-        if (!request.url().startsWith(url()) && !request.url().startsWith("data:")) refusals.push(`asked ${request.url()}`);
+        if (!request.url().startsWith(baseURL ?? "") && !request.url().startsWith("data:")) refusals.push(`asked ${request.url()}`);
       });
       await use(refusals);
       expect(refusals, "mistakes of scripts, refusals of the content security policy, requests to others").toEqual([]);

@@ -14,14 +14,14 @@ test("an event shows its channels, who moved first, and leads to the device at t
   const facts = await api<EventFacts>(page, `anomalies/${id}`);
   const table = page.getByRole("region", { name: "Channels of the event" });
   await expect(table.locator("tbody tr").first()).toContainText(facts.channels[0]?.channel ?? "?");
-  expect(facts.channels.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
+  expect(facts.channels.reduce((sum, { share }) => sum + (share ?? 0), 0)).toBeCloseTo(1, 6);
   if (facts.onset[0]) await expect(page.locator("ol li").first()).toContainText(facts.onset[0].channel);
   await page.getByRole("link", { name: "Show the device at that time" }).click();
   await expect(page).toHaveURL(/devices\/pump-01\?from=/);
   await expect(page.getByRole("heading", { name: "Events in this stretch" })).toBeVisible();
 });
 
-test("a verdict is kept with its note, and other windows show it when they are opened again", async ({ page, context }) => {
+test("a verdict is kept with its note, and other windows show it at once", async ({ page, context }) => {
   const { id } = await newest(page, "device=pump-01");
   const other = await context.newPage();
   await other.goto("/events");
@@ -33,7 +33,6 @@ test("a verdict is kept with its note, and other windows show it when they are o
   const facts = await api<EventFacts>(page, `anomalies/${id}`);
   expect(facts.verdict).toBe("maintenance");
   expect(facts.feedback.some(({ note, made_by }) => note === "bearing replaced" && made_by.startsWith("the-admin ("))).toBe(true);
-  await other.reload();
   await expect(other.locator(`#event-${id}`)).toContainText("Maintenance");
 });
 
@@ -74,6 +73,63 @@ test("filters of the inbox stand in the address", async ({ page }) => {
   await expect(page).toHaveURL(/open=false/);
   await expect(page.locator("[id^=event-]").first()).toBeVisible();
   await expect(page.locator("[id^=event-] .tag.alarm")).toHaveCount(0);
+});
+
+test("what was judged leaves the list of what was not", async ({ page }) => {
+  await page.goto("/events");
+  await page.getByLabel("Verdict").first().selectOption("none");
+  await expect(page).toHaveURL(/verdict=none/);
+  const first = page.locator("[id^=event-]").first();
+  const id = await first.getAttribute("id");
+  await first.getByRole("link").click();
+  await page.getByRole("button", { name: /^Real/ }).click();
+  await expect(page.locator(`#${id}`)).toHaveCount(0);
+  await expect(page.getByRole("article")).toBeVisible();
+});
+
+test("a key that is held down counts once, and none counts where single keys are off", async ({ page }) => {
+  const { id } = await newest(page, "device=pump-01");
+  const said = async () => (await api<EventFacts>(page, `anomalies/${id}`)).feedback.length;
+  const before = await said();
+  await page.goto(`/events/${id}`);
+  await expect(page.getByRole("group", { name: "Verdict" })).toBeVisible();
+  await page.keyboard.down("3");
+  for (let i = 0; i < 5; i++) await page.keyboard.down("3");
+  await page.keyboard.up("3");
+  await expect.poll(said).toBe(before + 1);
+  await page.keyboard.press("?");
+  await page.getByRole("checkbox").uncheck();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("2");
+  await page.getByRole("button", { name: /^False alarm/ }).click();
+  await expect.poll(said).toBe(before + 2);
+  expect((await api<EventFacts>(page, `anomalies/${id}`)).verdict).toBe("false-alarm");
+});
+
+test("looking at an event of the second page keeps the list and its stream", async ({ page }) => {
+  const real = await newest(page, "device=pump-01");
+  const event = (i: number) => ({ ...real, id: String(i).padStart(12, "0"), start: new Date(Date.parse(real.start) - i * 60_000).toISOString() });
+  await page.route("**/api/v1/anomalies?*", (route) => {
+    const query = new URL(route.request().url()).searchParams;
+    const [from, limit] = [Number(query.get("cursor") ?? 0), Number(query.get("limit"))];
+    return route.fulfill({ json: { anomalies: Array.from({ length: limit }, (_, i) => event(from + i)), next: String(from + limit) } });
+  });
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const items = page.locator("[id^=event-]");
+  await page.goto("/events");
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await expect(items).toHaveCount(50);
+  await page.getByRole("button", { name: "Show older events" }).click();
+  await expect(items).toHaveCount(100);
+  const lists = () => asked.filter((path) => path === "/api/v1/anomalies").length;
+  const before = lists();
+  await items.nth(70).getByRole("link").click();
+  await expect(page).toHaveURL(/events\/000000000070/);
+  await expect(page.getByRole("alert")).toBeVisible(); // the event is made up
+  await expect(items).toHaveCount(100);
+  expect(lists()).toBe(before);
+  expect(asked.filter((path) => path === "/api/v1/detect/stream")).toHaveLength(1);
 });
 
 test("a link of a message asks before it gives the verdict", async ({ page }) => {

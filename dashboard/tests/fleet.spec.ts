@@ -1,13 +1,23 @@
-import type { Devices, Status } from "../src/api";
+import { type Device, type Devices, STATES, type Status } from "../src/api";
+import { STATE_WORDS } from "../src/words";
 import { api, expect, test } from "./dashboard";
 
 test("the fleet shows every device with its state, and the counts add up", async ({ page }) => {
   await page.goto("/");
   const { devices } = await api<Devices>(page, "devices");
   expect(devices.length).toBe(3);
-  for (const { device } of devices) await expect(page.locator(`tr[data-device="${device}"]`)).toBeVisible();
+  for (const { device, state } of devices) {
+    await expect(page.locator(`tr[data-device="${device}"]`)).toContainText(STATE_WORDS[state].name);
+  }
   const { devices: counts } = await api<Status>(page, "status");
-  await expect(page.getByRole("button", { name: /All devices/ })).toContainText(String(counts.total));
+  expect(STATES.reduce((sum, state) => sum + counts[state], 0)).toBe(counts.total);
+  for (const state of STATES) {
+    const button = page.getByRole("group", { name: "Devices by state" }).getByRole("button", { name: STATE_WORDS[state].name });
+    await expect(button.locator("b")).toHaveText(String(counts[state]));
+  }
+  await expect(page.getByRole("button", { name: /All devices/ }).locator("b")).toHaveText(String(devices.length));
+  const nOpen = page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: /Events/ }).locator(".count");
+  await expect(nOpen).toHaveText(String((await api<Status>(page, "status")).events_open));
 });
 
 test("scores on the fleet page move while samples come in", async ({ page }) => {
@@ -53,6 +63,34 @@ test("ten thousand devices make no more rows than fit on the screen", async ({ p
   }
   await expect(page.getByText(/robot-00[3-9]\d\d/).first()).toBeVisible();
   expect(await page.locator("tr[data-device]").count()).toBeLessThan(80);
+});
+
+test("the worst stays first while scores change", async ({ page }) => {
+  const { devices } = await api<Devices>(page, "devices");
+  // The list as it was a moment ago, in another order; then the stream tells of a device.
+  let isOld = true;
+  await page.route("**/api/v1/devices?*", (route) =>
+    isOld
+      ? route.fulfill({ json: { devices: devices.toReversed().map((one, i): Device => ({ ...one, state: "normal", worst: { score: 0.9 - i / 10, time: "2024-01-01T00:00:00Z" } })), next: null, total: devices.length } })
+      : route.continue(),
+  );
+  await page.goto("/");
+  await expect(page.locator("tr[data-device]").last()).toHaveAttribute("data-device", devices[0]?.device ?? "");
+  isOld = false;
+  await expect(page.locator("tr[data-device]").first()).toHaveAttribute("data-device", devices[0]?.device ?? "");
+});
+
+test("what was read stays in sight when the next answer fails", async ({ page }) => {
+  await page.goto("/");
+  await expect(page.locator("tr[data-device]")).toHaveCount(3);
+  await page.route("**/api/v1/status", (route) => route.fulfill({ status: 503, json: { title: "Busy", detail: "come back later" } }));
+  await expect(page.getByRole("alert")).toContainText("come back later");
+  await expect(page.locator("tr[data-device]")).toHaveCount(3);
+});
+
+test("an address that is no page says so", async ({ page }) => {
+  await page.goto("/constructor");
+  await expect(page.getByText("There is no such page")).toBeVisible();
 });
 
 test("an empty server says how to send the first sample", async ({ page }) => {

@@ -4,7 +4,7 @@ import { api, expect, test } from "./dashboard";
 test("a version is promoted with a reason, and rolled back", async ({ page }) => {
   await page.goto("/models");
   const card = page.getByRole("region", { name: "Model pump", exact: true });
-  const champion = async () => (await api<Model>(page, "models/pump").catch(async () => (await api<{ models: Model[] }>(page, "models")).models[0]))?.champion;
+  const champion = async () => (await api<{ models: Model[] }>(page, "models")).models.find(({ name }) => name === "pump")?.champion;
   const before = await champion();
   await card.getByRole("button", { name: "Promote" }).first().click();
   const dialog = page.getByRole("dialog");
@@ -41,6 +41,17 @@ test("a training started here ends in a new version", async ({ page }) => {
   await expect(job).toContainText("Done", { timeout: 150_000 });
   await expect(job).toContainText("made pump@");
   expect(await versions()).toBe(before + 1);
+});
+
+test("a dialog says itself why something was refused", async ({ page }) => {
+  await page.goto("/models");
+  await page.getByRole("button", { name: "Train a model" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel(/Name/).fill("pump");
+  await dialog.getByLabel(/Devices/).fill(Array.from({ length: 101 }, (_, i) => `pump-${i}`).join(","));
+  await dialog.getByRole("button", { name: "Start training" }).click();
+  await expect(dialog.getByRole("alert")).toContainText("patterns");
+  await expect(dialog.getByRole("button", { name: "Start training" })).toBeEnabled();
 });
 
 test("a training can be cancelled", async ({ page }) => {

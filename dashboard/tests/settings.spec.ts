@@ -5,7 +5,7 @@ test("a mistake in the configuration is shown with its place, and changes nothin
   await page.goto("/settings");
   const before = await api<Config>(page, "config");
   const editor = page.getByLabel("Configuration as TOML");
-  await expect(editor).toHaveValue(before.toml);
+  await expect(editor).toHaveValue(before.file ?? "?");
   await editor.fill("[models]\nwrong = 1\n");
   await page.getByRole("button", { name: "Save" }).click();
   const mistakes = page.getByRole("alert");
@@ -13,7 +13,29 @@ test("a mistake in the configuration is shown with its place, and changes nothin
   await expect(mistakes).toContainText("wrong");
   expect((await api<Config>(page, "config")).toml).toBe(before.toml);
   await page.getByRole("button", { name: "Undo" }).click();
-  await expect(editor).toHaveValue(before.toml);
+  await expect(editor).toHaveValue(before.file ?? "?");
+});
+
+test("a change keeps what people wrote, and never undoes that of another", async ({ page }) => {
+  await page.goto("/settings");
+  const { file } = await api<Config>(page, "config");
+  expect(file).toContain("# Why");
+  const editor = page.getByLabel("Configuration as TOML");
+  await editor.fill(`${file}[stream]\nlatency = "30ms"\n`);
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved.")).toBeVisible();
+  const saved = await api<Config>(page, "config");
+  expect(saved.file).toBe(`${file}[stream]\nlatency = "30ms"\n`);
+  await expect(page.getByRole("region", { name: "In force" })).toContainText('latency = "30ms"');
+  // Somebody else, meanwhile.
+  const put = await page.request.put(`${url()}/api/v1/config`, { data: file ?? "", headers: { "content-type": "text/plain" } });
+  expect(put.status()).toBe(200);
+  await editor.fill(`${saved.file}# mine\n`);
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("alert")).toContainText("Somebody else has changed it meanwhile");
+  expect((await api<Config>(page, "config")).file).toBe(file);
+  await page.getByRole("button", { name: "Read it again" }).click();
+  await expect(editor).toHaveValue(file ?? "?");
 });
 
 test("a key is made, shown once, and opens nothing after it is revoked", async ({ page, playwright }) => {

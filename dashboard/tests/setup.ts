@@ -1,10 +1,9 @@
 // The real program with a made fleet: trained, served, and fed while the tests run.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createInterface } from "node:readline";
 
 import { ROLES } from "../src/api";
+import { emptied, run as runIn, Server } from "./server";
 
 const FOLDER = resolve("test-results/fleet");
 
@@ -21,23 +20,15 @@ const GENERATE = [
 ];
 
 const CONFIG = `
+# Why: all of them are pumps.
 [models]
 default = "pump"
-
-[server]
-listen = "127.0.0.1:0"
 `;
 
 const LIVE_MS = 500;
-const READY_MS = 60_000;
-
 export default async function setup(): Promise<() => Promise<void>> {
-  const program = process.env["BELLWETHER_BIN"];
-  if (!program) throw new Error("BELLWETHER_BIN names no program: set it to the path of bellwether");
-  rmSync(FOLDER, { recursive: true, force: true });
-  mkdirSync(FOLDER, { recursive: true });
-  const env = { ...process.env, BELLWETHER_HOME: FOLDER };
-  const run = (...args: string[]) => execFileSync(program, args, { cwd: FOLDER, env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+  emptied(FOLDER);
+  const run = (...args: string[]) => runIn(FOLDER, ...args);
 
   run(...GENERATE);
   for (const seed of ["1", "2"]) {
@@ -48,10 +39,9 @@ export default async function setup(): Promise<() => Promise<void>> {
   }
   writeFileSync(`${FOLDER}/bellwether.toml`, CONFIG.trimStart());
 
-  const server = spawn(program, ["serve", "--config", "bellwether.toml", "--database", "sqlite:live.db", "--registry", "models"], { cwd: FOLDER, env, stdio: ["ignore", "ignore", "pipe"] });
-  const url = await listening(server);
+  const server = await Server.start(FOLDER, "--config", "bellwether.toml", "--registry", "models");
+  const { url } = server;
   process.env["BELLWETHER_URL"] = url;
-  await ready(url);
 
   const [header, ...rows] = readFileSync(`${FOLDER}/fleet.csv`, "utf8").trim().split("\n");
   const feed = feeder(url, header ?? "", byTime(rows));
@@ -60,33 +50,8 @@ export default async function setup(): Promise<() => Promise<void>> {
 
   return async () => {
     clearInterval(timer);
-    const ended = new Promise((done) => server.once("exit", done));
-    server.kill("SIGTERM");
-    await ended;
+    await server.stop();
   };
-}
-
-/** The server says where it listens. */
-function listening(server: ChildProcess): Promise<string> {
-  return new Promise((found, failed) => {
-    server.once("exit", (code) => failed(new Error(`the server ended with ${code} before it listened`)));
-    if (!server.stderr) return;
-    createInterface(server.stderr).on("line", (line) => {
-      const url = /^listening on (\S+)/.exec(line)?.[1];
-      if (url) found(url);
-      else console.error(`serve: ${line}`);
-    });
-  });
-}
-
-async function ready(url: string): Promise<void> {
-  const until = Date.now() + READY_MS;
-  while (Date.now() < until) {
-    const answer = await fetch(`${url}/health/ready`).catch(() => null);
-    if (answer?.ok) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error(`the server at ${url} is not ready after ${READY_MS} ms`);
 }
 
 /** The devices of a fleet stand one after the other in its file, but speak at the same time. */

@@ -19,6 +19,7 @@ use bellwether_stream::bodies::Bodies;
 use bellwether_stream::live::{Committed, Models, Stats};
 use bellwether_stream::source::http::Ingest;
 use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, watch};
 
 use crate::Judging;
@@ -204,6 +205,13 @@ pub struct ConfigChanged {
     pub keys: Vec<String>,
 }
 
+/// The entity tag of a file of configuration, quotes included.
+pub fn tag_of(file: &[u8]) -> String {
+    let digest = Sha256::digest(file);
+    let hex = digest[..16].iter().map(|byte| format!("{byte:02x}"));
+    format!("\"{}\"", hex.collect::<String>())
+}
+
 /// A mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigMistake {
@@ -222,6 +230,8 @@ pub struct ConfigMistake {
 pub enum ConfigRefused {
     /// It is wrong.
     Mistakes(Vec<ConfigMistake>),
+    /// The file is another than the one that was changed.
+    Stale,
     /// It changes what can be changed at the machine alone: paths, addresses, secrets.
     Protected(Vec<String>),
     /// It is right in itself, but cannot be put in force: it names a model that is not there, say.
@@ -240,6 +250,11 @@ pub trait Control: Send + Sync + Debug {
     /// What is in force.
     fn config(&self) -> BoxFuture<'_, Result<ConfigText, SeamError>>;
 
-    /// Writes another configuration into the file and puts it in force; all or nothing.
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>>;
+    /// Writes another configuration into the file and puts it in force; all or nothing. Where `seen` is told, only
+    /// if the file still has that [`tag_of`].
+    fn change_config(
+        &self,
+        toml: String,
+        seen: Option<String>,
+    ) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>>;
 }

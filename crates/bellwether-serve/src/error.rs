@@ -170,6 +170,16 @@ pub(crate) fn wrong_config() -> Problem {
     )
 }
 
+/// 412: a change of a configuration that is another by now.
+pub(crate) fn stale() -> Problem {
+    Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "changed-meanwhile",
+        "Somebody else has changed it meanwhile",
+        "read the configuration again, and make the change there",
+    )
+}
+
 /// 422: a configuration that changes what it may not.
 pub(crate) fn protected(keys: &[String]) -> Problem {
     let problem = Problem::new(

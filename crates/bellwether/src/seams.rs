@@ -186,13 +186,13 @@ impl Process {
         done.map_err(|error| format!("the work on the file broke off: {error}"))
     }
 
-    async fn change(&self, toml: String) -> Result<ConfigChanged, ConfigRefused> {
+    async fn change(&self, toml: String, seen: Option<String>) -> Result<ConfigChanged, ConfigRefused> {
         let _turn = self.turn.lock().await;
         let file = self.origin.file.clone().ok_or(ConfigRefused::NoFile)?;
         let Replaced { before, keys } = self
             .on_disk({
                 let file = file.clone();
-                move |origin| changing::replace(&file, &origin.flags, &toml)
+                move |origin| changing::replace(&file, &origin.flags, &toml, seen.as_deref())
             })
             .await
             .map_err(ConfigRefused::Failed)??;
@@ -228,7 +228,11 @@ impl Control for Process {
         })
     }
 
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>> {
-        Box::pin(self.change(toml))
+    fn change_config(
+        &self,
+        toml: String,
+        seen: Option<String>,
+    ) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>> {
+        Box::pin(self.change(toml, seen))
     }
 }

@@ -632,3 +632,30 @@ fn a_change_says_what_of_it_waits_for_a_restart() {
     assert_eq!(shown(), waits);
     assert_eq!(put(original), json!([]));
 }
+
+#[test]
+fn a_change_keeps_what_people_wrote_and_never_undoes_that_of_another() {
+    let own = tempfile::tempdir().unwrap();
+    let path = own.path().join("live.toml");
+    let original = "# why: the gateway is slow\n[stream]\nlatency = \"20ms\"\n";
+    fs::write(&path, original).unwrap();
+    let service = Service::start(own.path(), "--auth none --config live.toml");
+    let put = |tag: &str, toml: &str| {
+        let request = service.request("put", "/api/v1/config");
+        let request = request.header("content-type", "text/plain").header("if-match", tag);
+        service.send(request.body(toml.to_owned()))
+    };
+    let tag = |answer: &service::Answer| answer.headers["etag"].to_str().unwrap().to_owned();
+    let shown = service.get("/api/v1/config", None).is(200);
+    let first = tag(&shown);
+    assert_eq!(shown.json()["file"], original);
+    let mine = original.replace("20ms", "30ms");
+    let changed = put(&first, &mine).is(200);
+    let second = tag(&changed);
+    assert_ne!(first, second);
+    assert_eq!(fs::read_to_string(&path).unwrap(), mine);
+    // Another, who still looks at the file as it was.
+    put(&first, original).is(412);
+    assert_eq!(fs::read_to_string(&path).unwrap(), mine);
+    put(&second, original).is(200);
+}

@@ -1,5 +1,6 @@
 //! The dashboard in a browser, against this program with a fleet that it has made: the tests under `dashboard/tests`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::disallowed_methods, reason = "the test looks at what is installed")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,14 +24,26 @@ fn the_dashboard_does_in_a_browser_what_it_promises() {
         eprintln!("the_dashboard_does_in_a_browser_what_it_promises: skipped, {what} is missing");
         return;
     }
-    // The build of the program has installed them, unless it was told to leave the dashboard out.
-    if !folder.join("node_modules/.package-lock.json").is_file() {
+    if is_outdated(&folder) {
         assert!(npm(&folder, &["ci"]), "npm ci failed");
     }
+    assert!(
+        npm(&folder, &["run", "check"]),
+        "the sources of the dashboard have mistakes: see above"
+    );
     assert!(
         npm(&folder, &["test"]),
         "a test of the dashboard failed: see above"
     );
+}
+
+/// Whether what is installed is not what the lock says; npm leaves a copy of the lock when it is done.
+fn is_outdated(folder: &Path) -> bool {
+    let changed = |path: &str| {
+        let facts = std::fs::metadata(folder.join(path));
+        facts.and_then(|facts| facts.modified()).ok()
+    };
+    changed("node_modules/.package-lock.json") < changed("package-lock.json")
 }
 
 fn runs(program: &str) -> bool {

@@ -132,6 +132,15 @@ impl Entry {
         }
     }
 
+    /// Its newest sample of all, from long ago. Nothing is changed where a newer one is known.
+    pub(super) fn remembered(&mut self, model: &Arc<str>, time: Timestamp, score: f64) {
+        if self.last_time.is_some() {
+            return;
+        }
+        self.put(time, score);
+        (self.model, self.last_time, self.score) = (Some(Arc::clone(model)), Some(time), score);
+    }
+
     /// An event of it opened, goes on or is over.
     pub(super) fn event(&mut self, id: EventId, model: &str, is_open: bool) {
         if is_open {

@@ -1,10 +1,12 @@
 //! What keeps the board up to date.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bellwether_store::database::{Database, DatabaseError, EventFilter};
+use bellwether_store::history;
 use bellwether_stream::clock;
 use bellwether_stream::live::Committed;
 use bellwether_stream::source::Stop;
@@ -120,6 +122,29 @@ async fn newest_samples(board: &Board, database: &Database) -> Result<(), Databa
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Looks into the files of the history for devices that have been quiet for so long that all of theirs is there.
+pub(super) async fn remember(board: Arc<Board>, database: Database, folder: PathBuf, mut stop: Stop) {
+    for entry in board.all() {
+        if entry.last_time.is_some() {
+            continue;
+        }
+        let looked = tokio::select! {
+            () = stop.told() => return,
+            looked = history::last_row(&database, &folder, &entry.name) => looked,
+        };
+        match looked {
+            Ok(Some(row)) => board.write(|inner| {
+                inner.change(&entry.name, |entry| entry.remembered(&row.model, row.time, row.score));
+            }),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = %bellwether_stream::chain(&error), "the history of quiet devices cannot be read: they show no last sample");
+                return;
+            }
+        }
+    }
 }
 
 async fn open_events(board: &Board, database: &Database) -> Result<(), DatabaseError> {

@@ -9,6 +9,7 @@ mod follow;
 mod list;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bellwether_core::event::EventId;
@@ -85,12 +86,14 @@ impl Counts {
 
 impl Board {
     /// A board of all devices that the database knows, which follows `committed` until `stop` is told. To be called
-    /// before anything is committed, so that nothing is missed.
+    /// before anything is committed, so that nothing is missed. Devices whose samples are all in files of `history`
+    /// get their last one a little later.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn start(
         database: Database,
+        history: PathBuf,
         committed: &broadcast::Sender<Arc<Committed>>,
         models: watch::Receiver<Arc<Models>>,
         stop: Stop,
@@ -98,6 +101,8 @@ impl Board {
         let commits = committed.subscribe();
         let board = Arc::new(Self::new(models));
         follow::fill(&board, &database).await?;
+        let remember = follow::remember(Arc::clone(&board), database.clone(), history, stop.clone());
+        tokio::spawn(remember);
         tokio::spawn(follow::follow(Arc::clone(&board), database, commits, stop));
         Ok(board)
     }

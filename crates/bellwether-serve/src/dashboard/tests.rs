@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use axum::body::to_bytes;
@@ -6,7 +7,7 @@ use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{FILES, File, answer, serve};
+use super::{FILES, File, answer, serve, unpacked};
 
 fn packed(text: &str) -> &'static [u8] {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -204,4 +205,41 @@ async fn what_was_packed_is_sorted_and_opens() {
         assert_eq!(response.status(), StatusCode::OK, "{}", file.path);
         assert!(!body(response).await.is_empty(), "{}", file.path);
     }
+}
+
+/// What a browser loads before the first page is there, compressed.
+const FIRST_LOAD_BYTES_MAX: usize = 120_000;
+
+/// The texts between `start` and the next `end`.
+fn between<'a>(text: &'a str, start: &'a str, end: char) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
+}
+
+#[test]
+fn the_first_page_is_there_soon_on_a_slow_line() {
+    let mut wanted = vec!["index.html".to_owned()];
+    let mut loaded = BTreeSet::new();
+    let mut n_bytes = 0;
+    while let Some(path) = wanted.pop() {
+        let Some(file) = FILES.iter().find(|file| file.path == path) else {
+            // Built without the dashboard.
+            assert!(FILES.is_empty(), "there is no {path}");
+            return;
+        };
+        if !loaded.insert(path.clone()) {
+            continue;
+        }
+        n_bytes += file.gzip.len();
+        let text = String::from_utf8(unpacked(file).unwrap()).unwrap();
+        if path.ends_with(".html") {
+            wanted.extend(["src=\"/", "href=\"/"].iter().flat_map(|start| between(&text, start, '"').map(str::to_owned)));
+        } else if path.ends_with(".js") {
+            // What a script imports at its start is loaded with it; `import("./…")` is not.
+            let starts = ["from\"./", "import\"./"];
+            wanted.extend(starts.iter().flat_map(|start| between(&text, start, '"').map(|name| format!("assets/{name}"))));
+        }
+    }
+    assert!(loaded.iter().any(|path| path.ends_with(".js") && path.starts_with("assets/")), "{loaded:?}");
+    assert!(n_bytes <= FIRST_LOAD_BYTES_MAX, "{n_bytes} bytes: {loaded:?}");
+    eprintln!("{n_bytes} bytes: {loaded:?}");
 }

@@ -52,6 +52,8 @@ struct ListParams {
     severity_min: Option<f64>,
     /// Of which this was said last.
     verdict: Option<VerdictWord>,
+    /// Of which something was said (`true`), or nothing yet (`false`).
+    judged: Option<bool>,
     /// Which come first.
     #[param(inline)]
     order: Option<OrderWord>,
@@ -142,6 +144,7 @@ async fn list(
         is_open: params.open,
         severity_min: params.severity_min,
         verdict: params.verdict.map(Into::into),
+        is_judged: params.judged,
         order: match params.order.unwrap_or_default() {
             OrderWord::Newest => EventOrder::Newest,
             OrderWord::Oldest => EventOrder::Oldest,

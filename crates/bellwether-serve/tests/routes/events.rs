@@ -93,6 +93,11 @@ async fn events_are_listed_looked_at_and_decided_on() {
         .expect(200)
         .json();
     assert_eq!(listed["anomalies"].as_array().unwrap().len(), 1);
+    for (judged, want) in [(true, 1), (false, ids.len() - 1)] {
+        let path = format!("/api/v1/anomalies?judged={judged}&limit=1000");
+        let listed = ground.get(&path).await.expect(200).json();
+        assert_eq!(listed["anomalies"].as_array().unwrap().len(), want, "{judged}");
+    }
     let alerts = ground.get("/api/v1/alerts?limit=1000").await.expect(200).json();
     assert_eq!(alerts["alerts"].as_array().unwrap().len(), ids.len());
 

@@ -202,3 +202,30 @@ async fn a_board_is_filled_from_what_the_database_knows() {
     assert_eq!(&*blocks[0].block.series[0], "pump-1");
     ground.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_quiet_for_long_is_known_after_a_restart() {
+    let ground = Ground::new().await;
+    let frame = plant(3, 52, false);
+    ground.ingest("pump-1", &frame).await;
+    let everything = RollSpec {
+        before: Timestamp::from_nanos(i64::MAX),
+        rows_kept_max: 0,
+        rows_at_once: 100_000,
+    };
+    roll(&ground.app.db, &ground.app.history, &everything)
+        .await
+        .unwrap();
+    // Nothing of it is in the database any more but its state.
+    let ground = ground.restart().await;
+    let device = eventually(&ground, "/api/v1/devices/pump-1", |device| {
+        device["last_time"].is_string()
+    })
+    .await;
+    assert_eq!(device["last_time"], frame.time()[51].to_string());
+    assert_eq!(device["model"], "pump@1");
+    assert_eq!(device["state"], "normal");
+    let history = ground.get("/api/v1/devices/pump-1/history").await;
+    assert_eq!(history.expect(200).json()["n_samples"], 52);
+    ground.end().await;
+}

@@ -80,6 +80,8 @@ pub struct EventFilter {
     pub severity_min: Option<f64>,
     /// Of whose alert this was said last.
     pub verdict: Option<Verdict>,
+    /// Of whose alert something was said, or nothing yet.
+    pub is_judged: Option<bool>,
     /// Which come first.
     pub order: EventOrder,
     /// That come after this one, where the answers before ended.
@@ -148,6 +150,8 @@ const SELECT: &str = "SELECT e.id, e.model, e.series, e.start_time, e.end_time, 
 const LAST_VERDICT_IS: &str = " AND (SELECT f.verdict FROM feedback f WHERE f.tenant = a.tenant AND f.alert = a.id \
      ORDER BY f.n DESC LIMIT 1) = ";
 
+const SAID: &str = " (SELECT 1 FROM feedback f WHERE f.tenant = a.tenant AND f.alert = a.id)";
+
 impl Database {
     /// At most `limit` events, in the order of their start that is asked for.
     ///
@@ -183,6 +187,11 @@ impl Database {
         if let Some(verdict) = filter.verdict {
             query.push(LAST_VERDICT_IS).bind(verdict.word());
         }
+        match filter.is_judged {
+            Some(true) => query.push(" AND EXISTS").push(SAID),
+            Some(false) => query.push(" AND NOT EXISTS").push(SAID),
+            None => &mut query,
+        };
         let (beyond, order) = match filter.order {
             EventOrder::Oldest => (
                 " AND (e.start_time, e.id, e.model) > (",

@@ -27,7 +27,7 @@ use crate::disk::DiskError;
 pub use layout::column_name;
 pub use read::{Row, read};
 pub use roll::{RollSpec, Rolled, roll};
-pub use visit::{first_time, visit};
+pub use visit::{first_time, last_row, visit};
 
 /// The history cannot be written or read.
 #[derive(Debug, thiserror::Error)]

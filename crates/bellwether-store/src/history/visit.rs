@@ -1,5 +1,6 @@
 //! Samples of one device, wherever they are, one after the other: for who keeps less than all of them.
 
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,6 +119,60 @@ pub async fn first_time(
         first = first.into_iter().chain(of_file).min();
     }
     Ok(first)
+}
+
+/// The newest judged sample of `device`; `None`: there is none.
+///
+/// # Errors
+/// Where the database fails, or a listed file cannot be read.
+pub async fn last_row(
+    database: &Database,
+    folder: &Path,
+    device: &str,
+) -> Result<Option<Row>, HistoryError> {
+    let name: Arc<str> = device.into();
+    let everything = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+    let mut places = database
+        .places(bucket_of(device), everything.0, everything.1)
+        .await?;
+    let mut last = None;
+    loop {
+        let blocks = places.next_blocks().await?;
+        if blocks.is_empty() {
+            break;
+        }
+        let device = Arc::clone(&name);
+        last = on_disk(move || {
+            for block in blocks {
+                let _ = visit_block(&block.decode()?, &device, everything, &mut |row| later(&mut last, row));
+            }
+            Ok(last)
+        })
+        .await?;
+    }
+    // Those that end last come first: those that end before what is known cannot hold a later one.
+    let mut files = places.into_files();
+    files.sort_by_key(|listed| Reverse(listed.last_time));
+    for listed in files {
+        if last.as_ref().is_some_and(|last: &Row| listed.last_time <= last.time) {
+            break;
+        }
+        let (path, device) = (folder.join(&listed.path), Arc::clone(&name));
+        let model: Arc<str> = listed.model.as_str().into();
+        last = on_disk(move || {
+            let _ = file::visit(&path, &model, &device, everything, &mut |row| later(&mut last, row))?;
+            Ok(last)
+        })
+        .await?;
+    }
+    Ok(last)
+}
+
+fn later(last: &mut Option<Row>, row: Row) -> ControlFlow<()> {
+    if last.as_ref().is_none_or(|last| last.time < row.time) {
+        *last = Some(row);
+    }
+    ControlFlow::Continue(())
 }
 
 fn visit_block(

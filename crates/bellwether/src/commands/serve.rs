@@ -170,7 +170,14 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         stop.clone(),
     );
     let jobs = jobs.await?;
-    let board = Board::start(db.clone(), &shared.committed, shared.models.clone(), stop.clone()).await?;
+    let board = Board::start(
+        db.clone(),
+        history.clone(),
+        &shared.committed,
+        shared.models.clone(),
+        stop.clone(),
+    )
+    .await?;
     let drifts = Drifts::start(
         db.clone(),
         history.clone(),

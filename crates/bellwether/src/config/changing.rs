@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bellwether_serve::app::{ConfigMistake, ConfigRefused, ConfigText, SeamError};
+use bellwether_serve::app::{ConfigMistake, ConfigRefused, ConfigText, SeamError, tag_of};
 use bellwether_store::disk;
 use serde_json::Value;
 
@@ -52,11 +52,16 @@ pub(crate) struct Replaced {
     pub(crate) keys: Vec<String>,
 }
 
-/// Checks the text and writes it in the place of the file.
+/// Checks the text and writes it in the place of the file, which has the tag `seen` where one is told.
 ///
 /// What is protected is found in what both files say by themselves, before any place that the text names is looked at:
 /// nobody learns from afar what stands on this machine.
-pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Replaced, ConfigRefused> {
+pub(crate) fn replace(
+    path: &Path,
+    flags: &Overrides,
+    toml: &str,
+    seen: Option<&str>,
+) -> Result<Replaced, ConfigRefused> {
     let failed =
         |error: &dyn std::fmt::Display| ConfigRefused::Failed(format!("the file cannot be changed: {error}"));
     if toml.len() as u64 > file::FILE_BYTES_MAX {
@@ -67,6 +72,9 @@ pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Repl
         bytes: toml.into(),
     };
     let before = Text::read(path).map_err(|error| failed(&error))?;
+    if seen.is_some_and(|seen| seen != tag_of(&before.bytes)) {
+        return Err(ConfigRefused::Stale);
+    }
     let [old, new] = [&before, &wanted].map(|file| own(file).map(|config| show::values(&config)));
     let mut found = Differences::default();
     found.look("", &old.map_err(refused)?, &new.map_err(refused)?);

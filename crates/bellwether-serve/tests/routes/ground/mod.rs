@@ -81,6 +81,10 @@ impl Ground {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path().join("models")).unwrap();
         publish(&registry, "pump", &bundle("pump", 0.99));
+        Self::over(folder, registry, change).await
+    }
+
+    async fn over(folder: TempDir, registry: Registry, change: impl FnOnce(&mut Limits)) -> Self {
         let url = folder.path().join("live.db").display().to_string();
         let db = Database::open(&url, "default").await.unwrap();
 
@@ -116,9 +120,15 @@ impl Ground {
             stats: Arc::clone(&stats),
             stop: stopped.clone(),
         };
-        let board = Board::start(db.clone(), &committed, models_seen.clone(), stopped.clone())
-            .await
-            .unwrap();
+        let board = Board::start(
+            db.clone(),
+            history.clone(),
+            &committed,
+            models_seen.clone(),
+            stopped.clone(),
+        )
+        .await
+        .unwrap();
         let gatherer = Gatherer::start(db.clone(), Arc::clone(&board), stopped.clone());
         let changes = Changes::start(db.clone(), &committed, stopped.clone());
         let drifts = Drifts::start(
@@ -285,9 +295,21 @@ impl Ground {
 
     /// Ends the live system and waits until it has.
     pub(crate) async fn end(self) {
+        self.ended().await;
+    }
+
+    /// Ends, and begins again with what it kept.
+    pub(crate) async fn restart(self) -> Self {
+        let registry = self.app.registry.clone();
+        let folder = self.ended().await;
+        Self::over(folder, registry, |_| {}).await
+    }
+
+    async fn ended(self) -> TempDir {
         let _ = self.stop.send(true);
         self.live.abort();
         let _ = self.live.await;
+        self.folder
     }
 }
 

@@ -11,7 +11,7 @@ use bellwether_core::model::Model;
 use bellwether_serve::access::{Authenticator, Credentials, Denied, Principal, Role};
 use bellwether_serve::app::{
     ConfigChanged, ConfigMistake, ConfigRefused, ConfigText, Control, Loaded, Loader, SeamError,
-    TrainProgress, TrainRequest, Trainer,
+    TrainProgress, TrainRequest, Trainer, tag_of,
 };
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::registry::{ModelRef, NamedRef, Pick, Registry, Resolved};
@@ -204,8 +204,14 @@ impl Control for ToyControl {
         Box::pin(std::future::ready(Ok(self.text())))
     }
 
-    fn change_config(&self, toml: String) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>> {
-        let changed = if toml.starts_with("bad") {
+    fn change_config(
+        &self,
+        toml: String,
+        seen: Option<String>,
+    ) -> BoxFuture<'_, Result<ConfigChanged, ConfigRefused>> {
+        let changed = if seen.is_some_and(|seen| seen != tag_of(self.toml.lock().unwrap().as_bytes())) {
+            Err(ConfigRefused::Stale)
+        } else if toml.starts_with("bad") {
             Err(ConfigRefused::Mistakes(vec![ConfigMistake {
                 line: Some(1),
                 column: Some(1),
