@@ -129,19 +129,16 @@ async fn check(
         app.denials.note(Some(&principal), from, &route_of(&request));
         return error::not_allowed(&principal, permission).into_response();
     }
-    let allowance = app.rates.take(&principal);
-    let mut response = match allowance.refusal() {
-        Some(problem) => problem.into_response(),
-        None => {
-            request.extensions_mut().insert(principal);
-            if permission.changes() && !is_safe(request.method()) {
-                to_the_end(request, next)
-                    .await
-                    .unwrap_or_else(IntoResponse::into_response)
-            } else {
-                next.run(request).await
-            }
-        }
+    let allowance = match app.rates.take(&principal) {
+        Ok(allowance) => allowance,
+        Err(too_often) => return too_often.into_response(),
+    };
+    request.extensions_mut().insert(principal);
+    let mut response = if permission.changes() && !is_safe(request.method()) {
+        let done = to_the_end(request, next).await;
+        done.unwrap_or_else(IntoResponse::into_response)
+    } else {
+        next.run(request).await
     };
     allowance.tell(&mut response);
     response

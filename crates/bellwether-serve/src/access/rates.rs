@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
-use bellwether_stream::problem::Problem;
+use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
@@ -33,8 +32,13 @@ pub struct Rates {
 pub(crate) struct Allowance {
     limit: u32,
     remaining: u32,
-    /// Seconds until a request is let through again, where this one is not.
-    wait_s: Option<u32>,
+}
+
+/// A key has sent too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooOften {
+    allowance: Allowance,
+    wait_s: u32,
 }
 
 impl Rates {
@@ -48,44 +52,59 @@ impl Rates {
     }
 
     /// Takes one request off what a key may send.
-    pub(super) fn take(&self, principal: &Principal) -> Allowance {
+    ///
+    /// # Errors
+    /// Where it has sent too many.
+    pub(crate) fn take(&self, principal: &Principal) -> Result<Allowance, TooOften> {
         if self.since_tidied.fetch_add(1, Ordering::Relaxed) == TIDY_EVERY {
             self.since_tidied.store(0, Ordering::Relaxed);
             self.limiter.retain_recent();
         }
         // A name is shown to people, and need not be one key's alone.
         let key = principal.key_id.as_ref().unwrap_or(&principal.name);
-        let (remaining, wait_s) = match self.limiter.check_key(key) {
-            Ok(state) => (state.remaining_burst_capacity(), None),
-            Err(until) => {
-                let wait = until.wait_time_from(self.limiter.clock().now()).as_secs();
-                let seconds = u32::try_from(wait).unwrap_or(u32::MAX).saturating_add(1);
-                (0, Some(seconds))
-            }
-        };
-        Allowance {
+        let left = |remaining| Allowance {
             limit: self.per_minute.get(),
             remaining,
-            wait_s,
+        };
+        match self.limiter.check_key(key) {
+            Ok(state) => Ok(left(state.remaining_burst_capacity())),
+            Err(until) => {
+                let wait = until.wait_time_from(self.limiter.clock().now());
+                let seconds = u32::try_from(wait.as_secs())
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(1);
+                Err(TooOften {
+                    allowance: left(0),
+                    wait_s: seconds,
+                })
+            }
         }
     }
 }
 
+impl IntoResponse for TooOften {
+    fn into_response(self) -> Response {
+        let mut response = error::too_often(self.wait_s).into_response();
+        self.allowance.tell(&mut response);
+        response
+    }
+}
+
 impl Allowance {
-    /// 429 where the key has sent too many.
-    pub(super) fn refusal(self) -> Option<Problem> {
-        self.wait_s.map(error::too_often)
+    /// Seconds until the key has all again, if it sends nothing.
+    fn reset_s(self) -> u32 {
+        let taken = u64::from(self.limit.saturating_sub(self.remaining));
+        let seconds = (taken * 60).div_ceil(u64::from(self.limit.max(1)));
+        u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
-    /// Tells the client what it has left, and in how many seconds it has all of it again.
-    pub(super) fn tell(self, response: &mut Response) {
-        let used = u64::from(self.limit - self.remaining.min(self.limit));
-        let reset = (used * 60).div_ceil(u64::from(self.limit));
+    /// Tells the client what it has left.
+    pub(crate) fn tell(self, response: &mut Response) {
         let headers = response.headers_mut();
         let numbers = [
-            ("x-ratelimit-limit", u64::from(self.limit)),
-            ("x-ratelimit-remaining", u64::from(self.remaining)),
-            ("x-ratelimit-reset", reset),
+            ("x-ratelimit-limit", self.limit),
+            ("x-ratelimit-remaining", self.remaining),
+            ("x-ratelimit-reset", self.reset_s()),
         ];
         for (name, number) in numbers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
@@ -96,7 +115,6 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
-    use axum::response::IntoResponse;
 
     use super::*;
 
@@ -107,32 +125,16 @@ mod tests {
             key_id: Some(key.into()),
             ..Principal::local()
         };
-        let told = |allowance: Allowance| {
-            let refusal = allowance.refusal();
-            let mut response =
-                refusal.map_or_else(|| StatusCode::OK.into_response(), IntoResponse::into_response);
-            allowance.tell(&mut response);
-            let number = |name: &str| {
-                response
-                    .headers()
-                    .get(name)
-                    .and_then(|value| value.to_str().ok()?.parse().ok())
-            };
-            let names = [
-                "x-ratelimit-limit",
-                "x-ratelimit-remaining",
-                "x-ratelimit-reset",
-                "retry-after",
-            ];
-            (response.status().as_u16(), names.map(|name| number(name)))
-        };
-        // One comes back every 20 s.
-        for (want, reset) in [(2, 20), (1, 40), (0, 60)] {
-            let numbers = [Some(3_u32), Some(want), Some(reset), None];
-            assert_eq!(told(rates.take(&of("a"))), (200, numbers));
-        }
-        let refused = [Some(3), Some(0), Some(60), Some(20)];
-        assert_eq!(told(rates.take(&of("a"))), (429, refused));
-        assert!(rates.take(&of("b")).refusal().is_none());
+        let left: Vec<(u32, u32)> = (0..3)
+            .map(|_| rates.take(&of("a")).unwrap())
+            .map(|left| (left.remaining, left.reset_s()))
+            .collect();
+        assert_eq!(left, [(2, 20), (1, 40), (0, 60)]);
+        let refused = rates.take(&of("a")).unwrap_err().into_response();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        let told = |name: &str| refused.headers()[name].to_str().unwrap().to_owned();
+        let told = ["limit", "remaining", "reset"].map(|name| told(&format!("x-ratelimit-{name}")));
+        assert_eq!(told, ["3", "0", "60"]);
+        assert!(rates.take(&of("b")).is_ok());
     }
 }

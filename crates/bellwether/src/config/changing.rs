@@ -74,17 +74,17 @@ pub(crate) fn replace(path: &Path, flags: &Overrides, toml: &str) -> Result<Repl
     let wanted = checked.map_err(refused)?.effective;
     removed.map_err(|error| failed(&error))?;
     let before = effective(Some(path), &environment(), flags).map_err(refused)?;
-    let mut found = Differences::default();
-    found.look("", &show::document(&before), &show::document(&wanted));
-    if !found.protected.is_empty() {
-        return Err(ConfigRefused::Protected(found.protected.into_iter().collect()));
+    let (before, wanted) = (show::document(&before), show::document(&wanted));
+    let mut keys = BTreeSet::new();
+    differences("", &before, &wanted, &mut keys);
+    if !keys.is_empty() {
+        return Err(ConfigRefused::Protected(keys.into_iter().collect()));
     }
-    let old = read(path).map_err(|error| failed(&error))?;
+    let mut keys = Vec::new();
+    changed("", &before, &wanted, &mut keys);
+    let before = read(path).map_err(|error| failed(&error))?;
     disk::write_atomic(path, toml.as_bytes()).map_err(|error| failed(&error))?;
-    Ok(Replaced {
-        before: old,
-        keys: found.free.into_iter().collect(),
-    })
+    Ok(Replaced { before, keys })
 }
 
 /// Puts back what stood in the file.
@@ -99,46 +99,47 @@ fn read(path: &Path) -> Result<Vec<u8>, disk::DiskError> {
     disk::read_bounded(path, file::FILE_BYTES_MAX)
 }
 
-/// Keys that differ.
-#[derive(Debug, Default)]
-struct Differences {
-    protected: BTreeSet<String>,
-    free: BTreeSet<String>,
+/// Protected keys that differ. Below `models` a text that is or becomes the path of a bundle file is protected, too.
+fn differences(at: &str, before: &Value, wanted: &Value, keys: &mut BTreeSet<String>) {
+    if before == wanted {
+        return;
+    }
+    if PROTECTED.contains(&at) {
+        keys.insert(at.to_owned());
+        return;
+    }
+    match (before, wanted) {
+        (Value::Object(before), Value::Object(wanted)) => {
+            let names: BTreeSet<&String> = before.keys().chain(wanted.keys()).collect();
+            for name in names {
+                let part = |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
+                differences(&below(at, name), &part(before), &part(wanted), keys);
+            }
+        }
+        (Value::Array(before), Value::Array(wanted)) if before.len() == wanted.len() => {
+            for (idx, (before, wanted)) in before.iter().zip(wanted).enumerate() {
+                differences(&format!("{at}[{idx}]"), before, wanted, keys);
+            }
+        }
+        (before, wanted) if at.starts_with("models") && (names_a_file(before) || names_a_file(wanted)) => {
+            keys.insert(at.to_owned());
+        }
+        _ => {}
+    }
 }
 
-impl Differences {
-    /// Below `models` a text that is or becomes the path of a bundle file is protected, too.
-    fn look(&mut self, at: &str, before: &Value, wanted: &Value) {
-        if before == wanted {
-            return;
-        }
-        if PROTECTED.contains(&at) {
-            self.protected.insert(at.to_owned());
-            return;
-        }
-        match (before, wanted) {
-            (Value::Object(before), Value::Object(wanted)) => {
-                let names: BTreeSet<&String> = before.keys().chain(wanted.keys()).collect();
-                for name in names {
-                    let part =
-                        |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
-                    self.look(&below(at, name), &part(before), &part(wanted));
-                }
-            }
-            (Value::Array(before), Value::Array(wanted)) if before.len() == wanted.len() => {
-                for (idx, (before, wanted)) in before.iter().zip(wanted).enumerate() {
-                    self.look(&format!("{at}[{idx}]"), before, wanted);
-                }
-            }
-            (before, wanted)
-                if at.starts_with("models") && (names_a_file(before) || names_a_file(wanted)) =>
-            {
-                self.protected.insert(at.to_owned());
-            }
-            _ => {
-                self.free.insert(at.to_owned());
+/// Keys that differ, each as deep as there are tables.
+fn changed(at: &str, before: &Value, wanted: &Value, keys: &mut Vec<String>) {
+    match (before, wanted) {
+        (before, wanted) if before == wanted => {}
+        (Value::Object(before), Value::Object(wanted)) => {
+            let names: BTreeSet<&String> = before.keys().chain(wanted.keys()).collect();
+            for name in names {
+                let part = |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
+                changed(&below(at, name), &part(before), &part(wanted), keys);
             }
         }
+        _ => keys.push(at.to_owned()),
     }
 }
 
