@@ -631,6 +631,20 @@ fn a_change_says_what_of_it_waits_for_a_restart() {
     );
     assert_eq!(shown(), waits);
     assert_eq!(put(original), json!([]));
+    // Right in itself, but it cannot be put in force: all stays as it was.
+    let body = Some(("text/plain", b"[models]\ndefault = \"nobody\"\n".to_vec()));
+    let refused = service.ask("put", "/api/v1/config", None, body).is(422).json();
+    assert_eq!(refused["type"], "urn:bellwether:problem:unprocessable", "{refused}");
+    assert_eq!(fs::read_to_string(own.path().join("live.toml")).unwrap(), original);
+    let audit = service.get("/api/v1/audit", None).is(200).json();
+    let details: Vec<&Value> = audit["entries"].as_array().unwrap().iter().map(|entry| &entry["detail"]).collect();
+    let want = [
+        "stream.latency, stream.queue_len_max",
+        "stream.latency",
+        "stream.latency, stream.queue_len_max",
+        "stream.latency",
+    ];
+    assert_eq!(details, want, "the audit says what was changed");
 }
 
 #[test]

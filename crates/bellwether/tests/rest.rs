@@ -1,4 +1,5 @@
-//! REST against batch: `detect` and KServe `infer` give the bits of the command `detect`.
+//! REST on a real server: `detect` and KServe `infer` give the bits of the command `detect`; a model trained over it
+//! judges; what goes wrong is found in the log.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![expect(clippy::disallowed_methods, reason = "the tests look at what is on the disk")]
 
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bellwether_store::read::time_format::parse_time;
-use bellwether_testkit::peer::python_with;
+use bellwether_testkit::peer::{python_with, wait_until};
 use bellwether_testkit::real_data;
 use serde_json::{Value, json};
 use service::Service;
@@ -120,4 +121,81 @@ fn infer(service: &Service, table: &str) -> Vec<Option<u64>> {
     assert_eq!(outputs.len(), 1);
     assert_eq!(outputs[0]["datatype"], "FP64");
     outputs[0]["data"].as_array().unwrap().iter().map(bits).collect()
+}
+
+/// A plant of two channels.
+fn table() -> String {
+    let row = |row: i32| {
+        let (minute, second) = (row / 6 % 60, row % 6 * 10);
+        let time = format!("2024-05-01T{:02}:{minute:02}:{second:02}Z", row / 360);
+        let phase = f64::from(row) * 0.3;
+        format!("{time},{},{}\n", phase.sin(), 20.0 + (phase * 1.7).cos())
+    };
+    "timestamp,flow,pressure\n".to_owned() + &(0..900).map(row).collect::<String>()
+}
+
+/// Trains `pump` of [`table`], to its end.
+fn train(service: &Service) {
+    let path = "/api/v1/models/train?name=pump&epochs=1&window=8";
+    let body = Some(("text/csv", table().into_bytes()));
+    let job = service.ask("post", path, None, body).is(202).json();
+    let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
+    wait_until("the training is over", || {
+        let job = service.get(&path, None).is(200).json();
+        assert_ne!(job["state"], "failed", "{job}");
+        job["state"] == "done"
+    });
+}
+
+#[test]
+fn the_first_version_that_is_trained_over_rest_judges_at_once() {
+    let own = tempfile::tempdir().unwrap();
+    let service = Service::start(own.path(), "--auth none --registry models");
+    let sample = json!({ "device": "pump-1", "timestamp": "2024-05-02T00:00:00Z", "values": { "flow": 0.5, "pressure": 20.0 } });
+    let refused = service.post("/api/v1/data/ingest", None, &sample).is(400);
+    assert!(refused.text.contains("no-model"), "{refused:?}");
+    train(&service);
+    service.post("/api/v1/data/ingest", None, &sample).is(200);
+    let body = Some(("text/csv", table().into_bytes()));
+    service.ask("post", "/api/v1/detect", None, body).is(200);
+    let models = service.get("/api/v1/models", None).is(200).json();
+    assert_eq!(models["models"][0]["versions"][0]["is_in_service"], true);
+}
+
+#[test]
+fn what_goes_wrong_is_in_the_log_with_the_trace_of_its_request() {
+    let own = tempfile::tempdir().unwrap();
+    let args = "--auth none --registry models --log-format json --log-level warn";
+    let service = Service::start(own.path(), args);
+    train(&service);
+    for file in bundles(&own.path().join("models")) {
+        fs::write(file, "no bundle").unwrap();
+    }
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let request = service
+        .request("get", "/api/v1/models/pump/versions/1")
+        .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
+        .header("x-request-id", "shift-3.17");
+    let failed = service.send(request).is(500);
+    assert_eq!(failed.json()["request_id"], "shift-3.17");
+    wait_until("the log says so", || {
+        let lines = service.log();
+        let found = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut of_request = found.filter(|line| line["span"]["trace_id"] == trace);
+        of_request.any(|line| line["level"] == "ERROR" && line["span"]["id"] == "shift-3.17")
+    });
+}
+
+/// Every bundle below a folder.
+fn bundles(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = Vec::new();
+    for path in entries {
+        if path.is_dir() {
+            found.extend(bundles(&path));
+        } else if path.extension().is_some_and(|extension| extension == "bellwether") {
+            found.push(path);
+        }
+    }
+    found
 }

@@ -141,6 +141,24 @@ async fn every_route_is_in_the_document_and_nothing_else_is_answered() {
     ground.end().await;
 }
 
+/// The file is written down a second time on purpose: what a route takes must not change by accident.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_takes_the_permission_that_is_written_down_for_it() {
+    let ground = Ground::new().await;
+    let document = ground.get("/openapi.json").await.expect(200).json();
+    let mut lines = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let permission = operation["x-permission"].as_str().unwrap();
+            lines.push(format!("{permission} {} {path}", method.to_uppercase()));
+        }
+    }
+    lines.sort();
+    let written: Vec<&str> = include_str!("permissions.txt").lines().collect();
+    assert_eq!(lines, written, "permissions.txt would be:\n{}\n", lines.join("\n"));
+    ground.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_no_route_knows_is_refused() {
     let ground = Ground::new().await;

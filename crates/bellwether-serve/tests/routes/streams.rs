@@ -143,8 +143,8 @@ async fn nobody_hears_of_a_decision_before_the_change_it_was_made_of() {
     let id = listed["anomalies"][0]["id"].as_str().unwrap();
     let mut stream = Stream::open(&ground.router, "/api/v1/detect/stream", None).await;
     stream.next().await;
-    let calm = plant(3, 80, false);
-    ground.ingest("pump-1", &part(&calm, 60, 80)).await;
+    let calm = plant(3, 200, false);
+    ground.ingest("pump-1", &part(&calm, 60, 200)).await;
     let path = format!("/api/v1/anomalies/{id}/feedback");
     ground
         .post(&path, &json!({ "verdict": "real" }))

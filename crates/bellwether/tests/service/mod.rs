@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use bellwether_testkit::peer::wait_until;
 use serde_json::Value;
@@ -17,6 +17,7 @@ pub(crate) struct Service {
     pub(crate) url: String,
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 /// An answer, read to its end.
@@ -57,12 +58,15 @@ impl Service {
             .unwrap();
         let stderr = child.stderr.take().unwrap();
         let (tell, told) = mpsc::channel();
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let lines = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if let Some(url) = line.strip_prefix("listening on ") {
                     let _ = tell.send(url.to_owned());
                 }
                 eprintln!("serve: {line}");
+                lines.lock().unwrap().push(line);
             }
         });
         let url = told.recv().expect("the server listens");
@@ -82,6 +86,7 @@ impl Service {
                 .build()
                 .unwrap(),
             client: client.build().unwrap(),
+            log,
         };
         wait_until("the server is ready", || {
             service.get("/health/ready", None).status == 200
@@ -145,6 +150,11 @@ impl Service {
                 text,
             }
         })
+    }
+
+    /// What it has written to stderr.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {

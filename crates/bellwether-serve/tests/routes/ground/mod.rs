@@ -58,10 +58,8 @@ pub(crate) struct Ground {
     pub(crate) trainer: Arc<ToyTrainer>,
     /// The process, as far as routes ask for it.
     pub(crate) control: Arc<ToyControl>,
-    /// Tells other rules to the live system.
-    pub(crate) reload: mpsc::Sender<LiveRules>,
-    /// The rules it began with.
-    pub(crate) rules: LiveRules,
+    /// Without it the live system would take no other rules.
+    _reload: mpsc::Sender<LiveRules>,
     /// Which model judges which device, as the routes see it.
     pub(crate) models: watch::Sender<Arc<Models>>,
     /// Ends the live system.
@@ -110,7 +108,7 @@ impl Ground {
         let (models, models_seen) = watch::channel(Arc::clone(&rules.models));
         let live = Live {
             db: db.clone(),
-            rules: rules.clone(),
+            rules,
             reload: reloaded,
             batches,
             outputs: Outputs::new(Vec::new(), None),
@@ -217,8 +215,7 @@ impl Ground {
             loader,
             trainer,
             control,
-            reload,
-            rules,
+            _reload: reload,
             models,
             stop,
             live,

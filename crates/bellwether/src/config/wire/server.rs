@@ -35,7 +35,7 @@ pub(crate) struct Server {
     /// without TLS where others reach it.
     pub(crate) behind_proxy: bool,
     /// Names under which clients know the server, such as `bellwether.plant.example`; requests under other names are
-    /// refused. Without any: every name where keys are asked for from other machines, else only those of this machine.
+    /// refused. Addresses and `localhost` need not be named. Without any: every name where other machines reach it.
     pub(crate) hosts: Vec<String>,
     /// Bytes of a request at most.
     #[schemars(range(min = 1_024, max = 1_073_741_824))]
