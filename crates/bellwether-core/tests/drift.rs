@@ -451,7 +451,12 @@ fn a_baseline_is_its_parts_and_contradictions_are_refused() {
         "0 correlations for 1 pairs",
     );
     check(
-        |parts| parts.correlations = Some(vec![Some(Correlation { value: 2.0, n_joint: 30 })]),
+        |parts| {
+            parts.correlations = Some(vec![Some(Correlation {
+                value: 2.0,
+                n_joint: 30,
+            })])
+        },
         "a correlation is 2, of 30 rows",
     );
 }
@@ -528,9 +533,16 @@ fn a_relation_rests_on_rows_that_have_both_channels() {
         let baseline = Baseline::of(&[frame(&["a", "b"], &some)]);
         let kept = baseline.parts().correlations.clone().unwrap()[0].unwrap();
         assert_eq!(kept.n_joint, 1_000);
-        let relation = compare(&baseline, &[frame(&["a", "b"], &few)]).unwrap().relation.unwrap();
+        let relation = compare(&baseline, &[frame(&["a", "b"], &few)])
+            .unwrap()
+            .relation
+            .unwrap();
         let chance = correlation::fisher_p_value(relation.baseline, relation.recent, 1_000.0, 60.0);
-        assert!(relation.q_value >= chance - 1e-12, "{} {chance}", relation.q_value);
+        assert!(
+            relation.q_value >= chance - 1e-12,
+            "{} {chance}",
+            relation.q_value
+        );
     }
     assert_eq!(n_judged, 0);
 }
@@ -621,5 +633,8 @@ fn scores_are_held_against_those_of_held_out_rows() {
     let same = compare_scores(&baseline, &[same], minute).unwrap();
     assert!(same.is_judged() && !same.is_drift() && !same.is_silent());
     let higher = compare_scores(&baseline, &[scores(1_000, 1.0)], minute).unwrap();
-    assert!(higher.is_drift() && (0.8..1.2).contains(&higher.wasserstein), "{higher:?}");
+    assert!(
+        higher.is_drift() && (0.8..1.2).contains(&higher.wasserstein),
+        "{higher:?}"
+    );
 }
