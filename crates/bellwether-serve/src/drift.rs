@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bellwether_core::drift::{Baseline, ChannelDrift, Drift, N_EFFECTIVE_MIN, cadence_of, compare, compare_scores};
+use bellwether_core::drift::{
+    Baseline, ChannelDrift, Drift, N_EFFECTIVE_MIN, cadence_of, compare, compare_scores,
+};
 use bellwether_core::frame::Frame;
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::Database;
@@ -158,7 +160,8 @@ impl Drifts {
                     Resolved::File(_) => return Err(nothing()),
                 };
                 let served = in_service.get(&*exact).cloned();
-                served.ok_or_else(|| error::not_found(format!("{wanted} is {exact}, which is not in service")))
+                served
+                    .ok_or_else(|| error::not_found(format!("{wanted} is {exact}, which is not in service")))
             }
             Pick::Version(_) => Err(nothing()),
         }
@@ -239,7 +242,9 @@ impl Drifts {
 /// Which of so many devices are looked at: evenly spread, all of them in turn.
 fn places(n_devices: usize, n_looks: usize) -> Vec<usize> {
     let n = n_devices.min(DEVICES_MAX);
-    let mut places: Vec<usize> = (0..n).map(|idx| (idx * n_devices / n + n_looks) % n_devices).collect();
+    let mut places: Vec<usize> = (0..n)
+        .map(|idx| (idx * n_devices / n + n_looks) % n_devices)
+        .collect();
     places.sort_unstable();
     places
 }
@@ -427,7 +432,9 @@ mod tests {
     fn daily(n_a_day: usize) -> Baseline {
         let n = 7 * n_a_day;
         let cadence = 86_400 / n_a_day as i64;
-        let time = (0..n as i64).map(|row| Timestamp::from_secs(cadence * row)).collect();
+        let time = (0..n as i64)
+            .map(|row| Timestamp::from_secs(cadence * row))
+            .collect();
         let wave = |row| (std::f64::consts::TAU * row as f64 / n_a_day as f64).sin();
         Baseline::of(&[Frame::new(vec![Channel::new("a")], time, (0..n).map(wave).collect()).unwrap()])
     }
@@ -438,11 +445,20 @@ mod tests {
         let baseline = daily(8_640);
         let second = Duration::from_secs(1);
         let fleet = Reach::of(&baseline, second, 32);
-        assert_eq!(fleet, Reach { spacing: 50 * second, n_rows: 625 });
+        assert_eq!(
+            fleet,
+            Reach {
+                spacing: 50 * second,
+                n_rows: 625
+            }
+        );
         // One device a minute apart: a month is read.
         let alone = Reach::of(&baseline, 60 * second, 1);
         let reach = alone.spacing * 20_000;
-        assert!((20.0..60.0).contains(&(reach.as_secs_f64() / 86_400.0)), "{reach:?}");
+        assert!(
+            (20.0..60.0).contains(&(reach.as_secs_f64() / 86_400.0)),
+            "{reach:?}"
+        );
         // What is fast is read as it is.
         let values = (0..500).map(|row| f64::from(row * 7919 % 500)).collect();
         let time = (0..500).map(Timestamp::from_secs).collect();
@@ -466,11 +482,18 @@ mod tests {
             judge: "pump@2".into(),
             rows: BTreeMap::new(),
         };
-        for (seconds, model) in [(25, "pump@2"), (21, "pump@1"), (3, "pump@1"), (21, "pump@2"), (9, "pump@2")] {
+        for (seconds, model) in [
+            (25, "pump@2"),
+            (21, "pump@1"),
+            (3, "pump@1"),
+            (21, "pump@2"),
+            (9, "pump@2"),
+        ] {
             let _ = spaced.take(row(seconds, model));
         }
         let kept = spaced.rows.into_values().map(|row| (row.time, row.model));
-        let want = [(3, "pump@1"), (21, "pump@2")].map(|(at, model)| (Timestamp::from_secs(at), model.into()));
+        let want =
+            [(3, "pump@1"), (21, "pump@2")].map(|(at, model)| (Timestamp::from_secs(at), model.into()));
         assert_eq!(kept.collect::<Vec<_>>(), want);
     }
 }

@@ -153,8 +153,13 @@ fn a_channel_that_rose_is_named_and_the_exit_code_is_3() {
     assert!(row.contains("critical"), "{row}");
     // And one for the relation that changed most.
     let joint = table.lines().find(|line| line.contains(" ~ ")).unwrap();
-    assert!(joint.contains("correlation") && joint.contains("false"), "{joint}");
-    let lines = with_model(own.path(), "drift risen.csv --format ndjson").ends(3).stdout;
+    assert!(
+        joint.contains("correlation") && joint.contains("false"),
+        "{joint}"
+    );
+    let lines = with_model(own.path(), "drift risen.csv --format ndjson")
+        .ends(3)
+        .stdout;
     let joint: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert!(joint["q_value"].is_number() && joint["psi"].is_null(), "{joint}");
     assert_eq!(lines.lines().count(), 4);

@@ -35,14 +35,17 @@ fn a_server_is_told_to_people_and_to_programs() {
     let train = "train learnt.csv --name pump --epochs 1 --architecture 4/4 --registry models";
     bellwether(own.path(), train).ends(0);
     let service = Service::start(own.path(), "--auth none --model pump --registry models");
-    let sample = json!({ "device": "pump-07", "timestamp": "2024-05-01T08:00:00Z", "values": { "flow": 1.0 } });
+    let sample =
+        json!({ "device": "pump-07", "timestamp": "2024-05-01T08:00:00Z", "values": { "flow": 1.0 } });
     service.post("/api/v1/data/ingest", None, &sample).is(200);
     bellwether_testkit::peer::wait_until("the board knows the device", || {
         service.get("/api/v1/devices", None).json()["total"] == 1
     });
 
     // What a person sees, off a terminal.
-    let frame = bellwether(own.path(), &format!("top {}", service.url)).ends(0).stdout;
+    let frame = bellwether(own.path(), &format!("top {}", service.url))
+        .ends(0)
+        .stdout;
     assert!(frame.contains("pump-07") && frame.contains("warming"), "{frame}");
     let line = format!("top {} --format json", service.url);
     let told: Value = serde_json::from_str(&bellwether(own.path(), &line).ends(0).stdout).unwrap();

@@ -271,7 +271,13 @@ impl HeldOutRows {
     fn scores(&self, fitted: &Fitted) -> Vec<Vec<f64>> {
         let threshold = fitted.calibrated.threshold.error();
         let mut errors = fitted.smoothed.iter();
-        let segment = |rows: &Range<usize>| errors.by_ref().take(rows.len()).map(|error| error / threshold).collect();
+        let segment = |rows: &Range<usize>| {
+            errors
+                .by_ref()
+                .take(rows.len())
+                .map(|error| error / threshold)
+                .collect()
+        };
         self.segments.iter().map(segment).collect()
     }
 

@@ -142,9 +142,8 @@ impl Baseline {
                     n_pairs,
                 });
             }
-            let is_valid = |of: &Correlation| {
-                (-1.0..=1.0).contains(&of.value) && of.n_joint <= parts.n_rows as u64
-            };
+            let is_valid =
+                |of: &Correlation| (-1.0..=1.0).contains(&of.value) && of.n_joint <= parts.n_rows as u64;
             if let Some(got) = correlations.iter().flatten().find(|of| !is_valid(of)) {
                 return Err(BaselineError::Correlation {
                     got: got.value,

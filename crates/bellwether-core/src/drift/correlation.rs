@@ -128,8 +128,7 @@ pub(super) fn largest_change(
         let time = parts.channels[a]
             .autocorrelation_time
             .max(parts.channels[b].autocorrelation_time);
-        let n_effective =
-            |of: Correlation, rows_apart: f64| of.n_joint as f64 / (time / rows_apart).max(1.0);
+        let n_effective = |of: Correlation, rows_apart: f64| of.n_joint as f64 / (time / rows_apart).max(1.0);
         let n = n_effective(before, step(parts.n_rows) as f64);
         let m = n_effective(after, step(n_rows) as f64 * spacing);
         if n >= N_EFFECTIVE_MIN && m >= N_EFFECTIVE_MIN {

@@ -1,4 +1,4 @@
-"""Writes drift.json: reference values that tests/drift.rs holds the statistics of drift to, at 1e-9.
+"""Writes drift.json: reference values that tests/drift holds the statistics of drift to, at 1e-9.
 
 The reference is SciPy 1.17 (ks_2samp, kstwobign, wasserstein_distance, norm), statsmodels 0.15 (multipletests) and
 NumPy; the versions used are written into the file. The stability index is written out here once more. To run it again:

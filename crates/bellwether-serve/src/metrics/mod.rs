@@ -80,10 +80,18 @@ pub(crate) fn render(app: &App) -> String {
     let gathered = app.gatherer.latest();
     fleet::put(&mut page, &gathered);
     let served = app.models.borrow().in_service();
-    models::put(&mut page, &models::figures(served.values(), &gathered, clock::now()));
+    models::put(
+        &mut page,
+        &models::figures(served.values(), &gathered, clock::now()),
+    );
     models::put_drift(&mut page, &app.drifts.latest());
     let uptime = clock::instant().saturating_duration_since(app.started);
-    around(&mut page, uptime.as_secs_f64(), *app.is_ready.borrow(), app.jobs.last_loss());
+    around(
+        &mut page,
+        uptime.as_secs_f64(),
+        *app.is_ready.borrow(),
+        app.jobs.last_loss(),
+    );
     process::put(&mut page, app.started_at.as_nanos() as f64 / 1e9);
     requests::put(&mut page);
     page.text()

@@ -108,9 +108,16 @@ fn put_all(page: &mut Page, requests: &Requests) {
         Kind::Counter,
         "Requests answered, by method, group of routes and class of status.",
     );
-    let counts = requests.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let counts = requests
+        .answered
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     for ((method, route, status), n) in counts {
-        answered.value(&[("method", method), ("route", route), ("status", status)], n as f64);
+        answered.value(
+            &[("method", method), ("route", route), ("status", status)],
+            n as f64,
+        );
     }
     let mut durations = page.family(
         "http_request_duration_seconds",
@@ -163,7 +170,11 @@ fn put_all(page: &mut Page, requests: &Requests) {
 fn count(answered: &mut BTreeMap<Asked, u64>, asked: Asked) {
     // The places of what comes after all others are kept free.
     let is_told_apart = answered.contains_key(&asked) || answered.len() < ASKED_MAX - CLASSES.len();
-    let place = if is_told_apart { asked } else { ("other", "other", asked.2) };
+    let place = if is_told_apart {
+        asked
+    } else {
+        ("other", "other", asked.2)
+    };
     *answered.entry(place).or_default() += 1;
 }
 
@@ -279,7 +290,17 @@ pub(super) mod tests {
     }
 
     const GROUPS: [&str; 12] = [
-        "alerts", "anomalies", "config", "data", "detect", "devices", "drift", "export", "jobs", "kserve", "live",
+        "alerts",
+        "anomalies",
+        "config",
+        "data",
+        "detect",
+        "devices",
+        "drift",
+        "export",
+        "jobs",
+        "kserve",
+        "live",
         "models",
     ];
 

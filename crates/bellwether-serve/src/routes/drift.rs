@@ -138,7 +138,9 @@ impl From<&Found> for DriftOfModel {
             is_judged: drift.is_some_and(Drift::is_judged),
             advice: drift.map_or_else(|| NO_ROW.to_owned(), Drift::advice),
             channels: drift.map(channels).unwrap_or_default(),
-            missing_channels: drift.map(|drift| drift.missing_channels.clone()).unwrap_or_default(),
+            missing_channels: drift
+                .map(|drift| drift.missing_channels.clone())
+                .unwrap_or_default(),
             joint: drift.and_then(|drift| Some(DriftOfRelation::of(drift.relation.as_ref()?, drift))),
             scores: found.scores.as_ref().map(DriftOfChannel::from),
         }

@@ -68,7 +68,11 @@ async fn of_too_few_rows_no_figure_says_that_there_is_no_drift() {
     let drift = ground.get("/api/v1/drift?model=pump").await.expect(200).json();
     assert_eq!(drift["is_judged"], false);
     let figures = ground.get("/metrics").await;
-    assert!(!figures.text().contains("bellwether_drift{"), "{}", figures.text());
+    assert!(
+        !figures.text().contains("bellwether_drift{"),
+        "{}",
+        figures.text()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +86,11 @@ async fn a_model_is_meant_by_version_alias_or_file() {
         ground.app.registry.set_alias(&alias, &version).unwrap();
     }
     for model in ["pump", "pump@1", "pump@served"] {
-        assert_eq!(asked(model).await.expect(200).json()["model"], "pump@1", "{model}");
+        assert_eq!(
+            asked(model).await.expect(200).json()["model"],
+            "pump@1",
+            "{model}"
+        );
     }
     for model in ["pump@2", "pump@canary", "pump@nobody"] {
         asked(model).await.expect(404);

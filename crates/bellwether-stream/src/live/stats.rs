@@ -166,7 +166,10 @@ impl Stats {
     /// Samples of these blocks are judged; while a window fills they have no score.
     pub(super) fn scored(&self, blocks: &[JudgedBlock]) {
         let scores = blocks.iter().flat_map(|block| &block.score);
-        add(&self.scored, scores.filter(|score| !score.is_nan()).count() as u64);
+        add(
+            &self.scored,
+            scores.filter(|score| !score.is_nan()).count() as u64,
+        );
     }
 
     pub(super) fn failed_commit(&self) {

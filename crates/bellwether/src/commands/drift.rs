@@ -167,7 +167,9 @@ fn with_joint(mut rows: Rows, drift: &Drift) -> Rows {
             q_value,
             is_drift,
         } = relation;
-        row[0] = json!(format!("{first} ~ {second} (correlation {recent:.2}, was {baseline:.2})"));
+        row[0] = json!(format!(
+            "{first} ~ {second} (correlation {recent:.2}, was {baseline:.2})"
+        ));
         row[4] = json!(q_value);
         row[10] = json!(is_drift);
         rows.push(row);

@@ -172,7 +172,9 @@ impl Service {
     }
 
     fn told(mut self, signal: &str) -> Option<i32> {
-        let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        let asked = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
         assert!(asked.unwrap().success());
         self.child.wait().unwrap().code()
     }

@@ -232,7 +232,10 @@ impl Asked {
         match ask {
             Ask::Repeat(_) => {
                 let n_misses = self.n_accepted - n_hits;
-                ensure!(n_misses <= N_CONNECTIONS as u64, "{name}: {n_misses} requests were judged anew");
+                ensure!(
+                    n_misses <= N_CONNECTIONS as u64,
+                    "{name}: {n_misses} requests were judged anew"
+                );
             }
             Ask::Single | Ask::Batch | Ask::Judge(_) => {
                 ensure!(n_hits == 0, "{name}: {n_hits} requests were answered from memory");

@@ -1,18 +1,18 @@
 //! The statistics of drift against their references, and against what every one of them owes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod rows;
+mod series;
+
 use bellwether_core::drift::distribution::Distribution;
 use bellwether_core::drift::false_discovery::q_values;
 use bellwether_core::drift::{
-    Baseline, CompareError, Correlation, Drift, N_EFFECTIVE_MIN, Severity, autocorrelation, compare,
-    compare_scores, correlation, ks, psi, wasserstein,
+    Baseline, CompareError, Correlation, N_EFFECTIVE_MIN, Severity, autocorrelation, compare, correlation, ks, psi,
+    wasserstein,
 };
-use bellwether_core::frame::{Channel, Frame};
-use bellwether_core::time::Timestamp;
 use bellwether_testkit::assert_close;
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
 use serde_json::Value;
+use series::{Normal, drift, frame, plus};
 
 /// Relative, for statistics in f64: sums in another order differ by far less, another definition by far more.
 const TOLERANCE: f64 = 1e-9;
@@ -20,7 +20,7 @@ const TOLERANCE: f64 = 1e-9;
 const SEEDS: std::ops::Range<u64> = 0..20;
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("golden/drift.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/drift.json")).unwrap()
 }
 
 fn list<'a>(golden: &'a Value, name: &str) -> &'a Vec<Value> {
@@ -99,54 +99,6 @@ fn corrections_and_chances_equal_the_reference_to_1e_9() {
     for (got, want) in got.iter().zip(want) {
         assert_close(got.unwrap().value, want, TOLERANCE, "correlation");
     }
-}
-
-/// Standard normal numbers of a seed, by Box and Muller.
-struct Normal(ChaCha8Rng);
-
-impl Normal {
-    fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn unit(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-
-    fn draw(&mut self) -> f64 {
-        let (radius, angle) = (self.unit(), self.unit());
-        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
-    }
-
-    /// `n` rows of a first-order autoregression with unit variance.
-    fn ar1(&mut self, n: usize, memory: f64) -> Vec<f64> {
-        let mut value = self.draw();
-        let mut next = || {
-            let now = value;
-            value = memory * value + (1.0 - memory * memory).sqrt() * self.draw();
-            now
-        };
-        (0..n).map(|_| next()).collect()
-    }
-}
-
-/// Columns side by side, a row a minute.
-fn frame(names: &[&str], columns: &[Vec<f64>]) -> Frame {
-    let n = columns[0].len();
-    let channels: Vec<Channel> = names.iter().map(|&name| Channel::new(name)).collect();
-    let time = (0..n as i64)
-        .map(|minute| Timestamp::from_secs(60 * minute))
-        .collect();
-    let rows = (0..n).flat_map(|row| columns.iter().map(move |column| column[row]));
-    Frame::new(channels, time, rows.collect()).unwrap()
-}
-
-fn plus(values: &[f64], shift: f64) -> Vec<f64> {
-    values.iter().map(|value| value + shift).collect()
-}
-
-fn drift(names: &[&str], before: &[Vec<f64>], recent: &[Vec<f64>]) -> Drift {
-    compare(&Baseline::of(&[frame(names, before)]), &[frame(names, recent)]).unwrap()
 }
 
 #[test]
@@ -451,7 +403,12 @@ fn a_baseline_is_its_parts_and_contradictions_are_refused() {
         "0 correlations for 1 pairs",
     );
     check(
-        |parts| parts.correlations = Some(vec![Some(Correlation { value: 2.0, n_joint: 30 })]),
+        |parts| {
+            parts.correlations = Some(vec![Some(Correlation {
+                value: 2.0,
+                n_joint: 30,
+            })])
+        },
         "a correlation is 2, of 30 rows",
     );
 }
@@ -499,127 +456,4 @@ fn wild_numbers_give_answers_and_no_panic() {
         let drift = compare(&baseline, &[frame(&["a", "b"], &[recent.clone(), tame.clone()])]).unwrap();
         assert!(!drift.advice().is_empty());
     }
-}
-
-#[test]
-fn a_relation_rests_on_rows_that_have_both_channels() {
-    // Two sensors that are read in turn have one row in common: of it alone any correlation is ±1.
-    let mut n_judged = 0;
-    for seed in SEEDS {
-        let mut normal = Normal::new(seed);
-        let before = [normal.ar1(2_000, 0.0), normal.ar1(2_000, 0.0)];
-        let mut recent = [normal.ar1(400, 0.0), normal.ar1(400, 0.0)];
-        for row in 1..400 {
-            recent[row % 2][row] = f64::NAN;
-        }
-        let in_turn = drift(&["a", "b"], &before, &recent);
-        n_judged += usize::from(in_turn.relation.is_some());
-        let baseline = Baseline::of(&[frame(&["a", "b"], &recent)]);
-        assert_eq!(baseline.parts().correlations, Some(vec![None]));
-        // Sixty rows in common are sixty at most, however many either channel has.
-        let mut some = before.clone();
-        for row in 0..1_000 {
-            some[row % 2][row] = f64::NAN;
-        }
-        let mut few = [normal.ar1(400, 0.0), normal.ar1(400, 0.0)];
-        for row in 60..400 {
-            few[row % 2][row] = f64::NAN;
-        }
-        let baseline = Baseline::of(&[frame(&["a", "b"], &some)]);
-        let kept = baseline.parts().correlations.clone().unwrap()[0].unwrap();
-        assert_eq!(kept.n_joint, 1_000);
-        let relation = compare(&baseline, &[frame(&["a", "b"], &few)]).unwrap().relation.unwrap();
-        let chance = correlation::fisher_p_value(relation.baseline, relation.recent, 1_000.0, 60.0);
-        assert!(relation.q_value >= chance - 1e-12, "{} {chance}", relation.q_value);
-    }
-    assert_eq!(n_judged, 0);
-}
-
-#[test]
-fn a_relation_of_more_rows_than_are_measured_is_worth_those_that_are() {
-    // Of 40,000 rows every third is taken.
-    let mut normal = Normal::new(9);
-    let before = [normal.ar1(40_000, 0.0), normal.ar1(40_000, 0.0)];
-    let recent = [normal.ar1(40_000, 0.0), normal.ar1(40_000, 0.0)];
-    let relation = drift(&["a", "b"], &before, &recent).relation.unwrap();
-    let n = (40_000_f64 / 3.0).ceil();
-    let want = correlation::fisher_p_value(relation.baseline, relation.recent, n, n);
-    assert_close(relation.q_value, want, 0.05, "q");
-}
-
-/// With that share of the values gone, by chance.
-fn with_gaps(normal: &mut Normal, values: &[f64], share: f64) -> Vec<f64> {
-    let mut gap = |value: &f64| if normal.unit() < share { f64::NAN } else { *value };
-    values.iter().map(&mut gap).collect()
-}
-
-#[test]
-fn missing_values_are_judged_by_chance_as_well() {
-    let (mut n_false, mut n_found) = (0, 0);
-    for seed in 0..400 {
-        let mut normal = Normal::new(seed);
-        let (before, recent) = (normal.ar1(2_000, 0.0), normal.ar1(26, 0.0));
-        let before = with_gaps(&mut normal, &before, 0.3);
-        let same = with_gaps(&mut normal, &recent, 0.3);
-        n_false += usize::from(drift(&["a"], &[before.clone()], &[same]).is_drift());
-        let worse = with_gaps(&mut normal, &recent, 0.9);
-        n_found += usize::from(drift(&["a"], &[before], &[worse]).is_drift());
-    }
-    // 5 % of 400 and two standard deviations; by the shares alone it were about 100.
-    assert!(n_false <= 29, "{n_false}");
-    assert!(n_found >= 380, "{n_found}");
-}
-
-#[test]
-fn an_index_of_few_rows_is_measured_by_that_of_chance() {
-    // Where nothing changed the index of 30 rows is about 9/30 on average, less what half a row in each bin smooths.
-    let (mut raw, mut chance) = (0.0, 0.0);
-    for seed in SEEDS {
-        let mut normal = Normal::new(seed);
-        let mut sorted = |n: usize| {
-            let mut values = normal.ar1(n, 0.0);
-            values.sort_by(f64::total_cmp);
-            values
-        };
-        let (before, recent) = (Distribution::of(&sorted(20_000), 257), sorted(30));
-        raw += psi::psi(&before, &recent) / 20.0;
-        chance += psi::of_chance(&before, &recent, 20_000.0, 30.0) / 20.0;
-    }
-    assert!(raw > 0.2, "{raw}");
-    assert_close(chance, 9.0 / 30.0 + 9.0 / 20_000.0, 1e-9, "chance");
-    assert!((chance * 0.6..chance * 1.4).contains(&raw), "{raw} {chance}");
-}
-
-#[test]
-fn rows_further_apart_are_worth_more() {
-    let mut normal = Normal::new(11);
-    let before = normal.ar1(8_000, 0.9);
-    let recent = normal.ar1(2_000, 0.9);
-    let baseline = Baseline::of(&[frame(&["a"], &[before])]);
-    let all = compare(&baseline, &[frame(&["a"], std::slice::from_ref(&recent))]).unwrap();
-    // Every fifth row of the same stretch of time is worth as much.
-    let time = (0..400).map(|row| Timestamp::from_secs(300 * row)).collect();
-    let fifth: Vec<f64> = recent.iter().copied().step_by(5).collect();
-    let fifth = Frame::new(vec![Channel::new("a")], time, fifth).unwrap();
-    let thinned = compare(&baseline, &[fifth]).unwrap();
-    let [all, thinned] = [all, thinned].map(|drift| drift.channels[0].n_effective);
-    assert_close(thinned, all, 1e-9, "independent rows");
-}
-
-#[test]
-fn scores_are_held_against_those_of_held_out_rows() {
-    let mut normal = Normal::new(12);
-    let mut scores = |n: usize, shift: f64| plus(&normal.ar1(n, 0.5), shift);
-    let rows = frame(&["a"], &[vec![1.0; 10]]);
-    let baseline = Baseline::of(&[rows]);
-    let minute = std::time::Duration::from_secs(60);
-    assert_eq!(compare_scores(&baseline, &[vec![0.0; 10]], minute), None);
-    let baseline = baseline.with_scores(&[scores(3_000, 0.0)]);
-    assert_eq!(compare_scores(&baseline, &[Vec::new()], minute), None);
-    let mut same = vec![f64::NAN; 400];
-    same.extend(scores(1_000, 0.0));
-    let same = compare_scores(&baseline, &[same], minute).unwrap();
-    assert!(same.is_judged() && !same.is_drift() && !same.is_silent());
-    let higher = compare_scores(&baseline, &[scores(1_000, 1.0)], minute).unwrap();
-    assert!(higher.is_drift() && (0.8..1.2).contains(&higher.wasserstein), "{higher:?}");
 }
