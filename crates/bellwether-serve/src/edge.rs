@@ -227,6 +227,7 @@ mod tests {
             hosts: hosts.iter().map(ToString::to_string).collect(),
             is_loopback,
             is_encrypted: true,
+            is_behind_proxy: false,
         };
         let check = |limits: &Limits, host: &str, want: bool| {
             assert_eq!(

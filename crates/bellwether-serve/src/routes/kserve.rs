@@ -415,7 +415,8 @@ async fn inferred(
         ));
     }
     let gate = app.judging.gate.clone();
-    let answer = gate.judge(&format!("kserve {reference}"), body.len(), move |meter| {
+    let kind = format!("kserve {reference}");
+    let answer = gate.judge(&kind, body.len(), move |meter| {
         let asked: InferBody = from_json(&body)?;
         let model = in_service(&app, &reference)?;
         let parameters = asked.parameters.unwrap_or_default();

@@ -189,14 +189,17 @@ fn in_columns(columns: &Map<String, Value>, model: &AtHand) -> Result<Series, Pr
     }
     let mut rows = Rows::new(n_rows, model)?;
     for idx in 0..n_rows {
-        // Lists of one value are columns too, as NumPy writes them.
-        let cell = |value| match value {
-            Value::Array(one) if one.len() == 1 => &one[0],
-            value => value,
-        };
         rows.row(lists.iter().map(|(name, values)| (*name, cell(&values[idx]))))?;
     }
     rows.finish()
+}
+
+/// A list of one value is a value too: so NumPy writes columns.
+fn cell(value: &Value) -> &Value {
+    match value {
+        Value::Array(one) if one.len() == 1 => &one[0],
+        value => value,
+    }
 }
 
 /// Rows that are put together one by one; those without a time follow each other by the cadence of the model.

@@ -260,7 +260,7 @@ mod tests {
 
     fn labels(text: &str) -> Result<Labels, String> {
         let source =
-            source::of_bytes(Path::new("labels.csv"), text.as_bytes()).map_err(|error| error.to_string())?;
+            source::of_bytes(Path::new("labels.csv"), text.as_bytes(), u64::MAX).map_err(|error| error.to_string())?;
         parse(source).map_err(|error| error.to_string())
     }
 
