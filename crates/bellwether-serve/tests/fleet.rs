@@ -280,7 +280,7 @@ async fn events_are_listed_looked_at_and_decided_on() {
     assert_eq!(one["verdict"], "false-alarm");
     assert_eq!(
         (&one["feedback"][0]["note"], &one["feedback"][0]["made_by"]),
-        (&json!("a leak"), &json!("admin"))
+        (&json!("a leak"), &json!("admin (admin)"))
     );
     let listed = ground
         .get("/api/v1/anomalies?verdict=false-alarm")

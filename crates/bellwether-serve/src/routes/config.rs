@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Sender, Permission, guard};
+use crate::access::{Caller, Permission, Sender, guard};
 use crate::app::{App, ConfigRefused, ConfigText};
 use crate::error;
 use crate::wire::{Json, ProblemDetails};

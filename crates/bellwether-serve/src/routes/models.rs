@@ -551,7 +551,14 @@ async fn remove(
         registry.remove(&of, version).map_err(error::change)
     })
     .await?;
-    changed(&app, &caller.actor(), "remove", name, format!("version {version}")).await
+    changed(
+        &app,
+        &caller.actor(),
+        "remove",
+        name,
+        format!("version {version}"),
+    )
+    .await
 }
 
 /// Writes a change down, puts it in force, and shows the model.
