@@ -396,7 +396,9 @@ fn no_secret_stands_in_a_log_an_answer_or_the_database() {
         let wanted = canary(what);
         bellwether_testkit::peer::wait_until(what, || {
             let heard = heard.lock().unwrap();
-            heard.windows(wanted.len()).any(|bytes| bytes == wanted.as_bytes())
+            heard
+                .windows(wanted.len())
+                .any(|bytes| bytes == wanted.as_bytes())
         });
     }
     server.end();
