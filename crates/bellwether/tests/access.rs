@@ -435,7 +435,11 @@ fn no_secret_stands_in_a_log_an_answer_or_the_database() {
     }
     // What stands behind the ids of keys, and what a cookie holds.
     let behind_id = |key: &str| key.rsplit('_').next().unwrap().to_owned();
-    for secret in [behind_id(&admin), behind_id(made["key"].as_str().unwrap()), cookie] {
+    for secret in [
+        behind_id(&admin),
+        behind_id(made["key"].as_str().unwrap()),
+        cookie,
+    ] {
         assert!(!is_there(&secret), "a key or a cookie came out");
     }
 }
