@@ -74,7 +74,9 @@ fn assembled(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         ),
         (
             "cookie",
-            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(cookie_name(app.limits.is_encrypted)))),
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(cookie_name(
+                app.limits.is_encrypted,
+            )))),
         ),
     ];
     for (name, scheme) in schemes {

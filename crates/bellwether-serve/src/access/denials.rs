@@ -81,7 +81,12 @@ impl Denials {
 
     pub(crate) fn note(&self, principal: Option<&Principal>, from: IpAddr, route: &str, why: &str) {
         let actor = principal.map_or_else(|| "nobody".into(), Principal::actor);
-        let what = (Arc::clone(&actor), network(from), route.to_owned(), why.to_owned());
+        let what = (
+            Arc::clone(&actor),
+            network(from),
+            route.to_owned(),
+            why.to_owned(),
+        );
         if !self.lately.entry(what).or_insert(()).is_fresh() {
             return;
         }

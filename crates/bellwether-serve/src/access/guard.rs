@@ -131,13 +131,15 @@ async fn check(
     };
     if !principal.may(permission) {
         let why = format!("has not {}", permission.word());
-        app.denials.note(Some(&principal), from, &route_of(&request), &why);
+        app.denials
+            .note(Some(&principal), from, &route_of(&request), &why);
         return error::not_allowed(&principal, permission).into_response();
     }
     let allowance = match app.rates.take(&principal) {
         Ok(allowance) => allowance,
         Err(too_often) => {
-            app.denials.note(Some(&principal), from, &route_of(&request), "too often");
+            app.denials
+                .note(Some(&principal), from, &route_of(&request), "too often");
             return too_often.into_response();
         }
     };
@@ -186,7 +188,12 @@ impl FromRequestParts<Arc<App>> for Sender {
 /// header anybody can write. What came through no connection is of this process.
 pub(crate) fn address(limits: &Limits, headers: &HeaderMap, peer: Option<&Peer>) -> IpAddr {
     let told = || {
-        let told = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        let told = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back()?
+            .to_str()
+            .ok()?;
         let last = told.rsplit(',').next()?.trim();
         let with_port = || last.parse::<SocketAddr>().ok().map(|address| address.ip());
         last.parse().ok().or_else(with_port)

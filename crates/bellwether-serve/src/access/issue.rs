@@ -83,7 +83,10 @@ impl KeyRequest {
         if name.is_empty() || name.chars().count() > NAME_LEN_MAX || !is_plain {
             return Err(IssueError::Name);
         }
-        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        if RESERVED
+            .iter()
+            .any(|reserved| name.eq_ignore_ascii_case(reserved))
+        {
             return Err(IssueError::Reserved(name.to_owned()));
         }
         if self.scopes.as_ref().is_some_and(Vec::is_empty) {
@@ -112,7 +115,12 @@ impl KeyRequest {
             hash: hash.expect("hashing does not panic"),
             created_at: now,
             created_by: by.to_owned(),
-            expires_at: self.expires_in.map(|time| now.plus(time)).into_iter().chain(self.expires_by).min(),
+            expires_at: self
+                .expires_in
+                .map(|time| now.plus(time))
+                .into_iter()
+                .chain(self.expires_by)
+                .min(),
         };
         database.create_key(&made).await?;
         Ok((key, made))

@@ -115,7 +115,9 @@ impl SignIns {
             .retain(|_, person| now.saturating_duration_since(person.since) < GOOD_FOR);
         let first_of = |is_meant: &dyn Fn(&Person) -> bool| {
             let meant = inner.people.iter().filter(|(_, person)| is_meant(person));
-            meant.min_by_key(|(_, person)| person.since).map(|(hash, _)| *hash)
+            meant
+                .min_by_key(|(_, person)| person.since)
+                .map(|(hash, _)| *hash)
         };
         let same_key = |person: &Person| person.principal.key_id == principal.key_id;
         let n_same = inner.people.values().filter(|person| same_key(person)).count();
@@ -269,7 +271,9 @@ impl<K: KeyStanding + 'static> Authenticator for Keyed<K> {
         Box::pin(async move {
             // Another process may have revoked it. A database that does not answer says nothing of that.
             while !principal.is_over(clock::now()) && is_still_good(&*keys, &principal).await != Ok(false) {
-                let left = principal.expires_at.map_or(LOOK_AGAIN, |end| end.since(clock::now()));
+                let left = principal
+                    .expires_at
+                    .map_or(LOOK_AGAIN, |end| end.since(clock::now()));
                 tokio::select! {
                     () = farewells.told(principal.key_id.as_deref()) => return,
                     () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
@@ -316,7 +320,11 @@ mod tests {
         };
         sign_ins.end_first_start(Some(&key));
         assert!(sign_ins.take_code(&later).is_none());
-        assert_eq!(sign_ins.find(&first), Some(Known::Here(key)), "they are known by the key");
+        assert_eq!(
+            sign_ins.find(&first),
+            Some(Known::Here(key)),
+            "they are known by the key"
+        );
         sign_ins.leave_all("k1");
         assert!(sign_ins.find(&first).is_none());
         let second = sign_ins.enter(Principal::first_start());
@@ -334,7 +342,10 @@ mod tests {
         let other = sign_ins.enter(of("other"));
         let cookies: Vec<String> = (0..2 * SIGNED_IN_MAX).map(|_| sign_ins.enter(of("k1"))).collect();
         assert!(sign_ins.find(&other).is_some());
-        let n_in = cookies.iter().filter(|cookie| sign_ins.find(cookie).is_some()).count();
+        let n_in = cookies
+            .iter()
+            .filter(|cookie| sign_ins.find(cookie).is_some())
+            .count();
         assert_eq!(n_in, OF_KEY_MAX);
         assert!(sign_ins.find(&cookies[cookies.len() - 1]).is_some());
     }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{self, Caller, Sender, IssueError, KeyRequest, Permission, Role, guard};
+use crate::access::{self, Caller, IssueError, KeyRequest, Permission, Role, Sender, guard};
 use crate::app::App;
 use crate::error;
 use crate::wire::{Json, Path, ProblemDetails, Time};

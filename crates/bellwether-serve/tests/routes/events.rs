@@ -57,7 +57,7 @@ async fn events_are_listed_looked_at_and_decided_on() {
     let taken = ground.post(&path, &json!({})).await.expect(200).json();
     assert_eq!(
         (&taken["alert"]["state"], &taken["alert"]["acknowledged_by"]),
-        (&json!("acknowledged"), &json!("admin"))
+        (&json!("acknowledged"), &json!("admin (admin)"))
     );
     ground.post(&path, &json!({})).await.expect(409);
     let path = format!("/api/v1/anomalies/{id}/feedback");
@@ -81,7 +81,7 @@ async fn events_are_listed_looked_at_and_decided_on() {
     assert_eq!(one["verdict"], "false-alarm");
     assert_eq!(
         (&one["feedback"][0]["note"], &one["feedback"][0]["made_by"]),
-        (&json!("a leak"), &json!("admin"))
+        (&json!("a leak"), &json!("admin (admin)"))
     );
     let listed = ground
         .get("/api/v1/anomalies?verdict=false-alarm")

@@ -105,7 +105,10 @@ pub(crate) async fn start(
     Ok(tokio::spawn(async move {
         listen::serve(listener, tls, router, timeout, stop).await;
         app.ingest.close();
-        if tokio::time::timeout(LAST_WORDS_MAX, app.denials.written()).await.is_err() {
+        if tokio::time::timeout(LAST_WORDS_MAX, app.denials.written())
+            .await
+            .is_err()
+        {
             tracing::warn!("not all who were turned away are in the audit: the database does not answer");
         }
     }))

@@ -57,7 +57,11 @@ async fn entries_are_read_page_by_page(database: &Database) {
     let followed = database.follow_audit(&check).await.unwrap();
     assert_eq!(followed, database.verify_audit().await.unwrap());
     assert_eq!(database.follow_audit(&followed).await.unwrap(), followed);
-    run(database, "UPDATE audit SET actor = 'eve' WHERE tenant = $1 AND n = 7").await;
+    run(
+        database,
+        "UPDATE audit SET actor = 'eve' WHERE tenant = $1 AND n = 7",
+    )
+    .await;
     let fault = database.follow_audit(&check).await.unwrap().fault;
     assert_eq!(fault, Some(AuditFault::Changed(7)));
 }

@@ -167,7 +167,9 @@ async fn live(
     let stats = Arc::new(Stats::default());
     let mut sources = Sources::new(db.clone(), inlet.clone(), ready.clone());
     let first_sources = sources.prepare(&checked.sources).await?;
-    let notifier = teller::Prepared::new(&db, &checked, &alerts, &stats).await?.start();
+    let notifier = teller::Prepared::new(&db, &checked, &alerts, &stats)
+        .await?
+        .start();
     sources.change(first_sources).await;
     let (set_in_force, in_force) = watch::channel(Arc::new(loaded));
     let shared = Shared {

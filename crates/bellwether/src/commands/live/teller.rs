@@ -132,7 +132,10 @@ mod tests {
         let loaded = config::load(None, &Default::default(), &Overrides::default()).unwrap();
         let (alerts, stats) = (Arc::default(), Arc::default());
         let prepare = async |db: &Database| Prepared::new(db, &loaded.checked, &alerts, &stats).await;
-        let mut teller = prepare(&db).await.unwrap_or_else(|_| panic!("it is made ready")).start();
+        let mut teller = prepare(&db)
+            .await
+            .unwrap_or_else(|_| panic!("it is made ready"))
+            .start();
         gone.close().await;
         assert!(prepare(&gone).await.is_err());
         assert!(!teller.task.is_finished());
