@@ -7,8 +7,8 @@ mod series;
 use bellwether_core::drift::distribution::Distribution;
 use bellwether_core::drift::false_discovery::q_values;
 use bellwether_core::drift::{
-    Baseline, CompareError, Correlation, N_EFFECTIVE_MIN, Severity, autocorrelation, compare, correlation, ks, psi,
-    wasserstein,
+    Baseline, CompareError, Correlation, N_EFFECTIVE_MIN, Severity, autocorrelation, compare, correlation,
+    ks, psi, wasserstein,
 };
 use bellwether_testkit::assert_close;
 use serde_json::Value;
