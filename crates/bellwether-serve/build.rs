@@ -49,7 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(files) => files,
             Err(Failed::Node(why)) => {
                 let why = why.replace('\n', "; ");
-                println!("cargo:warning=the dashboard is left out: {why}; install Node.js 20 or later with npm, and build again");
+                println!(
+                    "cargo:warning=the dashboard is left out: {why}; install Node.js 20 or later with npm, and build again"
+                );
                 // There is no such file: the next build looks for npm again.
                 println!("cargo:rerun-if-changed={}", out.join("npm-is-missing").display());
                 Vec::new()
@@ -93,12 +95,18 @@ fn built(source: &Path, out: &Path) -> Result<Vec<Built>, Failed> {
         renew(&source.join(name), &copy.join(name))?;
     }
     // What was installed from which lock; written last.
-    let (lock, installed) = (fs::read(copy.join("package-lock.json"))?, copy.join("installed.json"));
+    let (lock, installed) = (
+        fs::read(copy.join("package-lock.json"))?,
+        copy.join("installed.json"),
+    );
     if fs::read(&installed).ok().as_ref() != Some(&lock) {
         npm(&copy, &["ci", "--no-audit", "--no-fund"]).map_err(Failed::Node)?;
         fs::write(&installed, &lock)?;
     }
-    npm(&copy, &["run", "build", "--", "--emptyOutDir", "--logLevel", "warn"])?;
+    npm(
+        &copy,
+        &["run", "build", "--", "--emptyOutDir", "--logLevel", "warn"],
+    )?;
     let mut files = Vec::new();
     gather(&copy.join("dist"), "", &mut files)?;
     files.sort_by(|a, b| a.path.cmp(&b.path));

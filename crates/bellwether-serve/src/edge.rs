@@ -221,7 +221,6 @@ mod tests {
     #[test]
     fn a_server_is_known_by_its_names_and_never_by_one_that_others_made_up() {
         let limits = |hosts: &[&str], is_loopback: bool| Limits {
-            body_bytes_max: 1,
             timeout: Duration::from_secs(1),
             cache_bytes_max: 1,
             hosts: hosts.iter().map(ToString::to_string).collect(),

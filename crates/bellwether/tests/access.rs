@@ -698,10 +698,21 @@ fn a_change_says_what_of_it_waits_for_a_restart() {
     // Right in itself, but it cannot be put in force: all stays as it was.
     let body = Some(("text/plain", b"[models]\ndefault = \"nobody\"\n".to_vec()));
     let refused = service.ask("put", "/api/v1/config", None, body).is(422).json();
-    assert_eq!(refused["type"], "urn:bellwether:problem:unprocessable", "{refused}");
-    assert_eq!(fs::read_to_string(own.path().join("live.toml")).unwrap(), original);
+    assert_eq!(
+        refused["type"], "urn:bellwether:problem:unprocessable",
+        "{refused}"
+    );
+    assert_eq!(
+        fs::read_to_string(own.path().join("live.toml")).unwrap(),
+        original
+    );
     let audit = service.get("/api/v1/audit", None).is(200).json();
-    let details: Vec<&Value> = audit["entries"].as_array().unwrap().iter().map(|entry| &entry["detail"]).collect();
+    let details: Vec<&Value> = audit["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["detail"])
+        .collect();
     let want = [
         "stream.latency, stream.queue_len_max",
         "stream.latency",
@@ -720,7 +731,9 @@ fn a_change_keeps_what_people_wrote_and_never_undoes_that_of_another() {
     let service = Service::start(own.path(), "--auth none --config live.toml");
     let put = |tag: &str, toml: &str| {
         let request = service.request("put", "/api/v1/config");
-        let request = request.header("content-type", "text/plain").header("if-match", tag);
+        let request = request
+            .header("content-type", "text/plain")
+            .header("if-match", tag);
         service.send(request.body(toml.to_owned()))
     };
     let tag = |answer: &service::Answer| answer.headers["etag"].to_str().unwrap().to_owned();

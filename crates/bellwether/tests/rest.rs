@@ -180,7 +180,9 @@ fn what_goes_wrong_is_in_the_log_with_the_trace_of_its_request() {
     assert_eq!(failed.json()["request_id"], "shift-3.17");
     wait_until("the log says so", || {
         let lines = service.log();
-        let found = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let found = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut of_request = found.filter(|line| line["span"]["trace_id"] == trace);
         of_request.any(|line| line["level"] == "ERROR" && line["span"]["id"] == "shift-3.17")
     });
@@ -193,7 +195,10 @@ fn bundles(folder: &Path) -> Vec<std::path::PathBuf> {
     for path in entries {
         if path.is_dir() {
             found.extend(bundles(&path));
-        } else if path.extension().is_some_and(|extension| extension == "bellwether") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "bellwether")
+        {
             found.push(path);
         }
     }

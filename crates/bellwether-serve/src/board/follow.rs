@@ -136,7 +136,9 @@ pub(super) async fn remember(board: Arc<Board>, database: Database, folder: Path
         };
         match looked {
             Ok(Some(row)) => board.write(|inner| {
-                inner.change(&entry.name, |entry| entry.remembered(&row.model, row.time, row.score));
+                inner.change(&entry.name, |entry| {
+                    entry.remembered(&row.model, row.time, row.score)
+                });
             }),
             Ok(None) => {}
             Err(error) => {

@@ -212,7 +212,9 @@ const FIRST_LOAD_BYTES_MAX: usize = 120_000;
 
 /// The texts between `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &'a str, end: char) -> impl Iterator<Item = &'a str> {
-    text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
+    text.split(start)
+        .skip(1)
+        .filter_map(move |rest| rest.split(end).next())
 }
 
 #[test]
@@ -232,14 +234,27 @@ fn the_first_page_is_there_soon_on_a_slow_line() {
         n_bytes += file.gzip.len();
         let text = String::from_utf8(unpacked(file).unwrap()).unwrap();
         if path.ends_with(".html") {
-            wanted.extend(["src=\"/", "href=\"/"].iter().flat_map(|start| between(&text, start, '"').map(str::to_owned)));
+            wanted.extend(
+                ["src=\"/", "href=\"/"]
+                    .iter()
+                    .flat_map(|start| between(&text, start, '"').map(str::to_owned)),
+            );
         } else if path.ends_with(".js") {
             // What a script imports at its start is loaded with it; `import("./…")` is not.
             let starts = ["from\"./", "import\"./"];
-            wanted.extend(starts.iter().flat_map(|start| between(&text, start, '"').map(|name| format!("assets/{name}"))));
+            wanted.extend(
+                starts
+                    .iter()
+                    .flat_map(|start| between(&text, start, '"').map(|name| format!("assets/{name}"))),
+            );
         }
     }
-    assert!(loaded.iter().any(|path| path.ends_with(".js") && path.starts_with("assets/")), "{loaded:?}");
+    assert!(
+        loaded
+            .iter()
+            .any(|path| path.ends_with(".js") && path.starts_with("assets/")),
+        "{loaded:?}"
+    );
     assert!(n_bytes <= FIRST_LOAD_BYTES_MAX, "{n_bytes} bytes: {loaded:?}");
     eprintln!("{n_bytes} bytes: {loaded:?}");
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, header};
 use bellwether_stream::problem::{KINDS, TYPE_PREFIX};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::ground::{Answer, Ground};
+use crate::ground::{Answer, BODY_BYTES_MAX, Ground};
 
 const METHODS: [Method; 5] = [
     Method::GET,
@@ -75,7 +75,8 @@ fn assert_is_known(what: &str, answer: &Answer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_is_in_the_document_and_nothing_else_is_answered() {
-    let ground = Ground::with(|limits| limits.body_bytes_max = 4096).await;
+    let ground = Ground::new().await;
+    let too_large = Bytes::from(vec![b' '; BODY_BYTES_MAX + 1]);
     let document = ground.get("/openapi.json").await.expect(200).json();
     let types = document["components"]["schemas"]["ProblemType"]["enum"]
         .as_array()
@@ -127,7 +128,7 @@ async fn every_route_is_in_the_document_and_nothing_else_is_answered() {
             // More than is taken, where anything is.
             let operation = &item[method.as_str().to_lowercase()];
             if operation["requestBody"].is_object() && path != "/api/v1/data/stream" {
-                let large = Body::from(vec![b' '; 5000]);
+                let large = Body::from(too_large.clone());
                 let answer = ask(&ground, method, &somewhere, large).await.unwrap();
                 assert!((400..500).contains(&answer.status), "{what}: {}", answer.text());
                 assert_is_known(&what, &answer);
@@ -155,7 +156,12 @@ async fn each_route_takes_the_permission_that_is_written_down_for_it() {
     }
     lines.sort();
     let written: Vec<&str> = include_str!("permissions.txt").lines().collect();
-    assert_eq!(lines, written, "permissions.txt would be:\n{}\n", lines.join("\n"));
+    assert_eq!(
+        lines,
+        written,
+        "permissions.txt would be:\n{}\n",
+        lines.join("\n")
+    );
     ground.end().await;
 }
 

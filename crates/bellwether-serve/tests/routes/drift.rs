@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ground::{Ground, assert_guarded, baseline, detector, plant};
+use crate::ground::{Ground, assert_guarded, baseline, detector, eventually, plant};
 use axum::http::Method;
 use bellwether_core::frame::Frame;
 use bellwether_serve::access::Permission;

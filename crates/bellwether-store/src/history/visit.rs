@@ -125,11 +125,7 @@ pub async fn first_time(
 ///
 /// # Errors
 /// Where the database fails, or a listed file cannot be read.
-pub async fn last_row(
-    database: &Database,
-    folder: &Path,
-    device: &str,
-) -> Result<Option<Row>, HistoryError> {
+pub async fn last_row(database: &Database, folder: &Path, device: &str) -> Result<Option<Row>, HistoryError> {
     let name: Arc<str> = device.into();
     let everything = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
     let mut places = database
@@ -144,7 +140,9 @@ pub async fn last_row(
         let device = Arc::clone(&name);
         last = on_disk(move || {
             for block in blocks {
-                let _ = visit_block(&block.decode()?, &device, everything, &mut |row| later(&mut last, row));
+                let _ = visit_block(&block.decode()?, &device, everything, &mut |row| {
+                    later(&mut last, row)
+                });
             }
             Ok(last)
         })
@@ -154,13 +152,18 @@ pub async fn last_row(
     let mut files = places.into_files();
     files.sort_by_key(|listed| Reverse(listed.last_time));
     for listed in files {
-        if last.as_ref().is_some_and(|last: &Row| listed.last_time <= last.time) {
+        if last
+            .as_ref()
+            .is_some_and(|last: &Row| listed.last_time <= last.time)
+        {
             break;
         }
         let (path, device) = (folder.join(&listed.path), Arc::clone(&name));
         let model: Arc<str> = listed.model.as_str().into();
         last = on_disk(move || {
-            let _ = file::visit(&path, &model, &device, everything, &mut |row| later(&mut last, row))?;
+            let _ = file::visit(&path, &model, &device, everything, &mut |row| {
+                later(&mut last, row)
+            })?;
             Ok(last)
         })
         .await?;

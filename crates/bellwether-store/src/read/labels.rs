@@ -259,8 +259,8 @@ mod tests {
     use super::*;
 
     fn labels(text: &str) -> Result<Labels, String> {
-        let source =
-            source::of_bytes(Path::new("labels.csv"), text.as_bytes(), u64::MAX).map_err(|error| error.to_string())?;
+        let source = source::of_bytes(Path::new("labels.csv"), text.as_bytes(), u64::MAX)
+            .map_err(|error| error.to_string())?;
         parse(source).map_err(|error| error.to_string())
     }
 

@@ -44,7 +44,7 @@ pub(crate) use stream::{Message, Stream};
 pub(crate) use toy::{CHANNELS, baseline, bundle, csv, detector, plant};
 
 /// Bytes of a body at most.
-pub const BODY_BYTES_MAX: usize = 16 << 20;
+pub(crate) const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A service, all of it.
 pub(crate) struct Ground {

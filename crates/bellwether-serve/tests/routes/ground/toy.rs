@@ -121,7 +121,7 @@ pub(crate) fn detector(quantile: f64) -> Detector {
 }
 
 /// What it learnt from.
-pub fn baseline() -> Option<Baseline> {
+pub(crate) fn baseline() -> Option<Baseline> {
     let report = fitted(0.99).1;
     Some(Baseline::of(&[plant(1, 300, false)]).with_scores(&report.scores))
 }

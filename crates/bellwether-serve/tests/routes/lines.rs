@@ -1,14 +1,11 @@
 //! Lines of JSON without end: all of them are taken, whose keys are whose, and what becomes of streams that stay open.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-mod ground;
-
+use crate::ground::{Answer, Ground};
 use axum::body::Body;
 use axum::http::{Method, Request, Response, header};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use ground::{Answer, Ground};
 use serde_json::Value;
 use tower::ServiceExt as _;
 

@@ -1,19 +1,16 @@
 //! What is too much is refused before there is room made for it, and what is let in is answered rightly meanwhile.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
-mod ground;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::ground::{Answer, CHANNELS, Ground, csv, detector, plant};
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use bellwether_core::detect::Mode;
 use bellwether_core::frame::SeriesId;
 use bellwether_stream::clock;
-use ground::{Answer, CHANNELS, Ground, csv, detector, plant};
 use serde_json::{Value, json};
 
 const DETECT: &str = "/api/v1/detect?model=pump";
