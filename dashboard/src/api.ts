@@ -250,7 +250,6 @@ export interface Drift {
   /** There were enough samples to say whether anything moved. */
   is_judged: boolean;
   is_drift: boolean;
-  is_judged: boolean;
   advice: string;
   channels: ChannelDrift[];
   joint: { correlation_change: number | null; pair: string[]; is_drift: boolean; share_of_channels: number } | null;

@@ -2,17 +2,6 @@
 
 use crate::window::{WindowSpec, Windows};
 
-/// Which rows of a window a model answers for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Answers {
-    /// All of them: it reconstructs.
-    #[default]
-    Window,
-    /// The last alone, from those before it: it forecasts. Before the last row it expects what is there, so that errors
-    /// there are zero.
-    LastRow,
-}
-
 /// Something fitted that knows what normal windows look like. Object-safe; one instance serves many threads.
 ///
 /// The result for a window depends on that window alone: not on its neighbours in the call, nor on how many there
@@ -23,11 +12,6 @@ pub trait Model: Send + Sync + std::fmt::Debug {
 
     /// Channels of its windows, active or not.
     fn n_channels(&self) -> usize;
-
-    /// Which rows of a window it answers for.
-    fn answers(&self) -> Answers {
-        Answers::Window
-    }
 
     /// What the model would have expected in place of each value, in the units of the windows (prepared, scaled).
     ///

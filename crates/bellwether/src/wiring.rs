@@ -117,7 +117,10 @@ pub(crate) fn live_rules(
     };
     let models = checked.models.try_map(|model| match (model, purpose) {
         (Some(model), _) => load(model).map(Some),
-        (None, Purpose::Serve) => only_model(&registry)?.as_ref().map(&mut load).transpose(),
+        (None, Purpose::Serve) => {
+            let unnamed = only_model(&registry)?.or_else(|| judges_unnamed(in_service));
+            unnamed.as_ref().map(&mut load).transpose()
+        }
         (None, Purpose::Stream) => Err(Failure::Usage(
             "some devices have no model: give --model REF, or models.default in the configuration".to_owned(),
         )),
@@ -139,6 +142,18 @@ fn only_model(registry: &RegistryArgs) -> Result<Option<ModelRef>, Failure> {
     Ok(Some(
         reference.map_err(|error| Failure::message(format!("{error}")))?,
     ))
+}
+
+/// The model that judges already though nobody named it: one more in the registry takes it from no device.
+fn judges_unnamed(in_service: Option<&Models>) -> Option<ModelRef> {
+    let served = in_service?.iter().last()?.as_ref()?;
+    let (name, _) = served.reference.split_once('@')?;
+    tracing::warn!(
+        model = name,
+        "there are several models now and none is named: this one judges on until the end; name it with --model, or as \
+         models.default in the configuration, for the next start"
+    );
+    name.parse().ok()
 }
 
 /// A source that is ready to run.

@@ -6,7 +6,6 @@ mod fleet;
 mod service;
 mod shared;
 
-use std::fs;
 use std::process::Command;
 
 use bellwether_testkit::peer::{program, wait_until};
@@ -26,7 +25,7 @@ fn made_up_requests_are_answered_as_the_document_says() {
     let own = tempfile::tempdir().unwrap();
     // A registry of its own: requests promote, roll back and remove.
     let models = own.path().join("models");
-    copy(&fleet::folder().join("models"), &models);
+    fleet::copy(&fleet::folder().join("models"), &models);
     let admin = key(own.path(), "admin");
     let service = Service::start(own.path(), "--registry models --log-level error");
     let body = fleet::text("fleet.csv").into_bytes();
@@ -71,17 +70,4 @@ fn made_up_requests_are_answered_as_the_document_says() {
     // It still works as before.
     service.get("/api/v1/status", Some(&admin)).is(200);
     assert_eq!(service.ends(), Some(0));
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
 }

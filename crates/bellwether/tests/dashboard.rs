@@ -1,6 +1,5 @@
 //! The dashboard in a browser, against this program with a fleet that it has made: the tests under `dashboard/tests`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-#![expect(clippy::disallowed_methods, reason = "the test looks at what is installed")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -92,7 +92,9 @@ fn every_promised_figure_is_there_and_their_number_does_not_grow_with_the_fleet(
         free_port()
     );
     fs::write(own.path().join("live.toml"), config).unwrap();
-    let registry = fleet::folder().join("models");
+    // A registry of its own: a training is asked for.
+    let registry = own.path().join("models");
+    fleet::copy(&fleet::folder().join("models"), &registry);
     let args = format!("--config live.toml --auth none --registry {}", registry.display());
     let service = Service::start(own.path(), &args);
     // The first two samples of a pump, for every device.

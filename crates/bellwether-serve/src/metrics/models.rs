@@ -193,7 +193,7 @@ pub(super) mod tests {
             Frame::new(channels.clone(), time, cells.map(cell).collect()).unwrap()
         };
         let scores: Vec<f64> = (0..n).map(|row| noise(row, 99)).collect();
-        let baseline = Baseline::of(&[frame(false)]).with_scores(&[scores.clone()]);
+        let baseline = Baseline::of(&[frame(false)]).with_scores(std::slice::from_ref(&scores));
         Found::of(
             model,
             Some(compare(&baseline, &[frame(true)]).unwrap()),

@@ -132,7 +132,8 @@ fn put_all(page: &mut Page, requests: &Requests) {
         "Requests that were turned away because too much was going on.",
         get(&requests.n_busy),
     );
-    let families: [(_, _, _, fn(&CacheCounts) -> &AtomicU64); 4] = [
+    type Count = fn(&CacheCounts) -> &AtomicU64;
+    let families: [(_, _, _, Count); 4] = [
         (
             "bellwether_cache_hits_total",
             Kind::Counter,
@@ -148,7 +149,7 @@ fn put_all(page: &mut Page, requests: &Requests) {
         (
             "bellwether_cache_evictions_total",
             Kind::Counter,
-            "Entries that left a cache to make room, or for their age.",
+            "Entries that left a cache to make room.",
             |counts| &counts.evictions,
         ),
         (

@@ -22,8 +22,8 @@ async fn ask_in_haste(ground: &Ground, method: Method, path: &str, kind: &str, b
 /// Waits until the audit has an entry, and says what it says of the change.
 async fn audited(ground: &Ground, action: &str) -> String {
     let of_action = |page: &serde_json::Value| {
-        let entries = page["entries"].as_array().unwrap().iter();
-        entries.cloned().find(|entry| entry["action"] == action)
+        let mut entries = page["entries"].as_array().unwrap().iter();
+        entries.find(|entry| entry["action"] == action).cloned()
     };
     let page = eventually(ground, "/api/v1/audit", |page| of_action(page).is_some()).await;
     of_action(&page).unwrap()["detail"].as_str().unwrap().to_owned()

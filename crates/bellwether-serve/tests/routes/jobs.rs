@@ -31,7 +31,12 @@ async fn a_training_is_followed_to_its_version_which_is_in_force_when_it_is_done
     let done = eventually(&ground, &job, |job| job["state"] == "done").await;
     assert_eq!(
         (&done["model"], &done["epoch"], &done["epochs"], &done["made_by"]),
-        (&json!("fan@1"), &json!(2), &json!(2), &json!("eve"))
+        (
+            &json!("fan@1"),
+            &json!(2),
+            &json!(2),
+            &json!("eve (eve:engineer)")
+        )
     );
     assert_eq!(
         done["loss"],

@@ -50,6 +50,20 @@ pub(crate) fn own_folder(files: &[(&str, &str)]) -> TempDir {
     own
 }
 
+/// Copies a folder with all in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
 /// Runs the binary in `own`, with the fleet's model.
 pub(crate) fn with_model(own: &Path, line: &str) -> Ran {
     let registry = folder().join("models");
