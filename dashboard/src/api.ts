@@ -237,6 +237,8 @@ export interface ChannelDrift {
   n_effective: number | null;
   /** How much more often the channel is missing, in [0, 1]. */
   missing_rise: number | null;
+  /** The chance of that where nothing has changed, corrected for the number of channels. */
+  missing_q_value: number | null;
   severity: "none" | "low" | "medium" | "high" | "critical";
   is_drift: boolean;
 }
@@ -252,6 +254,10 @@ export interface Drift {
   is_drift: boolean;
   advice: string;
   channels: ChannelDrift[];
+  /** Channels of the training that are not sent any more. */
+  missing_channels: string[];
+  /** The scores against those of held-out rows of the training. */
+  scores: ChannelDrift | null;
   joint: { correlation_change: number | null; pair: string[]; is_drift: boolean; share_of_channels: number } | null;
 }
 

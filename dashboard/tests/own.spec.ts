@@ -43,7 +43,8 @@ test("a server without a model says how to get one, and after a restart the page
   await server.again();
   await expect(page.getByText("Live", { exact: true })).toBeVisible({ timeout: 40_000 });
   await expect(page.getByText("No device has spoken yet")).toBeVisible();
-  expect((await send("data/batch", `${[header, ...rows.slice(1_000)].join("\n")}\n`)).status()).toBe(200);
+  const samples = [`device,${header}`, ...rows.slice(1_000).map((row) => `pump-01,${row}`)];
+  expect((await send("data/batch", `${samples.join("\n")}\n`)).status()).toBe(200);
   await expect(page.locator('tr[data-device="pump-01"]')).toBeVisible();
 });
 
