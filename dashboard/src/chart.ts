@@ -44,7 +44,8 @@ export function options(drawing: Drawing): uPlot.Options {
         ...axis,
         size: 58,
         values: (_chart, splits) => splits.map((value) => (value === null ? "" : measure(value))),
-        ...(kind === "score" ? { splits: scoreSplits } : {}),
+        // uPlot would drop all numbers but powers of ten on a scale that is not even.
+        ...(kind === "score" ? { splits: scoreSplits, filter: (_chart: uPlot, splits: number[]) => splits } : {}),
       },
     ],
     series: [{}, ...(kind === "score" ? scoreLines() : channelLines())],
@@ -163,6 +164,7 @@ function drawThreshold(chart: uPlot) {
   ctx.stroke();
   ctx.font = `${11 * devicePixelRatio}px ${font()}`;
   ctx.textBaseline = "bottom";
+  ctx.textAlign = "left";
   ctx.fillText("threshold", bbox.left + 6 * devicePixelRatio, y - 3 * devicePixelRatio);
   ctx.restore();
 }
