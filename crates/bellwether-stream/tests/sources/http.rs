@@ -192,7 +192,7 @@ async fn a_key_is_answered_once_and_for_all() {
     let batch = served.judge.take().await.unwrap();
     assert_eq!(batch.key.as_ref().unwrap().0, "anybody a-1");
     // The first is not done yet: a second one must not be taken beside it.
-    check_problem(served.send(&key, LINE), 503, "under-way").await;
+    check_problem(served.send(&key, LINE), 429, "under-way").await;
     served.remember(&batch);
     served.judge.acknowledge(batch);
     let told = receipt(first).await;
@@ -222,7 +222,7 @@ async fn a_key_stays_taken_as_long_as_its_batch_may_be_committed() {
     );
     let key = [("idempotency-key", "a-1")];
     check_problem(served.send(&key, LINE), 503, "timeout").await;
-    check_problem(served.send(&key, LINE), 503, "under-way").await;
+    check_problem(served.send(&key, LINE), 429, "under-way").await;
     assert_eq!(served.commit().await, (1, 0));
     // The answer comes from memory as soon as the key is free.
     loop {

@@ -415,10 +415,16 @@ fn queue_full() -> Problem {
     Problem::later("queue-full", "The queue is full", detail)
 }
 
-/// Not 409: many senders take that for final and drop their samples, while the first request may still fail.
+/// Not 409: many senders take that for final and drop their samples, while the first request may still fail. Nothing is
+/// wrong with the server either.
 fn under_way() -> Problem {
     let detail = "a request with this idempotency key is being worked on";
-    Problem::later("under-way", "The first request is not done yet", detail)
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "under-way",
+        "The first request is not done yet",
+        detail,
+    )
 }
 
 fn out_of_time() -> Problem {
