@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::logged::Logged;
-use crate::service::Service;
+use crate::service::{Answer, Service};
 
 #[test]
 fn what_is_changed_at_the_machine_alone_is_not_changed_from_afar() {
@@ -186,7 +186,7 @@ fn a_change_keeps_what_people_wrote_and_never_undoes_that_of_another() {
             .header("if-match", tag);
         service.send(request.body(toml.to_owned()))
     };
-    let tag = |answer: &service::Answer| answer.headers["etag"].to_str().unwrap().to_owned();
+    let tag = |answer: &Answer| answer.headers["etag"].to_str().unwrap().to_owned();
     let shown = service.get("/api/v1/config", None).is(200);
     let first = tag(&shown);
     assert_eq!(shown.json()["file"], original);

@@ -4,8 +4,8 @@ use std::fs;
 
 /// `bellwether serve`, whose log goes to a file; killed when dropped.
 pub(crate) struct Logged {
-    child: std::process::Child,
-    log: std::path::PathBuf,
+    pub(crate) child: std::process::Child,
+    pub(crate) log: std::path::PathBuf,
     pub(crate) url: String,
 }
 
