@@ -153,7 +153,7 @@ impl Drifts {
             Pick::Alias(_) => {
                 let registry = self.registry.clone();
                 let resolve = move || registry.resolve(&ModelRef::Named(named));
-                let resolved = tokio::task::spawn_blocking(resolve).await;
+                let resolved = crate::beside::beside(resolve).await;
                 let resolved = resolved.map_err(|error| error::internal(&error))?;
                 let exact = match resolved.map_err(error::lookup)? {
                     Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
