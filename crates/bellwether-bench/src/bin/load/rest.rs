@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, OnceLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -329,21 +330,26 @@ fn overload(
     let tickets = AtomicU64::new(0);
     let is_over = AtomicBool::new(false);
     let before = process::resident_bytes(server.pid());
-    let start = Instant::now();
+    // The crowd's first requests are written before the clock starts: written all at once they would come late, and then
+    // in one burst that is far more than ten times too much.
+    let (is_prepared, start) = (Barrier::new(N_CROWD), OnceLock::new());
     let (all, health) = std::thread::scope(|scope| -> Result<_> {
         let health = scope.spawn(|| watch_health(address, &is_over));
         let all = together(N_CROWD, |sender| {
             let mut asked = Asked::new();
             let (mut connection, mut question) = (None, Question::default());
+            bodies.next(ask, sender, &mut question);
+            is_prepared.wait();
+            let start = start.get_or_init(Instant::now);
             loop {
                 let ticket = tickets.fetch_add(1, Ordering::Relaxed);
                 let due = Duration::from_secs_f64(ticket as f64 / offered);
                 if due >= seconds || start.elapsed() >= seconds {
                     return Ok(asked);
                 }
-                bodies.next(ask, sender, &mut question);
                 sleep(due.saturating_sub(start.elapsed()));
                 asked.ask(&mut connection, address, &question)?;
+                bodies.next(ask, sender, &mut question);
             }
         });
         is_over.store(true, Ordering::Relaxed);
@@ -352,7 +358,7 @@ fn overload(
             .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
         Ok((all?, health))
     })?;
-    let wall = start.elapsed().as_secs_f64();
+    let wall = start.get().context("nobody was there")?.elapsed().as_secs_f64();
     all.check_cache(name, ask)?;
     let peak = server.taken().peak_bytes;
     sleep(RECOVERY);

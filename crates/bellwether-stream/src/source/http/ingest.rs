@@ -55,6 +55,9 @@ pub(super) struct Shared {
     pace: Pace,
     keys: KeysUnderWay,
     decoders: Mutex<Vec<Decoder>>,
+    /// A place for each core: more large bodies at once would be decoded no sooner, and keep the threads that answer from
+    /// the cores.
+    decoding: Arc<Semaphore>,
 }
 
 /// What becomes of samples for which the queue has no room.
@@ -84,6 +87,7 @@ impl Ingest {
         is_ready: watch::Receiver<bool>,
         stop: Stop,
     ) -> Self {
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
             name: spec.name.as_str().into(),
             mapping: spec.mapping.clone(),
@@ -97,6 +101,7 @@ impl Ingest {
             pace: Pace::new(clock::instant()),
             keys: KeysUnderWay::default(),
             decoders: Mutex::new(Vec::new()),
+            decoding: Arc::new(Semaphore::new(n_cores)),
         }))
     }
 
@@ -296,12 +301,17 @@ impl Shared {
             return self.decode_here(kind, &body);
         }
         let this = self.clone();
-        tokio::task::spawn_blocking(move || this.decode_here(kind, &body))
-            .await
-            .unwrap_or_else(|error| {
-                let detail = format!("decoding broke off: {error}");
-                Err(Problem::later("unavailable", "The body was not decoded", detail))
-            })
+        let place = Arc::clone(&self.decoding).acquire_owned().await;
+        let place = place.expect("the places are never closed");
+        let decode = move || {
+            let decoded = this.decode_here(kind, &body);
+            drop(place);
+            decoded
+        };
+        tokio::task::spawn_blocking(decode).await.unwrap_or_else(|error| {
+            let detail = format!("decoding broke off: {error}");
+            Err(Problem::later("unavailable", "The body was not decoded", detail))
+        })
     }
 
     fn decode_here(&self, kind: Kind, body: &[u8]) -> Result<Decoded, Problem> {
