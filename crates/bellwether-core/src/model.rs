@@ -2,6 +2,15 @@
 
 use crate::window::{WindowSpec, Windows};
 
+/// Which rows of a window a model has an answer for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// Every row, in the light of the others: a reconstruction.
+    Window,
+    /// The last row alone, in the light of those before it: a forecast.
+    LastRow,
+}
+
 /// Something fitted that knows what normal windows look like. Object-safe; one instance serves many threads.
 ///
 /// The result for a window depends on that window alone: not on its neighbours in the call, nor on how many there
@@ -13,30 +22,45 @@ pub trait Model: Send + Sync + std::fmt::Debug {
     /// Channels of its windows, active or not.
     fn n_channels(&self) -> usize;
 
+    /// The rows of a window that [`Model::expected`] and [`Model::errors`] are about.
+    fn answers(&self) -> Answers {
+        Answers::Window
+    }
+
+    /// How many rows of a window those are.
+    fn n_answers(&self) -> usize {
+        match self.answers() {
+            Answers::Window => self.window().len.get(),
+            Answers::LastRow => 1,
+        }
+    }
+
     /// What the model would have expected in place of each value, in the units of the windows (prepared, scaled).
     ///
     /// # Shapes
-    /// `windows: [n_windows, len, n_channels]`, `out` the same.
+    /// `windows: [n_windows, len, n_channels]`, `out: [n_windows, n_answers, n_channels]`.
     ///
     /// # Errors
     /// [`ModelError`] where the shapes do not fit or the answer is not finite.
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError>;
 
-    /// Squared reconstruction errors; zero where a value was not observed.
+    /// Squared errors of what was expected; zero where a value was not observed.
     ///
     /// # Shapes
-    /// `windows: [n_windows, len, n_channels]`, `out` the same.
+    /// As [`Model::expected`].
     ///
     /// # Errors
     /// As [`Model::expected`].
     fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         self.expected(windows, out)?;
-        let cells = windows.window_len() * windows.n_channels();
+        let cells = self.n_answers() * windows.n_channels();
         for (window_idx, errors) in out.chunks_exact_mut(cells).enumerate() {
-            for (error, &value) in errors.iter_mut().zip(windows.values(window_idx)) {
+            let values = windows.values(window_idx);
+            for (error, &value) in errors.iter_mut().zip(&values[values.len() - cells..]) {
                 *error = (value - *error) * (value - *error);
             }
             if let Some(observed) = windows.observed(window_idx) {
+                let observed = &observed[observed.len() - cells..];
                 for (error, _) in errors
                     .iter_mut()
                     .zip(observed)
