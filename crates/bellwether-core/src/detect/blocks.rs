@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::member::Reach;
 use super::mode::Mode;
-use crate::model::ModelError;
+use crate::model::{Answers, Model, ModelError};
 use crate::score::{row_errors, window_errors};
 use crate::transform::Prepared;
 use crate::window::Windows;
@@ -20,27 +21,40 @@ pub(super) type Ask<'a> = &'a dyn Fn(Windows<'_>, &mut [f64]) -> Result<(), Mode
 /// The answers for neighbouring windows of one segment.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
-    /// The rows of the segment.
+    /// The rows of the segment that windows are cut from.
     pub(super) segment: Range<usize>,
     /// First row of the first window; each further window begins one row later.
     pub(super) first: usize,
-    /// `[n_windows, len, n_channels]`
+    /// `[n_windows, n_answers, n_channels]`
     pub(super) answers: &'a [f64],
 }
 
-/// Asks for every window of every segment, a stride of one row apart, in order, at most `windows_max` at a time.
-/// What comes out does not depend on that number, because a model's answer for a window is its own.
+/// Asks for every window of every segment, a stride of one row apart, in order, some at a time. What comes out does not
+/// depend on how many, because a model's answer for a window is its own.
+///
+/// A causal score needs the longest window of all members: shorter ones begin where they end with the first of those,
+/// as in a stream.
 pub(super) fn for_each_block(
     ask: Ask<'_>,
+    model: &dyn Model,
+    mode: Mode,
     prepared: &Prepared,
-    len: usize,
-    windows_max: usize,
+    reach: Reach,
     visit: &mut dyn FnMut(&Block<'_>),
 ) -> Result<(), ModelError> {
-    let cells = len * prepared.n_channels();
-    let windows_max = windows_max.min(BLOCK_BYTES_MAX / (8 * cells)).max(1);
+    let len = model.window().len.get();
+    let cells = model.n_answers() * prepared.n_channels();
+    let windows_max = reach.windows_max.min(BLOCK_BYTES_MAX / (8 * cells)).max(1);
     let mut answers = Vec::new();
-    for segment in prepared.segments().filter(|segment| segment.len() >= len) {
+    for segment in prepared
+        .segments()
+        .filter(|segment| segment.len() >= reach.longest)
+    {
+        let start = match mode {
+            Mode::Causal => segment.start + reach.longest - len,
+            Mode::Retrospective => segment.start,
+        };
+        let segment = start..segment.end;
         let end = segment.end - len + 1;
         for first in segment.clone().take_while(|row| *row < end).step_by(windows_max) {
             let starts: Vec<usize> = (first..end.min(first + windows_max)).collect();
@@ -65,18 +79,29 @@ pub(super) fn for_each_block(
 #[derive(Debug)]
 pub(super) struct RowErrors {
     mode: Mode,
+    answers: Answers,
     len: usize,
     overlap: Overlap,
     row: Vec<f64>,
 }
 
 impl RowErrors {
-    pub(super) fn new(mode: Mode, len: usize, n_channels: usize) -> Self {
+    pub(super) fn new(mode: Mode, model: &dyn Model, n_channels: usize) -> Self {
+        let len = model.window().len.get();
         Self {
             mode,
+            answers: model.answers(),
             len,
             overlap: Overlap::new(len, n_channels),
             row: vec![0.0; n_channels],
+        }
+    }
+
+    /// The first row that a segment's first block completes.
+    pub(super) fn first_of(&self, block: &Block<'_>) -> usize {
+        match (self.mode, self.answers) {
+            (Mode::Retrospective, Answers::Window) => block.first,
+            (Mode::Causal, _) | (_, Answers::LastRow) => block.first + self.len - 1,
         }
     }
 
@@ -96,18 +121,43 @@ impl RowErrors {
                 .map(|mask| &mask[rows.start * n..rows.end * n])
         };
         let row = &mut self.row;
-        match self.mode {
-            Mode::Causal => {
-                for (idx, errors) in block.answers.chunks_exact(len * n).enumerate() {
-                    let start = block.first + idx;
-                    let is_scored = window_errors(errors, marks(start..start + len), weights, row);
-                    visit(start + len - 1, is_scored.then_some(&row[..]));
-                }
-            }
-            Mode::Retrospective => self.overlap.absorb(block, &mut |row_idx, sums, n_windows| {
+        if (self.mode, self.answers) == (Mode::Retrospective, Answers::Window) {
+            self.overlap.absorb(block, &mut |row_idx, sums, n_windows| {
                 let is_scored = row_errors(sums, n_windows, marks(row_idx..row_idx + 1), weights, row);
                 visit(row_idx, is_scored.then_some(&row[..]));
-            }),
+            });
+            return;
+        }
+        let n_answers = match self.answers {
+            Answers::Window => len,
+            Answers::LastRow => 1,
+        };
+        for (idx, errors) in block.answers.chunks_exact(n_answers * n).enumerate() {
+            let start = block.first + idx;
+            let marks = marks(start..start + len);
+            let is_scored = last_row_errors(self.answers, errors, marks, weights, row);
+            visit(start + len - 1, is_scored.then_some(&row[..]));
+        }
+    }
+}
+
+/// Channel errors of the row that a window ends with, from what a model said of the window; false: too little of it was
+/// observed.
+///
+/// # Shapes
+/// `errors: [n_answers, n_channels]`; `observed: [len, n_channels]`; `weights, out: [n_channels]`.
+pub(crate) fn last_row_errors(
+    answers: Answers,
+    errors: &[f64],
+    observed: Option<&[bool]>,
+    weights: &[f64],
+    out: &mut [f64],
+) -> bool {
+    match answers {
+        Answers::Window => window_errors(errors, observed, weights, out),
+        Answers::LastRow => {
+            let observed = observed.map(|marks| &marks[marks.len() - out.len()..]);
+            row_errors(errors, 1, observed, weights, out)
         }
     }
 }

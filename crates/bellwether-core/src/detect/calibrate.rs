@@ -3,26 +3,50 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{BLOCK_WINDOWS, RowErrors, for_each_block};
-use super::mode::{Calibrated, Mode, RowSmoother, row_error};
+use super::blocks::BLOCK_WINDOWS;
+use super::held_out::{HeldOutRows, Judged};
+use super::member::{MemberParts, Reach};
 use super::{Detector, DetectorParts, PartsError};
 use crate::event::EventRule;
 use crate::frame::Frame;
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
-use crate::score::{Calibration, Smoothing};
+use crate::score::Ranges;
 use crate::threshold::{FittedThreshold, HeldOut, ThresholdRule, ThresholdRuleError};
-use crate::transform::{ApplyError, ChannelKind, Pipeline};
-use crate::window::Windows;
+use crate::transform::{ApplyError, Pipeline};
 
 /// What is to be decided at calibration.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
-    /// What makes an event; `None`: [`EventRule::for_window`] of the model, with a clear ratio above ordinary scores
+    /// What makes an event; `None`: [`EventRule::for_window`] of the lead model, with a clear ratio above ordinary scores
     /// of the held-out rows.
     pub events: Option<EventRule>,
+    /// What all channels far outside of their training ranges add to a score, beside the weights of the members.
+    pub range_weight: f64,
+}
+
+/// A model on its way to become a member of a detector.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// How much its surprise is to count beside that of the others, above zero.
+    pub weight: f64,
+    /// The model that will judge.
+    pub model: Arc<dyn Model>,
+    /// For each fold of the normal rows, a model of the same kind that was not fitted on it; `None`: there is none.
+    pub held_out: Vec<Option<Arc<dyn Model>>>,
+}
+
+impl Candidate {
+    /// The only member, for rows that it was not fitted on.
+    pub fn alone(model: Arc<dyn Model>) -> Self {
+        Self {
+            weight: 1.0,
+            held_out: vec![Some(Arc::clone(&model))],
+            model,
+        }
+    }
 }
 
 /// What was found on the held-out rows.
@@ -47,7 +71,7 @@ pub struct ModeReport {
     pub threshold: FittedThreshold,
     /// Events that open on the held-out rows at that threshold.
     pub n_events: usize,
-    /// Median, 99 % quantile and largest of the smoothed errors.
+    /// Median, 99 % quantile and largest of the joined errors.
     pub errors: [f64; 3],
 }
 
@@ -69,58 +93,103 @@ pub enum CalibrateError {
     Parts(#[from] PartsError),
     /// No row got a score.
     #[error(
-        "none of {n_rows} held-out rows has a score: a window takes {window_len} rows without a gap, at least half \
+        "none of {n_rows} held-out rows has a score: the longest window takes {window_len} rows without a gap, at least half \
          of them observed; hold out more rows, or shorten the window"
     )]
     NothingScored {
         /// Held-out rows.
         n_rows: usize,
-        /// Rows in a window.
+        /// Rows in the longest window.
         window_len: usize,
     },
+    /// No fold of the normal rows is unseen by every model.
+    #[error("no normal rows are left that no model was fitted on: hold some out")]
+    NoFold,
 }
 
 impl Detector {
-    /// Makes a detector of a fitted pipeline and model by what they make of `held_out`: normal rows, of one or more
-    /// series, that the model was not fitted on.
+    /// Makes a detector of a fitted pipeline and models by what they make of normal rows that they were not fitted on.
+    ///
+    /// `folds` are the parts that the normal rows were cut into, each with its frames of one or more series. A
+    /// candidate's channels and tail are learnt from every fold that one of its models has not seen; threshold and
+    /// events from the folds that all candidates can judge so.
     ///
     /// # Errors
-    /// [`CalibrateError`] where pipeline, model and rows do not fit together, or no row gets a score.
+    /// [`CalibrateError`] where pipeline, models and rows do not fit together, or no row gets a score.
     pub fn calibrate(
         pipeline: Pipeline,
-        model: Arc<dyn Model>,
-        held_out: Vec<Frame>,
+        candidates: Vec<Candidate>,
+        folds: Vec<Vec<Frame>>,
         spec: &CalibrationSpec,
     ) -> Result<(Self, CalibrationReport), CalibrateError> {
         spec.threshold.check()?;
-        super::check_model(&pipeline, &*model)?;
-        let len = model.window().len.get();
-        let rows = HeldOutRows::collect(&pipeline, &*model, held_out)?;
+        for candidate in &candidates {
+            super::check_model(&pipeline, &*candidate.model)?;
+        }
+        let lens = candidates
+            .iter()
+            .map(|candidate| candidate.model.window().len.get());
+        let reach = Reach {
+            longest: lens.max().unwrap_or(1),
+            windows_max: BLOCK_WINDOWS,
+        };
+        let rows = HeldOutRows::prepare(&pipeline, folds)?;
+        let is_common = |fold: usize| {
+            let has_model = |of: &Candidate| of.held_out.get(fold).is_some_and(Option::is_some);
+            candidates.iter().all(has_model)
+        };
+        let common = rows.common(&is_common);
+        if common.is_empty() {
+            return Err(CalibrateError::NoFold);
+        }
+        let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
+        let (mut causal, mut retrospective) = (Errors::new(&rows), Errors::new(&rows));
+        let mut members = Vec::with_capacity(candidates.len());
+        for candidate in &candidates {
+            let [of_causal, of_retrospective] = rows.judge(candidate, &pipeline, reach)?;
+            causal.add(candidate.weight, &of_causal);
+            retrospective.add(candidate.weight, &of_retrospective);
+            members.push(MemberParts {
+                weight: candidate.weight,
+                causal: of_causal.calibrated,
+                retrospective: of_retrospective.calibrated,
+            });
+        }
+        let ranges = Ranges::new(&pipeline, spec.range_weight);
+        for errors in [&mut causal, &mut retrospective] {
+            errors.complete(total, &rows, &ranges);
+            errors.keep(&common);
+        }
         // Without hysteresis events are most numerous: a budget that holds then holds for any clear ratio.
+        let len = reach.longest;
         let rule = spec
             .events
             .unwrap_or_else(|| EventRule::for_window(len).clearing_at(1.0));
-        let mut causal = rows.calibrate(Mode::Causal, &pipeline, spec, &rule)?;
-        let mut retrospective = rows.calibrate(Mode::Retrospective, &pipeline, spec, &rule)?;
+        let starts = rows.starts_within(&common);
+        let fit = |errors: Errors| errors.fit(&starts, &pipeline, spec, &rule, len);
+        let (mut causal, mut retrospective) = (fit(causal)?, fit(retrospective)?);
         let near = causal.ordinary_score().max(retrospective.ordinary_score());
         let events = spec
             .events
             .unwrap_or_else(|| rule.clearing_at(clear_ratio_above(near)));
         for fitted in [&mut causal, &mut retrospective] {
-            fitted.report.n_events = rows.count_events(&events, fitted);
+            fitted.report.n_events = fitted.count_events(&events, &starts);
         }
+        let parts = DetectorParts {
+            pipeline,
+            members,
+            range_weight: spec.range_weight,
+            causal: causal.report.threshold.threshold,
+            retrospective: retrospective.report.threshold.threshold,
+            events,
+        };
         let report = CalibrationReport {
-            scores: rows.scores(&causal),
+            scores: causal.scores(&starts),
             causal: causal.report,
             retrospective: retrospective.report,
         };
-        let parts = DetectorParts {
-            pipeline,
-            causal: causal.calibrated,
-            retrospective: retrospective.calibrated,
-            events,
-        };
-        Ok((Self::from_parts(parts, model)?, report))
+        let models = candidates.into_iter().map(|candidate| candidate.model).collect();
+        Ok((Self::from_parts(parts, models)?, report))
     }
 }
 
@@ -130,218 +199,117 @@ fn clear_ratio_above(ordinary_score: f64) -> f64 {
     (0.5 * (ordinary_score + 1.0)).clamp(0.8, 1.0)
 }
 
-/// What one mode has learnt, with what it learnt the threshold from.
-struct Fitted {
-    calibrated: Calibrated,
-    report: ModeReport,
-    /// Smoothed error of each held-out row; NaN where it has none.
-    smoothed: Vec<f64>,
+/// Joined errors of the held-out rows for one mode; NaN where a row has none.
+struct Errors {
+    errors: Vec<f64>,
+    /// Weight of the members that answered.
+    present: Vec<f64>,
 }
 
-impl Fitted {
-    /// The score that 99 % of held-out rows stay below.
-    fn ordinary_score(&self) -> f64 {
-        self.report.errors[1] / self.calibrated.threshold.error()
-    }
-}
-
-/// Channel errors of all held-out rows, one series after the other; NaN where there is none.
-struct HeldOutRows {
-    n_channels: usize,
-    window_len: usize,
-    segments: Vec<Range<usize>>,
-    n_rows: usize,
-    /// `[n_rows, n_channels]` each.
-    causal: Vec<f64>,
-    retrospective: Vec<f64>,
-    /// Mean squared residual of the last rows of windows, `[n_channels]`.
-    last_square: Vec<f64>,
-}
-
-impl HeldOutRows {
-    /// One pass of the model over all windows serves both modes.
-    fn collect(pipeline: &Pipeline, model: &dyn Model, held_out: Vec<Frame>) -> Result<Self, CalibrateError> {
-        let (n, len) = (pipeline.n_channels(), model.window().len.get());
-        let weights = pipeline.channel_weights();
-        let n_rows = held_out.iter().map(Frame::n_samples).sum();
-        let mut all = Self {
-            n_channels: n,
-            window_len: len,
-            segments: Vec::new(),
-            n_rows,
-            causal: vec![f64::NAN; n_rows * n],
-            retrospective: vec![f64::NAN; n_rows * n],
-            last_square: vec![0.0; n],
-        };
-        let mut last_rows = ColumnMean::new(n);
-        let mut offset = 0;
-        for frame in held_out {
-            let prepared = pipeline.apply(frame)?;
-            let shifted = prepared
-                .segments()
-                .map(|rows| rows.start + offset..rows.end + offset);
-            all.segments.extend(shifted);
-            let mut causal = RowErrors::new(Mode::Causal, len, n);
-            let mut retrospective = RowErrors::new(Mode::Retrospective, len, n);
-            let ask = |windows: Windows<'_>, out: &mut [f64]| model.errors(windows, out);
-            for_each_block(&ask, &prepared, len, BLOCK_WINDOWS, &mut |block| {
-                for (idx, errors) in block.answers.chunks_exact(len * n).enumerate() {
-                    let row = block.first + idx + len - 1;
-                    let marks = prepared.observed().map(|mask| &mask[row * n..(row + 1) * n]);
-                    last_rows.absorb(&errors[(len - 1) * n..], marks);
-                }
-                let keep = |into: &mut [f64], row_idx: usize, errors: Option<&[f64]>| {
-                    if let Some(errors) = errors {
-                        into[(offset + row_idx) * n..(offset + row_idx + 1) * n].copy_from_slice(errors);
-                    }
-                };
-                causal.absorb(block, &prepared, &weights, &mut |row, errors| {
-                    keep(&mut all.causal, row, errors)
-                });
-                retrospective.absorb(block, &prepared, &weights, &mut |row, errors| {
-                    keep(&mut all.retrospective, row, errors)
-                });
-            })?;
-            offset += prepared.n_samples();
+impl Errors {
+    fn new(rows: &HeldOutRows) -> Self {
+        Self {
+            errors: vec![0.0; rows.n_rows()],
+            present: vec![0.0; rows.n_rows()],
         }
-        all.last_square = last_rows.finish();
-        Ok(all)
     }
 
-    fn calibrate(
-        &self,
-        mode: Mode,
+    fn add(&mut self, weight: f64, judged: &Judged) {
+        let rows = self
+            .errors
+            .iter_mut()
+            .zip(&mut self.present)
+            .zip(&judged.surprise);
+        for ((error, present), surprise) in rows.filter(|(_, surprise)| !surprise.is_nan()) {
+            *error += weight * surprise;
+            *present += weight;
+        }
+    }
+
+    fn complete(&mut self, total: f64, rows: &HeldOutRows, ranges: &Ranges) {
+        let mut parts = Vec::new();
+        for (row_idx, (error, present)) in self.errors.iter_mut().zip(&self.present).enumerate() {
+            if *present <= 0.0 {
+                *error = f64::NAN;
+                continue;
+            }
+            let (row, observed) = rows.row(row_idx);
+            parts.clear();
+            parts.resize(row.len(), 0.0);
+            ranges.add(row, observed, &mut parts);
+            *error = *error * (total / present) + parts.iter().sum::<f64>();
+        }
+    }
+
+    fn keep(&mut self, common: &[Range<usize>]) {
+        let kept = common.iter().flat_map(|rows| &self.errors[rows.clone()]);
+        self.errors = kept.copied().collect();
+    }
+
+    fn fit(
+        self,
+        starts: &[usize],
         pipeline: &Pipeline,
         spec: &CalibrationSpec,
         events: &EventRule,
+        window_len: usize,
     ) -> Result<Fitted, CalibrateError> {
-        let n_effective = pipeline.n_effective();
-        let (errors, smoothing) = match mode {
-            Mode::Causal => (&self.causal, Smoothing::causal(n_effective)),
-            Mode::Retrospective => (&self.retrospective, Smoothing::retrospective(n_effective)),
-        };
-        let mean_square = match mode {
-            Mode::Causal => self.last_square.clone(),
-            Mode::Retrospective => {
-                let mut mean = ColumnMean::new(self.n_channels);
-                errors
-                    .chunks_exact(self.n_channels)
-                    .for_each(|row| mean.absorb(row, None));
-                mean.finish()
-            }
-        };
-        let scales = pipeline.scales().iter();
-        let is_constant: Vec<bool> = scales.map(|scale| scale.kind == ChannelKind::Constant).collect();
-        let calibration = Calibration::fit(pipeline.channel_weights(), &is_constant, errors, &mean_square);
-        let smoothed = self.smoothed_errors(mode, smoothing, &calibration, errors);
-        let sorted = sorted_finite(smoothed.iter().copied());
+        let errors = self.errors;
+        let sorted = sorted_finite(errors.iter().copied());
         if sorted.is_empty() {
             return Err(CalibrateError::NothingScored {
-                n_rows: self.n_rows,
-                window_len: self.window_len,
+                n_rows: errors.len(),
+                window_len,
             });
         }
-        let starts: Vec<usize> = self.segments.iter().map(|segment| segment.start).collect();
         let held_out = HeldOut {
-            errors: &smoothed,
-            segment_starts: &starts,
+            errors: &errors,
+            segment_starts: starts,
             cadence: pipeline.parts().cadence,
         };
-        let threshold = spec.threshold.fit(&held_out, events)?;
-        let calibrated = Calibrated {
-            calibration,
-            smoothing,
-            threshold: threshold.threshold,
-        };
         let report = ModeReport {
-            n_rows: self.n_rows,
+            n_rows: errors.len(),
             n_scored: sorted.len(),
             n_events: 0,
             errors: [0.5, 0.99, 1.0].map(|share| quantile_sorted(&sorted, share)),
-            threshold,
+            threshold: spec.threshold.fit(&held_out, events)?,
         };
-        Ok(Fitted {
-            calibrated,
-            report,
-            smoothed,
-        })
+        Ok(Fitted { report, errors })
+    }
+}
+
+/// What one mode has learnt, with what it learnt the threshold from.
+struct Fitted {
+    report: ModeReport,
+    /// Joined error of each held-out row; NaN where it has none.
+    errors: Vec<f64>,
+}
+
+impl Fitted {
+    fn threshold(&self) -> f64 {
+        self.report.threshold.threshold.error()
+    }
+
+    /// The score that 99 % of held-out rows stay below.
+    fn ordinary_score(&self) -> f64 {
+        self.report.errors[1] / self.threshold()
     }
 
     /// Scores of the rows of each segment.
-    fn scores(&self, fitted: &Fitted) -> Vec<Vec<f64>> {
-        let threshold = fitted.calibrated.threshold.error();
-        let mut errors = fitted.smoothed.iter();
-        let segment = |rows: &Range<usize>| {
-            errors
-                .by_ref()
-                .take(rows.len())
-                .map(|error| error / threshold)
-                .collect()
-        };
-        self.segments.iter().map(segment).collect()
+    fn scores(&self, starts: &[usize]) -> Vec<Vec<f64>> {
+        let n_rows = self.errors.len();
+        let ends = starts.iter().skip(1).chain([&n_rows]);
+        let score = |error: &f64| error / self.threshold();
+        starts
+            .iter()
+            .zip(ends)
+            .map(|(&start, &end)| self.errors[start..end].iter().map(score).collect())
+            .collect()
     }
 
-    fn count_events(&self, events: &EventRule, fitted: &Fitted) -> usize {
-        let starts: Vec<usize> = self.segments.iter().map(|segment| segment.start).collect();
-        let threshold = fitted.calibrated.threshold.error();
-        events.count(&fitted.smoothed, threshold, |row| {
+    fn count_events(&self, events: &EventRule, starts: &[usize]) -> usize {
+        events.count(&self.errors, self.threshold(), |row| {
             starts.binary_search(&row).is_ok()
         })
-    }
-
-    /// Smoothed error of each row; NaN where it has none.
-    fn smoothed_errors(
-        &self,
-        mode: Mode,
-        smoothing: Smoothing,
-        calibration: &Calibration,
-        errors: &[f64],
-    ) -> Vec<f64> {
-        let n = self.n_channels;
-        let mut smoother = RowSmoother::new(mode, smoothing, &calibration.prior);
-        let mut smoothed = Vec::with_capacity(self.n_rows);
-        let mut emit = |row: Option<&[f64]>| smoothed.push(row.map_or(f64::NAN, row_error));
-        let mut parts = vec![0.0; n];
-        for segment in &self.segments {
-            for row in errors[segment.start * n..segment.end * n].chunks_exact(n) {
-                let is_scored = crate::score::calibration::is_scored(row);
-                if is_scored {
-                    calibration.contributions(row, &mut parts);
-                }
-                smoother.push(is_scored.then_some(&parts[..]), &mut emit);
-            }
-            smoother.end_segment(&mut emit);
-        }
-        smoothed
-    }
-}
-
-/// Means of columns over the cells that are there.
-struct ColumnMean {
-    sums: Vec<f64>,
-    counts: Vec<usize>,
-}
-
-impl ColumnMean {
-    fn new(n_columns: usize) -> Self {
-        Self {
-            sums: vec![0.0; n_columns],
-            counts: vec![0; n_columns],
-        }
-    }
-
-    /// NaN and cells not marked are not there.
-    fn absorb(&mut self, row: &[f64], marks: Option<&[bool]>) {
-        for (idx, value) in row.iter().enumerate() {
-            if !value.is_nan() && marks.is_none_or(|marks| marks[idx]) {
-                self.sums[idx] += value;
-                self.counts[idx] += 1;
-            }
-        }
-    }
-
-    fn finish(self) -> Vec<f64> {
-        let means = self.sums.iter().zip(&self.counts);
-        means.map(|(sum, count)| sum / (*count).max(1) as f64).collect()
     }
 }

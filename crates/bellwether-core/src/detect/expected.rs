@@ -1,11 +1,13 @@
-//! What the model would have expected in place of each value, in the channels' own units, and how far off is usual.
+//! What the lead model would have expected in place of each value, in the channels' own units, and how far off is usual.
 
 use std::ops::Range;
 
 use super::blocks::{BLOCK_WINDOWS, Overlap, for_each_block};
+use super::member::Reach;
 use super::mode::Mode;
 use super::{DetectError, Detector};
 use crate::frame::Frame;
+use crate::model::Answers;
 use crate::window::Windows;
 
 /// Half the width of the band, in root mean squared held-out residuals.
@@ -29,12 +31,14 @@ pub struct Expected {
 }
 
 impl Detector {
-    /// What was expected of `rows` of a frame. Only those rows and their context are prepared.
+    /// What the [lead](Detector::lead) expected of `rows` of a frame. Only those rows and their context are prepared.
     ///
     /// # Errors
     /// [`DetectError`] where the frame does not fit, has no such rows, or the model gives no answer.
     pub fn expected(&self, frame: &Frame, rows: Range<usize>, mode: Mode) -> Result<Expected, DetectError> {
-        let (len, n) = (self.window_len(), self.pipeline().n_channels());
+        let n = self.pipeline().n_channels();
+        let model = &**self.lead().model();
+        let (len, n_answers) = (model.window().len.get(), model.n_answers());
         if rows.start >= rows.end || rows.end > frame.n_samples() {
             return Err(DetectError::NoSuchRows {
                 start: rows.start,
@@ -64,14 +68,18 @@ impl Detector {
             }
         };
         let mut overlap = Overlap::new(len, n);
-        let ask = |windows: Windows<'_>, out: &mut [f64]| self.model().expected(windows, out);
-        for_each_block(&ask, &prepared, len, BLOCK_WINDOWS, &mut |block| match mode {
-            Mode::Causal => {
-                for (idx, window) in block.answers.chunks_exact(len * n).enumerate() {
-                    write(block.first + idx + len - 1, &window[(len - 1) * n..], 1);
-                }
+        let ask = |windows: Windows<'_>, out: &mut [f64]| model.expected(windows, out);
+        let reach = Reach {
+            longest: len,
+            windows_max: BLOCK_WINDOWS,
+        };
+        for_each_block(&ask, model, mode, &prepared, reach, &mut |block| {
+            if (mode, model.answers()) == (Mode::Retrospective, Answers::Window) {
+                return overlap.absorb(block, &mut write);
             }
-            Mode::Retrospective => overlap.absorb(block, &mut write),
+            for (idx, window) in block.answers.chunks_exact(n_answers * n).enumerate() {
+                write(block.first + idx + len - 1, &window[(n_answers - 1) * n..], 1);
+            }
         })?;
         Ok(self.in_original_units(rows, expected, mode))
     }
@@ -79,7 +87,7 @@ impl Detector {
     fn in_original_units(&self, rows: Range<usize>, mut expected: Vec<f64>, mode: Mode) -> Expected {
         let scales = self.pipeline().scales();
         let n = scales.len();
-        let residual = &self.calibrated(mode).calibration.residual;
+        let residual = &self.lead().calibrated(mode).calibration.residual;
         let (mut lower, mut upper) = (expected.clone(), expected.clone());
         for (idx, value) in expected.iter_mut().enumerate() {
             let scale = &scales[idx % n];

@@ -1,4 +1,4 @@
-//! A detector: pipeline, model, calibration, threshold and event rule as one thing that scores rows.
+//! A detector: pipeline, members, thresholds and event rule as one thing that scores rows.
 //!
 //! [`Detector::calibrate`] makes one from held-out normal rows, [`Detector::from_parts`] from stored numbers.
 //! [`Detector::score`] judges a frame; [`crate::session`] judges a stream, with the same bits.
@@ -6,33 +6,43 @@
 mod blocks;
 mod calibrate;
 mod expected;
+mod held_out;
+mod joined;
+mod member;
 mod mode;
 mod scores;
 
 use std::sync::Arc;
 
-pub(crate) use blocks::BLOCK_WINDOWS;
-pub use calibrate::{CalibrateError, CalibrationReport, CalibrationSpec, ModeReport};
+pub(crate) use blocks::{BLOCK_WINDOWS, last_row_errors};
+pub use calibrate::{CalibrateError, CalibrationReport, CalibrationSpec, Candidate, ModeReport};
 pub use expected::Expected;
-pub use mode::{Calibrated, Mode, ModeError, Top};
-pub(crate) use mode::{finish_row, top_share};
+pub use joined::Top;
+pub(crate) use joined::{Joined, finish_row, top_share};
+pub use member::{Calibrated, Member, MemberParts};
+pub use mode::{Mode, ModeError};
 pub use scores::{ScoredRow, Scores, Unscored};
 
 use crate::event::EventRule;
 use crate::frame::{Frame, SeriesId};
-use crate::model::{Model, ModelError};
-use crate::score::CalibrationError;
+use crate::model::{Answers, Model, ModelError};
+use crate::score::{CalibrationError, Ranges};
+use crate::threshold::Threshold;
 use crate::transform::{ApplyError, Pipeline};
 
-/// Everything of a detector but its model, as plain data.
+/// Everything of a detector but its models, as plain data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectorParts {
     /// From raw rows to prepared ones.
     pub pipeline: Pipeline,
-    /// From errors to causal scores.
-    pub causal: Calibrated,
-    /// From errors to retrospective scores.
-    pub retrospective: Calibrated,
+    /// From errors of each model to its surprise, at least one.
+    pub members: Vec<MemberParts>,
+    /// What all channels far outside of their training ranges add to the surprise of the members; not below zero.
+    pub range_weight: f64,
+    /// The joined causal error at which the score is 1.
+    pub causal: Threshold,
+    /// The joined retrospective error at which the score is 1.
+    pub retrospective: Threshold,
     /// From scores to events.
     pub events: EventRule,
 }
@@ -41,36 +51,49 @@ pub struct DetectorParts {
 #[derive(Debug, Clone)]
 pub struct Detector {
     parts: DetectorParts,
-    model: Arc<dyn Model>,
+    members: Vec<Member>,
+    ranges: Ranges,
+    weight: f64,
+    window_len: usize,
 }
 
 impl Detector {
-    /// A detector of stored numbers and a model.
+    /// A detector of stored numbers and the models of its members, in their order.
     ///
     /// # Errors
     /// [`PartsError`] where they do not belong together or are not usable.
-    pub fn from_parts(parts: DetectorParts, model: Arc<dyn Model>) -> Result<Self, PartsError> {
-        check_model(&parts.pipeline, &*model)?;
-        for (mode, calibrated) in [
-            (Mode::Causal, &parts.causal),
-            (Mode::Retrospective, &parts.retrospective),
-        ] {
-            let n_channels = parts.pipeline.n_channels();
-            calibrated
-                .calibration
-                .check(n_channels)
-                .map_err(|source| PartsError::Calibration { mode, source })?;
-            if !calibrated.smoothing.is_valid() {
-                return Err(PartsError::Smoothing {
-                    mode,
-                    span: calibrated.smoothing.span,
-                });
-            }
+    pub fn from_parts(parts: DetectorParts, models: Vec<Arc<dyn Model>>) -> Result<Self, PartsError> {
+        if parts.members.is_empty() || parts.members.len() != models.len() {
+            return Err(PartsError::Members {
+                n_members: parts.members.len(),
+                n_models: models.len(),
+            });
         }
-        Ok(Self { parts, model })
+        if !(parts.range_weight.is_finite() && parts.range_weight >= 0.0) {
+            return Err(PartsError::RangeWeight {
+                weight: parts.range_weight,
+            });
+        }
+        let mut members = Vec::with_capacity(models.len());
+        for (member_idx, (of, model)) in parts.members.iter().zip(models).enumerate() {
+            check_model(&parts.pipeline, &*model)?;
+            of.check(member_idx, parts.pipeline.n_channels())?;
+            members.push(Member {
+                parts: of.clone(),
+                model,
+            });
+        }
+        let window_len = members.iter().map(|member| member.model.window().len.get());
+        Ok(Self {
+            ranges: Ranges::new(&parts.pipeline, parts.range_weight),
+            weight: members.iter().map(|member| member.parts.weight).sum(),
+            window_len: window_len.max().unwrap_or(1),
+            members,
+            parts,
+        })
     }
 
-    /// All but the model, as plain data.
+    /// All but the models, as plain data.
     pub fn parts(&self) -> &DetectorParts {
         &self.parts
     }
@@ -80,22 +103,41 @@ impl Detector {
         &self.parts.pipeline
     }
 
-    /// What knows normal windows.
-    pub fn model(&self) -> &dyn Model {
-        &*self.model
+    /// What knows normal windows, at least one.
+    pub fn members(&self) -> &[Member] {
+        &self.members
     }
 
-    /// From errors to scores of that mode.
-    pub fn calibrated(&self, mode: Mode) -> &Calibrated {
+    /// The member that is asked what was expected: the first that answers for whole windows, or else the first.
+    pub fn lead(&self) -> &Member {
+        let answers_for_windows = |member: &&Member| member.model.answers() == Answers::Window;
+        self.members
+            .iter()
+            .find(answers_for_windows)
+            .unwrap_or(&self.members[0])
+    }
+
+    /// The joined error at which the score of that mode is 1.
+    pub fn threshold(&self, mode: Mode) -> Threshold {
         match mode {
-            Mode::Causal => &self.parts.causal,
-            Mode::Retrospective => &self.parts.retrospective,
+            Mode::Causal => self.parts.causal,
+            Mode::Retrospective => self.parts.retrospective,
         }
     }
 
-    /// Rows in a window of the model.
+    /// Weight of all members.
+    pub(crate) fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// What lies outside of the training rows.
+    pub(crate) fn ranges(&self) -> &Ranges {
+        &self.ranges
+    }
+
+    /// Rows in the longest window of its members: the first causal score comes with the last of so many rows.
     pub fn window_len(&self) -> usize {
-        self.model.window().len.get()
+        self.window_len
     }
 
     /// Rows that a causal score depends on, its own included: a file cut with `context_len() - 1` rows before the
@@ -103,7 +145,11 @@ impl Detector {
     ///
     /// A score joins `memory` windows; the first of these may hold values carried forward from before it.
     pub fn context_len(&self) -> usize {
-        self.window_len() + self.parts.causal.smoothing.memory() - 1 + self.pipeline().parts().fill_len_max
+        let memory = self
+            .members
+            .iter()
+            .map(|member| member.parts.causal.smoothing.memory());
+        self.window_len() + memory.max().unwrap_or(1) - 1 + self.pipeline().parts().fill_len_max
     }
 
     /// Scores a frame of `series`, in memory little above the frame's own.
@@ -160,21 +206,59 @@ pub enum PartsError {
         /// Channels of the model.
         model: usize,
     },
+    /// Not one model for each member, or no member.
+    #[error("{n_members} members and {n_models} models: wanted one model for each of at least one member")]
+    Members {
+        /// Members described.
+        n_members: usize,
+        /// Models given.
+        n_models: usize,
+    },
+    /// A weight is out of range.
+    #[error("the weight {weight} of member {member_idx} is not usable: wanted a number above zero")]
+    Weight {
+        /// Position of the member.
+        member_idx: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// The weight of the training ranges is out of range.
+    #[error("the weight {weight} of the training ranges is not usable: wanted a number not below zero")]
+    RangeWeight {
+        /// The weight.
+        weight: f64,
+    },
     /// A calibration does not fit or holds unusable numbers.
-    #[error("the {mode} calibration is not usable")]
+    #[error("the {mode} calibration of member {member_idx} is not usable")]
     Calibration {
+        /// Position of the member.
+        member_idx: usize,
         /// Which.
         mode: Mode,
         /// What is wrong with it.
         source: CalibrationError,
     },
     /// A span is out of range.
-    #[error("the {mode} smoothing span {span} is not usable: wanted 1 to 1000000 samples")]
+    #[error(
+        "the {mode} smoothing span {span} of member {member_idx} is not usable: wanted 1 to 1000000 samples"
+    )]
     Smoothing {
+        /// Position of the member.
+        member_idx: usize,
         /// Which.
         mode: Mode,
         /// The span.
         span: f64,
+    },
+    /// A tail holds unusable numbers.
+    #[error(
+        "the {mode} tail of member {member_idx} is not usable: wanted 99 rising quantiles and a slope above zero"
+    )]
+    Tail {
+        /// Position of the member.
+        member_idx: usize,
+        /// Which.
+        mode: Mode,
     },
 }
 

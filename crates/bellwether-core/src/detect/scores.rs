@@ -1,11 +1,13 @@
 //! Scores of a frame: one row each, the events they make, and how the rows got there.
 
 use super::Detector;
-use super::blocks::{RowErrors, for_each_block};
-use super::mode::{Calibrated, Mode, RowSmoother, Top, finish_row, top_share};
+use super::joined::{Joined, Top, finish_row, top_share};
+use super::member::{Reach, for_each_smoothed};
+use super::mode::Mode;
 use crate::event::{Event, EventId, EventTracker};
 use crate::frame::{Channel, SeriesId};
 use crate::model::ModelError;
+use crate::threshold::Threshold;
 use crate::time::Timestamp;
 use crate::transform::Prepared;
 
@@ -60,7 +62,7 @@ pub struct ScoredRow<'a> {
     pub shares: &'a [f64],
 }
 
-/// Scores prepared rows, a block of windows at a time.
+/// Scores prepared rows, member by member, a block of windows at a time.
 pub(super) fn score_rows(
     detector: &Detector,
     series: &SeriesId,
@@ -69,47 +71,97 @@ pub(super) fn score_rows(
     windows_max: usize,
     visit: &mut dyn FnMut(ScoredRow<'_>),
 ) -> Result<Scores, ModelError> {
-    let calibrated = detector.calibrated(mode);
-    let (len, n) = (detector.window_len(), prepared.n_channels());
-    let calibration = &calibrated.calibration;
-    let mut rows = RowErrors::new(mode, len, n);
-    let mut smoother = RowSmoother::new(mode, calibrated.smoothing, &calibration.prior);
-    let mut sink = Sink::new(detector, series, &prepared, calibrated, mode, visit);
-    let mut parts = vec![0.0; n];
-    let mut next_out = 0;
-    let model = detector.model();
-    let ask = |windows: crate::window::Windows<'_>, out: &mut [f64]| model.errors(windows, out);
-    for_each_block(&ask, &prepared, len, windows_max, &mut |block| {
-        if block.first == block.segment.start {
-            next_out = match mode {
-                Mode::Causal => block.first + len - 1,
-                Mode::Retrospective => block.first,
+    let n = prepared.n_channels();
+    let reach = Reach {
+        longest: detector.window_len(),
+        windows_max,
+    };
+    let mut said = Said::new(&prepared, detector.window_len(), mode);
+    for member in detector.members() {
+        let calibrated = member.calibrated(mode);
+        let weight = member.parts().weight;
+        let model = &**member.model();
+        for_each_smoothed(
+            model,
+            calibrated,
+            mode,
+            &prepared,
+            reach,
+            &mut |row_idx, smoothed| {
+                if let Some(smoothed) = smoothed {
+                    said.of(row_idx).add(weight, calibrated, smoothed);
+                }
+            },
+        )?;
+    }
+    let mut sink = Sink::new(detector, series, &prepared, mode, visit);
+    for segment in prepared.segments() {
+        for row_idx in segment {
+            let Some(mut joined) = said.of_scorable(row_idx) else {
+                sink.fill();
+                continue;
             };
+            let is_scored = joined.complete(detector.weight());
+            if is_scored {
+                let observed = prepared
+                    .observed()
+                    .map(|marks| &marks[row_idx * n..(row_idx + 1) * n]);
+                let row = &prepared.values()[row_idx * n..(row_idx + 1) * n];
+                detector.ranges().add(row, observed, joined.parts);
+            }
+            sink.row(row_idx, is_scored.then_some(&*joined.parts));
         }
-        let mut emit = |smoothed: Option<&[f64]>| {
-            sink.row(next_out, smoothed);
-            next_out += 1;
-        };
-        rows.absorb(block, &prepared, &calibration.weights, &mut |row_idx, errors| {
-            if let Some(errors) = errors {
-                calibration.contributions(errors, &mut parts);
-            }
-            smoother.push(errors.map(|_| &parts[..]), &mut emit);
-            if row_idx + 1 == block.segment.end {
-                smoother.end_segment(&mut emit);
-            }
-        });
-    })?;
+    }
     let mut scores = sink.finish();
     scores.ignored = prepared.ignored().to_vec();
     scores.time = prepared.into_time();
     Ok(scores)
 }
 
-/// Takes smoothed rows in order and writes scores and events; rows that are skipped have no score.
+/// What members have said of each row so far.
+struct Said {
+    n_channels: usize,
+    /// `[n_rows, n_channels]`
+    parts: Vec<f64>,
+    /// Weight of the members that answered, `[n_rows]`; below zero where no member is asked.
+    present: Vec<f64>,
+}
+
+impl Said {
+    fn new(prepared: &Prepared, longest: usize, mode: Mode) -> Self {
+        let mut present = vec![-1.0; prepared.n_samples()];
+        for segment in prepared.segments().filter(|segment| segment.len() >= longest) {
+            let first = match mode {
+                Mode::Causal => segment.start + longest - 1,
+                Mode::Retrospective => segment.start,
+            };
+            present[first..segment.end].fill(0.0);
+        }
+        Self {
+            n_channels: prepared.n_channels(),
+            parts: vec![0.0; prepared.n_samples() * prepared.n_channels()],
+            present,
+        }
+    }
+
+    fn of(&mut self, row_idx: usize) -> Joined<'_> {
+        let n = self.n_channels;
+        Joined {
+            parts: &mut self.parts[row_idx * n..(row_idx + 1) * n],
+            present: &mut self.present[row_idx],
+        }
+    }
+
+    /// `None` where the first window was not full yet.
+    fn of_scorable(&mut self, row_idx: usize) -> Option<Joined<'_>> {
+        (self.present[row_idx] >= 0.0).then(|| self.of(row_idx))
+    }
+}
+
+/// Takes joined rows in order and writes scores and events.
 struct Sink<'a> {
     prepared: &'a Prepared,
-    calibrated: &'a Calibrated,
+    threshold: Threshold,
     tracker: EventTracker,
     visit: &'a mut dyn FnMut(ScoredRow<'_>),
     shares: Vec<f64>,
@@ -121,14 +173,13 @@ impl<'a> Sink<'a> {
         detector: &Detector,
         series: &SeriesId,
         prepared: &'a Prepared,
-        calibrated: &'a Calibrated,
         mode: Mode,
         visit: &'a mut dyn FnMut(ScoredRow<'_>),
     ) -> Self {
         let n_rows = prepared.n_samples();
         Self {
             prepared,
-            calibrated,
+            threshold: detector.threshold(mode),
             tracker: EventTracker::new(detector.parts().events, series.clone()),
             visit,
             shares: vec![0.0; prepared.n_channels()],
@@ -145,11 +196,10 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn row(&mut self, row_idx: usize, smoothed: Option<&[f64]>) {
-        self.skip_to(row_idx);
-        match smoothed {
-            Some(smoothed) => {
-                let score = finish_row(smoothed, self.calibrated.threshold, &mut self.shares);
+    fn row(&mut self, row_idx: usize, parts: Option<&[f64]>) {
+        match parts {
+            Some(parts) => {
+                let score = finish_row(parts, self.threshold, &mut self.shares);
                 self.write(score, top_share(&self.shares));
                 (self.visit)(ScoredRow {
                     row_idx,
@@ -165,11 +215,10 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn skip_to(&mut self, row_idx: usize) {
-        while self.scores.score.len() < row_idx {
-            self.scores.unscored.n_filling += 1;
-            self.write(f64::NAN, None);
-        }
+    /// A row before the first full window.
+    fn fill(&mut self) {
+        self.scores.unscored.n_filling += 1;
+        self.write(f64::NAN, None);
     }
 
     fn write(&mut self, score: f64, top: Option<Top>) {
@@ -189,7 +238,6 @@ impl<'a> Sink<'a> {
     }
 
     fn finish(mut self) -> Scores {
-        self.skip_to(self.prepared.n_samples());
         self.scores.events.extend(self.tracker.finish());
         if self.scores.mode == Mode::Retrospective {
             mark_extents(&mut self.scores, self.prepared.time());

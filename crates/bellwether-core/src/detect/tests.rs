@@ -56,6 +56,40 @@ impl Model for Toy {
     }
 }
 
+/// A model that expects the last row to be as the one before.
+#[derive(Debug)]
+struct AsBefore {
+    len: usize,
+    n_channels: usize,
+}
+
+impl Model for AsBefore {
+    fn window(&self) -> WindowSpec {
+        let len = NonZeroUsize::new(self.len).unwrap();
+        WindowSpec {
+            len,
+            stride: NonZeroUsize::MIN,
+        }
+    }
+
+    fn n_channels(&self) -> usize {
+        self.n_channels
+    }
+
+    fn answers(&self) -> Answers {
+        Answers::LastRow
+    }
+
+    fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
+        for (window_idx, out) in out.chunks_exact_mut(self.n_channels).enumerate() {
+            let values = windows.values(window_idx);
+            let before = values.len() - 2 * self.n_channels;
+            out.copy_from_slice(&values[before..before + self.n_channels]);
+        }
+        Ok(())
+    }
+}
+
 fn frame(names: &[&str], secs: Vec<i64>, values: Vec<f64>) -> Frame {
     let channels: Vec<Channel> = names.iter().map(|&name| Channel::new(name)).collect();
     Frame::new(
@@ -132,15 +166,58 @@ fn fit_with(threshold: ThresholdRule, train: Frame, held_out: Frame, len: usize,
     let model = toy(&pipeline, len, always);
     let spec = CalibrationSpec {
         threshold,
-        events: None,
+        ..CalibrationSpec::default()
     };
-    Detector::calibrate(pipeline, model, vec![held_out], &spec)
-        .unwrap()
-        .0
+    Detector::calibrate(
+        pipeline,
+        vec![Candidate::alone(model)],
+        vec![vec![held_out]],
+        &spec,
+    )
+    .unwrap()
+    .0
 }
 
 pub(crate) fn detector(len: usize, always: bool) -> Detector {
     fit(clean(300).rows(1), clean(200).rows(2), len, always)
+}
+
+/// A detector of three members: windows of `len`, of two rows, and single rows in the light of those before.
+pub(crate) fn ensemble(len: usize, always: bool) -> Detector {
+    let window = NonZeroUsize::new(len).unwrap();
+    let pipeline = PipelineSpec::for_window(window)
+        .fit(&[clean(300).rows(1)])
+        .unwrap();
+    let n_channels = pipeline.n_channels();
+    let models: [(f64, Arc<dyn Model>); 3] = [
+        (2.0, toy(&pipeline, len, always)),
+        (1.0, toy(&pipeline, 2, !always)),
+        (0.5, Arc::new(AsBefore { len: 4, n_channels })),
+    ];
+    // Of the first, another was fitted on the first fold.
+    let candidates = models
+        .into_iter()
+        .enumerate()
+        .map(|(idx, (weight, model))| Candidate {
+            weight,
+            held_out: vec![
+                Some(Arc::clone(&model)).filter(|_| idx > 0),
+                Some(Arc::clone(&model)),
+            ],
+            model,
+        });
+    let folds = vec![
+        vec![clean(200).rows(2)],
+        vec![clean(150).rows(3), clean(90).rows(4)],
+    ];
+    let spec = CalibrationSpec {
+        threshold: ThresholdRule::Quantile(0.99),
+        range_weight: 5.0,
+        ..CalibrationSpec::default()
+    };
+    let (detector, report) = Detector::calibrate(pipeline, candidates.collect(), folds, &spec).unwrap();
+    assert_eq!((report.causal.n_rows, report.scores.len()), (240, 2));
+    detector
 }
 
 fn series() -> SeriesId {
@@ -179,12 +256,13 @@ fn scores_of_a_small_series_by_hand() {
     );
     let spec = CalibrationSpec {
         threshold: ThresholdRule::Value(2.0),
-        events: None,
+        ..CalibrationSpec::default()
     };
-    let (detector, report) = Detector::calibrate(pipeline, model, vec![held_out], &spec).unwrap();
+    let candidates = vec![Candidate::alone(Arc::clone(&model))];
+    let (detector, report) = Detector::calibrate(pipeline, candidates, vec![vec![held_out]], &spec).unwrap();
     // Every held-out residual is ± 0.1, every squared error 0.01, hence f = 0.01 + 1e-9 and prior 1 - 1e-7.
     assert_close(
-        detector.parts().causal.calibration.scale[0],
+        detector.members()[0].parts().causal.calibration.scale[0],
         0.01 + 1e-9,
         1e-9,
         "f",
@@ -198,15 +276,15 @@ fn scores_of_a_small_series_by_hand() {
         (20, 19, 20)
     );
     assert_eq!(report.causal.n_events, 0);
+    // Without a tail the smoothed error stands for itself.
+    let mut parts = detector.parts().clone();
+    parts.members[0].causal.tail = None;
+    let plain = Detector::from_parts(parts, vec![model]).unwrap();
     // Rows 5, 5, 8: squared errors 0, 0, 0.09; causal means of two rows 0 and 0.045: ratios 0 and 4.5.
-    let scores = detector
-        .score(
-            &series(),
-            frame(&["a"], vec![0, 1, 2], vec![5.0, 5.0, 8.0]),
-            Mode::Causal,
-        )
-        .unwrap();
-    let alpha = detector.parts().causal.smoothing.alpha();
+    let rows = frame(&["a"], vec![0, 1, 2], vec![5.0, 5.0, 8.0]);
+    let scores = plain.score(&series(), rows.clone(), Mode::Causal).unwrap();
+    let causal = &detector.members()[0].parts().causal;
+    let alpha = causal.smoothing.alpha();
     let first = 1.0 - alpha;
     let second = (1.0 - alpha) * first + alpha * 4.5;
     assert!(scores.score[0].is_nan());
@@ -215,6 +293,17 @@ fn scores_of_a_small_series_by_hand() {
     assert_eq!((scores.unscored.n_filling, scores.unscored.n_missing), (1, 0));
     assert_eq!(scores.is_anomaly(0), None);
     assert_eq!(scores.is_anomaly(1), Some(false));
+    // With one, its surprise does.
+    let tail = causal.tail.as_ref().unwrap();
+    let surprising = detector.score(&series(), rows, Mode::Causal).unwrap();
+    for (row, error) in [(1, first), (2, second)] {
+        assert_close(
+            surprising.score[row],
+            tail.surprise(error) / 2.0,
+            1e-5,
+            "surprise",
+        );
+    }
     assert_eq!(
         scores.top[2],
         Some(Top {
@@ -328,7 +417,7 @@ fn expected_values_are_in_the_units_of_the_data() {
                     "the model expects the training median",
                 );
                 let at = row.0 * 4 + idx;
-                let half = 3.0 * detector.calibrated(mode).calibration.residual[idx] * scale.divisor;
+                let half = 3.0 * detector.lead().calibrated(mode).calibration.residual[idx] * scale.divisor;
                 assert_close(expected.upper[at] - expected.lower[at], 2.0 * half, 1e-9, "band");
             }
         }
@@ -372,7 +461,7 @@ fn expected_values_do_not_depend_on_which_rows_are_asked_for() {
 #[test]
 fn parts_make_the_same_detector_and_wrong_ones_none() {
     let good = detector(8, true);
-    let model = || toy(good.pipeline(), 8, true);
+    let model = || vec![toy(good.pipeline(), 8, true)];
     let again = Detector::from_parts(good.parts().clone(), model()).unwrap();
     let data = clean(60).rows(11);
     let score = |detector: &Detector| {
@@ -389,25 +478,35 @@ fn parts_make_the_same_detector_and_wrong_ones_none() {
         assert!(error.contains(expect), "{error}");
     };
     check(
-        |parts| parts.causal.calibration.scale[1] = 0.0,
+        |parts| parts.members[0].causal.calibration.scale[1] = 0.0,
         "causal calibration",
     );
     check(
-        |parts| parts.causal.calibration.prior[0] = NAN,
+        |parts| parts.members[0].causal.calibration.prior[0] = NAN,
         "causal calibration",
     );
     check(
-        |parts| parts.retrospective.calibration.weights.push(1.0),
+        |parts| parts.members[0].retrospective.calibration.weights.push(1.0),
         "retrospective calibration",
     );
-    check(|parts| parts.causal.smoothing.span = 0.5, "span 0.5");
+    check(|parts| parts.members[0].causal.smoothing.span = 0.5, "span 0.5");
+    check(|parts| parts.members[0].weight = 0.0, "weight 0 of member 0");
+    check(
+        |parts| parts.range_weight = NAN,
+        "weight NaN of the training ranges",
+    );
+    check(|parts| parts.members.clear(), "0 members and 1 models");
+    check(
+        |parts| parts.members[0].causal.tail.as_mut().unwrap().slope = 0.0,
+        "causal tail of member 0",
+    );
     let narrow = Arc::new(Toy {
         len: 8,
         n_channels: 3,
         always: None,
     });
     assert!(matches!(
-        Detector::from_parts(good.parts().clone(), narrow),
+        Detector::from_parts(good.parts().clone(), vec![narrow]),
         Err(PartsError::Channels { .. })
     ));
 }
@@ -419,8 +518,8 @@ fn rows_too_few_for_a_window_cannot_calibrate() {
     let model = toy(&pipeline, 8, true);
     let error = Detector::calibrate(
         pipeline,
-        model,
-        vec![clean(7).rows(2)],
+        vec![Candidate::alone(model)],
+        vec![vec![clean(7).rows(2)]],
         &CalibrationSpec::default(),
     );
     assert_eq!(

@@ -1,9 +1,14 @@
-//! From squared reconstruction errors to one number a row, and to each channel's exact part of it.
+//! From squared errors of a model to one number a row, and to each channel's exact part of it.
 //!
-//! [`calibration`] makes errors of channels comparable; [`smoothing`] joins neighbouring rows.
+//! [`calibration`] makes errors of channels comparable; [`smoothing`] joins neighbouring rows; [`tail`] makes the
+//! errors of models comparable; [`range`] knows what no model has ever seen.
 
 pub mod calibration;
+pub mod range;
 pub mod smoothing;
+pub mod tail;
 
 pub use calibration::{Calibration, CalibrationError, row_errors, window_errors};
+pub use range::Ranges;
 pub use smoothing::{CausalSmoother, Smoothing, TwoSidedSmoother};
+pub use tail::Tail;

@@ -3,6 +3,8 @@
 //! Smoothing is applied to each channel's contribution and not to their sum, which is the same number, so that the
 //! shares of the channels stay exact.
 
+use crate::model::Answers;
+
 /// What may be left of the weight of the oldest row that counts.
 const FORGOTTEN: f64 = 0.01;
 
@@ -14,11 +16,15 @@ pub struct Smoothing {
 }
 
 impl Smoothing {
-    /// For scores that may use rows up to their own: half the span of [`Smoothing::retrospective`], because a
-    /// window's error is a mean over its rows already.
-    pub fn causal(n_effective: usize) -> Self {
+    /// For scores that may use rows up to their own: where a window's error is a mean over its rows already, half the
+    /// span of [`Smoothing::retrospective`]; else all of it.
+    pub fn causal(n_effective: usize, answers: Answers) -> Self {
+        let span = Self::retrospective(n_effective).span;
         Self {
-            span: Self::retrospective(n_effective).span / 2.0,
+            span: match answers {
+                Answers::Window => span / 2.0,
+                Answers::LastRow => span,
+            },
         }
     }
 
@@ -238,7 +244,9 @@ mod tests {
     fn spans_follow_the_number_of_independent_channels() {
         let check = |n: usize, span: f64| {
             assert_close(Smoothing::retrospective(n).span, span, 1e-12, "span");
-            assert_close(Smoothing::causal(n).span, span / 2.0, 1e-12, "causal span");
+            for (answers, want) in [(Answers::Window, span / 2.0), (Answers::LastRow, span)] {
+                assert_close(Smoothing::causal(n, answers).span, want, 1e-12, "causal span");
+            }
         };
         check(0, 40.0);
         check(1, 40.0);

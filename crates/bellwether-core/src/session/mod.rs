@@ -102,13 +102,19 @@ impl Detector {
     /// [`ApplyError`] where channels are missing or samples are spaced otherwise.
     pub fn session(self: &Arc<Self>, series: SeriesId, schema: &Schema) -> Result<Session, ApplyError> {
         let columns = self.pipeline().check(schema)?;
-        let calibrated = &self.parts().causal;
         let n = self.pipeline().n_channels();
         Ok(Session {
             state: PipelineState::new(self.pipeline(), columns),
             channels: schema.channels().into(),
             recent: Recent::default(),
-            smoother: CausalSmoother::new(calibrated.smoothing, &calibrated.calibration.prior),
+            smoothers: self
+                .members()
+                .iter()
+                .map(|member| {
+                    let calibrated = &member.parts().causal;
+                    CausalSmoother::new(calibrated.smoothing, &calibrated.calibration.prior)
+                })
+                .collect(),
             tracker: EventTracker::new(self.parts().events, series),
             ended: None,
             shares: vec![0.0; n],
@@ -124,7 +130,8 @@ pub struct Session {
     state: PipelineState,
     channels: Arc<[Channel]>,
     recent: Recent,
-    smoother: CausalSmoother,
+    /// One for each member.
+    smoothers: Vec<CausalSmoother>,
     tracker: EventTracker,
     /// An event that a gap ended, kept until a verdict tells it: the model may fail on the sample after the gap.
     ended: Option<Event>,

@@ -23,8 +23,9 @@ pub struct SessionState {
     pub recent: Vec<f64>,
     /// Which of their cells were observed.
     pub observed: Vec<bool>,
-    /// The contributions of the rows that smoothing remembers, oldest first, `[n_channels]` each; `None`: no score.
-    pub contributions: Vec<Option<Vec<f64>>>,
+    /// For each member, the contributions of the rows that its smoothing remembers, oldest first, `[n_channels]` each;
+    /// `None`: no score.
+    pub contributions: Vec<Vec<Option<Vec<f64>>>>,
     /// The events of the series.
     pub tracker: TrackerState,
     /// An event that ended and has not been told.
@@ -48,7 +49,7 @@ impl Session {
             age: self.state.age().to_vec(),
             recent: self.recent.values.clone(),
             observed: self.recent.observed.clone(),
-            contributions: self.smoother.rows(),
+            contributions: self.smoothers.iter().map(CausalSmoother::rows).collect(),
             tracker: self.tracker.state(),
             ended: self.ended.clone(),
         }
@@ -63,7 +64,6 @@ impl Detector {
     pub fn resume(self: &Arc<Self>, series: SeriesId, state: SessionState) -> Result<Session, StateError> {
         let fits = |fits: bool, problem| if fits { Ok(()) } else { Err(StateError { problem }) };
         let (len, n) = (self.window_len(), self.pipeline().n_channels());
-        let calibrated = &self.parts().causal;
         fits(
             state.last_value.len() == n && state.age.len() == n,
             "it has another number of channels",
@@ -83,25 +83,33 @@ impl Detector {
             "a value is not finite",
         )?;
         fits(
-            state.contributions.len() <= calibrated.smoothing.memory(),
-            "it remembers more rows than smoothing does",
+            state.contributions.len() == self.members().len(),
+            "it has another number of members",
         )?;
         let are_contributions = |row: &Vec<f64>| row.len() == n && row.iter().all(|part| part.is_finite());
-        fits(
-            state.contributions.iter().flatten().all(are_contributions),
-            "its contributions are not those of its channels",
-        )?;
+        for (member, rows) in self.members().iter().zip(&state.contributions) {
+            fits(
+                rows.len() <= member.parts().causal.smoothing.memory(),
+                "it remembers more rows than smoothing does",
+            )?;
+            fits(
+                rows.iter().flatten().all(are_contributions),
+                "its contributions are not those of its channels",
+            )?;
+        }
         let schema = self.pipeline().schema();
         let mut session = self.session(series.clone(), schema).map_err(|_| StateError {
             problem: "the pipeline does not accept its own channels",
         })?;
         session.state = PipelineState::resume(session.state, state.last_time, state.last_value, state.age);
         session.recent.replace(&state.recent, &state.observed);
-        session.smoother = CausalSmoother::resume(
-            calibrated.smoothing,
-            &calibrated.calibration.prior,
-            &state.contributions,
-        );
+        let members = self.members().iter().zip(&state.contributions);
+        session.smoothers = members
+            .map(|(member, rows)| {
+                let calibrated = &member.parts().causal;
+                CausalSmoother::resume(calibrated.smoothing, &calibrated.calibration.prior, rows)
+            })
+            .collect();
         session.tracker = state
             .tracker
             .resume(self.parts().events, series, n)

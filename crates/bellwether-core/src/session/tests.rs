@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::tests::{Plant, detector};
+use crate::detect::tests::{Plant, ensemble};
 use crate::frame::Frame;
 
 /// What one device was told, bit for bit.
@@ -42,7 +42,7 @@ proptest! {
         seed in any::<u64>(), len in 1_usize..12, missing in 0.0..0.5_f64, gaps in 0.0..0.1_f64,
         chunks in proptest::collection::vec(0_usize..9, 12..40),
     ) {
-        let detector = Arc::new(detector(len, seed % 2 == 0));
+        let detector = Arc::new(ensemble(len, seed % 2 == 0));
         let names = ["a", "b", "c"];
         let data: Vec<Frame> = (0..3)
             .map(|idx| Plant { n_rows: 90, missing, gaps, fault: true }.rows(seed ^ idx))
@@ -84,7 +84,7 @@ proptest! {
 
 #[test]
 fn what_is_expected_of_a_sample_does_not_depend_on_its_turn() {
-    let detector = Arc::new(detector(5, true));
+    let detector = Arc::new(ensemble(5, true));
     let data = Plant {
         n_rows: 30,
         missing: 0.1,
@@ -115,7 +115,7 @@ fn what_is_expected_of_a_sample_does_not_depend_on_its_turn() {
 
 #[test]
 fn a_state_that_does_not_fit_is_refused() {
-    let detector = Arc::new(detector(4, true));
+    let detector = Arc::new(ensemble(4, true));
     let data = Plant {
         n_rows: 20,
         missing: 0.0,
@@ -141,10 +141,14 @@ fn a_state_that_does_not_fit_is_refused() {
     check(&|state| state.recent.extend([0.0; 4]), "do not fill a window");
     check(&|state| state.last_value[0] = f64::NAN, "not finite");
     check(
-        &|state| state.contributions.extend(vec![None; 100_000]),
+        &|state| state.contributions[0].extend(vec![None; 100_000]),
         "remembers more rows",
     );
-    check(&|state| state.contributions.fill(Some(vec![])), "contributions");
+    check(
+        &|state| state.contributions[0].fill(Some(vec![])),
+        "contributions",
+    );
+    check(&|state| state.contributions.truncate(1), "number of members");
     check(
         &|state| {
             let row = crate::event::TrackedRow {

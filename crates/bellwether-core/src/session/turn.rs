@@ -1,13 +1,13 @@
-//! Samples of many devices judged together: one call of the model for hundreds of windows.
+//! Samples of many devices judged together: one call of each model for hundreds of windows.
 
 use std::sync::Arc;
 
 use super::{PushError, Session, Verdict};
-use crate::detect::{BLOCK_WINDOWS, finish_row, top_share};
+use crate::detect::{BLOCK_WINDOWS, Joined, Member, Mode, finish_row, last_row_errors, top_share};
 use crate::event::EventChange;
 use crate::frame::Sample;
 use crate::model::{Model, ModelError};
-use crate::score::window_errors;
+use crate::score::CausalSmoother;
 use crate::transform::ChannelScale;
 use crate::window::Windows;
 
@@ -31,7 +31,7 @@ pub struct Judged<'a> {
     pub answer: Result<Option<Verdict>, PushError>,
     /// The session, with the shares of this sample; it has taken the rows of the whole turn already.
     pub session: &'a Session,
-    /// The window that ends with the sample, prepared, where it is full.
+    /// The window of the lead model that ends with the sample, prepared, where all windows are full.
     window: Option<Windows<'a>>,
 }
 
@@ -46,8 +46,9 @@ impl Judged<'_> {
             return Ok(None);
         };
         let detector = self.session.detector();
-        let mut expected = vec![0.0; window.window_len() * window.n_channels()];
-        detector.model().expected(window, &mut expected)?;
+        let model = detector.lead().model();
+        let mut expected = vec![0.0; model.n_answers() * window.n_channels()];
+        model.expected(window, &mut expected)?;
         let last_row = &expected[expected.len() - window.n_channels()..];
         let original = |(scale, value): (&ChannelScale, &f64)| {
             if scale.is_unseen() {
@@ -75,12 +76,31 @@ pub struct Scratch {
     values: Vec<f64>,
     observed: Vec<bool>,
     steps: Vec<Step>,
+    /// The rows after those that windows which are due end with.
+    ends: Vec<usize>,
+    /// For each member.
+    asked: Vec<Asked>,
+    row: RowScratch,
+}
+
+/// What a member is asked, and what its model answers.
+#[derive(Debug, Default)]
+struct Asked {
     /// Where the windows that are due begin.
     starts: Vec<usize>,
-    /// The model's errors for a block of windows, `[n_windows, len, n_channels]`.
+    /// The model's errors for a block of windows, `[n_windows, n_answers, n_channels]`.
     errors: Vec<f64>,
-    row: Vec<f64>,
-    parts: Vec<f64>,
+}
+
+/// Memory for one row, `[n_channels]` each.
+#[derive(Debug, Default)]
+struct RowScratch {
+    /// A member's channel errors.
+    errors: Vec<f64>,
+    /// Its contributions.
+    contributions: Vec<f64>,
+    /// What all members say.
+    joined: Vec<f64>,
 }
 
 /// What the row step made of a sample.
@@ -112,25 +132,25 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
         values,
         observed,
         steps,
-        starts,
-        errors,
+        ends,
+        asked,
         row,
-        parts,
     } = scratch;
     let n = detector.pipeline().n_channels();
-    let mut blocks = Blocks {
-        model: detector.model(),
-        values,
-        observed: Some(&observed[..]).filter(|marks| marks.contains(&false)),
-        starts,
-        len: detector.window_len(),
-        n_channels: n,
-        errors,
-        block: 0..0,
-        is_whole: true,
-    };
-    row.resize(n, 0.0);
-    parts.resize(n, 0.0);
+    let observed = Some(&observed[..]).filter(|marks| marks.contains(&false));
+    asked.resize_with(detector.members().len(), Asked::default);
+    let members = detector.members().iter().zip(asked);
+    let mut blocks: Vec<Blocks<'_>> = members
+        .map(|(member, asked)| Blocks::new(member, asked, ends, values, observed, n))
+        .collect();
+    let lead = detector
+        .members()
+        .iter()
+        .position(|member| std::ptr::eq(member, detector.lead()))
+        .unwrap_or(0);
+    for cells in [&mut row.errors, &mut row.contributions, &mut row.joined] {
+        cells.resize(n, 0.0);
+    }
     let mut next_step = steps.drain(..);
     let mut window_idx = 0;
     for (turn_idx, turn) in turns.iter_mut().enumerate() {
@@ -141,10 +161,15 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
                     starts_segment,
                     is_due,
                 } => {
-                    let errors = is_due.then(|| blocks.errors(window_idx));
-                    let answer = turn.session.answer(*sample, starts_segment, errors, row, parts);
+                    let due = is_due.then_some(Due {
+                        blocks: &mut blocks,
+                        window_idx,
+                        // The row before the end of the window.
+                        row_idx: ends.get(window_idx).map_or(0, |end| end - 1),
+                    });
+                    let answer = turn.session.answer(*sample, starts_segment, due, row);
                     if is_due {
-                        window = Some(blocks.window(window_idx));
+                        window = Some(blocks[lead].window(window_idx));
                         window_idx += 1;
                     }
                     answer
@@ -167,7 +192,7 @@ impl Scratch {
         self.values.clear();
         self.observed.clear();
         self.steps.clear();
-        self.starts.clear();
+        self.ends.clear();
     }
 
     /// Prepares the rows of a turn, behind those that its session still needs.
@@ -197,7 +222,7 @@ impl Scratch {
             let n_rows = at / n + 1 - segment_start;
             let is_due = n_rows >= len;
             if is_due {
-                self.starts.push(at / n + 1 - len);
+                self.ends.push(at / n + 1);
             }
             self.steps.push(Step::Row {
                 starts_segment: step.starts_segment,
@@ -212,7 +237,7 @@ impl Scratch {
     }
 }
 
-/// The windows that are due, put to the model a block at a time.
+/// The windows that are due, put to the model of a member a block at a time.
 struct Blocks<'a> {
     model: &'a dyn Model,
     values: &'a [f64],
@@ -220,6 +245,8 @@ struct Blocks<'a> {
     starts: &'a [usize],
     len: usize,
     n_channels: usize,
+    /// Cells of an answer.
+    n_cells: usize,
     errors: &'a mut Vec<f64>,
     /// The windows whose errors are at hand.
     block: std::ops::Range<usize>,
@@ -227,19 +254,61 @@ struct Blocks<'a> {
     is_whole: bool,
 }
 
-/// A window's errors, `[len, n_channels]`, and which of its cells were observed (`None`: all).
+/// The windows that end with a sample, one for each member.
+struct Due<'a, 'b> {
+    blocks: &'a mut [Blocks<'b>],
+    window_idx: usize,
+    /// The sample's row.
+    row_idx: usize,
+}
+
+/// What a model says of a window, `[n_answers, n_channels]`, and which cells of the window were observed (`None`: all).
 type Answer<'a> = Result<(&'a [f64], Option<&'a [bool]>), ModelError>;
 
-impl Blocks<'_> {
+impl<'a> Blocks<'a> {
+    fn new(
+        member: &'a Member,
+        asked: &'a mut Asked,
+        ends: &[usize],
+        values: &'a [f64],
+        observed: Option<&'a [bool]>,
+        n_channels: usize,
+    ) -> Self {
+        let model = &**member.model();
+        let len = model.window().len.get();
+        asked.starts.clear();
+        asked.starts.extend(ends.iter().map(|end| end - len));
+        Self {
+            model,
+            values,
+            observed,
+            starts: &asked.starts,
+            len,
+            n_channels,
+            n_cells: model.n_answers() * n_channels,
+            errors: &mut asked.errors,
+            block: 0..0,
+            is_whole: true,
+        }
+    }
+
     /// The window by itself.
-    fn window(&self, window_idx: usize) -> Windows<'_> {
+    fn window(&self, window_idx: usize) -> Windows<'a> {
         let start = &self.starts[window_idx..window_idx + 1];
         Windows::new(self.values, self.observed, self.n_channels, self.len, start)
     }
 
+    /// A row's scaled values and marks.
+    fn row(&self, row_idx: usize) -> (&'a [f64], Option<&'a [bool]>) {
+        let cells = row_idx * self.n_channels..(row_idx + 1) * self.n_channels;
+        (
+            &self.values[cells.clone()],
+            self.observed.map(|marks| &marks[cells]),
+        )
+    }
+
     /// The model's errors for a window. Windows are asked for in order.
     fn errors(&mut self, window_idx: usize) -> Answer<'_> {
-        let cells = self.len * self.n_channels;
         if !self.block.contains(&window_idx) {
             self.block = window_idx..self.starts.len().min(window_idx + BLOCK_WINDOWS);
             // One window without an answer must not cost the others theirs.
@@ -251,14 +320,16 @@ impl Blocks<'_> {
             at = 0;
         }
         let first = self.starts[window_idx] * self.n_channels;
-        let marks = self.observed.map(|marks| &marks[first..first + cells]);
+        let marks = self
+            .observed
+            .map(|marks| &marks[first..first + self.len * self.n_channels]);
         let marks = marks.filter(|marks| marks.contains(&false));
-        Ok((&self.errors[at * cells..(at + 1) * cells], marks))
+        Ok((&self.errors[at * self.n_cells..(at + 1) * self.n_cells], marks))
     }
 
     fn ask(&mut self, block: std::ops::Range<usize>) -> Result<(), ModelError> {
         let starts = &self.starts[block];
-        self.errors.resize(starts.len() * self.len * self.n_channels, 0.0);
+        self.errors.resize(starts.len() * self.n_cells, 0.0);
         let windows = Windows::new(self.values, self.observed, self.n_channels, self.len, starts);
         self.model.errors(windows, self.errors)?;
         if self.errors.iter().all(|error| error.is_finite()) {
@@ -269,26 +340,21 @@ impl Blocks<'_> {
 }
 
 impl Session {
-    /// From a window's errors to a verdict; `None`: the window is not full yet.
+    /// From what the models say to a verdict; `None`: the windows are not full yet.
     fn answer(
         &mut self,
         sample: Sample<'_>,
         starts_segment: bool,
-        errors: Option<Answer<'_>>,
-        row: &mut [f64],
-        parts: &mut [f64],
+        due: Option<Due<'_, '_>>,
+        row: &mut RowScratch,
     ) -> Result<Option<Verdict>, PushError> {
         if starts_segment {
-            self.smoother.restart();
+            self.smoothers.iter_mut().for_each(CausalSmoother::restart);
             self.ended = self.tracker.restart();
         }
-        let is_full = errors.is_some();
-        let score = match errors {
-            Some(Ok((errors, marks))) => self.score(errors, marks, row, parts),
-            Some(Err(error)) => {
-                self.smoother.push(None);
-                return Err(error.into());
-            }
+        let is_full = due.is_some();
+        let score = match due {
+            Some(due) => self.score(due, row)?,
             None => None,
         };
         let change = self
@@ -308,22 +374,46 @@ impl Session {
         }))
     }
 
-    /// The score of a window with these errors; its shares go to `self.shares`.
-    fn score(
-        &mut self,
-        errors: &[f64],
-        marks: Option<&[bool]>,
-        row: &mut [f64],
-        parts: &mut [f64],
-    ) -> Option<f64> {
-        let calibrated = &self.detector.parts().causal;
-        let calibration = &calibrated.calibration;
-        let is_scored = window_errors(errors, marks, &calibration.weights, row);
-        if is_scored {
-            calibration.contributions(row, parts);
+    /// The score of the row that these windows end with; its shares go to `self.shares`.
+    fn score(&mut self, due: Due<'_, '_>, row: &mut RowScratch) -> Result<Option<f64>, ModelError> {
+        let Due {
+            blocks,
+            window_idx,
+            row_idx,
+        } = due;
+        let failed = blocks.iter_mut().find_map(|block| block.errors(window_idx).err());
+        if let Some(error) = failed {
+            for smoother in &mut self.smoothers {
+                smoother.push(None);
+            }
+            return Err(error);
         }
-        let smoothed = self.smoother.push(is_scored.then_some(parts))?;
-        Some(finish_row(smoothed, calibrated.threshold, &mut self.shares))
+        row.joined.fill(0.0);
+        let mut joined = Joined {
+            parts: &mut row.joined,
+            present: &mut 0.0,
+        };
+        let members = self.detector.members().iter().zip(&mut self.smoothers);
+        for ((member, smoother), block) in members.zip(blocks.iter_mut()) {
+            let calibrated = member.calibrated(Mode::Causal);
+            let calibration = &calibrated.calibration;
+            let (errors, marks) = block.errors(window_idx)?;
+            let answers = member.model().answers();
+            let is_scored = last_row_errors(answers, errors, marks, &calibration.weights, &mut row.errors);
+            if is_scored {
+                calibration.contributions(&row.errors, &mut row.contributions);
+            }
+            if let Some(smoothed) = smoother.push(is_scored.then_some(&row.contributions)) {
+                joined.add(member.parts().weight, calibrated, smoothed);
+            }
+        }
+        if !joined.complete(self.detector.weight()) {
+            return Ok(None);
+        }
+        let (values, observed) = blocks[0].row(row_idx);
+        self.detector.ranges().add(values, observed, joined.parts);
+        let threshold = self.detector.threshold(Mode::Causal);
+        Ok(Some(finish_row(&row.joined, threshold, &mut self.shares)))
     }
 
     fn check(&self, sample: Sample<'_>) -> Result<(), PushError> {

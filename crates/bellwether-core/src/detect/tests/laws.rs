@@ -7,7 +7,7 @@ use crate::event::EventChange;
 
 #[test]
 fn columns_in_another_order_give_the_same_bits() {
-    let detector = detector(8, true);
+    let detector = ensemble(8, true);
     let data = Plant {
         missing: 0.1,
         ..clean(120)
@@ -145,7 +145,7 @@ fn assert_stream_equals_batch(detector: &Arc<Detector>, data: &Frame) {
 
 #[test]
 fn an_event_that_a_gap_ends_is_told_by_the_stream_too() {
-    let detector = Arc::new(detector(8, false));
+    let detector = Arc::new(ensemble(8, false));
     let faulty = Plant {
         fault: true,
         ..clean(60)
@@ -170,7 +170,7 @@ proptest! {
         seed in any::<u64>(), n_rows in 20_usize..160, len in 1_usize..12, always in any::<bool>(),
         missing in 0.0..0.7_f64, gaps in 0.0..0.1_f64, fault in any::<bool>(),
     ) {
-        let detector = Arc::new(detector(len, always));
+        let detector = Arc::new(ensemble(len, always));
         assert_stream_equals_batch(&detector, &Plant { n_rows, missing, gaps, fault }.rows(seed));
     }
 
@@ -179,7 +179,7 @@ proptest! {
         seed in any::<u64>(), cut in 0_usize..150, len in 1_usize..12,
         missing in 0.0..0.7_f64, gaps in 0.0..0.03_f64,
     ) {
-        let detector = detector(len, false);
+        let detector = ensemble(len, false);
         let data = Plant { n_rows: 300, missing, gaps, fault: true }.rows(seed);
         let whole = detector.score(&series(), data.clone(), Mode::Causal).unwrap().score;
         let tail = detector.score(&series(), data.slice(cut..300).unwrap(), Mode::Causal).unwrap().score;
@@ -192,7 +192,7 @@ proptest! {
     fn scores_do_not_depend_on_the_size_of_blocks(
         seed in any::<u64>(), windows_max in 1_usize..40, len in 1_usize..12, gaps in 0.0..0.1_f64,
     ) {
-        let detector = detector(len, false);
+        let detector = ensemble(len, false);
         let data = Plant { n_rows: 150, missing: 0.2, gaps, fault: true }.rows(seed);
         for mode in [Mode::Causal, Mode::Retrospective] {
             let run = |windows_max| {

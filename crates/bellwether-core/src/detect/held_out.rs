@@ -1,0 +1,266 @@
+//! Normal rows that models were not fitted on, and what one model makes of them.
+
+use std::ops::Range;
+
+use super::blocks::{RowErrors, for_each_block};
+use super::calibrate::{CalibrateError, Candidate};
+use super::joined;
+use super::member::{Calibrated, Reach};
+use super::mode::{Mode, RowSmoother};
+use crate::frame::Frame;
+use crate::model::{Model, ModelError};
+use crate::quantile::sorted_finite;
+use crate::score::{Calibration, Smoothing, Tail};
+use crate::transform::{ApplyError, ChannelKind, Pipeline, Prepared};
+use crate::window::Windows;
+
+/// The prepared rows of all folds, one after the other.
+pub(super) struct HeldOutRows {
+    n_channels: usize,
+    /// Its fold, its first row, its rows.
+    frames: Vec<(usize, usize, Prepared)>,
+    n_rows: usize,
+}
+
+/// What one candidate makes of the rows, in one mode.
+pub(super) struct Judged {
+    pub(super) calibrated: Calibrated,
+    /// Of each row, `[n_rows]`; NaN where it has none.
+    pub(super) surprise: Vec<f64>,
+}
+
+impl HeldOutRows {
+    pub(super) fn prepare(pipeline: &Pipeline, folds: Vec<Vec<Frame>>) -> Result<Self, ApplyError> {
+        let (mut frames, mut n_rows) = (Vec::new(), 0);
+        for (fold, of_fold) in folds.into_iter().enumerate() {
+            for frame in of_fold {
+                let prepared = pipeline.apply(frame)?;
+                let first = n_rows;
+                n_rows += prepared.n_samples();
+                frames.push((fold, first, prepared));
+            }
+        }
+        Ok(Self {
+            n_channels: pipeline.n_channels(),
+            frames,
+            n_rows,
+        })
+    }
+
+    pub(super) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The frames of the folds that are wanted, as ranges of rows.
+    pub(super) fn common(&self, is_wanted: &dyn Fn(usize) -> bool) -> Vec<Range<usize>> {
+        let wanted = self.frames.iter().filter(|(fold, _, _)| is_wanted(*fold));
+        wanted
+            .map(|(_, first, prepared)| *first..first + prepared.n_samples())
+            .collect()
+    }
+
+    /// Where segments begin, counted within those ranges put together.
+    pub(super) fn starts_within(&self, common: &[Range<usize>]) -> Vec<usize> {
+        let (mut starts, mut n_before) = (Vec::new(), 0);
+        for rows in common {
+            let segments = self.segments().filter(|segment| rows.contains(&segment.start));
+            starts.extend(segments.map(|segment| segment.start - rows.start + n_before));
+            n_before += rows.len();
+        }
+        starts
+    }
+
+    /// A row's scaled values and marks.
+    pub(super) fn row(&self, row_idx: usize) -> (&[f64], Option<&[bool]>) {
+        let frame_idx = self.frames.partition_point(|(_, first, _)| *first <= row_idx) - 1;
+        let (_, first, prepared) = &self.frames[frame_idx];
+        let cells = (row_idx - first) * self.n_channels..(row_idx - first + 1) * self.n_channels;
+        let observed = prepared.observed().map(|marks| &marks[cells.clone()]);
+        (&prepared.values()[cells], observed)
+    }
+
+    fn segments(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.frames.iter().flat_map(|(_, first, prepared)| {
+            let segments = prepared.segments();
+            segments.map(move |rows| rows.start + first..rows.end + first)
+        })
+    }
+
+    /// What a candidate makes of the rows that it can judge unseen, causally and retrospectively.
+    pub(super) fn judge(
+        &self,
+        candidate: &Candidate,
+        pipeline: &Pipeline,
+        reach: Reach,
+    ) -> Result<[Judged; 2], CalibrateError> {
+        let errors = self.errors(candidate, pipeline, reach)?;
+        let answers = candidate.model.answers();
+        let n_effective = pipeline.n_effective();
+        let causal = Smoothing::causal(n_effective, answers);
+        let retrospective = Smoothing::retrospective(n_effective);
+        let judged = |mode, errors: &[f64], smoothing, mean_square: &[f64]| {
+            let weights = pipeline.channel_weights();
+            let scales = pipeline.scales().iter();
+            let is_constant: Vec<bool> = scales.map(|scale| scale.kind == ChannelKind::Constant).collect();
+            let calibration = Calibration::fit(weights, &is_constant, errors, mean_square);
+            self.surprise(mode, calibration, smoothing, errors)
+                .ok_or(CalibrateError::NothingScored {
+                    n_rows: self.n_rows,
+                    window_len: reach.longest,
+                })
+        };
+        let mut mean = ColumnMean::new(self.n_channels);
+        let rows = errors.retrospective.chunks_exact(self.n_channels);
+        rows.for_each(|row| mean.absorb(row, None));
+        Ok([
+            judged(Mode::Causal, &errors.causal, causal, &errors.last_square)?,
+            judged(
+                Mode::Retrospective,
+                &errors.retrospective,
+                retrospective,
+                &mean.finish(),
+            )?,
+        ])
+    }
+
+    /// `None` where no row has a score.
+    fn surprise(
+        &self,
+        mode: Mode,
+        calibration: Calibration,
+        smoothing: Smoothing,
+        errors: &[f64],
+    ) -> Option<Judged> {
+        let mut surprise = self.smoothed_errors(mode, smoothing, &calibration, errors);
+        let sorted = sorted_finite(surprise.iter().copied());
+        if sorted.is_empty() {
+            return None;
+        }
+        let tail = Tail::fit(&sorted);
+        for error in surprise.iter_mut().filter(|error| !error.is_nan()) {
+            *error = tail.surprise(*error);
+        }
+        Some(Judged {
+            calibrated: Calibrated {
+                calibration,
+                smoothing,
+                tail: Some(tail),
+            },
+            surprise,
+        })
+    }
+
+    /// Channel errors of all rows; one pass over the windows serves both modes.
+    fn errors(
+        &self,
+        candidate: &Candidate,
+        pipeline: &Pipeline,
+        reach: Reach,
+    ) -> Result<ChannelErrors, ModelError> {
+        let n = self.n_channels;
+        let weights = pipeline.channel_weights();
+        let mut all = ChannelErrors {
+            causal: vec![f64::NAN; self.n_rows * n],
+            retrospective: vec![f64::NAN; self.n_rows * n],
+            last_square: Vec::new(),
+        };
+        let mut last_rows = ColumnMean::new(n);
+        for (fold, offset, prepared) in &self.frames {
+            let Some(Some(model)) = candidate.held_out.get(*fold) else {
+                continue;
+            };
+            let model: &dyn Model = &**model;
+            let (len, n_answers) = (model.window().len.get(), model.n_answers());
+            let mut causal = RowErrors::new(Mode::Causal, model, n);
+            let mut retrospective = RowErrors::new(Mode::Retrospective, model, n);
+            let ask = |windows: Windows<'_>, out: &mut [f64]| model.errors(windows, out);
+            for_each_block(&ask, model, Mode::Retrospective, prepared, reach, &mut |block| {
+                for (idx, errors) in block.answers.chunks_exact(n_answers * n).enumerate() {
+                    let row = block.first + idx + len - 1;
+                    let marks = prepared.observed().map(|mask| &mask[row * n..(row + 1) * n]);
+                    last_rows.absorb(&errors[(n_answers - 1) * n..], marks);
+                }
+                let keep = |into: &mut [f64], row_idx: usize, errors: Option<&[f64]>| {
+                    if let Some(errors) = errors {
+                        into[(offset + row_idx) * n..(offset + row_idx + 1) * n].copy_from_slice(errors);
+                    }
+                };
+                // A stream has no score before the longest window of all is full.
+                let first_causal = block.segment.start + reach.longest - 1;
+                causal.absorb(block, prepared, &weights, &mut |row, errors| {
+                    keep(&mut all.causal, row, errors.filter(|_| row >= first_causal));
+                });
+                retrospective.absorb(block, prepared, &weights, &mut |row, errors| {
+                    keep(&mut all.retrospective, row, errors);
+                });
+            })?;
+        }
+        all.last_square = last_rows.finish();
+        Ok(all)
+    }
+
+    /// Smoothed error of each row; NaN where it has none.
+    fn smoothed_errors(
+        &self,
+        mode: Mode,
+        smoothing: Smoothing,
+        calibration: &Calibration,
+        errors: &[f64],
+    ) -> Vec<f64> {
+        let n = self.n_channels;
+        let mut smoother = RowSmoother::new(mode, smoothing, &calibration.prior);
+        let mut smoothed = Vec::with_capacity(self.n_rows);
+        let mut emit = |row: Option<&[f64]>| smoothed.push(row.map_or(f64::NAN, joined::sum));
+        let mut parts = vec![0.0; n];
+        for segment in self.segments() {
+            for row in errors[segment.start * n..segment.end * n].chunks_exact(n) {
+                let is_scored = crate::score::calibration::is_scored(row);
+                if is_scored {
+                    calibration.contributions(row, &mut parts);
+                }
+                smoother.push(is_scored.then_some(&parts[..]), &mut emit);
+            }
+            smoother.end_segment(&mut emit);
+        }
+        smoothed
+    }
+}
+
+/// Channel errors of all rows of one candidate; NaN where there is none.
+struct ChannelErrors {
+    /// `[n_rows, n_channels]` each.
+    causal: Vec<f64>,
+    retrospective: Vec<f64>,
+    /// Mean squared residual of the last rows of windows, `[n_channels]`.
+    last_square: Vec<f64>,
+}
+
+/// Means of columns over the cells that are there.
+struct ColumnMean {
+    sums: Vec<f64>,
+    counts: Vec<usize>,
+}
+
+impl ColumnMean {
+    fn new(n_columns: usize) -> Self {
+        Self {
+            sums: vec![0.0; n_columns],
+            counts: vec![0; n_columns],
+        }
+    }
+
+    /// NaN and cells not marked are not there.
+    fn absorb(&mut self, row: &[f64], marks: Option<&[bool]>) {
+        for (idx, value) in row.iter().enumerate() {
+            if !value.is_nan() && marks.is_none_or(|marks| marks[idx]) {
+                self.sums[idx] += value;
+                self.counts[idx] += 1;
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<f64> {
+        let means = self.sums.iter().zip(&self.counts);
+        means.map(|(sum, count)| sum / (*count).max(1) as f64).collect()
+    }
+}

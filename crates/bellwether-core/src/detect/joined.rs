@@ -1,0 +1,164 @@
+//! What all members say of a row, joined into one error and each channel's exact part of it.
+
+use super::member::Calibrated;
+use crate::threshold::Threshold;
+
+/// A row of a detector under way: members add to it in order, then it is finished.
+///
+/// A member adds weight × surprise, spread over the channels as its own smoothed contributions are. One that has no
+/// answer for the row is made up for by the others: all weights / weights present.
+#[derive(Debug)]
+pub(crate) struct Joined<'a> {
+    /// Each channel's part so far, `[n_channels]`.
+    pub(crate) parts: &'a mut [f64],
+    /// Weight of the members that answered.
+    pub(crate) present: &'a mut f64,
+}
+
+impl Joined<'_> {
+    /// Adds a member's smoothed contributions, `[n_channels]`.
+    pub(crate) fn add(&mut self, weight: f64, calibrated: &Calibrated, smoothed: &[f64]) {
+        *self.present += weight;
+        let error = sum(smoothed);
+        let factor = match &calibrated.tail {
+            None => weight,
+            Some(tail) if error > 0.0 => weight * tail.surprise(error) / error,
+            // No channel stands out: all have the same part.
+            Some(tail) => {
+                let part = weight * tail.surprise(0.0) / smoothed.len() as f64;
+                self.parts.iter_mut().for_each(|sum| *sum += part);
+                return;
+            }
+        };
+        for (sum, part) in self.parts.iter_mut().zip(smoothed) {
+            *sum += factor * part;
+        }
+    }
+
+    /// Makes up for absent members; false where none has answered. `total` is the weight of all members.
+    pub(crate) fn complete(&mut self, total: f64) -> bool {
+        if *self.present <= 0.0 {
+            return false;
+        }
+        if *self.present < total {
+            let factor = total / *self.present;
+            self.parts.iter_mut().for_each(|part| *part *= factor);
+        }
+        true
+    }
+}
+
+/// The error of a row: the sum of its channels' parts.
+pub(super) fn sum(parts: &[f64]) -> f64 {
+    parts.iter().sum()
+}
+
+/// The score of a row's parts, and each channel's share of it into `shares`: at least 0, summing to 1.
+///
+/// Where all parts are zero no channel stands out, and all shares are alike.
+pub(crate) fn finish_row(parts: &[f64], threshold: Threshold, shares: &mut [f64]) -> f64 {
+    let error = sum(parts);
+    for (share, part) in shares.iter_mut().zip(parts) {
+        *share = if error > 0.0 {
+            part / error
+        } else {
+            1.0 / parts.len() as f64
+        };
+    }
+    error / threshold.error()
+}
+
+/// The channel with the largest share, the first of equals.
+pub(crate) fn top_share(shares: &[f64]) -> Option<Top> {
+    let mut top: Option<Top> = None;
+    for (channel_idx, &share) in shares.iter().enumerate() {
+        if top.is_none_or(|top| share > top.share) {
+            top = Some(Top { channel_idx, share });
+        }
+    }
+    top
+}
+
+/// The channel that a score is mostly made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Top {
+    /// Position in the pipeline's channels.
+    pub channel_idx: usize,
+    /// Its share of the score, in [0, 1].
+    pub share: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::{Calibration, Smoothing, Tail};
+    use bellwether_testkit::assert_close;
+
+    fn calibrated(tail: Option<Tail>) -> Calibrated {
+        Calibrated {
+            calibration: Calibration {
+                weights: vec![1.0; 2],
+                scale: vec![1.0; 2],
+                prior: vec![0.5; 2],
+                residual: vec![1.0; 2],
+            },
+            smoothing: Smoothing { span: 1.0 },
+            tail,
+        }
+    }
+
+    #[test]
+    fn members_add_their_surprise_channel_by_channel_and_make_up_for_absent_ones() {
+        let tail = Tail::fit(&[1.0, 1.0, 1.0, 4.0]);
+        let (plain, curved) = (calibrated(None), calibrated(Some(tail.clone())));
+        let (mut parts, mut present) = ([0.0; 2], 0.0);
+        let mut joined = Joined {
+            parts: &mut parts,
+            present: &mut present,
+        };
+        assert!(!joined.complete(3.0));
+        joined.add(2.0, &curved, &[1.5, 0.5]);
+        joined.add(1.0, &plain, &[0.0, 0.25]);
+        assert!(joined.complete(4.0));
+        // One of four weights is absent.
+        let surprise = 2.0 * tail.surprise(2.0);
+        assert_close(parts[0], surprise * 0.75 * 4.0 / 3.0, 1e-12, "first");
+        assert_close(parts[1], (surprise * 0.25 + 0.25) * 4.0 / 3.0, 1e-12, "second");
+    }
+
+    #[test]
+    fn a_row_without_any_error_has_the_surprise_of_one() {
+        let tail = Tail::fit(&[0.0, 0.0, 1.0]);
+        let (mut parts, mut present) = ([0.0; 2], 0.0);
+        let mut joined = Joined {
+            parts: &mut parts,
+            present: &mut present,
+        };
+        joined.add(1.0, &calibrated(Some(tail.clone())), &[0.0, 0.0]);
+        assert_close(sum(&parts), tail.surprise(0.0), 1e-12, "sum");
+    }
+
+    #[test]
+    fn shares_sum_to_one_and_the_first_of_equals_is_the_top() {
+        let mut shares = [0.0; 3];
+        let threshold = Threshold::new(4.0).unwrap();
+        assert_close(
+            finish_row(&[1.0, 4.0, 3.0], threshold, &mut shares),
+            2.0,
+            1e-12,
+            "score",
+        );
+        for (share, want) in shares.iter().zip([0.125, 0.5, 0.375]) {
+            assert_close(*share, want, 1e-12, "share");
+        }
+        assert_eq!(
+            top_share(&shares),
+            Some(Top {
+                channel_idx: 1,
+                share: 0.5
+            })
+        );
+        assert_close(finish_row(&[0.0; 3], threshold, &mut shares), 0.0, 1e-12, "score");
+        assert_eq!(top_share(&shares).map(|top| top.channel_idx), Some(0));
+    }
+}

@@ -1,0 +1,93 @@
+//! Values outside of all that training has seen: a model need not be asked about them.
+
+use crate::transform::{ChannelKind, Pipeline};
+
+/// A value so many training ranges outside counts in full.
+const FULL_AT: f64 = 0.1;
+
+/// How far values lie outside the range of the training rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranges {
+    /// Smallest and largest training value of each channel, scaled, and what one unit outside counts.
+    channels: Vec<ChannelRange>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ChannelRange {
+    low: f64,
+    high: f64,
+    per_unit: f64,
+    most: f64,
+}
+
+impl Ranges {
+    /// The ranges of a pipeline's channels; all channels a tenth of their range outside make `weight` together.
+    ///
+    /// A constant channel has no range: it counts in its own unit.
+    pub fn new(pipeline: &Pipeline, weight: f64) -> Self {
+        let n = pipeline.n_channels() as f64;
+        let scales = pipeline.scales().iter().zip(pipeline.channel_weights());
+        let channels = scales.map(|(scale, channel_weight)| {
+            let (low, high) = (scale.scaled(scale.range.0), scale.scaled(scale.range.1));
+            let width = match scale.kind {
+                ChannelKind::Constant => 1.0,
+                ChannelKind::Discrete | ChannelKind::Continuous => high - low,
+            };
+            let most = weight * channel_weight / n;
+            ChannelRange {
+                low,
+                high,
+                per_unit: most / (FULL_AT * width),
+                most,
+            }
+        });
+        Self {
+            channels: channels.collect(),
+        }
+    }
+
+    /// Adds each channel's part to `parts`: nothing for values within their range, or that were not observed.
+    ///
+    /// # Shapes
+    /// `row`, scaled, `observed` (`None`: all) and `parts`: `[n_channels]`.
+    pub fn add(&self, row: &[f64], observed: Option<&[bool]>, parts: &mut [f64]) {
+        for (idx, (range, part)) in self.channels.iter().zip(parts).enumerate() {
+            let outside = (row[idx] - range.high).max(range.low - row[idx]);
+            if outside > 0.0 && observed.is_none_or(|marks| marks[idx]) {
+                *part += (outside * range.per_unit).min(range.most);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Channel, Frame};
+    use crate::time::Timestamp;
+    use crate::transform::PipelineSpec;
+    use bellwether_testkit::assert_close;
+    use std::num::NonZeroUsize;
+
+    #[test]
+    fn values_outside_count_up_to_a_tenth_of_their_range() {
+        let rows: Vec<f64> = (0..11).flat_map(|i| [f64::from(i), 5.0]).collect();
+        let channels = vec![Channel::new("moves"), Channel::new("stands")];
+        let time = (0..11).map(Timestamp::from_secs).collect();
+        let train = Frame::new(channels, time, rows).unwrap();
+        let pipeline = PipelineSpec::for_window(NonZeroUsize::MIN).fit(&[train]).unwrap();
+        let ranges = Ranges::new(&pipeline, 10.0);
+        let add = |row: [f64; 2], marks: Option<&[bool]>| {
+            let mut parts = [1.0; 2];
+            ranges.add(&row, marks, &mut parts);
+            parts
+        };
+        assert_eq!(add([0.0, 0.0], None), [1.0, 1.0]);
+        assert_eq!(add([1.0, 0.0], None), [1.0, 1.0]);
+        // Half of a tenth above, the constant one half a tenth of its unit below: half of 10 / 2 channels each.
+        let parts = add([1.05, -0.05], None);
+        assert_close(parts[0], 3.5, 1e-12, "above");
+        assert_close(parts[1], 3.5, 1e-12, "below");
+        assert_eq!(add([-9.0, 9.0], Some(&[true, false])), [6.0, 1.0]);
+    }
+}
