@@ -8,12 +8,11 @@ use super::held_out::{HeldOutRows, Judged};
 use super::member::{MemberParts, Reach};
 use super::{Detector, DetectorParts, PartsError};
 use crate::event::EventRule;
-use crate::frame::Frame;
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
 use crate::score::Ranges;
 use crate::threshold::{FittedThreshold, HeldOut, ThresholdRule, ThresholdRuleError};
-use crate::transform::{ApplyError, Pipeline};
+use crate::transform::{Pipeline, Prepared};
 
 /// What is to be decided at calibration.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -79,9 +78,6 @@ pub struct ModeReport {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CalibrateError {
-    /// The held-out rows do not fit the pipeline.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
     /// The model gave no answer.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -110,8 +106,8 @@ pub enum CalibrateError {
 impl Detector {
     /// Makes a detector of a fitted pipeline and models by what they make of normal rows that they were not fitted on.
     ///
-    /// `folds` are the parts that the normal rows were cut into, each with its frames of one or more series. A
-    /// candidate's channels and tail are learnt from every fold that one of its models has not seen; threshold and
+    /// `folds` are the parts that the normal rows were cut into, each with its frames of one or more series as `pipeline`
+    /// prepared them. A candidate's channels and tail are learnt from every fold that one of its models has not seen; threshold and
     /// events from the folds that all candidates can judge so.
     ///
     /// # Errors
@@ -119,7 +115,7 @@ impl Detector {
     pub fn calibrate(
         pipeline: Pipeline,
         candidates: Vec<Candidate>,
-        folds: Vec<Vec<Frame>>,
+        folds: Vec<Vec<Prepared>>,
         spec: &CalibrationSpec,
     ) -> Result<(Self, CalibrationReport), CalibrateError> {
         spec.threshold.check()?;
@@ -133,7 +129,7 @@ impl Detector {
             longest: lens.max().unwrap_or(1),
             windows_max: BLOCK_WINDOWS,
         };
-        let rows = HeldOutRows::prepare(&pipeline, folds)?;
+        let rows = HeldOutRows::new(pipeline.n_channels(), folds)?;
         let is_common = |fold: usize| {
             let has_model = |of: &Candidate| of.held_out.get(fold).is_some_and(Option::is_some);
             candidates.iter().all(has_model)

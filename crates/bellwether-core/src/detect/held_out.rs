@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
+use super::PartsError;
 use super::blocks::{RowErrors, for_each_block};
 use super::calibrate::{CalibrateError, Candidate};
 use super::joined;
 use super::member::{Calibrated, Reach};
 use super::mode::{Mode, RowSmoother};
-use crate::frame::Frame;
 use crate::model::{Model, ModelError};
 use crate::quantile::sorted_finite;
 use crate::score::{Calibration, Smoothing, Tail};
-use crate::transform::{ApplyError, ChannelKind, Pipeline, Prepared};
+use crate::transform::{ChannelKind, Pipeline, Prepared};
 use crate::window::Windows;
 
 /// The prepared rows of all folds, one after the other.
@@ -30,18 +30,23 @@ pub(super) struct Judged {
 }
 
 impl HeldOutRows {
-    pub(super) fn prepare(pipeline: &Pipeline, folds: Vec<Vec<Frame>>) -> Result<Self, ApplyError> {
+    pub(super) fn new(n_channels: usize, folds: Vec<Vec<Prepared>>) -> Result<Self, PartsError> {
         let (mut frames, mut n_rows) = (Vec::new(), 0);
         for (fold, of_fold) in folds.into_iter().enumerate() {
-            for frame in of_fold {
-                let prepared = pipeline.apply(frame)?;
+            for prepared in of_fold {
+                if prepared.n_channels() != n_channels {
+                    return Err(PartsError::Channels {
+                        pipeline: n_channels,
+                        model: prepared.n_channels(),
+                    });
+                }
                 let first = n_rows;
                 n_rows += prepared.n_samples();
                 frames.push((fold, first, prepared));
             }
         }
         Ok(Self {
-            n_channels: pipeline.n_channels(),
+            n_channels,
             frames,
             n_rows,
         })

@@ -168,14 +168,10 @@ fn fit_with(threshold: ThresholdRule, train: Frame, held_out: Frame, len: usize,
         threshold,
         ..CalibrationSpec::default()
     };
-    Detector::calibrate(
-        pipeline,
-        vec![Candidate::alone(model)],
-        vec![vec![held_out]],
-        &spec,
-    )
-    .unwrap()
-    .0
+    let folds = vec![vec![pipeline.apply(held_out).unwrap()]];
+    Detector::calibrate(pipeline, vec![Candidate::alone(model)], folds, &spec)
+        .unwrap()
+        .0
 }
 
 pub(crate) fn detector(len: usize, always: bool) -> Detector {
@@ -206,10 +202,8 @@ pub(crate) fn ensemble(len: usize, always: bool) -> Detector {
             ],
             model,
         });
-    let folds = vec![
-        vec![clean(200).rows(2)],
-        vec![clean(150).rows(3), clean(90).rows(4)],
-    ];
+    let prepared = |n_rows: usize, seed: u64| pipeline.apply(clean(n_rows).rows(seed)).unwrap();
+    let folds = vec![vec![prepared(200, 2)], vec![prepared(150, 3), prepared(90, 4)]];
     let spec = CalibrationSpec {
         threshold: ThresholdRule::Quantile(0.99),
         range_weight: 5.0,
@@ -259,7 +253,8 @@ fn scores_of_a_small_series_by_hand() {
         ..CalibrationSpec::default()
     };
     let candidates = vec![Candidate::alone(Arc::clone(&model))];
-    let (detector, report) = Detector::calibrate(pipeline, candidates, vec![vec![held_out]], &spec).unwrap();
+    let folds = vec![vec![pipeline.apply(held_out).unwrap()]];
+    let (detector, report) = Detector::calibrate(pipeline, candidates, folds, &spec).unwrap();
     // Every held-out residual is ± 0.1, every squared error 0.01, hence f = 0.01 + 1e-9 and prior 1 - 1e-7.
     assert_close(
         detector.members()[0].parts().causal.calibration.scale[0],
@@ -516,10 +511,11 @@ fn rows_too_few_for_a_window_cannot_calibrate() {
     let spec = PipelineSpec::for_window(NonZeroUsize::new(8).unwrap());
     let pipeline = spec.fit(&[clean(50).rows(1)]).unwrap();
     let model = toy(&pipeline, 8, true);
+    let folds = vec![vec![pipeline.apply(clean(7).rows(2)).unwrap()]];
     let error = Detector::calibrate(
         pipeline,
         vec![Candidate::alone(model)],
-        vec![vec![clean(7).rows(2)]],
+        folds,
         &CalibrationSpec::default(),
     );
     assert_eq!(

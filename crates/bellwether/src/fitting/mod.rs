@@ -1,36 +1,36 @@
 //! From frames of normal operation to a calibrated detector: the one way that `train`, `bench quality` and `demo` go.
 //!
-//! The first three quarters of the training part fit the network (of which the last eighth decides when to stop);
-//! the last quarter, unseen, calibrates residuals and threshold. The scaler is fitted on all of the training part.
+//! The training part is cut into four folds, each a quarter of every series. A network is fitted on the first three (of
+//! which the last eighth decides when to stop) and judges the fourth unseen. A classic detector is fast: it is fitted
+//! five times, each time but the last without the fold that it then judges, and once on all of them. What the members
+//! make of rows that they have not seen calibrates them; the fourth fold, unseen by all, decides the threshold. The
+//! scaler is fitted on all of the training part.
+
+mod family;
+mod folds;
+mod members;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
-use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, Prepared, ScalerKind};
-use bellwether_nn::{
-    Architecture, Autoencoder, Framing, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec,
-};
+use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, ScalerKind};
+use bellwether_nn::{Architecture, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
 
+use crate::artifact::Learnt;
 use crate::cli::{FitArgs, LossName};
 use crate::failure::Failure;
-
-/// Share of the training part, the last in time, that the network never sees.
-const HELD_OUT_SHARE: f64 = 0.25;
-/// Window where the data are enough: short windows did best on most machines.
-const WINDOW_LEN: usize = 16;
-/// Rows to fit on below which the window shrinks, to a twelfth of them.
-const FEW_ROWS: usize = 96;
-/// A window is never shorter.
-const WINDOW_LEN_MIN: usize = 4;
+pub(crate) use family::Family;
+use folds::Folds;
+use members::Members;
 
 /// What is asked of a fit.
 #[derive(Debug, Clone)]
 pub(crate) struct FitSpec {
+    pub(crate) family: Family,
     pub(crate) window: Option<NonZeroUsize>,
     pub(crate) stride: NonZeroUsize,
     pub(crate) scaler: ScalerKind,
@@ -110,8 +110,10 @@ fn sizes(text: &str) -> Result<(Vec<usize>, Vec<usize>), Failure> {
 #[derive(Debug)]
 pub(crate) struct Fitted {
     pub(crate) detector: Detector,
-    pub(crate) model: Arc<Autoencoder>,
-    pub(crate) training: TrainReport,
+    /// What its members have learnt, in their order.
+    pub(crate) learnt: Vec<Learnt>,
+    /// How the first network was trained; `None` without one.
+    pub(crate) training: Option<TrainReport>,
     pub(crate) calibration: CalibrationReport,
     /// What all of the training part looks like, and what the scores of its held-out rows are, for later comparison.
     pub(crate) baseline: Baseline,
@@ -126,95 +128,43 @@ pub(crate) fn fit(
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, Failure> {
     let mut notes = Vec::new();
-    let n_fit = series.iter().map(|frames| n_to_fit(frames)).max().unwrap_or(0);
-    let window_len = spec.window.unwrap_or_else(|| default_window(n_fit));
+    let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
+    let plan = spec.family.plan(series.iter().map(n_rows).max().unwrap_or(0), spec.window);
     let pipeline_spec = PipelineSpec {
         scaler: spec.scaler,
-        ..PipelineSpec::for_window(window_len)
+        ..PipelineSpec::for_window(plan.longest_window())
     };
     let n_frames: Vec<usize> = series.iter().map(Vec::len).collect();
     let frames: Vec<Frame> = series.into_iter().flatten().collect();
     let pipeline = pipeline_spec.fit(&frames)?;
     let baseline = Baseline::of(&frames);
-    let (fit_part, held_out) = split(frames, &n_frames);
     notes.extend(about_channels(&pipeline));
-    let prepared = fit_part
-        .into_iter()
-        .map(|frame| pipeline.apply(frame))
-        .collect::<Result<Vec<Prepared>, _>>()
-        .map_err(Failure::misfit)?;
-    let len = window_len.get();
-    let starts: Vec<Vec<usize>> = prepared
-        .iter()
-        .map(|prepared| prepared.window_starts(len, spec.stride.get()))
-        .collect();
-    let windows: Vec<_> = prepared
-        .iter()
-        .zip(&starts)
-        .map(|(prepared, starts)| prepared.windows(len, starts))
-        .collect();
-    let framing = Framing::new(pipeline.n_channels(), active_channels(&pipeline), true)?;
-    let (model, training) = bellwether_nn::train(&windows, framing, &spec.train, observe)?;
-    drop(prepared);
-    if training.end == TrainEnd::Stopped {
+    let folds = Folds::cut(frames, &n_frames, &pipeline)?;
+    let mut members = Members::new(&pipeline, &folds, spec);
+    let mut candidates = Vec::with_capacity(plan.members.len());
+    for planned in &plan.members {
+        candidates.push(members.fit(*planned, observe)?);
+    }
+    let Members { learnt, training, .. } = members;
+    if training.as_ref().is_some_and(|report| report.end == TrainEnd::Stopped) {
         notes.push("training was stopped early; the best weights so far are kept".to_owned());
     }
-    let model = Arc::new(model);
     let calibration_spec = CalibrationSpec {
         threshold: spec.threshold,
         events: None,
+        range_weight: plan.range_weight,
     };
-    let (detector, calibration) = Detector::calibrate(pipeline, model.clone(), held_out, &calibration_spec)?;
+    let (detector, calibration) =
+        Detector::calibrate(pipeline, candidates, folds.into_prepared(), &calibration_spec)?;
     let baseline = baseline.with_scores(&calibration.scores);
     Ok(Fitted {
         detector,
-        model,
+        learnt,
         training,
         calibration,
         baseline,
         notes,
     })
-}
-
-fn n_to_fit(frames: &[Frame]) -> usize {
-    let n: usize = frames.iter().map(Frame::n_samples).sum();
-    n - (n as f64 * HELD_OUT_SHARE) as usize
-}
-
-fn default_window(n_fit: usize) -> NonZeroUsize {
-    let len = if n_fit < FEW_ROWS {
-        (n_fit / 12).max(WINDOW_LEN_MIN)
-    } else {
-        WINDOW_LEN
-    };
-    NonZeroUsize::new(len).unwrap_or(NonZeroUsize::MIN)
-}
-
-/// The rows to fit on and the rows held out: each series, `n_frames` frames of it, cut at its own three quarters.
-fn split(frames: Vec<Frame>, n_frames: &[usize]) -> (Vec<Frame>, Vec<Frame>) {
-    let (mut fit_part, mut held_out) = (Vec::new(), Vec::new());
-    let mut frames = frames.into_iter();
-    for &n in n_frames {
-        let series: Vec<Frame> = frames.by_ref().take(n).collect();
-        let mut left = n_to_fit(&series);
-        for frame in series {
-            let n = left.min(frame.n_samples());
-            left -= n;
-            let (head, tail) = frame.split_at(n);
-            fit_part.extend(head);
-            held_out.extend(tail);
-        }
-    }
-    (fit_part, held_out)
-}
-
-/// The channels that vary; where none does, the first, so that there is something to watch.
-fn active_channels(pipeline: &Pipeline) -> Vec<usize> {
-    let varies = |(idx, scale): (usize, &bellwether_core::transform::ChannelScale)| {
-        (scale.kind != ChannelKind::Constant).then_some(idx)
-    };
-    let active: Vec<usize> = pipeline.scales().iter().enumerate().filter_map(varies).collect();
-    if active.is_empty() { vec![0] } else { active }
 }
 
 fn about_channels(pipeline: &Pipeline) -> Vec<String> {

@@ -1,0 +1,174 @@
+//! Which models a detector is made of.
+
+use std::num::NonZeroUsize;
+
+/// A choice of members by its name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Two networks, one that foresees and one that reconstructs, and window PCA.
+    Default,
+    /// No network: autoregression and window PCA. Fitted in a second.
+    Linear,
+    /// The linear ones and the nearest windows.
+    LinearKnn,
+    /// All that there are.
+    Full,
+    /// The two networks alone.
+    Lstm,
+    /// The autoencoder alone.
+    LstmAe,
+    /// The forecaster alone.
+    LstmForecast,
+    /// Window PCA alone.
+    Pca,
+    /// Autoregression alone.
+    Var,
+    /// The nearest windows alone.
+    Knn,
+}
+
+/// A kind of model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    LstmAe,
+    LstmForecast,
+    Pca,
+    Var,
+    Knn,
+}
+
+/// A member to be fitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Planned {
+    pub(super) kind: Kind,
+    /// Rows of its window.
+    pub(super) len: NonZeroUsize,
+    /// How much it counts.
+    pub(super) weight: f64,
+}
+
+/// The members of a detector, and what values outside of the training ranges count beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub(super) members: Vec<Planned>,
+    pub(super) range_weight: f64,
+}
+
+impl Family {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Default,
+        Self::Linear,
+        Self::LinearKnn,
+        Self::Full,
+        Self::Lstm,
+        Self::LstmAe,
+        Self::LstmForecast,
+        Self::Pca,
+        Self::Var,
+        Self::Knn,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Linear => "linear",
+            Self::LinearKnn => "linear-knn",
+            Self::Full => "full",
+            Self::Lstm => "lstm",
+            Self::LstmAe => "lstm-ae",
+            Self::LstmForecast => "lstm-forecast",
+            Self::Pca => "pca",
+            Self::Var => "var",
+            Self::Knn => "knn",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.name() == name)
+    }
+
+    /// The members for a training part of `n_rows` rows; `window` is that of the networks, or else of PCA, where the
+    /// user has chosen one.
+    pub(super) fn plan(self, n_rows: usize, window: Option<NonZeroUsize>) -> Plan {
+        let (members, range_weight): (&[(Kind, f64)], f64) = match self {
+            Self::Default => (
+                &[
+                    (Kind::LstmAe, 1.0),
+                    (Kind::LstmForecast, 1.0),
+                    (Kind::Pca, 2.0),
+                ],
+                15.0,
+            ),
+            Self::Linear => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0)], 10.0),
+            Self::LinearKnn => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0), (Kind::Knn, 0.5)], 10.0),
+            Self::Full => (
+                &[
+                    (Kind::LstmAe, 1.0),
+                    (Kind::LstmForecast, 1.0),
+                    (Kind::Pca, 2.0),
+                    (Kind::Var, 1.0),
+                    (Kind::Knn, 1.0),
+                ],
+                20.0,
+            ),
+            Self::Lstm => (&[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0)], 0.0),
+            Self::LstmAe => (&[(Kind::LstmAe, 1.0)], 0.0),
+            Self::LstmForecast => (&[(Kind::LstmForecast, 1.0)], 0.0),
+            Self::Pca => (&[(Kind::Pca, 1.0)], 0.0),
+            Self::Var => (&[(Kind::Var, 1.0)], 0.0),
+            Self::Knn => (&[(Kind::Knn, 1.0)], 0.0),
+        };
+        let is_network = |(kind, _): &(Kind, f64)| matches!(kind, Kind::LstmAe | Kind::LstmForecast);
+        let has_network = members.iter().any(is_network);
+        let planned = members.iter().map(|&(kind, weight)| {
+            let is_asked = match kind {
+                Kind::LstmAe | Kind::LstmForecast => true,
+                Kind::Pca | Kind::Knn => !has_network,
+                Kind::Var => false,
+            };
+            let rows = window.filter(|_| is_asked).map_or_else(|| kind.rows(n_rows), NonZeroUsize::get);
+            Planned {
+                kind,
+                len: NonZeroUsize::MIN.saturating_add(rows + kind.n_ahead() - 1),
+                weight,
+            }
+        });
+        Plan {
+            members: planned.collect(),
+            range_weight,
+        }
+    }
+}
+
+impl Kind {
+    /// Rows that a model looks at, where the training part has `n` rows: fewer where it could not learn from as many.
+    fn rows(self, n: usize) -> usize {
+        let n_fitted = n - n / super::folds::N_FOLDS;
+        match self {
+            Self::LstmAe | Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).max(4),
+            Self::LstmAe | Self::LstmForecast => 16,
+            Self::Pca if n < 60 => (n / 8).max(2),
+            Self::Pca => 10,
+            Self::Var if n < 60 => (n / 12).max(2),
+            Self::Var => 10,
+            Self::Knn if n < 120 => (n / 8).max(2),
+            Self::Knn => 20,
+        }
+    }
+
+    /// Rows after those that it is asked about.
+    fn n_ahead(self) -> usize {
+        match self {
+            Self::LstmForecast | Self::Var => 1,
+            Self::LstmAe | Self::Pca | Self::Knn => 0,
+        }
+    }
+}
+
+impl Plan {
+    /// Gaps are bridged as far as this reaches.
+    pub(super) fn longest_window(&self) -> NonZeroUsize {
+        let lens = self.members.iter().map(|planned| planned.len);
+        lens.max().unwrap_or(NonZeroUsize::MIN)
+    }
+}

@@ -1,0 +1,141 @@
+//! Fits the members of a detector, one after the other.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bellwether_core::classic::{KnnSpec, PcaSpec, VarSpec};
+use bellwether_core::detect::Candidate;
+use bellwether_core::model::Model;
+use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline};
+use bellwether_core::window::Windows;
+use bellwether_nn::{Framing, Progress, TrainReport};
+
+use super::FitSpec;
+use super::family::{Kind, Planned};
+use super::folds::{Folds, N_FOLDS, with_windows};
+use crate::artifact::Learnt;
+use crate::failure::Failure;
+
+/// The fold that networks never see.
+const HELD_OUT: usize = N_FOLDS - 1;
+
+/// Members fitted so far.
+pub(super) struct Members<'a> {
+    pipeline: &'a Pipeline,
+    folds: &'a Folds,
+    spec: &'a FitSpec,
+    active: Vec<usize>,
+    pub(super) learnt: Vec<Learnt>,
+    /// How the first network was trained.
+    pub(super) training: Option<TrainReport>,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn new(pipeline: &'a Pipeline, folds: &'a Folds, spec: &'a FitSpec) -> Self {
+        Self {
+            active: active_channels(pipeline),
+            pipeline,
+            folds,
+            spec,
+            learnt: Vec::new(),
+            training: None,
+        }
+    }
+
+    /// Fits the next member.
+    pub(super) fn fit(
+        &mut self,
+        planned: Planned,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Candidate, Failure> {
+        let (learnt, held_out) = match planned.kind {
+            Kind::LstmAe | Kind::LstmForecast => {
+                let learnt = self.train(planned, observe)?;
+                let model = learnt.model();
+                let held_out = (0..N_FOLDS).map(|fold| (fold == HELD_OUT).then(|| Arc::clone(&model)));
+                (learnt, held_out.collect())
+            }
+            Kind::Pca | Kind::Var | Kind::Knn => {
+                let held_out = (0..N_FOLDS).map(|fold| {
+                    // Too few rows without that fold: then another fold has to do.
+                    let learnt = self.learn(planned, Some(fold)).ok();
+                    learnt.map(|learnt| learnt.model())
+                });
+                let held_out: Vec<Option<Arc<dyn Model>>> = held_out.collect();
+                (self.learn(planned, None)?, held_out)
+            }
+        };
+        let candidate = Candidate {
+            weight: planned.weight,
+            model: learnt.model(),
+            held_out,
+        };
+        self.learnt.push(learnt);
+        Ok(candidate)
+    }
+
+    /// Trains a network on all folds but the last.
+    fn train(
+        &mut self,
+        planned: Planned,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Learnt, Failure> {
+        let framing = Framing::new(self.pipeline.n_channels(), self.active.clone(), true)?;
+        let rows = self.folds.without(Some(HELD_OUT));
+        let stride = self.spec.stride.get();
+        let train = |windows: &[Windows<'_>]| -> Result<(Learnt, TrainReport), Failure> {
+            if planned.kind == Kind::LstmForecast {
+                let (model, report) =
+                    bellwether_nn::train_forecaster(windows, framing, &self.spec.train, observe)?;
+                return Ok((Learnt::Forecaster(Arc::new(model)), report));
+            }
+            let (model, report) = bellwether_nn::train(windows, framing, &self.spec.train, observe)?;
+            Ok((Learnt::Autoencoder(Arc::new(model)), report))
+        };
+        let (learnt, report) = with_windows(&rows, planned.len.get(), stride, train)?;
+        self.training.get_or_insert(report);
+        Ok(learnt)
+    }
+
+    /// Fits a classic detector on all folds but one, or on all.
+    fn learn(&self, planned: Planned, without: Option<usize>) -> Result<Learnt, Failure> {
+        let rows = self.folds.without(without);
+        let (n, active) = (self.pipeline.n_channels(), &self.active);
+        let window_len = planned.len.get();
+        let learn = |windows: &[Windows<'_>]| -> Result<Learnt, Failure> {
+            Ok(match planned.kind {
+                Kind::Var => {
+                    let spec = VarSpec {
+                        lags: window_len - 1,
+                        ..VarSpec::default()
+                    };
+                    Learnt::Var(Arc::new(spec.fit(windows, n, active)?))
+                }
+                Kind::Knn => {
+                    let spec = KnnSpec {
+                        window_len,
+                        seed: self.spec.train.seed,
+                        ..KnnSpec::default()
+                    };
+                    let weights = self.pipeline.channel_weights();
+                    Learnt::Knn(Arc::new(spec.fit(windows, n, active, &weights)?))
+                }
+                Kind::Pca | Kind::LstmAe | Kind::LstmForecast => {
+                    let spec = PcaSpec {
+                        window_len,
+                        ..PcaSpec::default()
+                    };
+                    Learnt::Pca(Arc::new(spec.fit(windows, n, active)?))
+                }
+            })
+        };
+        with_windows(&rows, window_len, 1, learn)
+    }
+}
+
+/// The channels that vary; where none does, the first, so that there is something to watch.
+fn active_channels(pipeline: &Pipeline) -> Vec<usize> {
+    let varies = |(idx, scale): (usize, &ChannelScale)| (scale.kind != ChannelKind::Constant).then_some(idx);
+    let active: Vec<usize> = pipeline.scales().iter().enumerate().filter_map(varies).collect();
+    if active.is_empty() { vec![0] } else { active }
+}
