@@ -1,0 +1,173 @@
+//! Which windows a fit rests on, and why a fit fails.
+
+use super::layout::{Layout, PartsError};
+use crate::window::Windows;
+
+/// Why a classic detector cannot be fitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitClassicError {
+    /// The sizes are unusable.
+    #[error(transparent)]
+    Layout(#[from] PartsError),
+    /// The windows are not those of the spec.
+    #[error("the fit wants windows of {want_len} samples × {want_channels} channels, got {len} × {channels}")]
+    Shape {
+        /// Samples wanted.
+        want_len: usize,
+        /// Channels wanted.
+        want_channels: usize,
+        /// Samples given.
+        len: usize,
+        /// Channels given.
+        channels: usize,
+    },
+    /// Nothing to learn from.
+    #[error("no window to learn from: the training part needs at least {len} rows without a gap")]
+    NoWindows {
+        /// Rows of a window.
+        len: usize,
+    },
+    /// Nothing observed to learn from.
+    #[error("none of {n_windows} windows has half of its values: the training part is mostly missing")]
+    NotObserved {
+        /// Windows given.
+        n_windows: usize,
+    },
+    /// An option of the spec is out of range.
+    #[error("{name} must be {want}")]
+    Spec {
+        /// Name of the option.
+        name: &'static str,
+        /// What it must be.
+        want: &'static str,
+    },
+    /// A weight is unusable.
+    #[error("weights must be {n_channels} positive finite numbers, one per channel")]
+    Weights {
+        /// Channels of a window.
+        n_channels: usize,
+    },
+    /// The arithmetic left the finite numbers.
+    #[error("the fit left the finite numbers: scale the channels to about [0, 1] first")]
+    NotFinite,
+}
+
+/// Position of a window: which view, and where in it.
+pub(super) type Place = (usize, usize);
+
+/// The windows worth learning from, in order.
+pub(super) fn places(windows: &[Windows<'_>], layout: &Layout<'_>) -> Result<Vec<Place>, FitClassicError> {
+    for view in windows {
+        if view.window_len() != layout.len || view.n_channels() != layout.n_channels {
+            return Err(FitClassicError::Shape {
+                want_len: layout.len,
+                want_channels: layout.n_channels,
+                len: view.window_len(),
+                channels: view.n_channels(),
+            });
+        }
+    }
+    let mut kept = Vec::new();
+    for (view_idx, view) in windows.iter().enumerate() {
+        let observed = (0..view.n_windows()).filter(|&at| layout.is_mostly_observed(view, at));
+        kept.extend(observed.map(|at| (view_idx, at)));
+    }
+    let n_windows: usize = windows.iter().map(Windows::n_windows).sum();
+    match (n_windows, kept.len()) {
+        (0, _) => Err(FitClassicError::NoWindows { len: layout.len }),
+        (_, 0) => Err(FitClassicError::NotObserved { n_windows }),
+        _ => Ok(kept),
+    }
+}
+
+/// At most `n_max` of the places, evenly spaced from the first on.
+pub(super) fn evenly(places: Vec<Place>, n_max: usize) -> Vec<Place> {
+    let n = places.len();
+    if n <= n_max {
+        return places;
+    }
+    // u128: the product of two sizes cannot overflow.
+    let at = |i: usize| (i as u128 * n as u128 / n_max as u128) as usize;
+    (0..n_max).map(|i| places[at(i)]).collect()
+}
+
+/// The active cells of the windows at `places`, `[n_places, len, n_active]`.
+pub(super) fn gather(windows: &[Windows<'_>], layout: &Layout<'_>, places: &[Place]) -> Vec<f64> {
+    let mut cells = vec![0.0; places.len() * layout.n_cells()];
+    for (&(view_idx, at), cells) in places.iter().zip(cells.chunks_exact_mut(layout.n_cells())) {
+        layout.gather(windows[view_idx].values(at), cells);
+    }
+    cells
+}
+
+/// Subtracts the mean of every column of `rows: [n_rows, width]` and returns the means, `[width]`.
+pub(super) fn centre(rows: &mut [f64], width: usize) -> Vec<f64> {
+    let n_rows = (rows.len() / width) as f64;
+    let mut means = vec![0.0; width];
+    for row in rows.chunks_exact(width) {
+        for (mean, value) in means.iter_mut().zip(row) {
+            *mean += value;
+        }
+    }
+    for mean in &mut means {
+        *mean /= n_rows;
+    }
+    for row in rows.chunks_exact_mut(width) {
+        for (value, mean) in row.iter_mut().zip(&means) {
+            *value -= mean;
+        }
+    }
+    means
+}
+
+pub(super) fn check_finite(numbers: &[f64]) -> Result<(), FitClassicError> {
+    if numbers.iter().all(|number| number.is_finite()) {
+        Ok(())
+    } else {
+        Err(FitClassicError::NotFinite)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn even_places_start_at_the_first_and_keep_their_distance() {
+        let all: Vec<Place> = (0..10).map(|at| (0, at)).collect();
+        let at = |n_max| -> Vec<usize> {
+            let chosen = evenly(all.clone(), n_max);
+            chosen.into_iter().map(|(_, at)| at).collect()
+        };
+        assert_eq!(at(10), (0..10).collect::<Vec<_>>());
+        assert_eq!(at(5), [0, 2, 4, 6, 8]);
+        assert_eq!(at(4), [0, 2, 5, 7]);
+        assert_eq!(at(1), [0]);
+    }
+
+    #[test]
+    fn windows_mostly_filled_are_left_out() {
+        let values = [0.0; 8];
+        let observed = [true, false, false, false, true, true, false, true];
+        let views = [Windows::new(&values, Some(&observed), 2, 2, &[0, 1, 2])];
+        let layout = Layout::new(2, 2, &[0, 1]).unwrap();
+        // One, two and three of four cells.
+        assert_eq!(places(&views, &layout).unwrap(), [(0, 1), (0, 2)]);
+        let first = [views[0].subset(0..1)];
+        assert_eq!(
+            places(&first, &layout),
+            Err(FitClassicError::NotObserved { n_windows: 1 })
+        );
+        assert_eq!(places(&[], &layout), Err(FitClassicError::NoWindows { len: 2 }));
+        let layout = Layout::new(3, 2, &[0]).unwrap();
+        assert!(matches!(
+            places(&views, &layout),
+            Err(FitClassicError::Shape {
+                want_len: 3,
+                len: 2,
+                ..
+            })
+        ));
+    }
+}

@@ -1,0 +1,323 @@
+//! Nearest windows: a normal window has a shape like some that were seen in training.
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::fit::{FitClassicError, Place, check_finite as check_fitted, gather, places};
+use super::layout::{Layout, PartsError, check_finite, check_len, check_numbers};
+use super::nearest::Memory;
+use crate::model::{Model, ModelError};
+use crate::window::{WindowSpec, Windows};
+
+/// Most windows remembered, most neighbours: a bundle cannot ask for more.
+const MEMORY_MAX: usize = 1 << 16;
+const NEIGHBOURS_MAX: usize = 64;
+/// Scaled values are clamped to ± this before they are narrowed: sums of their squares stay within f32.
+const REACH: f64 = 1e15;
+
+/// How a [`NearestWindows`] is fitted. The defaults are those measured to be best in one configuration for all data
+/// sets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KnnSpec {
+    /// Rows of a window; 20.
+    pub window_len: usize,
+    /// Most windows remembered, drawn without replacement; 1500.
+    pub memory_max: usize,
+    /// How many neighbours count; 3.
+    pub n_neighbours: usize,
+    /// Seed of the draw.
+    pub seed: u64,
+}
+
+impl Default for KnnSpec {
+    fn default() -> Self {
+        Self {
+            window_len: 20,
+            memory_max: 1500,
+            n_neighbours: 3,
+            seed: 0,
+        }
+    }
+}
+
+impl KnnSpec {
+    /// Remembers windows drawn from any number of views, active channels only; filled values count as they stand, but
+    /// windows with less than half of their active cells observed are left out. Where there are fewer windows than
+    /// neighbours, all of them count.
+    ///
+    /// # Shapes
+    /// `windows`: each `[n_windows, window_len, n_channels]`; `active` rising, below `n_channels`;
+    /// `weights: [n_channels]`, how much the square of a channel counts in a distance: positive.
+    ///
+    /// # Errors
+    /// [`FitClassicError`] where the spec, the channels or the weights are out of range, there is no window to
+    /// learn from, or its values are beyond what distances can hold.
+    pub fn fit(
+        &self,
+        windows: &[Windows<'_>],
+        n_channels: usize,
+        active: &[usize],
+        weights: &[f64],
+    ) -> Result<NearestWindows, FitClassicError> {
+        self.check()?;
+        let layout = Layout::new(self.window_len, n_channels, active)?;
+        if weights.len() != n_channels || !weights.iter().all(|&weight| is_scale(weight)) {
+            return Err(FitClassicError::Weights { n_channels });
+        }
+        let scales: Vec<f64> = active.iter().map(|&channel| weights[channel].sqrt()).collect();
+        let drawn = drawn(places(windows, &layout)?, self.memory_max, self.seed);
+        let mut cells = gather(windows, &layout, &drawn);
+        check_fitted(&cells)?;
+        let mut means = vec![0.0; active.len()];
+        let mut memory = vec![0.0; cells.len()];
+        let narrowed = memory.chunks_exact_mut(layout.n_cells());
+        for (cells, narrowed) in cells.chunks_exact_mut(layout.n_cells()).zip(narrowed) {
+            centre(cells, &mut means);
+            narrow(cells, &scales, narrowed);
+        }
+        Ok(NearestWindows::new(KnnParts {
+            window_len: self.window_len,
+            n_channels,
+            active: active.to_vec(),
+            scales,
+            n_neighbours: self.n_neighbours,
+            memory,
+        }))
+    }
+
+    fn check(&self) -> Result<(), FitClassicError> {
+        let wrong = |name, want| Err(FitClassicError::Spec { name, want });
+        if !(1..=MEMORY_MAX).contains(&self.memory_max) {
+            return wrong("memory_max", "in 1..=65536");
+        }
+        if !(1..=NEIGHBOURS_MAX).contains(&self.n_neighbours) {
+            return wrong("n_neighbours", "in 1..=64");
+        }
+        Ok(())
+    }
+}
+
+/// Neither so small nor so large that dividing by it, or by its root, leaves what f32 can hold.
+fn is_scale(scale: f64) -> bool {
+    (1e-12..=1e12).contains(&scale)
+}
+
+/// `n_max` of the places in their order, each set of that size as likely as any other (selection sampling: Knuth,
+/// The Art of Computer Programming 2, 3.4.2, algorithm S).
+fn drawn(places: Vec<Place>, n_max: usize, seed: u64) -> Vec<Place> {
+    if places.len() <= n_max {
+        return places;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut left, mut wanted) = (places.len(), n_max);
+    let mut drawn = Vec::with_capacity(n_max);
+    for place in places {
+        // The high word of a 128-bit product: even but for parts in 2⁶⁴ / left.
+        let below_left = (u128::from(rng.next_u64()) * left as u128) >> 64;
+        if below_left < wanted as u128 {
+            drawn.push(place);
+            wanted -= 1;
+        }
+        left -= 1;
+    }
+    drawn
+}
+
+/// Subtracts from each channel its mean within the window, `cells: [len, n_active]`, `means: [n_active]`.
+fn centre(cells: &mut [f64], means: &mut [f64]) {
+    let len = (cells.len() / means.len()) as f64;
+    means.fill(0.0);
+    for row in cells.chunks_exact(means.len()) {
+        for (mean, value) in means.iter_mut().zip(row) {
+            *mean += value;
+        }
+    }
+    for mean in means.iter_mut() {
+        *mean /= len;
+    }
+    for row in cells.chunks_exact_mut(means.len()) {
+        for (value, mean) in row.iter_mut().zip(means.iter()) {
+            *value -= mean;
+        }
+    }
+}
+
+fn narrow(cells: &[f64], scales: &[f64], narrowed: &mut [f32]) {
+    let rows = cells.chunks_exact(scales.len());
+    for (row, narrowed) in rows.zip(narrowed.chunks_exact_mut(scales.len())) {
+        for ((narrowed, value), scale) in narrowed.iter_mut().zip(row).zip(scales) {
+            *narrowed = (value * scale).clamp(-REACH, REACH) as f32;
+        }
+    }
+}
+
+/// A [`NearestWindows`] as plain data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnnParts {
+    /// Rows of a window.
+    pub window_len: usize,
+    /// Channels of a window, active or not.
+    pub n_channels: usize,
+    /// The channels that are read, rising.
+    pub active: Vec<usize>,
+    /// What centred values are multiplied by before they are compared, `[n_active]`: roots of the weights.
+    pub scales: Vec<f64>,
+    /// How many neighbours count; fewer where fewer windows are remembered.
+    pub n_neighbours: usize,
+    /// Remembered windows, centred and scaled, `[n_memory, window_len, n_active]`.
+    pub memory: Vec<f32>,
+}
+
+impl KnnParts {
+    fn check(&self) -> Result<(), PartsError> {
+        let n_cells = Layout::new(self.window_len, self.n_channels, &self.active)?.n_cells();
+        let wrong = |name, at, why| Err(PartsError::Value { name, at, why });
+        check_numbers("scales", &self.scales, self.active.len())?;
+        if let Some(at) = self.scales.iter().position(|&scale| !is_scale(scale)) {
+            return wrong("scales", at, "out of [1e-12, 1e12]");
+        }
+        if !(1..=NEIGHBOURS_MAX).contains(&self.n_neighbours) {
+            return wrong("n_neighbours", 0, "out of 1..=64");
+        }
+        let n_memory = self.memory.len().div_ceil(n_cells);
+        if !(1..=MEMORY_MAX).contains(&n_memory) {
+            return wrong("memory", 0, "the start of no window, or of more than 65536");
+        }
+        check_len("memory", self.memory.len(), n_memory * n_cells)?;
+        // Stated as what is wanted, so that NaN is refused.
+        let is_held = |value: &f32| f64::from(value.abs()) <= 1.001 * REACH;
+        match self.memory.iter().position(|value| !is_held(value)) {
+            None => Ok(()),
+            Some(at) => wrong("memory", at, "not finite, or beyond 1e15"),
+        }
+    }
+}
+
+/// The shape of a window compared with windows remembered from training: each channel minus its mean within the
+/// window, so that a slow drift of the level is no anomaly; the distance to the nearest neighbours as a measure of
+/// strangeness is that of Ramaswamy, Rastogi and Shim (2000), with the mean of several. Answers for every row.
+#[derive(Debug)]
+pub struct NearestWindows {
+    parts: KnnParts,
+    memory: Memory,
+}
+
+impl NearestWindows {
+    /// Takes parts from outside.
+    ///
+    /// # Errors
+    /// [`PartsError`] where sizes do not fit one another or numbers are out of range; nothing is allocated before.
+    pub fn from_parts(parts: KnnParts) -> Result<Self, PartsError> {
+        parts.check()?;
+        Ok(Self::new(parts))
+    }
+
+    fn new(parts: KnnParts) -> Self {
+        let n_cells = parts.window_len * parts.active.len();
+        let memory = Memory::new(&parts.memory, n_cells, parts.n_neighbours);
+        Self { parts, memory }
+    }
+
+    /// What it consists of.
+    pub fn parts(&self) -> &KnnParts {
+        &self.parts
+    }
+
+    fn layout(&self) -> Layout<'_> {
+        Layout {
+            len: self.parts.window_len,
+            n_channels: self.parts.n_channels,
+            active: &self.parts.active,
+        }
+    }
+
+    /// Calls `answer(window_idx, cells, means, neighbours)` for each window: its centred values `[len, n_active]` to
+    /// be overwritten, their means, and the remembered windows nearest to it.
+    ///
+    /// # Errors
+    /// Where a window is not one of finite numbers.
+    fn each(
+        &self,
+        windows: &Windows<'_>,
+        mut answer: impl FnMut(usize, &mut [f64], &[f64], &[&[f32]]),
+    ) -> Result<(), ModelError> {
+        let layout = self.layout();
+        let mut cells = vec![0.0; layout.n_cells()];
+        let mut means = vec![0.0; layout.active.len()];
+        let mut search = self.memory.search();
+        let mut neighbours = Vec::with_capacity(self.parts.n_neighbours);
+        for window_idx in 0..windows.n_windows() {
+            layout.gather(windows.values(window_idx), &mut cells);
+            centre(&mut cells, &mut means);
+            narrow(&cells, &self.parts.scales, search.query());
+            if !search.run() {
+                return Err(ModelError::NotFinite { window_idx });
+            }
+            neighbours.clear();
+            neighbours.extend(search.found().map(|at| {
+                let at = at * layout.n_cells();
+                &self.parts.memory[at..at + layout.n_cells()]
+            }));
+            answer(window_idx, &mut cells, &means, &neighbours);
+        }
+        Ok(())
+    }
+}
+
+impl Model for NearestWindows {
+    fn window(&self) -> WindowSpec {
+        self.layout().spec()
+    }
+
+    fn n_channels(&self) -> usize {
+        self.parts.n_channels
+    }
+
+    /// The window's mean plus the mean shape of its neighbours; zero for channels that it does not read.
+    fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
+        let layout = self.layout();
+        layout.check(&windows, layout.len, out)?;
+        let (n_active, n_whole) = (layout.active.len(), layout.len * layout.n_channels);
+        self.each(&windows, |window_idx, cells, means, neighbours| {
+            for (at, cell) in cells.iter_mut().enumerate() {
+                let channel = at % n_active;
+                let sum: f64 = neighbours.iter().map(|shape| f64::from(shape[at])).sum();
+                *cell = means[channel] + sum / (neighbours.len() as f64 * self.parts.scales[channel]);
+            }
+            layout.scatter(cells, &mut out[window_idx * n_whole..(window_idx + 1) * n_whole]);
+        })?;
+        check_finite(out, n_whole)
+    }
+
+    /// The mean over the neighbours of the squared difference of centred values, in the units of the windows (not
+    /// scaled by the weights); the square of the value for channels that it does not read; zero where not observed.
+    ///
+    /// Not the square of what [`Model::expected`] is off by: neighbours that differ among themselves count here.
+    fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
+        let layout = self.layout();
+        layout.check(&windows, layout.len, out)?;
+        let (n_active, n_whole) = (layout.active.len(), layout.len * layout.n_channels);
+        self.each(&windows, |window_idx, cells, _, neighbours| {
+            let out = &mut out[window_idx * n_whole..(window_idx + 1) * n_whole];
+            for (error, value) in out.iter_mut().zip(windows.values(window_idx)) {
+                *error = value * value;
+            }
+            for (at, cell) in cells.iter().enumerate() {
+                let (row, channel) = (at / n_active, at % n_active);
+                let scale = self.parts.scales[channel];
+                let difference = |shape: &&[f32]| cell - f64::from(shape[at]) / scale;
+                let sum: f64 = neighbours
+                    .iter()
+                    .map(|shape| difference(shape) * difference(shape))
+                    .sum();
+                out[row * layout.n_channels + layout.active[channel]] = sum / neighbours.len() as f64;
+            }
+            if let Some(observed) = windows.observed(window_idx) {
+                for (error, _) in out.iter_mut().zip(observed).filter(|(_, observed)| !**observed) {
+                    *error = 0.0;
+                }
+            }
+        })?;
+        check_finite(out, n_whole)
+    }
+}
