@@ -50,22 +50,23 @@ impl Architecture {
         })
     }
 
-    /// A forecaster that sees `n_seen` samples and answers for the one after them, with the LSTM layers `stack`.
+    /// A forecaster of those sizes: the LSTM layers `stack` see all samples of a window but the last, and it answers for
+    /// that one.
     ///
     /// # Errors
-    /// [`ArchitectureError`] where the stack is empty or a size is not in 1..=4096.
+    /// [`ArchitectureError`] where the stack is empty, a size is not in 1..=4096, or `window_len` is not in 2..=4097.
     pub fn forecaster(
-        n_seen: usize,
+        window_len: usize,
         n_inputs: usize,
         n_outputs: usize,
         stack: &[usize],
     ) -> Result<Self, ArchitectureError> {
-        check("samples before the one to foresee", n_seen)?;
+        check("samples before the one to foresee", window_len.saturating_sub(1))?;
         check("number of inputs", n_inputs)?;
         check("number of outputs", n_outputs)?;
         check_stack("encoder", stack)?;
         Ok(Self {
-            window_len: n_seen + 1,
+            window_len,
             n_inputs,
             n_outputs,
             encoder: stack.to_vec(),
