@@ -71,6 +71,3 @@ impl Model for Forecaster {
         self.0.expected(windows, out)
     }
 }
-
-#[cfg(test)]
-mod tests;

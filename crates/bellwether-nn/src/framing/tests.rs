@@ -57,3 +57,35 @@ fn level_and_deviation_enter_within_their_ranges() {
         assert_eq!(input, expect[2..], "{sample:?} without level");
     }
 }
+
+#[test]
+fn a_forecaster_does_not_see_the_sample_that_it_is_held_against() {
+    // Channels a and c of three samples; the last is foreseen.
+    let values = [1.0, 9.0, 10.0, 2.0, 9.0, 20.0, 6.0, 9.0, 60.0];
+    let check = |observed: Option<&[bool]>, expect_means: [f64; 2], expect_marks: [f32; 2]| {
+        let windows = Windows::new(&values, observed, 3, 3, &[0]);
+        let framing = framing(false);
+        let view = framing.view(&windows, 0, Answers::LastRow);
+        let (mut means, mut target, mut marks) = ([0.0; 2], [0.0; 2], [0.5; 2]);
+        view.means(&mut means);
+        view.target(0, &means, &mut target);
+        view.marks(0, &mut marks);
+        assert_eq!((means, marks), (expect_means, expect_marks), "{observed:?}");
+        assert_eq!(view.origins(&means).collect::<Vec<_>>(), [2.0, 20.0]);
+        assert_eq!(target, [4.0, 40.0]);
+        assert_eq!(view.has_observed(), expect_marks != [0.0; 2], "{observed:?}");
+    };
+    check(None, [1.5, 15.0], [1.0, 1.0]);
+    let (yes, no) = (true, false);
+    check(
+        Some(&[yes, yes, no, no, no, yes, no, yes, yes]),
+        [1.0, 20.0],
+        [0.0, 1.0],
+    );
+    // Nothing was observed of c that is seen, and of the last sample only what is not read.
+    check(
+        Some(&[yes, no, no, yes, no, no, no, yes, no]),
+        [1.5, 15.0],
+        [0.0, 0.0],
+    );
+}
