@@ -1,8 +1,4 @@
 //! What comes out of the network, and that a window is judged by itself alone.
-#![expect(
-    clippy::float_cmp,
-    reason = "small sums of round numbers are exact; bits are compared on purpose"
-)]
 
 use super::*;
 
