@@ -2,17 +2,23 @@
 //!
 //! In reading order: `kernels` is the only code that knows SIMD; `network` is one network: its shape
 //! ([`Architecture`]), its [`Weights`], forward, backward, one training step ([`Trainer`]), and answers
-//! ([`Scorer`]); [`Autoencoder`] makes it a `Model` of windows; [`train()`] trains one; `artifact` stores it.
+//! ([`Scorer`]); [`Framing`] cuts windows to it; [`Autoencoder`] and [`Forecaster`] make it a `Model` of windows;
+//! [`train()`] and [`train_forecaster`] train one; `artifact` stores it.
 #![deny(unsafe_code)]
 
 mod artifact;
 mod autoencoder;
+mod forecaster;
+mod framing;
 mod kernels;
 mod network;
+mod predictor;
 mod train;
 
 pub use artifact::WeightsError;
-pub use autoencoder::{Autoencoder, Framing, FramingError};
+pub use autoencoder::Autoencoder;
+pub use forecaster::Forecaster;
+pub use framing::{Framing, FramingError};
 pub use kernels::Kernels;
 pub use network::architecture::{Architecture, ArchitectureError};
 pub use network::block::Slot;
@@ -20,7 +26,9 @@ pub use network::loss::Loss;
 pub use network::scorer::Scorer;
 pub use network::trainer::{StepReport, Trainer, Update};
 pub use network::weights::{Tensor, Weights};
-pub use train::{EpochReport, Progress, TrainEnd, TrainError, TrainReport, TrainSpec, default_epochs, train};
+pub use train::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
+pub use train::spec::{TrainSpec, default_epochs};
+pub use train::{train, train_forecaster};
 
 /// A pool of `n_threads` workers; `None` where one thread does it all in place.
 fn pool(n_threads: usize) -> Option<rayon::ThreadPool> {

@@ -1,221 +1,26 @@
 //! Training: mini-batches shuffled by seed, early stopping on the last part of the training time, best weights kept.
 
+pub(crate) mod report;
+pub(crate) mod spec;
+
 use std::ops::ControlFlow;
 
+use bellwether_core::model::Answers;
 use bellwether_core::window::Windows;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::autoencoder::{Autoencoder, Framing, FramingError};
+use self::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
+use self::spec::{TrainSpec, default_epochs};
+use crate::autoencoder::Autoencoder;
+use crate::forecaster::Forecaster;
+use crate::framing::{Framing, FramingError, View};
 use crate::kernels::Kernels;
 use crate::network::architecture::Architecture;
-use crate::network::loss::Loss;
+use crate::network::block::Slot;
 use crate::network::trainer::{Trainer, Update};
 use crate::network::weights::Weights;
-
-/// How a network is trained.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainSpec {
-    /// Units of each encoder layer; the last is the bottleneck.
-    pub encoder: Vec<usize>,
-    /// Units of each decoder layer.
-    pub decoder: Vec<usize>,
-    /// Passes over the windows; `None` = [`default_epochs`].
-    pub n_epochs: Option<usize>,
-    /// Windows of a mini-batch.
-    pub batch_len: usize,
-    /// Learning rate at the start; it falls along a half cosine to a twentieth.
-    pub learning_rate: f64,
-    /// Gradients of a larger norm are scaled down to it.
-    pub clip_norm: f64,
-    /// Share of the windows, the last in time, that judges the epochs.
-    pub val_share: f64,
-    /// Epochs without a better validation loss before training stops.
-    pub patience: usize,
-    /// Most windows of an epoch: longer data are sampled evenly, at other places in each epoch.
-    pub epoch_len_max: usize,
-    /// What is minimised.
-    pub loss: Loss,
-    /// Seeds the weights and the order of the windows.
-    pub seed: u64,
-    /// Worker threads; the weights do not depend on them.
-    pub n_threads: usize,
-}
-
-impl Default for TrainSpec {
-    /// Small bottleneck, few epochs: what did best on average over many machines.
-    fn default() -> Self {
-        Self {
-            encoder: vec![64, 16],
-            decoder: vec![64],
-            n_epochs: None,
-            batch_len: 64,
-            learning_rate: 3e-3,
-            clip_norm: 1.0,
-            val_share: 0.125,
-            patience: 5,
-            epoch_len_max: 3000,
-            loss: Loss::Mse,
-            seed: 42,
-            n_threads: 1,
-        }
-    }
-}
-
-impl TrainSpec {
-    /// Whether the settings are in range, without any data.
-    ///
-    /// # Errors
-    /// [`TrainError::Setting`] naming the first that is not.
-    pub fn check(&self) -> Result<(), TrainError> {
-        let setting = |name, got, is_fine: bool, want| {
-            if is_fine {
-                Ok(())
-            } else {
-                Err(TrainError::Setting { name, got, want })
-            }
-        };
-        let n_epochs = self.n_epochs.unwrap_or(1);
-        setting("epochs", n_epochs as f64, n_epochs > 0, "at least 1")?;
-        setting(
-            "batch",
-            self.batch_len as f64,
-            (1..=4096).contains(&self.batch_len),
-            "1 to 4096",
-        )?;
-        let rate = self.learning_rate;
-        setting(
-            "learning rate",
-            rate,
-            0.0 < rate && rate <= 1.0,
-            "above 0 and at most 1",
-        )?;
-        if let Loss::Huber { delta } = self.loss {
-            let is_fine = 0.0 < delta && delta.is_finite();
-            setting("huber delta", f64::from(delta), is_fine, "above 0 and finite")?;
-        }
-        setting("clip norm", self.clip_norm, 0.0 < self.clip_norm, "above 0")?;
-        setting(
-            "val-share",
-            self.val_share,
-            (0.0..=0.5).contains(&self.val_share),
-            "0 to 0.5",
-        )?;
-        setting("patience", self.patience as f64, self.patience > 0, "at least 1")?;
-        setting(
-            "windows per epoch",
-            self.epoch_len_max as f64,
-            self.epoch_len_max > 0,
-            "at least 1",
-        )
-    }
-}
-
-/// Epochs for `n_windows` per epoch: 12, and more where there are few windows, up to 60.
-pub fn default_epochs(n_windows: usize) -> usize {
-    (12 * 1500 / n_windows.max(1)).clamp(12, 60)
-}
-
-/// Where training stands, told after every mini-batch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// From 0.
-    pub epoch: usize,
-    /// Epochs planned.
-    pub n_epochs: usize,
-    /// Mini-batches done in this epoch.
-    pub n_steps_done: usize,
-    /// Mini-batches of an epoch.
-    pub n_steps: usize,
-    /// Windows done so far in all.
-    pub n_windows_done: usize,
-    /// Present after the last mini-batch of an epoch.
-    pub epoch_report: Option<EpochReport>,
-}
-
-/// What an epoch achieved.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EpochReport {
-    /// From 0.
-    pub epoch: usize,
-    /// Mean training loss over the epoch.
-    pub train_loss: f64,
-    /// Loss on the validation windows after the epoch; the training loss where there are none.
-    pub val_loss: f64,
-    /// Learning rate at its end.
-    pub learning_rate: f64,
-    /// Mean norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// Whether these are the best weights so far.
-    pub is_best: bool,
-}
-
-/// How training went.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainReport {
-    /// Every epoch in order.
-    pub epochs: Vec<EpochReport>,
-    /// The epoch whose weights were kept.
-    pub best_epoch: usize,
-    /// Windows that were trained on in each epoch.
-    pub n_train_windows: usize,
-    /// Windows that judged.
-    pub n_val_windows: usize,
-    /// Why it ended.
-    pub end: TrainEnd,
-    /// How often the arithmetic left the finite numbers and training went back to the best weights.
-    pub n_restarts: usize,
-}
-
-/// Why training ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrainEnd {
-    /// All epochs were run.
-    Done,
-    /// No better validation loss for as long as the patience.
-    EarlyStop,
-    /// The caller asked to stop; the best weights so far were kept.
-    Stopped,
-}
-
-/// Why training failed.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// No window.
-    #[error(
-        "no training window: the training part is shorter than the window of {window_len} samples; use a shorter --window or more data"
-    )]
-    NoWindow {
-        /// Samples of a window.
-        window_len: usize,
-    },
-    /// A setting is out of range.
-    #[error("{name}: {got} is out of range; wanted {want}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// What it is.
-        got: f64,
-        /// What it may be.
-        want: &'static str,
-    },
-    /// Loss or gradient kept leaving the finite numbers.
-    #[error(
-        "training diverged in epoch {epoch} {n_restarts} times, even at learning rate {learning_rate:.1e}; use a smaller --lr, or look for extreme values in the data"
-    )]
-    Diverged {
-        /// From 0.
-        epoch: usize,
-        /// How often it was tried again.
-        n_restarts: usize,
-        /// The last learning rate.
-        learning_rate: f64,
-    },
-    /// The network cannot be built.
-    #[error(transparent)]
-    Framing(#[from] FramingError),
-}
+use crate::predictor::Predictor;
 
 /// Tries at a smaller learning rate before training gives up.
 const RESTARTS_MAX: usize = 4;
@@ -239,6 +44,39 @@ pub fn train(
     spec: &TrainSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<(Autoencoder, TrainReport), TrainError> {
+    let (network, report) = fit(Answers::Window, series, framing, spec, observe)?;
+    Ok((Autoencoder(network), report))
+}
+
+/// Trains a forecaster on the windows of one or several series, each in the order of time: from all samples of a window
+/// but the last it learns the step to the last. The units of its layers are `spec.encoder`, see
+/// [`TrainSpec::forecaster`].
+///
+/// A value of the last sample that was not observed counts nothing in the loss. All else is as in [`train()`].
+///
+/// # Errors
+/// As [`train()`]; also where windows of a single sample leave nothing to see.
+///
+/// # Panics
+/// As [`train()`].
+pub fn train_forecaster(
+    series: &[Windows<'_>],
+    framing: Framing,
+    spec: &TrainSpec,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<(Forecaster, TrainReport), TrainError> {
+    let (network, report) = fit(Answers::LastRow, series, framing, spec, observe)?;
+    Ok((Forecaster(network), report))
+}
+
+/// Trains a network that answers for `answers`.
+fn fit(
+    answers: Answers,
+    series: &[Windows<'_>],
+    framing: Framing,
+    spec: &TrainSpec,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<(Predictor, TrainReport), TrainError> {
     spec.check()?;
     let window_len = series.first().map_or(0, Windows::window_len);
     let fits = |windows: &Windows<'_>| {
@@ -250,22 +88,25 @@ pub fn train(
     );
     let (train, mut val) = split(series, spec.val_share);
     // A judge that saw nothing would find every epoch perfect.
-    val.retain(|at| framing.has_observed(&series[at.series], at.window));
+    val.retain(|at| {
+        framing
+            .view(&series[at.series], at.window, answers)
+            .has_observed()
+    });
     if train.is_empty() {
         return Err(TrainError::NoWindow { window_len });
     }
-    let architecture = Architecture::new(
-        window_len,
-        framing.n_inputs(),
-        framing.n_outputs(),
-        &spec.encoder,
-        &spec.decoder,
-    )
+    let (n_inputs, n_outputs) = (framing.n_inputs(), framing.n_outputs());
+    let architecture = match answers {
+        Answers::Window => Architecture::new(window_len, n_inputs, n_outputs, &spec.encoder, &spec.decoder),
+        Answers::LastRow => Architecture::forecaster(window_len, n_inputs, n_outputs, &spec.encoder),
+    }
     .map_err(FramingError::from)?;
     let kernels = Kernels::detect();
     let mut run = Run {
         series,
         framing: &framing,
+        architecture: &architecture,
         spec,
         trainer: Trainer::new(
             architecture.clone(),
@@ -278,9 +119,9 @@ pub fn train(
         learning_rate: spec.learning_rate,
         n_windows_done: 0,
     };
-    let (weights, report) = run.epochs(&architecture, kernels, &train, &val, observe)?;
-    let autoencoder = Autoencoder::new(architecture, framing, weights, kernels, spec.n_threads)?;
-    Ok((autoencoder, report))
+    let (weights, report) = run.epochs(kernels, &train, &val, observe)?;
+    let network = Predictor::new(answers, architecture, framing, weights, kernels, spec.n_threads)?;
+    Ok((network, report))
 }
 
 /// A window of one of the series.
@@ -323,6 +164,7 @@ fn thin(windows: Vec<At>, most: usize) -> Vec<At> {
 struct Run<'a> {
     series: &'a [Windows<'a>],
     framing: &'a Framing,
+    architecture: &'a Architecture,
     spec: &'a TrainSpec,
     trainer: Trainer,
     rng: ChaCha8Rng,
@@ -337,10 +179,9 @@ struct Best {
     epoch: usize,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn epochs(
         &mut self,
-        architecture: &Architecture,
         kernels: &'static Kernels,
         train: &[At],
         val: &[At],
@@ -405,8 +246,8 @@ impl Run<'_> {
                     }
                     report.n_restarts += 1;
                     self.learning_rate *= 0.25;
-                    let n_threads = self.spec.n_threads;
-                    self.trainer = Trainer::new(architecture.clone(), &best.weights, kernels, n_threads);
+                    let (architecture, n_threads) = (self.architecture.clone(), self.spec.n_threads);
+                    self.trainer = Trainer::new(architecture, &best.weights, kernels, n_threads);
                 }
             }
         }
@@ -459,12 +300,8 @@ impl Run<'_> {
                 learning_rate: rate as f32,
                 clip_norm: Some(self.spec.clip_norm),
             };
-            let (series, framing) = (self.series, self.framing);
-            let fill = |row: usize, slot: &mut crate::Slot<'_>| {
-                let at = batch[row];
-                let mut means = vec![0.0; framing.n_outputs()];
-                framing.fill(&series[at.series], at.window, &mut means, slot);
-            };
+            let (view, architecture) = (self.views(), self.architecture);
+            let fill = |row: usize, slot: &mut Slot<'_>| view(batch[row]).fill(architecture, slot);
             let report = self.trainer.step(batch.len(), fill, self.spec.loss, update);
             if !report.loss.is_finite() || !report.gradient_norm.is_finite() {
                 return Outcome::NotFinite;
@@ -515,31 +352,28 @@ impl Run<'_> {
 
     /// Mean loss over the validation windows.
     fn validate(&mut self, val: &[At]) -> f64 {
-        let (series, framing) = (self.series, self.framing);
-        let n_outputs = framing.n_outputs();
+        let view = self.views();
+        let n_outputs = self.framing.n_outputs();
         let mut means = vec![0.0; val.len() * n_outputs];
-        for (at, means) in val.iter().zip(means.chunks_exact_mut(n_outputs)) {
-            framing.means(&series[at.series], at.window, means);
+        for (&at, means) in val.iter().zip(means.chunks_exact_mut(n_outputs)) {
+            view(at).means(means);
         }
-        let n = framing.n_channels();
-        let sample = |window: usize, step: usize| {
-            let at = val[window];
-            &series[at.series].values(at.window)[step * n..(step + 1) * n]
-        };
         let means = |window: usize| &means[window * n_outputs..(window + 1) * n_outputs];
         self.trainer.validate(
             val.len(),
-            |window, step, input| framing.input(sample(window, step), means(window), input),
-            |window, step, target, marks| {
-                framing.target(sample(window, step), means(window), target);
-                let at = val[window];
-                match series[at.series].observed(at.window) {
-                    Some(observed) => framing.marks(&observed[step * n..(step + 1) * n], marks),
-                    None => marks.fill(1.0),
-                }
+            |window, step, input| view(val[window]).input(step, means(window), input),
+            |window, answer, target, marks| {
+                view(val[window]).target(answer, means(window), target);
+                view(val[window]).marks(answer, marks);
             },
             self.spec.loss,
         )
+    }
+
+    /// Windows as the network sees them.
+    fn views(&self) -> impl Fn(At) -> View<'a> + Sync + use<'a> {
+        let (series, framing, answers) = (self.series, self.framing, self.architecture.answers());
+        move |at| framing.view(&series[at.series], at.window, answers)
     }
 }
 

@@ -94,6 +94,73 @@ fn a_truncated_or_lengthened_file_is_refused() {
     assert!(Weights::from_safetensors(&bytes, &network()).is_err());
 }
 
+fn forecaster() -> Architecture {
+    Architecture::forecaster(5, 2, 1, &[3, 2]).unwrap()
+}
+
+#[test]
+fn weights_of_a_forecaster_come_back_and_have_names_of_their_own() {
+    let weights = Weights::random(&forecaster(), 3);
+    let bytes = weights.to_safetensors().unwrap();
+    assert_eq!(Weights::from_safetensors(&bytes, &forecaster()).unwrap(), weights);
+    let n_values: usize = weights.tensors().iter().map(|tensor| tensor.values.len()).sum();
+    assert_eq!(n_values, forecaster().n_weights());
+    let got: Vec<(&str, &[usize])> = weights
+        .tensors()
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), &tensor.shape[..]))
+        .collect();
+    let expect: [(&str, &[usize]); 8] = [
+        ("lstm.0.w_ih", &[12, 2]),
+        ("lstm.0.w_hh", &[12, 3]),
+        ("lstm.0.b", &[12]),
+        ("lstm.1.w_ih", &[8, 3]),
+        ("lstm.1.w_hh", &[8, 2]),
+        ("lstm.1.b", &[8]),
+        ("head.w", &[1, 2]),
+        ("head.b", &[1]),
+    ];
+    assert_eq!(got, expect);
+}
+
+#[test]
+fn bad_weights_of_a_forecaster_are_refused() {
+    let mut weights = Weights::random(&forecaster(), 3);
+    let bytes = weights.to_safetensors().unwrap();
+    for len in 0..bytes.len() {
+        let got = Weights::from_safetensors(&bytes[..len], &forecaster());
+        assert!(got.is_err(), "{len} of {} bytes", bytes.len());
+    }
+    let refused = |bytes: &[u8], stack: &[usize]| {
+        let architecture = Architecture::forecaster(5, 2, 1, stack).unwrap();
+        Weights::from_safetensors(bytes, &architecture)
+            .unwrap_err()
+            .to_string()
+    };
+    weights.tensors_mut()[6].values[1] = f32::NAN;
+    let spoilt = weights.to_safetensors().unwrap();
+    for (message, expect) in [
+        // Those of the autoencoder, whose first layers have the same shapes.
+        (refused(&file(), &[3, 2]), "lack the tensor lstm.0.w_ih"),
+        (refused(&bytes, &[4]), "tensor lstm.0.w_ih is"),
+        (refused(&bytes, &[3, 2, 1]), "lack the tensor lstm.2.w_ih"),
+        // Refused before room is made for its billion weights.
+        (refused(&bytes, &[4096; 8]), "wants at least"),
+        (
+            refused(&spoilt, &[3, 2]),
+            "tensor head.w holds a number that is not finite",
+        ),
+    ] {
+        assert!(message.contains(expect), "{message}");
+    }
+    // Nor is a forecaster's file an autoencoder's.
+    let got = Weights::from_safetensors(&bytes, &Architecture::new(5, 2, 1, &[3], &[2]).unwrap());
+    assert!(
+        matches!(&got, Err(WeightsError::Missing { name }) if name == "encoder.0.w_ih"),
+        "{got:?}"
+    );
+}
+
 proptest! {
     #[test]
     fn foreign_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {

@@ -1,8 +1,4 @@
-//! What enters the network, what comes out of it, and that a window is judged by itself alone.
-#![expect(
-    clippy::float_cmp,
-    reason = "small sums of round numbers are exact; bits are compared on purpose"
-)]
+//! What comes out of the network, and that a window is judged by itself alone.
 
 use super::*;
 
@@ -37,55 +33,6 @@ fn autoencoder(kernels: &'static Kernels, n_threads: usize) -> Autoencoder {
 }
 
 #[test]
-fn framings_that_cannot_be_are_refused() {
-    let out_of_order = FramingError::Channels { n_channels: 3 };
-    for (active, expect) in [
-        (vec![], Err(FramingError::NoActive)),
-        (vec![2, 0], Err(out_of_order.clone())),
-        (vec![1, 1], Err(out_of_order.clone())),
-        (vec![0, 3], Err(out_of_order)),
-        (vec![0, 2], Ok((4, 2))),
-    ] {
-        let got =
-            Framing::new(3, active.clone(), true).map(|framing| (framing.n_inputs(), framing.n_outputs()));
-        assert_eq!(got, expect, "{active:?}");
-    }
-}
-
-#[test]
-fn a_mean_is_over_what_was_observed_or_over_the_fillers_where_nothing_was() {
-    // Channels a and c of three samples; the middle channel is not read.
-    let values = [1.0, 9.0, 10.0, 2.0, 9.0, 20.0, 6.0, 9.0, 60.0];
-    let check = |observed: Option<&[bool]>, expect: [f64; 2]| {
-        let windows = Windows::new(&values, observed, 3, 3, &[0]);
-        let mut means = [0.0; 2];
-        framing(false).means(&windows, 0, &mut means);
-        assert_eq!(means, expect, "{observed:?}");
-    };
-    check(None, [3.0, 30.0]);
-    let (yes, no) = (true, false);
-    check(Some(&[yes, no, yes, no, no, yes, no, no, yes]), [1.0, 30.0]);
-    check(Some(&[no, yes, yes, no, yes, no, no, yes, yes]), [3.0, 35.0]);
-}
-
-#[test]
-fn level_and_deviation_enter_within_their_ranges() {
-    // sample, means → levels and deviations, both of the channels 0 and 2; a mean far off says nothing of the level
-    for (sample, means, expect) in [
-        ([0.5, 9.0, 0.25], [0.25, 0.25], [0.5, 0.25, 0.25, 0.0]),
-        ([2.0, 9.0, -1.0], [0.5, 0.5], [1.25, -0.25, 1.5, -1.5]),
-        ([1e30, 9.0, -1e300], [0.0, 0.0], [1.25, -0.25, 2.0, -2.0]),
-    ] {
-        let mut input = [0.0; 4];
-        framing(true).input(&sample, &means, &mut input);
-        assert_eq!(input, expect, "{sample:?}");
-        let mut input = [0.0; 2];
-        framing(false).input(&sample, &means, &mut input);
-        assert_eq!(input, expect[2..], "{sample:?} without level");
-    }
-}
-
-#[test]
 fn an_autoencoder_of_other_widths_is_refused() {
     let architecture = Architecture::new(LEN, 2, 2, &[4], &[4]).unwrap();
     let weights = Weights::zeroed(&architecture);
@@ -109,7 +56,10 @@ fn a_head_of_zeros_expects_the_mean_and_nothing_where_it_does_not_look() {
     let values = rows(LEN);
     let windows = Windows::new(&values, None, 3, LEN, &[0]);
     let (mut means, mut expected) = ([0.0; 2], vec![1.0; values.len()]);
-    network.framing().means(&windows, 0, &mut means);
+    network
+        .framing()
+        .view(&windows, 0, Answers::Window)
+        .means(&mut means);
     network.expected(windows, &mut expected).unwrap();
     assert!(
         expected

@@ -1,15 +1,20 @@
-//! The shape of an LSTM autoencoder.
+//! The shape of a network: an LSTM autoencoder or an LSTM forecaster.
 
 use std::fmt;
+
+use bellwether_core::model::Answers;
 
 /// Most units of a layer, most samples of a window, most inputs: beyond these a typing error is likelier than a wish.
 const SIZE_MAX: usize = 4096;
 
 /// An LSTM autoencoder: encoder stack → last hidden state, repeated → decoder stack → linear head per sample.
+/// Or a forecaster, which has no decoder: encoder stack over all samples but the last → linear head on the last
+/// hidden state.
 ///
 /// # Shapes
-/// Input `[n_windows, window_len, n_inputs]`, output `[n_windows, window_len, n_outputs]`; the last encoder size is
-/// the bottleneck.
+/// Input `[n_windows, n_seen, n_inputs]`, output `[n_windows, n_answers, n_outputs]`. An autoencoder sees and answers
+/// `window_len` samples, and its last encoder size is the bottleneck; a forecaster sees `window_len - 1` and answers
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Architecture {
     window_len: usize,
@@ -20,7 +25,7 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// A network of those sizes.
+    /// An autoencoder of those sizes.
     ///
     /// # Errors
     /// [`ArchitectureError`] where a stack is empty or a size is not in 1..=4096.
@@ -31,19 +36,11 @@ impl Architecture {
         encoder: &[usize],
         decoder: &[usize],
     ) -> Result<Self, ArchitectureError> {
-        let check = |what: &'static str, size: usize| match size {
-            1..=SIZE_MAX => Ok(()),
-            _ => Err(ArchitectureError::Size { what, size }),
-        };
         check("window length", window_len)?;
         check("number of inputs", n_inputs)?;
         check("number of outputs", n_outputs)?;
-        for (what, stack) in [("encoder", encoder), ("decoder", decoder)] {
-            if stack.is_empty() {
-                return Err(ArchitectureError::NoLayer { what });
-            }
-            stack.iter().try_for_each(|&units| check(what, units))?;
-        }
+        check_stack("encoder", encoder)?;
+        check_stack("decoder", decoder)?;
         Ok(Self {
             window_len,
             n_inputs,
@@ -53,7 +50,56 @@ impl Architecture {
         })
     }
 
-    /// Samples in a window.
+    /// A forecaster of those sizes: the LSTM layers `stack` see all samples of a window but the last, and it answers for
+    /// that one.
+    ///
+    /// # Errors
+    /// [`ArchitectureError`] where the stack is empty, a size is not in 1..=4096, or `window_len` is not in 2..=4097.
+    pub fn forecaster(
+        window_len: usize,
+        n_inputs: usize,
+        n_outputs: usize,
+        stack: &[usize],
+    ) -> Result<Self, ArchitectureError> {
+        check("samples before the one to foresee", window_len.saturating_sub(1))?;
+        check("number of inputs", n_inputs)?;
+        check("number of outputs", n_outputs)?;
+        check_stack("encoder", stack)?;
+        Ok(Self {
+            window_len,
+            n_inputs,
+            n_outputs,
+            encoder: stack.to_vec(),
+            decoder: Vec::new(),
+        })
+    }
+
+    /// Which samples of a window it answers for: all as an autoencoder, the last as a forecaster.
+    pub fn answers(&self) -> Answers {
+        if self.decoder.is_empty() {
+            Answers::LastRow
+        } else {
+            Answers::Window
+        }
+    }
+
+    /// Samples of a window that enter.
+    pub fn n_seen(&self) -> usize {
+        match self.answers() {
+            Answers::Window => self.window_len,
+            Answers::LastRow => self.window_len - 1,
+        }
+    }
+
+    /// Samples of a window that it answers for.
+    pub fn n_answers(&self) -> usize {
+        match self.answers() {
+            Answers::Window => self.window_len,
+            Answers::LastRow => 1,
+        }
+    }
+
+    /// Samples in a window, with the one to foresee.
     pub fn window_len(&self) -> usize {
         self.window_len
     }
@@ -73,7 +119,7 @@ impl Architecture {
         &self.encoder
     }
 
-    /// Units of each decoder layer, first to last.
+    /// Units of each decoder layer, first to last; none in a forecaster.
     pub fn decoder(&self) -> &[usize] {
         &self.decoder
     }
@@ -89,7 +135,12 @@ impl Architecture {
 
     /// Units that the head reads.
     pub fn n_last(&self) -> usize {
-        self.decoder[self.decoder.len() - 1]
+        let stack = if self.decoder.is_empty() {
+            &self.encoder
+        } else {
+            &self.decoder
+        };
+        stack[stack.len() - 1]
     }
 
     /// Number of trainable weights.
@@ -110,32 +161,37 @@ impl Architecture {
             let input_steps = if idx == self.encoder.len() {
                 1
             } else {
-                self.window_len
+                self.n_seen()
             };
-            per_window += 8 * n_units * (n_inputs * input_steps + n_units * self.window_len);
+            per_window += 8 * n_units * (n_inputs * input_steps + n_units * self.n_seen());
         }
-        per_window + 2 * self.window_len * self.n_outputs * self.n_last()
+        per_window + 2 * self.n_answers() * self.n_outputs * self.n_last()
     }
 }
 
-/// `64-16 | 16-64` with the window and widths around it.
+fn check(what: &'static str, size: usize) -> Result<(), ArchitectureError> {
+    match size {
+        1..=SIZE_MAX => Ok(()),
+        _ => Err(ArchitectureError::Size { what, size }),
+    }
+}
+
+fn check_stack(what: &'static str, stack: &[usize]) -> Result<(), ArchitectureError> {
+    if stack.is_empty() {
+        return Err(ArchitectureError::NoLayer { what });
+    }
+    stack.iter().try_for_each(|&units| check(what, units))
+}
+
+/// `64-16 | 16-64` with the window and widths around it; `64` alone in a forecaster.
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("-");
-        write!(
-            f,
-            "{}×{} → {}",
-            self.window_len,
-            self.n_inputs,
-            join(&self.encoder)
-        )?;
-        write!(
-            f,
-            " | {} → {}×{}",
-            join(&self.decoder),
-            self.window_len,
-            self.n_outputs
-        )
+        write!(f, "{}×{} → {}", self.n_seen(), self.n_inputs, join(&self.encoder))?;
+        if !self.decoder.is_empty() {
+            write!(f, " | {}", join(&self.decoder))?;
+        }
+        write!(f, " → {}×{}", self.n_answers(), self.n_outputs)
     }
 }
 

@@ -4,6 +4,8 @@
 //! gradient, and they are summed in order. That makes the trained weights independent of the threads, and small
 //! blocks stay in the cache: faster than the whole batch at once.
 
+use std::ops::Range;
+
 use super::loss::Loss;
 use super::products::{head_product, project};
 use super::weights::{Layout, LstmLayout};
@@ -17,10 +19,10 @@ const GRADIENT_ROWS: usize = 128;
 /// States of one LSTM layer over time.
 #[derive(Debug)]
 struct LayerStates {
-    /// `[window_len + 1][rows][width]`, the first all zero.
+    /// `[n_steps + 1][rows][width]`, the first all zero.
     h: Aligned,
     c: Aligned,
-    /// `[window_len][n_blocks][rows][4 lanes]`: activated gates, then their gradients.
+    /// `[n_steps][n_blocks][rows][4 lanes]`: activated gates, then their gradients.
     gates: Aligned,
     /// `[rows][width]`: gradients that travel down and back in time.
     dh_above: Aligned,
@@ -33,12 +35,12 @@ struct LayerStates {
 pub(crate) struct Block {
     rows: usize,
     layers: Vec<LayerStates>,
-    /// `[window_len][rows][n_inputs]`
+    /// `[n_steps][rows][n_inputs]`
     x: Aligned,
-    /// `[window_len][rows][n_outputs]`
+    /// `[n_answers][rows][n_outputs]`
     target: Aligned,
     observed: Aligned,
-    /// `[window_len][rows][head width]`: outputs, then their gradients.
+    /// `[n_answers][rows][head width]`: outputs, then their gradients.
     output: Aligned,
     /// The decoder's first input is the same at every step: its projection, and the sum of the gradients of it.
     projection: Aligned,
@@ -69,22 +71,22 @@ impl Slot<'_> {
         &mut self.x[at..at + self.n_inputs]
     }
 
-    /// Targets of the sample at `step`, `[n_outputs]`.
-    pub fn target(&mut self, step: usize) -> &mut [f32] {
-        let at = (step * self.rows + self.row) * self.n_outputs;
+    /// Targets of an answer, `[n_outputs]`: of the sample at that step, or the one of a forecaster.
+    pub fn target(&mut self, answer: usize) -> &mut [f32] {
+        let at = (answer * self.rows + self.row) * self.n_outputs;
         &mut self.target[at..at + self.n_outputs]
     }
 
-    /// 1 where the target at `step` was observed, else 0, `[n_outputs]`; 1 unless set.
-    pub fn observed(&mut self, step: usize) -> &mut [f32] {
-        let at = (step * self.rows + self.row) * self.n_outputs;
+    /// 1 where the target of an answer was observed, else 0, `[n_outputs]`; 1 unless set.
+    pub fn observed(&mut self, answer: usize) -> &mut [f32] {
+        let at = (answer * self.rows + self.row) * self.n_outputs;
         &mut self.observed[at..at + self.n_outputs]
     }
 }
 
 impl Block {
     pub(crate) fn new(layout: &Layout, rows: usize) -> Self {
-        let len = layout.window_len;
+        let (len, n_answers) = (layout.n_steps, layout.n_answers);
         let layers = layout.layers.iter().map(|layer| {
             let state = rows * layer.width;
             LayerStates {
@@ -96,16 +98,17 @@ impl Block {
                 dc: Aligned::zeroed(state),
             }
         });
-        let bottleneck = rows * layout.layers[layout.n_encoder].width * 4;
+        let decoder = layout.layers.get(layout.n_encoder);
+        let projection = decoder.map_or(0, |layer| rows * layer.width * 4);
         Self {
             rows,
             layers: layers.collect(),
             x: Aligned::zeroed(len * rows * layout.layers[0].n_inputs),
-            target: Aligned::zeroed(len * rows * layout.head.n_outputs),
-            observed: Aligned::zeroed(len * rows * layout.head.n_outputs),
-            output: Aligned::zeroed(len * rows * layout.head.width),
-            projection: Aligned::zeroed(bottleneck),
-            over_time: Aligned::zeroed(bottleneck),
+            target: Aligned::zeroed(n_answers * rows * layout.head.n_outputs),
+            observed: Aligned::zeroed(n_answers * rows * layout.head.n_outputs),
+            output: Aligned::zeroed(n_answers * rows * layout.head.width),
+            projection: Aligned::zeroed(projection),
+            over_time: Aligned::zeroed(projection),
             gradient: Aligned::zeroed(layout.n_weights),
             loss: 0.0,
             n_observed: 0.0,
@@ -136,45 +139,47 @@ impl Block {
         self.n_observed = self.observed.iter().map(|&observed| f64::from(observed)).sum();
     }
 
-    /// The outputs at `step`, `[rows][head width]`; gradients after [`Block::backward`].
+    /// The outputs of an answer, `[rows][head width]`; gradients after [`Block::backward`].
     #[cfg(test)]
-    pub(crate) fn output(&self, layout: &Layout, step: usize) -> &[f32] {
+    pub(crate) fn output(&self, layout: &Layout, answer: usize) -> &[f32] {
         let n = self.rows * layout.head.width;
-        &self.output[step * n..(step + 1) * n]
+        &self.output[answer * n..(answer + 1) * n]
     }
 
     /// Outputs for the windows taken in.
     pub(crate) fn forward(&mut self, layout: &Layout, weights: &[f32]) {
-        let n_encoder = layout.n_encoder;
-        for step in 0..layout.window_len {
-            for idx in 0..n_encoder {
-                self.step(layout, weights, idx, step);
-            }
+        let (n_encoder, n_layers) = (layout.n_encoder, self.layers.len());
+        self.stack(layout, weights, 0..n_encoder);
+        if layout.has_decoder() {
+            // Every step of the first decoder layer starts from the same projection of the bottleneck.
+            let width = layout.layers[n_encoder].input_width;
+            let bottleneck = hidden(&self.layers[n_encoder - 1].h, self.rows * width, layout.n_steps);
+            project(
+                layout,
+                weights,
+                n_encoder,
+                self.rows,
+                bottleneck,
+                &mut self.projection,
+            );
+            self.stack(layout, weights, n_encoder..n_layers);
         }
-        // Every step of the first decoder layer starts from the same projection of the bottleneck.
-        let width = layout.layers[n_encoder].input_width;
-        let bottleneck = hidden(
-            &self.layers[n_encoder - 1].h,
-            self.rows * width,
-            layout.window_len,
-        );
-        project(
-            layout,
-            weights,
-            n_encoder,
-            self.rows,
-            bottleneck,
-            &mut self.projection,
-        );
-        let head = &layout.head;
-        let (state, out) = (self.rows * head.input_width, self.rows * head.width);
-        for step in 0..layout.window_len {
-            for idx in n_encoder..self.layers.len() {
+    }
+
+    /// All steps of the layers `stack`, with the head over them where they are the last.
+    fn stack(&mut self, layout: &Layout, weights: &[f32], stack: Range<usize>) {
+        let is_last = stack.end == self.layers.len();
+        for step in 0..layout.n_steps {
+            for idx in stack.clone() {
                 self.step(layout, weights, idx, step);
             }
-            let last = hidden(&self.layers[self.layers.len() - 1].h, state, step + 1);
-            let output = &mut self.output[step * out..(step + 1) * out];
-            head_product(layout, weights, self.rows, last, output);
+            if let Some(answer) = layout.answer_at(step).filter(|_| is_last) {
+                let head = &layout.head;
+                let (state, out) = (self.rows * head.input_width, self.rows * head.width);
+                let last = hidden(&self.layers[stack.end - 1].h, state, step + 1);
+                let output = &mut self.output[answer * out..(answer + 1) * out];
+                head_product(layout, weights, self.rows, last, output);
+            }
         }
     }
 
@@ -237,31 +242,33 @@ impl Block {
         }
         self.over_time.fill(0.0);
         let (n_encoder, n_layers) = (layout.n_encoder, self.layers.len());
-        let chunk = (GRADIENT_ROWS / self.rows).max(1);
-        let mut done = layout.window_len;
-        for step in (0..layout.window_len).rev() {
-            self.head_back(layout, weights_t, step);
-            for idx in (n_encoder..n_layers).rev() {
-                self.step_back(layout, weights_t, idx, step, true);
-            }
-            if done - step == chunk || step == 0 {
-                self.head_gradient(layout, step, done - step);
-                for idx in n_encoder..n_layers {
-                    self.weight_gradient(layout, idx, step, done - step);
-                }
-                done = step;
-            }
+        if layout.has_decoder() {
+            self.stack_back(layout, weights_t, n_encoder..n_layers, 0);
+            self.bottleneck_back(layout, weights_t);
         }
-        self.bottleneck_back(layout, weights_t);
-        let mut done = layout.window_len;
-        for step in (0..layout.window_len).rev() {
-            for idx in (0..n_encoder).rev() {
-                // Only the last step of the last encoder layer is read by the decoder.
-                let from_above = idx + 1 < n_encoder || step + 1 == layout.window_len;
+        // Only the last step of the last encoder layer is read: by the decoder, or by the head of a forecaster.
+        self.stack_back(layout, weights_t, 0..n_encoder, layout.n_steps - 1);
+    }
+
+    /// Back through all steps of the layers `stack`, from the head over them where they are the last. What lies above
+    /// reads the steps from `read_from` on.
+    fn stack_back(&mut self, layout: &Layout, weights_t: &[f32], stack: Range<usize>, read_from: usize) {
+        let is_last = stack.end == self.layers.len();
+        let chunk = (GRADIENT_ROWS / self.rows).max(1);
+        let mut done = layout.n_steps;
+        for step in (0..layout.n_steps).rev() {
+            if let Some(answer) = layout.answer_at(step).filter(|_| is_last) {
+                self.head_back(layout, weights_t, answer);
+            }
+            for idx in stack.clone().rev() {
+                let from_above = idx + 1 < stack.end || step >= read_from;
                 self.step_back(layout, weights_t, idx, step, from_above);
             }
             if done - step == chunk || step == 0 {
-                for idx in 0..n_encoder {
+                if is_last {
+                    self.head_gradient(layout, step.max(read_from)..done);
+                }
+                for idx in stack.clone() {
                     self.weight_gradient(layout, idx, step, done - step);
                 }
                 done = step;
@@ -279,12 +286,12 @@ impl Block {
         }
     }
 
-    fn head_back(&mut self, layout: &Layout, weights_t: &[f32], step: usize) {
+    fn head_back(&mut self, layout: &Layout, weights_t: &[f32], answer: usize) {
         let (kernels, head) = (layout.kernels, &layout.head);
         let last = self.layers.len() - 1;
         kernels.matmul(MatMul {
             rows: self.rows,
-            a: &self.output[step * self.rows * head.width..],
+            a: &self.output[answer * self.rows * head.width..],
             a_stride: head.width,
             n_blocks: 1,
             block_stride: 0,
@@ -351,7 +358,7 @@ impl Block {
         let gate_width = layout.kernels.gate_width();
         for block in 0..layer.n_blocks {
             layout.kernels.outer_sum(OuterSum {
-                a: hidden(&bottleneck.h, rows * layer.input_width, layout.window_len),
+                a: hidden(&bottleneck.h, rows * layer.input_width, layout.n_steps),
                 a_stride: layer.input_width,
                 a_step: 0,
                 inner: layer.n_inputs,
@@ -410,18 +417,23 @@ impl Block {
         }
     }
 
-    fn head_gradient(&mut self, layout: &Layout, step: usize, n_steps: usize) {
+    /// Adds the head's gradients for the answers after `steps`.
+    fn head_gradient(&mut self, layout: &Layout, steps: Range<usize>) {
+        let Some(answer) = layout.answer_at(steps.start).filter(|_| !steps.is_empty()) else {
+            return;
+        };
         let (rows, kernels, head) = (self.rows, layout.kernels, &layout.head);
-        let d_output = &self.output[step * rows * head.width..(step + n_steps) * rows * head.width];
+        let out = rows * head.width;
+        let d_output = &self.output[answer * out..(answer + steps.len()) * out];
         kernels.outer_sum(OuterSum {
-            a: &self.layers[self.layers.len() - 1].h[(step + 1) * rows * head.input_width..],
+            a: &self.layers[self.layers.len() - 1].h[(steps.start + 1) * rows * head.input_width..],
             a_stride: head.input_width,
             a_step: rows * head.input_width,
             inner: head.n_inputs,
             b: d_output,
             b_stride: head.width,
-            b_step: rows * head.width,
-            n_steps,
+            b_step: out,
+            n_steps: steps.len(),
             rows,
             n_vectors: head.width / kernels.lanes(),
             c: &mut self.gradient[head.weights.clone()],

@@ -1,5 +1,7 @@
 //! Forward only: no activation is kept longer than the next step needs it.
 
+use std::ops::Range;
+
 use super::products::{head_product, project};
 use super::weights::Layout;
 use crate::kernels::{Aligned, Init, LstmStep};
@@ -13,23 +15,24 @@ const FEW_ROWS: usize = 4;
 /// Workspace for scoring up to [`SCORE_ROWS`] windows.
 #[derive(Debug)]
 pub(crate) struct ScoreSpace {
-    /// `[window_len][rows][n_inputs]`
+    /// `[n_steps][rows][n_inputs]`
     x: Aligned,
     /// Per layer `[rows][width]`: hidden state before and after, cell state.
     h: Vec<[Aligned; 2]>,
     c: Vec<Aligned>,
     projection: Aligned,
     output: Aligned,
-    /// For few windows: hidden states `[window_len + 1][rows][width]` of the layer below and of this one, and
-    /// projections `[n_blocks][window_len · rows][4 lanes]`.
+    /// For few windows: hidden states `[n_steps + 1][rows][width]` of the layer below and of this one, and
+    /// projections `[n_blocks][n_steps · rows][4 lanes]`.
     sequences: [Aligned; 2],
     projections: Aligned,
 }
 
 impl ScoreSpace {
     pub(crate) fn new(layout: &Layout) -> Self {
-        let (rows, len) = (SCORE_ROWS, layout.window_len);
+        let (rows, len) = (SCORE_ROWS, layout.n_steps);
         let state = |layer: &super::weights::LstmLayout| Aligned::zeroed(rows * layer.width);
+        let decoder = layout.layers.get(layout.n_encoder);
         let widest = layout.layers.iter().map(|layer| layer.width).max().unwrap_or(0);
         Self {
             x: Aligned::zeroed(len * rows * layout.layers[0].n_inputs),
@@ -39,14 +42,14 @@ impl ScoreSpace {
                 .map(|layer| [state(layer), state(layer)])
                 .collect(),
             c: layout.layers.iter().map(state).collect(),
-            projection: Aligned::zeroed(rows * layout.layers[layout.n_encoder].width * 4),
-            output: Aligned::zeroed(rows.max(len * FEW_ROWS) * layout.head.width),
+            projection: Aligned::zeroed(decoder.map_or(0, |layer| rows * layer.width * 4)),
+            output: Aligned::zeroed(rows.max(layout.n_answers * FEW_ROWS) * layout.head.width),
             sequences: std::array::from_fn(|_| Aligned::zeroed((len + 1) * FEW_ROWS * widest)),
             projections: Aligned::zeroed(len * FEW_ROWS * widest * 4),
         }
     }
 
-    /// Scores `rows` windows: `fill(row, step, inputs)` writes each sample, `emit(row, step, outputs)` takes each
+    /// Scores `rows` windows: `fill(row, step, inputs)` writes each sample, `emit(row, answer, outputs)` takes each
     /// answer. The bits of a row are the same whatever `rows` is.
     pub(crate) fn run(
         &mut self,
@@ -61,7 +64,7 @@ impl ScoreSpace {
         for (at, sample) in self
             .x
             .chunks_exact_mut(n_inputs)
-            .take(layout.window_len * rows)
+            .take(layout.n_steps * rows)
             .enumerate()
         {
             fill(at % rows, at / rows, sample);
@@ -81,33 +84,47 @@ impl ScoreSpace {
         rows: usize,
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
-        let head = &layout.head;
         for (h, c) in self.h.iter_mut().zip(&mut self.c) {
             h[0].fill(0.0);
             c.fill(0.0);
         }
-        for step in 0..layout.window_len {
-            for idx in 0..layout.n_encoder {
-                self.step(layout, weights, rows, idx, step);
-            }
+        self.stack(layout, weights, rows, 0..layout.n_encoder, &mut emit);
+        if layout.has_decoder() {
+            let bottleneck = &self.h[layout.n_encoder - 1][layout.n_steps % 2];
+            project(
+                layout,
+                weights,
+                layout.n_encoder,
+                rows,
+                bottleneck,
+                &mut self.projection,
+            );
+            let decoder = layout.n_encoder..layout.layers.len();
+            self.stack(layout, weights, rows, decoder, &mut emit);
         }
-        let bottleneck = &self.h[layout.n_encoder - 1][layout.window_len % 2];
-        project(
-            layout,
-            weights,
-            layout.n_encoder,
-            rows,
-            bottleneck,
-            &mut self.projection,
-        );
-        for step in 0..layout.window_len {
-            for idx in layout.n_encoder..layout.layers.len() {
+    }
+
+    /// All steps of the layers `stack`, with the head over them where they are the last.
+    fn stack(
+        &mut self,
+        layout: &Layout,
+        weights: &[f32],
+        rows: usize,
+        stack: Range<usize>,
+        emit: &mut impl FnMut(usize, usize, &[f32]),
+    ) {
+        let is_last = stack.end == layout.layers.len();
+        for step in 0..layout.n_steps {
+            for idx in stack.clone() {
                 self.step(layout, weights, rows, idx, step);
             }
-            let last = &self.h[layout.layers.len() - 1][(step + 1) % 2];
-            head_product(layout, weights, rows, last, &mut self.output);
-            for (row, output) in self.output.chunks_exact(head.width).take(rows).enumerate() {
-                emit(row, step, &output[..head.n_outputs]);
+            if let Some(answer) = layout.answer_at(step).filter(|_| is_last) {
+                let head = &layout.head;
+                let last = &self.h[stack.end - 1][(step + 1) % 2];
+                head_product(layout, weights, rows, last, &mut self.output);
+                for (row, output) in self.output.chunks_exact(head.width).take(rows).enumerate() {
+                    emit(row, answer, &output[..head.n_outputs]);
+                }
             }
         }
     }
@@ -167,7 +184,7 @@ impl ScoreSpace {
         rows: usize,
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
-        let (len, gate_width) = (layout.window_len, layout.kernels.gate_width());
+        let (len, gate_width) = (layout.n_steps, layout.kernels.gate_width());
         for (idx, layer) in layout.layers.iter().enumerate() {
             let state = rows * layer.width;
             let [below, this] = &mut self.sequences;
@@ -214,9 +231,11 @@ impl ScoreSpace {
             self.sequences.swap(0, 1);
         }
         let head = &layout.head;
-        let last = &self.sequences[0][rows * head.input_width..];
-        head_product(layout, weights, len * rows, last, &mut self.output);
-        for (at, output) in self.output.chunks_exact(head.width).take(len * rows).enumerate() {
+        let n_answers = layout.n_answers;
+        let last = &self.sequences[0][(len - n_answers + 1) * rows * head.input_width..];
+        head_product(layout, weights, n_answers * rows, last, &mut self.output);
+        let outputs = self.output.chunks_exact(head.width);
+        for (at, output) in outputs.take(n_answers * rows).enumerate() {
             emit(at % rows, at / rows, &output[..head.n_outputs]);
         }
     }

@@ -42,7 +42,7 @@ impl Scorer {
     }
 
     /// Answers for `out.len() / per_window` windows: `fill(window, step, inputs)` writes each sample,
-    /// `emit(step, outputs, out)` takes each answer into the window's own part of `out`.
+    /// `emit(window, answer, outputs, out)` takes each answer into the window's own part of `out`.
     ///
     /// # Shapes
     /// `inputs: [n_inputs]`, `outputs: [n_outputs]`, `out: [n_windows, per_window]`.
@@ -62,10 +62,10 @@ impl Scorer {
                 &self.weights,
                 out.len() / per_window,
                 |row, step, inputs| fill(first + row, step, inputs),
-                |row, step, outputs| {
+                |row, answer, outputs| {
                     emit(
                         first + row,
-                        step,
+                        answer,
                         outputs,
                         &mut out[row * per_window..(row + 1) * per_window],
                     );

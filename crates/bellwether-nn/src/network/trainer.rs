@@ -208,7 +208,8 @@ impl Trainer {
 
     /// Mean loss over windows without touching the weights, with the kernels that scoring uses.
     ///
-    /// `fill` and `target` write inputs, targets and marks of a window's sample.
+    /// `fill(window, step, inputs)` writes a window's sample, `target(window, answer, target, marks)` what an answer is
+    /// held against.
     pub fn validate(
         &mut self,
         n_windows: usize,
@@ -233,8 +234,8 @@ impl Trainer {
                 weights,
                 rows,
                 |row, step, inputs| fill(first + row, step, inputs),
-                |row, step, outputs| {
-                    target(first + row, step, &mut want, &mut observed);
+                |row, answer, outputs| {
+                    target(first + row, answer, &mut want, &mut observed);
                     for ((output, want), observed) in outputs.iter().zip(&want).zip(&observed) {
                         if *observed > 0.0 {
                             sum += f64::from(observed * loss.of(output - want));

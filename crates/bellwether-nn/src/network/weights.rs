@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bellwether_core::model::Answers;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -18,7 +19,7 @@ pub struct Weights {
 /// A named matrix or vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
-    /// `encoder.0.w_ih`, …, `head.b`
+    /// `encoder.0.w_ih`, …, `head.b`; the layers of a forecaster are `lstm.0` and so on.
     pub name: String,
     /// Rows and columns, or length.
     pub shape: Vec<usize>,
@@ -40,9 +41,11 @@ impl Weights {
             });
         };
         for (idx, (n_inputs, n_units)) in architecture.layers().into_iter().enumerate() {
-            let layer = match idx.checked_sub(n_encoder) {
-                None => format!("encoder.{idx}"),
-                Some(idx) => format!("decoder.{idx}"),
+            // Names of their own: neither network's file is taken for the other's.
+            let layer = match (architecture.answers(), idx.checked_sub(n_encoder)) {
+                (Answers::LastRow, _) => format!("lstm.{idx}"),
+                (Answers::Window, None) => format!("encoder.{idx}"),
+                (Answers::Window, Some(idx)) => format!("decoder.{idx}"),
             };
             push(format!("{layer}.w_ih"), &[4 * n_units, n_inputs]);
             push(format!("{layer}.w_hh"), &[4 * n_units, n_units]);
@@ -57,7 +60,7 @@ impl Weights {
     }
 
     /// LSTM weights uniform in ±1/√n_units (PyTorch's choice), head zero: an untrained network answers zero, which
-    /// for a centred window is its mean, so training starts from a sensible guess.
+    /// for a centred window is its mean and for a forecast is "as before", so training starts from a sensible guess.
     pub fn random(architecture: &Architecture, seed: u64) -> Self {
         let mut weights = Self::zeroed(architecture);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -132,8 +135,12 @@ pub(crate) struct HeadLayout {
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub kernels: &'static Kernels,
-    pub window_len: usize,
+    /// Samples that enter.
+    pub n_steps: usize,
+    /// Samples answered for: the head reads the last layer's states after the last `n_answers` steps.
+    pub n_answers: usize,
     pub layers: Vec<LstmLayout>,
+    /// Layers before the bottleneck; all of them where there is no decoder.
     pub n_encoder: usize,
     pub head: HeadLayout,
     pub n_weights: usize,
@@ -182,13 +189,24 @@ impl Layout {
         };
         Self {
             kernels,
-            window_len: architecture.window_len(),
+            n_steps: architecture.n_seen(),
+            n_answers: architecture.n_answers(),
             layers,
             n_encoder: architecture.encoder().len(),
             head,
             n_weights,
             n_transposed,
         }
+    }
+
+    /// Whether a second stack starts from the last state of the first.
+    pub(crate) fn has_decoder(&self) -> bool {
+        self.n_encoder < self.layers.len()
+    }
+
+    /// The answer that the head gives after `step`; the first ones of a forecaster have none.
+    pub(crate) fn answer_at(&self, step: usize) -> Option<usize> {
+        step.checked_sub(self.n_steps - self.n_answers)
     }
 
     /// # Panics

@@ -1,16 +1,19 @@
-"""Writes the golden files of the LSTM autoencoder: what PyTorch makes of fixed weights and windows.
+"""Writes the golden files of the LSTM autoencoder and forecaster: what PyTorch makes of fixed weights and windows.
 
     python lstm.py [FOLDER]        made with torch 2.15.0, numpy 2.4.6, safetensors 0.8.0
 
-The network: batch-first windows through a stack of LSTM layers; the last state of the last one, repeated once per
-time step, through a second stack; a linear head per time step. One bias per gate. Each case is one safetensors file:
+The autoencoder: batch-first windows through a stack of LSTM layers; the last state of the last one, repeated once per
+time step, through a second stack; a linear head per time step. The forecaster (cases without a decoder): one stack,
+and the head on its last state alone; T is what it sees, A = 1 what it answers, else A = T. One bias per gate. Each
+case is one safetensors file:
 
-    init/P            parameters before, P in encoder.0.{w_ih,w_hh,b} … decoder.N.b, head.{w,b};
+    init/P            parameters before, P in encoder.0.{w_ih,w_hh,b} … decoder.N.b, head.{w,b}; of a forecaster
+                      lstm.0.{w_ih,w_hh,b} … head.{w,b};
                       gate rows in the order i, f, g, o; w_ih [4H, I], w_hh [4H, H], b [4H], head.w [F, H], head.b [F]
-    x, target         [batch, T, n_inputs], [batch, T, n_outputs]
+    x, target         [batch, T, n_inputs], [batch, A, n_outputs]
     mask              in some cases: 1 where target was observed; every loss is then the mean over observed cells
-    output            [batch, T, n_outputs]
-    loss/L            scalar, L of mse and in one case also mae and huber (delta 1)
+    output            [batch, A, n_outputs]
+    loss/L            scalar, L of mse and in some cases also mae and huber (delta 1)
     output_grad/L     d loss / d output
     grad/P            d mse / d P
     adam5/P           parameters after five steps of Adam on the mse of this one batch (lr 1e-3, betas 0.9 and 0.999,
@@ -55,17 +58,35 @@ CASES = {
         seed=14, batch=8, len=64, n_inputs=25, n_outputs=25, encoder=(64, 32), decoder=(32, 64),
         losses=("mse",), target_deviation=0.5, masked=False, clipped=False,
     ),
+    "forecaster": dict(
+        seed=15, batch=20, len=16, n_inputs=6, n_outputs=3, encoder=(20,), decoder=(),
+        losses=("mse",), target_deviation=0.5, masked=True, clipped=False,
+    ),
+    "forecaster_two_layers": dict(
+        seed=16, batch=7, len=5, n_inputs=3, n_outputs=3, encoder=(9, 5), decoder=(),
+        losses=("mse", "mae", "huber"), target_deviation=2.0, masked=False, clipped=False,
+    ),
 }
 
 
-class Autoencoder(torch.nn.Module):
+def stacks_of(case):
+    """The name in the file and the sizes of each stack of layers."""
+    if not case["decoder"]:
+        return {"lstm": case["encoder"]}
+    return {"encoder": case["encoder"], "decoder": case["decoder"]}
+
+
+class Network(torch.nn.Module):
     """The network with parameters `init`, named as in the file."""
 
     def __init__(self, case, init):
         super().__init__()
-        self.encoder = self._stack("encoder", case["n_inputs"], case["encoder"], init)
-        self.decoder = self._stack("decoder", case["encoder"][-1], case["decoder"], init)
-        self.head = torch.nn.Linear(case["decoder"][-1], case["n_outputs"])
+        self.stacks = torch.nn.ModuleDict()
+        n_last = case["n_inputs"]
+        for name, sizes in stacks_of(case).items():
+            self.stacks[name] = self._stack(name, n_last, sizes, init)
+            n_last = sizes[-1]
+        self.head = torch.nn.Linear(n_last, case["n_outputs"])
         self._set(self.head.weight, init["head.w"])
         self._set(self.head.bias, init["head.b"])
 
@@ -89,21 +110,24 @@ class Autoencoder(torch.nn.Module):
 
     def forward(self, x):
         len_ = x.shape[1]
-        for layer in self.encoder:
+        first, *second = self.stacks.values()
+        for layer in first:
             x, _ = layer(x)
-        x = x[:, -1:, :].expand(-1, len_, -1)
-        for layer in self.decoder:
-            x, _ = layer(x)
+        x = x[:, -1:, :]
+        for stack in second:
+            x = x.expand(-1, len_, -1)
+            for layer in stack:
+                x, _ = layer(x)
         return self.head(x)
 
     def named(self):
         """The parameters by their names in the file."""
         found = {}
-        for stack in ("encoder", "decoder"):
-            for idx, layer in enumerate(getattr(self, stack)):
-                found[f"{stack}.{idx}.w_ih"] = layer.weight_ih_l0
-                found[f"{stack}.{idx}.w_hh"] = layer.weight_hh_l0
-                found[f"{stack}.{idx}.b"] = layer.bias_ih_l0
+        for name, stack in self.stacks.items():
+            for idx, layer in enumerate(stack):
+                found[f"{name}.{idx}.w_ih"] = layer.weight_ih_l0
+                found[f"{name}.{idx}.w_hh"] = layer.weight_hh_l0
+                found[f"{name}.{idx}.b"] = layer.bias_ih_l0
         return {**found, "head.w": self.head.weight, "head.b": self.head.bias}
 
     def snapshot(self):
@@ -122,19 +146,20 @@ def inputs_of(case):
         return torch.from_numpy((random.standard_normal(shape) * deviation).astype(numpy.float32))
 
     init = {}
-    sizes = {"encoder": (case["n_inputs"], *case["encoder"]), "decoder": (case["encoder"][-1], *case["decoder"])}
-    for stack, widths in sizes.items():
-        for idx, (before, size) in enumerate(zip(widths, widths[1:])):
+    last = case["n_inputs"]
+    for stack, sizes in stacks_of(case).items():
+        for idx, size in enumerate(sizes):
+            before, last = last, size
             init[f"{stack}.{idx}.w_ih"] = normal((4 * size, before), 1.2 / before**0.5)
             init[f"{stack}.{idx}.w_hh"] = normal((4 * size, size), 1.0 / size**0.5)
             init[f"{stack}.{idx}.b"] = normal(4 * size, 0.3)
-    last = case["decoder"][-1]
     init["head.w"] = normal((case["n_outputs"], last), 1.5 / last**0.5)
     init["head.b"] = normal(case["n_outputs"], 0.3)
     x = normal((case["batch"], case["len"], case["n_inputs"]), 1.0)
+    n_answers = case["len"] if case["decoder"] else 1
     # Targets beyond 1 from the output reach the linear part of the Huber loss.
-    noise = normal((case["batch"], case["len"], case["n_outputs"]), case["target_deviation"])
-    target = x[:, :, : case["n_outputs"]] + noise
+    noise = normal((case["batch"], n_answers, case["n_outputs"]), case["target_deviation"])
+    target = x[:, -n_answers:, : case["n_outputs"]] + noise
     mask = None
     if case["masked"]:
         mask = torch.from_numpy((random.random(tuple(target.shape)) < 0.7).astype(numpy.float32))
@@ -149,7 +174,7 @@ def mean_loss(name, output, target, mask):
 
 def adam_steps(case, init, x, target, mask, clipped):
     """Parameters after the steps, the losses and gradient norms before each, and the first step's gradients."""
-    net = Autoencoder(case, init).to(x.dtype)
+    net = Network(case, init).to(x.dtype)
     parameters = list(net.named().values())
     adam = torch.optim.Adam(parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, foreach=False, fused=False)
     losses, norms, first = [], [], None
@@ -173,7 +198,7 @@ def compute(case, dtype):
     tensors = {f"init/{name}": value for name, value in init.items()} | {"x": x, "target": target}
     if mask is not None:
         tensors["mask"] = mask
-    net = Autoencoder(case, init).to(dtype)
+    net = Network(case, init).to(dtype)
     for loss_name in case["losses"]:
         net.zero_grad()
         output = net(x)

@@ -30,33 +30,34 @@ struct Batch {
 
 impl Batch {
     fn new(architecture: &Architecture, n_windows: usize) -> Self {
-        let n = n_windows * architecture.window_len();
-        let mut observed = vec![1.0; n * architecture.n_outputs()];
+        let n_seen = n_windows * architecture.n_seen();
+        let n_answered = n_windows * architecture.n_answers() * architecture.n_outputs();
+        let mut observed = vec![1.0; n_answered];
         observed
             .iter_mut()
             .step_by(7)
             .for_each(|observed| *observed = 0.0);
         Self {
-            x: numbers(1, n * architecture.n_inputs()),
-            target: numbers(2, n * architecture.n_outputs()),
+            x: numbers(1, n_seen * architecture.n_inputs()),
+            target: numbers(2, n_answered),
             observed,
             architecture: architecture.clone(),
         }
     }
 
     fn fill(&self, window: usize, slot: &mut Slot<'_>) {
-        let (len, n_in, n_out) = (
-            self.architecture.window_len(),
-            self.architecture.n_inputs(),
-            self.architecture.n_outputs(),
-        );
-        for step in 0..len {
-            let at = window * len + step;
+        let (n_seen, n_in) = (self.architecture.n_seen(), self.architecture.n_inputs());
+        for step in 0..n_seen {
+            let at = window * n_seen + step;
             slot.input(step)
                 .copy_from_slice(&self.x[at * n_in..(at + 1) * n_in]);
-            slot.target(step)
+        }
+        let (n_answers, n_out) = (self.architecture.n_answers(), self.architecture.n_outputs());
+        for answer in 0..n_answers {
+            let at = window * n_answers + answer;
+            slot.target(answer)
                 .copy_from_slice(&self.target[at * n_out..(at + 1) * n_out]);
-            slot.observed(step)
+            slot.observed(answer)
                 .copy_from_slice(&self.observed[at * n_out..(at + 1) * n_out]);
         }
     }
@@ -69,6 +70,22 @@ fn gradients_equal_finite_differences() {
             for loss in [Loss::Mse, Loss::Huber { delta: 0.5 }] {
                 check_gradients(
                     &Architecture::new(6, 4, 3, encoder, decoder).unwrap(),
+                    loss,
+                    kernels,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_a_forecaster_equal_finite_differences() {
+    for kernels in Kernels::available() {
+        // One window length beyond the rows over which a block sums its gradients in one go.
+        for (window_len, stack) in [(6, &[5][..]), (2, &[7]), (12, &[18, 4]), (7, &[3, 3, 17])] {
+            for loss in [Loss::Mse, Loss::Huber { delta: 0.5 }] {
+                check_gradients(
+                    &Architecture::forecaster(window_len, 4, 3, stack).unwrap(),
                     loss,
                     kernels,
                 );
@@ -141,46 +158,56 @@ fn clipping_scales_the_gradient_down_to_the_norm_asked_for_and_never_up() {
 #[test]
 fn scoring_answers_like_training_and_alone_like_in_company() {
     for kernels in Kernels::available() {
-        let architecture = Architecture::new(9, 4, 3, &[20, 5], &[5, 20]).unwrap();
-        let weights = random_weights(&architecture, 4);
-        let batch = Batch::new(&architecture, 32);
-        let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
-        trainer.cut(32);
-        for (idx, block) in trainer.blocks.iter_mut().enumerate() {
-            block.fill(&trainer.layout, |row, slot| {
-                batch.fill(idx * BLOCK_ROWS + row, slot)
-            });
-            block.forward(&trainer.layout, &trainer.weights);
+        let autoencoder = Architecture::new(9, 4, 3, &[20, 5], &[5, 20]).unwrap();
+        check_scoring(autoencoder, &[(0, 0), (15, 8), (16, 3), (31, 8)], kernels);
+        for window_len in [9, 10] {
+            let forecaster = Architecture::forecaster(window_len, 4, 3, &[20, 5]).unwrap();
+            check_scoring(forecaster, &[(0, 0), (15, 0), (16, 0), (31, 0)], kernels);
         }
-        let mut space = ScoreSpace::new(&trainer.layout);
-        let mut run = |rows: usize, first: usize| {
-            let mut out = vec![0.0_f32; rows * 9 * 3];
-            space.run(
-                &trainer.layout,
-                &trainer.weights,
-                rows,
-                |row, step, x| x.copy_from_slice(&batch.x[((first + row) * 9 + step) * 4..][..4]),
-                |row, step, y| out[(row * 9 + step) * 3..][..3].copy_from_slice(y),
-            );
-            out
-        };
-        let all = run(32, 0);
-        for (window, step) in [(0, 0), (15, 8), (16, 3), (31, 8)] {
-            let block = &trainer.blocks[window / BLOCK_ROWS];
-            let width = trainer.layout.head.width;
-            let trained = &block.output(&trainer.layout, step)[window % BLOCK_ROWS * width..][..3];
-            for (a, b) in trained.iter().zip(&all[(window * 9 + step) * 3..]) {
-                assert!((a - b).abs() < 2e-6, "{a} against {b}");
-            }
+    }
+}
+
+/// Holds the answers at `(window, answer)` against those of training, and all of 32 windows against fewer at a time.
+fn check_scoring(architecture: Architecture, some: &[(usize, usize)], kernels: &'static Kernels) {
+    let (n_seen, n_answers) = (architecture.n_seen(), architecture.n_answers());
+    let weights = random_weights(&architecture, 4);
+    let batch = Batch::new(&architecture, 32);
+    let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
+    trainer.cut(32);
+    for (idx, block) in trainer.blocks.iter_mut().enumerate() {
+        block.fill(&trainer.layout, |row, slot| {
+            batch.fill(idx * BLOCK_ROWS + row, slot)
+        });
+        block.forward(&trainer.layout, &trainer.weights);
+    }
+    let mut space = ScoreSpace::new(&trainer.layout);
+    let mut run = |rows: usize, first: usize| {
+        let mut out = vec![0.0_f32; rows * n_answers * 3];
+        space.run(
+            &trainer.layout,
+            &trainer.weights,
+            rows,
+            |row, step, x| x.copy_from_slice(&batch.x[((first + row) * n_seen + step) * 4..][..4]),
+            |row, answer, y| out[(row * n_answers + answer) * 3..][..3].copy_from_slice(y),
+        );
+        out
+    };
+    let all = run(32, 0);
+    for &(window, answer) in some {
+        let block = &trainer.blocks[window / BLOCK_ROWS];
+        let width = trainer.layout.head.width;
+        let trained = &block.output(&trainer.layout, answer)[window % BLOCK_ROWS * width..][..3];
+        for (a, b) in trained.iter().zip(&all[(window * n_answers + answer) * 3..]) {
+            assert!((a - b).abs() < 2e-6, "{a} against {b}");
         }
-        for rows in [1, 2, 3, 4, 5, 7, 31] {
-            assert_eq!(
-                run(rows, 1),
-                all[27..27 + rows * 27],
-                "{} rows {rows}",
-                kernels.name()
-            );
-        }
+    }
+    for rows in [1, 2, 3, 4, 5, 7, 31] {
+        assert_eq!(
+            run(rows, 1),
+            all[n_answers * 3..(1 + rows) * n_answers * 3],
+            "{architecture} on {}: {rows} rows",
+            kernels.name()
+        );
     }
 }
 

@@ -1,0 +1,116 @@
+//! What a training may be told.
+
+use super::report::TrainError;
+use crate::network::loss::Loss;
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainSpec {
+    /// Units of each encoder layer; the last is the bottleneck. Of a forecaster: of each LSTM layer.
+    pub encoder: Vec<usize>,
+    /// Units of each decoder layer; a forecaster has none, and does not look.
+    pub decoder: Vec<usize>,
+    /// Passes over the windows; `None` = [`default_epochs`].
+    pub n_epochs: Option<usize>,
+    /// Windows of a mini-batch.
+    pub batch_len: usize,
+    /// Learning rate at the start; it falls along a half cosine to a twentieth.
+    pub learning_rate: f64,
+    /// Gradients of a larger norm are scaled down to it.
+    pub clip_norm: f64,
+    /// Share of the windows, the last in time, that judges the epochs.
+    pub val_share: f64,
+    /// Epochs without a better validation loss before training stops.
+    pub patience: usize,
+    /// Most windows of an epoch: longer data are sampled evenly, at other places in each epoch.
+    pub epoch_len_max: usize,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Seeds the weights and the order of the windows.
+    pub seed: u64,
+    /// Worker threads; the weights do not depend on them.
+    pub n_threads: usize,
+}
+
+impl Default for TrainSpec {
+    /// Small bottleneck, few epochs: what did best on average over many machines.
+    fn default() -> Self {
+        Self {
+            encoder: vec![64, 16],
+            decoder: vec![64],
+            n_epochs: None,
+            batch_len: 64,
+            learning_rate: 3e-3,
+            clip_norm: 1.0,
+            val_share: 0.125,
+            patience: 5,
+            epoch_len_max: 3000,
+            loss: Loss::Mse,
+            seed: 42,
+            n_threads: 1,
+        }
+    }
+}
+
+impl TrainSpec {
+    /// The default of a forecaster: one layer of 64 units, and trained as an autoencoder is.
+    pub fn forecaster() -> Self {
+        Self {
+            encoder: vec![64],
+            decoder: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the settings are in range, without any data.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] naming the first that is not.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let setting = |name, got, is_fine: bool, want| {
+            if is_fine {
+                Ok(())
+            } else {
+                Err(TrainError::Setting { name, got, want })
+            }
+        };
+        let n_epochs = self.n_epochs.unwrap_or(1);
+        setting("epochs", n_epochs as f64, n_epochs > 0, "at least 1")?;
+        setting(
+            "batch",
+            self.batch_len as f64,
+            (1..=4096).contains(&self.batch_len),
+            "1 to 4096",
+        )?;
+        let rate = self.learning_rate;
+        setting(
+            "learning rate",
+            rate,
+            0.0 < rate && rate <= 1.0,
+            "above 0 and at most 1",
+        )?;
+        if let Loss::Huber { delta } = self.loss {
+            let is_fine = 0.0 < delta && delta.is_finite();
+            setting("huber delta", f64::from(delta), is_fine, "above 0 and finite")?;
+        }
+        setting("clip norm", self.clip_norm, 0.0 < self.clip_norm, "above 0")?;
+        setting(
+            "val-share",
+            self.val_share,
+            (0.0..=0.5).contains(&self.val_share),
+            "0 to 0.5",
+        )?;
+        setting("patience", self.patience as f64, self.patience > 0, "at least 1")?;
+        setting(
+            "windows per epoch",
+            self.epoch_len_max as f64,
+            self.epoch_len_max > 0,
+            "at least 1",
+        )
+    }
+}
+
+/// Epochs for `n_windows` per epoch: 12, and more where there are few windows, up to 60.
+pub fn default_epochs(n_windows: usize) -> usize {
+    (12 * 1500 / n_windows.max(1)).clamp(12, 60)
+}
