@@ -1,21 +1,22 @@
 //! From a fitted detector to a version in the registry: the one way of `train` and of training jobs.
 
+use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
-use bellwether_nn::{Kernels, TrainEnd};
+use bellwether_nn::TrainEnd;
 use bellwether_store::bundle::manifest::{
     CalibrationRecord, EpochRecord, Manifest, SeriesRecord, TrainingRecord,
 };
 use bellwether_store::registry::{ModelName, Registry, Version};
 use serde_json::{Value, json};
 
-use crate::artifact;
+use crate::artifact::{self, Learnt};
 use crate::commands::now;
 use crate::failure::Failure;
 use crate::fitting::{FitSpec, Fitted};
 
 /// A fitted detector, with what the manifest says of its data.
 #[derive(Debug)]
-pub(crate) struct Learnt<'a> {
+pub(crate) struct Unpublished<'a> {
     pub(crate) name: &'a ModelName,
     pub(crate) fitted: &'a Fitted,
     pub(crate) spec: &'a FitSpec,
@@ -38,21 +39,27 @@ pub(crate) fn series_record(name: &str, frames: &[Frame]) -> Option<SeriesRecord
     })
 }
 
-impl Learnt<'_> {
+impl Unpublished<'_> {
     /// Publishes it.
     ///
     /// # Errors
     /// Where the registry does not take it; nothing is published then.
     pub(crate) fn publish(self, registry: &Registry) -> Result<(Version, Manifest), Failure> {
         let (name, fitted) = (self.name, self.fitted);
+        let family = self.spec.family.name();
         let manifest = self.manifest();
-        let bundle = artifact::bundle(&manifest, fitted.model.weights())?;
+        let bundle = artifact::bundle(&manifest, &fitted.learnt)?;
+        let members: Vec<String> = fitted
+            .learnt
+            .iter()
+            .map(|learnt| format!("{} {}", learnt.describe().architecture(), learnt.in_words()))
+            .collect();
         let summary = json!({
-            "architecture": manifest.model.architecture,
-            "network": fitted.model.architecture().to_string(),
+            "architecture": family,
+            "members": members,
             "channels": fitted.detector.pipeline().n_channels(),
-            "window": manifest.model.window_len,
-            "threshold": fitted.detector.parts().causal.threshold.error(),
+            "window": fitted.detector.window_len(),
+            "threshold": fitted.detector.threshold(Mode::Causal).error(),
             "rule": manifest.calibration.rule,
             "samples": manifest.training.n_samples,
         });
@@ -61,8 +68,8 @@ impl Learnt<'_> {
     }
 
     fn manifest(self) -> Manifest {
-        let report = &self.fitted.training;
-        let epochs = report.epochs.iter().map(|epoch| EpochRecord {
+        let report = self.fitted.training.as_ref();
+        let epochs = report.iter().flat_map(|report| &report.epochs).map(|epoch| EpochRecord {
             epoch: epoch.epoch,
             train_loss: epoch.train_loss,
             val_loss: epoch.val_loss,
@@ -73,19 +80,19 @@ impl Learnt<'_> {
             bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
             created_at: now(),
             detector: self.fitted.detector.parts().clone(),
-            model: artifact::describe(&self.fitted.model, Kernels::detect()),
+            models: self.fitted.learnt.iter().map(Learnt::describe).collect(),
             training: TrainingRecord {
                 data_fingerprint: self.data_fingerprint,
                 n_samples: self.series.iter().map(|series| series.n_samples).sum(),
                 series: self.series,
-                n_train_windows: report.n_train_windows,
-                n_val_windows: report.n_val_windows,
+                n_train_windows: report.map_or(0, |report| report.n_train_windows),
+                n_val_windows: report.map_or(0, |report| report.n_val_windows),
                 epochs: epochs.collect(),
-                best_epoch: report.best_epoch,
-                end: match report.end {
-                    TrainEnd::Done => "done",
-                    TrainEnd::EarlyStop => "early stop",
-                    TrainEnd::Stopped => "stopped",
+                best_epoch: report.map_or(0, |report| report.best_epoch),
+                end: match report.map(|report| report.end) {
+                    None | Some(TrainEnd::Done) => "done",
+                    Some(TrainEnd::EarlyStop) => "early stop",
+                    Some(TrainEnd::Stopped) => "stopped",
                 }
                 .to_owned(),
                 seed: self.spec.train.seed,

@@ -26,7 +26,7 @@ use crate::config::checked::Checked;
 use crate::config::{self, Overrides, changing};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
-use crate::publishing::{Learnt, series_record};
+use crate::publishing::{Unpublished, series_record};
 
 /// Loads bundles of the registry.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Fitter {
             let text = "the training was broken off; nothing is published";
             return Err(SeamError::Refused(text.to_owned()));
         }
-        let learnt = Learnt {
+        let learnt = Unpublished {
             name: &request.name,
             fitted: &fitted,
             spec: &spec,

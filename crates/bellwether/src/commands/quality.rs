@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::cli::{FitArgs, ThreadArgs};
 use crate::commands::evaluate::{METRIC_KEYS, column_means, metric_values, metrics_json, row_truth};
 use crate::failure::Failure;
-use crate::fitting::{self, FitSpec};
+use crate::fitting::{self, Family, FitSpec};
 use crate::output::{Output, Rows};
 
 /// What `manifest.json` says of a series; other keys are of no concern here.
@@ -56,31 +56,26 @@ struct QualityReport {
 /// A detector by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Contender {
-    LstmAe,
+    /// One that `train` can make.
+    Family(Family),
     Random,
     MaxZ,
 }
 
-/// The names that `--models` takes. `default` is what `train` makes when told nothing.
-const NAMES: [(&str, Contender); 4] = [
-    ("default", Contender::LstmAe),
-    ("lstm-ae", Contender::LstmAe),
-    ("random", Contender::Random),
-    ("max-z", Contender::MaxZ),
-];
-
+/// The contender that `--models` calls so. `default` is what `train` makes when told nothing.
 fn contender(name: &str) -> Result<Contender, Failure> {
-    NAMES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, contender)| *contender)
-        .ok_or_else(|| {
-            let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
-            Failure::Usage(format!(
-                "--models {name}: no such detector; there are {}",
-                names.join(", ")
-            ))
-        })
+    match name {
+        "random" => return Ok(Contender::Random),
+        "max-z" => return Ok(Contender::MaxZ),
+        _ => {}
+    }
+    Family::from_name(name).map(Contender::Family).ok_or_else(|| {
+        let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
+        Failure::Usage(format!(
+            "--models {name}: no such detector; there are {}, random, max-z",
+            names.join(", ")
+        ))
+    })
 }
 
 pub(crate) fn run(
@@ -176,8 +171,12 @@ impl Case {
         let frame = &self.recording.frame;
         let n_train = self.train.n_samples();
         let (scores, predicted): (Vec<f64>, Vec<bool>) = match contender {
-            Contender::LstmAe => {
-                let fitted = fitting::fit(vec![vec![self.train.clone()]], spec, &mut |_| {
+            Contender::Family(family) => {
+                let spec = FitSpec {
+                    family,
+                    ..spec.clone()
+                };
+                let fitted = fitting::fit(vec![vec![self.train.clone()]], &spec, &mut |_| {
                     ControlFlow::Continue(())
                 })?;
                 // The last training rows are the context of the first test rows.

@@ -22,7 +22,7 @@ use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec, Fitted};
 use crate::output::{Output, Rows};
-use crate::publishing::{Learnt, series_record};
+use crate::publishing::{Unpublished, series_record};
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
@@ -266,7 +266,7 @@ impl Job<'_> {
         for note in &fitted.notes {
             output.note(&format!("note: {note}"));
         }
-        let learnt = Learnt {
+        let learnt = Unpublished {
             name: self.name,
             fitted: &fitted,
             spec: self.spec,

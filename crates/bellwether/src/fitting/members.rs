@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bellwether_core::classic::{KnnSpec, PcaSpec, VarSpec};
+use bellwether_core::classic::knn::KnnSpec;
+use bellwether_core::classic::pca::PcaSpec;
+use bellwether_core::classic::var::VarSpec;
 use bellwether_core::detect::Candidate;
 use bellwether_core::model::Model;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline};
 use bellwether_core::window::Windows;
-use bellwether_nn::{Framing, Progress, TrainReport};
+use bellwether_nn::{Framing, Progress, TrainReport, TrainSpec};
 
 use super::FitSpec;
 use super::family::{Kind, Planned};
@@ -85,8 +87,12 @@ impl<'a> Members<'a> {
         let stride = self.spec.stride.get();
         let train = |windows: &[Windows<'_>]| -> Result<(Learnt, TrainReport), Failure> {
             if planned.kind == Kind::LstmForecast {
-                let (model, report) =
-                    bellwether_nn::train_forecaster(windows, framing, &self.spec.train, observe)?;
+                let spec = TrainSpec {
+                    // One layer is enough: nothing has to pass a bottleneck.
+                    encoder: self.spec.train.encoder[..1].to_vec(),
+                    ..self.spec.train.clone()
+                };
+                let (model, report) = bellwether_nn::train_forecaster(windows, framing, &spec, observe)?;
                 return Ok((Learnt::Forecaster(Arc::new(model)), report));
             }
             let (model, report) = bellwether_nn::train(windows, framing, &self.spec.train, observe)?;

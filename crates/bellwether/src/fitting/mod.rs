@@ -44,6 +44,7 @@ impl FitSpec {
         let (encoder, decoder) = sizes(&args.architecture)?;
         let budget = args.alarm_budget.map(ThresholdRule::Budget);
         let spec = Self {
+            family: args.model_family,
             window: args.window,
             stride: args.stride,
             scaler: args.scaler,

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+mod learnt;
+mod tensors;
+
 use bellwether_core::detect::Detector;
 use bellwether_core::model::Model;
-use bellwether_nn::{Architecture, Autoencoder, Framing, Kernels, Weights};
 use bellwether_store::bundle::Bundle;
-use bellwether_store::bundle::manifest::{Manifest, ModelManifest};
+use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::registry::{ModelRef, Resolved};
 
 use crate::cli::{ModelArgs, RegistryArgs};
 use crate::commands;
 use crate::failure::Failure;
-
-/// The one architecture there is so far.
-pub(crate) const LSTM_AE: &str = "lstm-ae";
+pub(crate) use learnt::Learnt;
 
 /// A model as it is used: read, verified, ready to score.
 #[derive(Debug)]
@@ -25,28 +25,15 @@ pub(crate) struct Loaded {
     pub(crate) manifest: Manifest,
 }
 
-/// What the manifest says of a network.
-pub(crate) fn describe(model: &Autoencoder, kernels: &Kernels) -> ModelManifest {
-    let (architecture, framing) = (model.architecture(), model.framing());
-    ModelManifest {
-        architecture: LSTM_AE.to_owned(),
-        kernels: kernels.name().to_owned(),
-        window_len: architecture.window_len(),
-        n_inputs: architecture.n_inputs(),
-        n_outputs: architecture.n_outputs(),
-        encoder: architecture.encoder().to_vec(),
-        decoder: architecture.decoder().to_vec(),
-        active: framing.active().to_vec(),
-        with_level: framing.with_level(),
-        n_weights: architecture.n_weights(),
-    }
-}
-
-/// The bundle of a manifest and the weights that go with it.
-pub(crate) fn bundle(manifest: &Manifest, weights: &Weights) -> Result<Bundle, Failure> {
+/// The bundle of a manifest and what its members have learnt.
+pub(crate) fn bundle(manifest: &Manifest, learnt: &[Learnt]) -> Result<Bundle, Failure> {
+    let weights = learnt
+        .iter()
+        .map(Learnt::to_safetensors)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Bundle {
         manifest: manifest.to_json_bytes()?,
-        weights: weights.to_safetensors()?,
+        weights: join_weights(&weights)?,
     })
 }
 
@@ -76,43 +63,28 @@ pub(crate) fn manifest(model: &ModelRef, registry: &RegistryArgs) -> Result<(Str
     Ok((reference, manifest))
 }
 
-/// Name, manifest and weights of a bundle.
-fn open(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest, Vec<u8>), Failure> {
+/// Name, manifest and each member's weights of a bundle.
+fn open(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest, Vec<Vec<u8>>), Failure> {
     let loaded = commands::registry(registry)?.load(model)?;
     let reference = match &loaded.from {
         Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
         Resolved::File(path) => path.display().to_string(),
     };
     let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
-    Ok((reference, manifest, loaded.bundle.weights))
+    let weights = loaded.bundle.weights_of_members(manifest.models.len())?;
+    Ok((reference, manifest, weights))
 }
 
 fn detector(
     manifest: &Manifest,
-    weights: &[u8],
+    weights: &[Vec<u8>],
     n_threads: usize,
     wrap: Wrap<'_>,
 ) -> Result<Detector, Failure> {
-    let model = &manifest.model;
-    if model.architecture != LSTM_AE {
-        let found = &model.architecture;
-        return Err(Failure::message(format!(
-            "its architecture {found:?} is not known to this version of bellwether: upgrade"
-        )));
-    }
-    let architecture = Architecture::new(
-        model.window_len,
-        model.n_inputs,
-        model.n_outputs,
-        &model.encoder,
-        &model.decoder,
-    )?;
     let n_channels = manifest.detector.pipeline.n_channels();
-    let framing = Framing::new(n_channels, model.active.clone(), model.with_level)?;
-    let weights = Weights::from_safetensors(weights, &architecture)?;
-    let model = Autoencoder::new(architecture, framing, weights, Kernels::detect(), n_threads)?;
-    Ok(Detector::from_parts(
-        manifest.detector.clone(),
-        wrap(Arc::new(model)),
-    )?)
+    let mut models = Vec::with_capacity(manifest.models.len());
+    for (model, weights) in manifest.models.iter().zip(weights) {
+        models.push(wrap(Learnt::read(model, n_channels, weights, n_threads)?.model()));
+    }
+    Ok(Detector::from_parts(manifest.detector.clone(), models)?)
 }
