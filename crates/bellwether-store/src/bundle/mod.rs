@@ -4,24 +4,27 @@
 //! bombs): `manifest.json`, `weights.safetensors` and `SHA256SUMS`, the list of checksums that
 //! `unzip model.bellwether && sha256sum -c SHA256SUMS` verifies. Timestamps and modes are fixed, so equal contents
 //! give equal bytes. Here both are bytes, but for the manifest's `format_version`; what it says is read and written
-//! by [`manifest`].
+//! by [`manifest`]. Format version 2 brought detectors of several members, whose weights lie in one file
+//! ([`join_weights`]); version 1, with one, is read for ever.
 
 mod archive;
 mod checksum;
 pub mod manifest;
+mod weights;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use checksum::{NotSha256, Sha256};
+pub use weights::{MEMBERS_MAX, WeightsError, join_weights, split_weights};
 
 use crate::disk::{self, DiskError};
 
 /// Extension of bundle files, without the dot.
 pub const EXTENSION: &str = "bellwether";
 
-/// The newest `format_version` of a manifest that this version of bellwether reads.
-pub const FORMAT_VERSION: u64 = 1;
+/// The newest `format_version` of a manifest that this version of bellwether reads, and the one that it writes.
+pub const FORMAT_VERSION: u64 = 2;
 
 /// Most bytes a bundle file may have: its parts at their largest and their names.
 pub const FILE_BYTES_MAX: u64 =
@@ -58,7 +61,7 @@ impl Bundle {
     pub fn to_bytes(&self) -> Result<Vec<u8>, BundleError> {
         check_size(Part::Manifest, self.manifest.len() as u64)?;
         check_size(Part::Weights, self.weights.len() as u64)?;
-        check_format(&self.manifest)?;
+        format_version(&self.manifest)?;
         let sums = checksum::list([
             (Part::Manifest.name(), &self.manifest[..]),
             (Part::Weights.name(), &self.weights[..]),
@@ -78,7 +81,7 @@ impl Bundle {
         let mut parts = archive::Parts::open(bytes)?;
         let manifest = parts.read(Part::Manifest)?;
         // Before anything else is judged: a newer format may have other parts.
-        check_format(&manifest)?;
+        format_version(&manifest)?;
         parts.check_that_nothing_else_is_there()?;
         let weights = parts.read(Part::Weights)?;
         let sums = parts.read(Part::Sums)?;
@@ -131,15 +134,15 @@ fn check_size(part: Part, bytes: u64) -> Result<(), BundleError> {
     }
 }
 
-/// Checks the one thing known here of a manifest: a JSON object with a `format_version` that we read.
-fn check_format(manifest: &[u8]) -> Result<(), BundleError> {
+/// The one thing known here of a manifest: a JSON object with a `format_version` that we read.
+fn format_version(manifest: &[u8]) -> Result<u64, BundleError> {
     #[derive(serde::Deserialize)]
     struct Head {
         format_version: u64,
     }
     let head: Head = serde_json::from_slice(manifest).map_err(BundleError::Manifest)?;
     match head.format_version {
-        1..=FORMAT_VERSION => Ok(()),
+        known @ 1..=FORMAT_VERSION => Ok(known),
         0 => Err(BundleError::FormatZero),
         found => Err(BundleError::Newer { found }),
     }

@@ -1,12 +1,38 @@
 //! What the fields of a manifest owe each other, beyond what each says for itself.
+//!
+//! Where a field stands depends on the format version: whoever reads one says so.
 
-use super::{Manifest, ManifestError, ModelManifest, TrainingRecord};
-use crate::bundle::Sha256;
+use bellwether_core::score::Tail;
+
+use super::wire::check_calibration;
+use super::{Manifest, ManifestError, ModelManifest, NetworkManifest, TrainingRecord};
+use crate::bundle::{MEMBERS_MAX, Sha256};
 
 /// Most samples that a last value may stand for: far beyond any use, it keeps a session's memory bounded.
 const FILL_LEN_MAX: usize = 1_000_000;
 
-/// Checks what a reader relies on; sizes that only the loader of the network can judge are left to it.
+/// Checks what a manifest must have to be written at all; the rest shows when it is read back.
+pub(super) fn check_lens(manifest: &Manifest) -> Result<(), ManifestError> {
+    let members = &manifest.detector.members;
+    let (n_members, n_models) = (members.len(), manifest.models.len());
+    if n_members != n_models {
+        let found = format!("a list of {n_members} for {n_models} models");
+        return Err(ManifestError::value("detector.members", found, "as many"));
+    }
+    let n_channels = manifest.detector.pipeline.n_channels();
+    for (member_idx, member) in members.iter().enumerate() {
+        for (mode, calibrated) in [
+            ("causal", &member.causal),
+            ("retrospective", &member.retrospective),
+        ] {
+            let path = format!("detector.members[{member_idx}].{mode}");
+            check_calibration(&path, &calibrated.calibration, n_channels)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a reader relies on in every format version.
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     let pipeline = &manifest.detector.pipeline;
     let fill_len_max = pipeline.parts().fill_len_max;
@@ -18,59 +44,122 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             want,
         ));
     }
-    check_model(&manifest.model, pipeline.n_channels())?;
     check_training(&manifest.training)
 }
 
-fn check_model(model: &ModelManifest, n_channels: usize) -> Result<(), ManifestError> {
-    if model.window_len == 0 {
-        return Err(ManifestError::value("model.window_len", 0, "at least 1 sample"));
+pub(super) fn check_n_members(n_members: usize) -> Result<(), ManifestError> {
+    if (1..=MEMBERS_MAX).contains(&n_members) {
+        return Ok(());
     }
-    for (path, stack) in [
-        ("model.encoder", &model.encoder),
-        ("model.decoder", &model.decoder),
-    ] {
-        if stack.is_empty() {
-            return Err(ManifestError::value(
-                path,
-                "empty",
-                "the units of at least one layer",
-            ));
+    let found = format!("a list of {n_members}");
+    let want = format!("1 to {MEMBERS_MAX} members");
+    Err(ManifestError::value("detector.members", found, want))
+}
+
+pub(super) fn check_weight(path: &str, weight: f64) -> Result<(), ManifestError> {
+    if weight.is_finite() && weight > 0.0 {
+        Ok(())
+    } else {
+        Err(ManifestError::value(path, weight, "a number above zero"))
+    }
+}
+
+pub(super) fn check_range_weight(weight: f64) -> Result<(), ManifestError> {
+    if weight.is_finite() && weight >= 0.0 {
+        Ok(())
+    } else {
+        let want = "a number not below zero";
+        Err(ManifestError::value("detector.range_weight", weight, want))
+    }
+}
+
+pub(super) fn check_tail(path: &str, tail: &Tail) -> Result<(), ManifestError> {
+    if tail.is_valid() {
+        return Ok(());
+    }
+    if tail.slope.is_finite() && tail.slope > 0.0 {
+        let found = format!("a list of {} that is not usable", tail.knots.len());
+        let want = "99 rising numbers not below zero, the last above";
+        return Err(ManifestError::value(format!("{path}.knots"), found, want));
+    }
+    let path = format!("{path}.slope");
+    Err(ManifestError::value(path, tail.slope, "a number above zero"))
+}
+
+/// Checks the model at `path`; sizes that only its loader can judge are left to it.
+pub(super) fn check_model(path: &str, model: &ModelManifest, n_channels: usize) -> Result<(), ManifestError> {
+    check_at_least_1(&format!("{path}.window_len"), model.window_len(), "sample")?;
+    check_active(path, model.active(), n_channels)?;
+    match model {
+        ModelManifest::LstmAe(network) => {
+            check_layers(&format!("{path}.encoder"), &network.encoder)?;
+            check_layers(&format!("{path}.decoder"), &network.decoder)?;
+            check_widths(path, network)
         }
-        if let Some(idx) = stack.iter().position(|&units| units == 0) {
-            return Err(ManifestError::value(
-                format!("{path}[{idx}]"),
-                0,
-                "at least 1 unit",
-            ));
+        ModelManifest::LstmForecast(network) => {
+            check_layers(&format!("{path}.encoder"), &network.encoder)?;
+            if !network.decoder.is_empty() {
+                let found = format!("a list of {}", network.decoder.len());
+                let want = "no layer in a network that forecasts";
+                return Err(ManifestError::value(format!("{path}.decoder"), found, want));
+            }
+            check_widths(path, network)
+        }
+        ModelManifest::Pca { rank, .. } => check_at_least_1(&format!("{path}.rank"), *rank, "component"),
+        ModelManifest::Var { .. } => Ok(()),
+        ModelManifest::Knn { n_windows, .. } => {
+            check_at_least_1(&format!("{path}.n_windows"), *n_windows, "window")
         }
     }
-    check_active(&model.active, n_channels)?;
-    let n_active = model.active.len();
-    let n_inputs = if model.with_level { 2 * n_active } else { n_active };
+}
+
+fn check_at_least_1(path: &str, n: usize, of: &str) -> Result<(), ManifestError> {
+    if n >= 1 {
+        Ok(())
+    } else {
+        Err(ManifestError::value(path, n, format!("at least 1 {of}")))
+    }
+}
+
+fn check_layers(path: &str, layers: &[usize]) -> Result<(), ManifestError> {
+    if layers.is_empty() {
+        let want = "the units of at least one layer";
+        return Err(ManifestError::value(path, "empty", want));
+    }
+    for (idx, &units) in layers.iter().enumerate() {
+        check_at_least_1(&format!("{path}[{idx}]"), units, "unit")?;
+    }
+    Ok(())
+}
+
+/// A network reads each active channel once, or twice with its level, and answers for each once.
+fn check_widths(path: &str, network: &NetworkManifest) -> Result<(), ManifestError> {
+    let n_active = network.active.len();
+    let n_inputs = if network.with_level {
+        2 * n_active
+    } else {
+        n_active
+    };
     let widths = [
-        ("model.n_inputs", model.n_inputs, n_inputs),
-        ("model.n_outputs", model.n_outputs, n_active),
+        ("n_inputs", network.n_inputs, n_inputs),
+        ("n_outputs", network.n_outputs, n_active),
     ];
-    for (path, found, want) in widths {
+    for (name, found, want) in widths {
         if found != want {
             let want = format!("{want} for {n_active} active channels");
-            return Err(ManifestError::value(path, found, want));
+            return Err(ManifestError::value(format!("{path}.{name}"), found, want));
         }
     }
     Ok(())
 }
 
-fn check_active(active: &[usize], n_channels: usize) -> Result<(), ManifestError> {
+fn check_active(path: &str, active: &[usize], n_channels: usize) -> Result<(), ManifestError> {
     if active.is_empty() {
-        return Err(ManifestError::value(
-            "model.active",
-            "empty",
-            "at least one channel",
-        ));
+        let path = format!("{path}.active");
+        return Err(ManifestError::value(path, "empty", "at least one channel"));
     }
     for (idx, &channel_idx) in active.iter().enumerate() {
-        let path = || format!("model.active[{idx}]");
+        let path = || format!("{path}.active[{idx}]");
         if channel_idx >= n_channels {
             let want = format!("the position of one of {n_channels} channels, counted from 0");
             return Err(ManifestError::value(path(), channel_idx, want));

@@ -6,6 +6,7 @@
 mod baseline;
 mod check;
 mod fingerprint;
+mod model;
 mod record;
 mod wire;
 
@@ -16,10 +17,10 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::FitError;
 
 pub use fingerprint::fingerprint;
-pub use record::{CalibrationRecord, EpochRecord, ModeRecord, ModelManifest, SeriesRecord, TrainingRecord};
+pub use model::{ModelManifest, NetworkManifest};
+pub use record::{CalibrationRecord, EpochRecord, ModeRecord, SeriesRecord, TrainingRecord};
 
 use super::BundleError;
-use wire::ManifestV1;
 
 /// A detector without its weights, and its history.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +31,10 @@ pub struct Manifest {
     pub bellwether_version: String,
     /// When.
     pub created_at: Timestamp,
-    /// All but the model, ready for [`bellwether_core::detect::Detector::from_parts`].
+    /// All but the models, ready for [`bellwether_core::detect::Detector::from_parts`].
     pub detector: DetectorParts,
-    /// The shape of the network whose weights lie beside the manifest.
-    pub model: ModelManifest,
+    /// The models whose weights lie beside the manifest: one for each of `detector.members`, in their order.
+    pub models: Vec<ModelManifest>,
     /// What it learnt from, and how.
     pub training: TrainingRecord,
     /// How its threshold was chosen, and what that rests on.
@@ -43,45 +44,28 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest as JSON for people and programs, ending in a line feed; the same for equal manifests.
+    /// The manifest as JSON of the newest format version, for people and programs, ending in a line feed; the same for
+    /// equal manifests.
     ///
     /// # Errors
     /// Where [`from_json_bytes`](Self::from_json_bytes) would refuse the result.
     pub fn to_json_bytes(&self) -> Result<Vec<u8>, ManifestError> {
-        let DetectorParts {
-            pipeline,
-            causal,
-            retrospective,
-            ..
-        } = &self.detector;
-        for (path, calibrated) in [
-            ("detector.causal", causal),
-            ("detector.retrospective", retrospective),
-        ] {
-            wire::check_calibration(path, &calibrated.calibration, pipeline.n_channels())?;
-        }
-        let mut bytes = serde_json::to_vec_pretty(&ManifestV1::from(self))
-            .expect("text keys and plain values always have a JSON form");
-        bytes.push(b'\n');
+        check::check_lens(self)?;
+        let bytes = wire::write(self);
         // Reading it back is cheap, and the only proof that nobody will find the bundle broken later.
         Self::from_json_bytes(&bytes)?;
         Ok(bytes)
     }
 
-    /// The manifest in this JSON.
+    /// The manifest in this JSON, of any format version so far: one of version 1 has a single member.
     ///
     /// # Errors
     /// [`ManifestError`] naming the field that is absent, unknown, out of range or at odds with another.
     pub fn from_json_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
-        super::check_format(bytes).map_err(|source| ManifestError::Format(Box::new(source)))?;
+        let format_version =
+            super::format_version(bytes).map_err(|source| ManifestError::Format(Box::new(source)))?;
         // From here on it is known that nothing follows the object.
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let wire: ManifestV1 = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            let source = error.into_inner();
-            ManifestError::Json { path, source }
-        })?;
-        let manifest = wire.manifest()?;
+        let manifest = wire::read(format_version, bytes)?;
         check::check(&manifest)?;
         Ok(manifest)
     }

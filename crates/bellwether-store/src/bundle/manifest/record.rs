@@ -1,6 +1,6 @@
-//! The parts of a manifest that are records: plain facts for people and for the loader of the model.
+//! The parts of a manifest that are records: plain facts for people.
 //!
-//! These types are the JSON of format version 1: a field renamed here is a format changed.
+//! These types are the JSON of every format version so far: a field renamed here is a format changed.
 
 use bellwether_core::detect::{CalibrationReport, ModeReport};
 use bellwether_core::threshold::{Period, ThresholdRule};
@@ -8,32 +8,6 @@ use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire::rfc_3339;
-
-/// The shape of a network, as far as the manifest knows: enough to make room for its weights.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelManifest {
-    /// Kind of network, such as `lstm-ae`.
-    pub architecture: String,
-    /// Instruction set it was trained on: another rounds otherwise.
-    pub kernels: String,
-    /// Samples in a window.
-    pub window_len: usize,
-    /// Values that enter per sample: one for each active channel, two with its level.
-    pub n_inputs: usize,
-    /// Values that leave per sample: one for each active channel.
-    pub n_outputs: usize,
-    /// Units of each encoder layer.
-    pub encoder: Vec<usize>,
-    /// Units of each decoder layer.
-    pub decoder: Vec<usize>,
-    /// Positions of the pipeline's channels that the network reads, rising.
-    pub active: Vec<usize>,
-    /// Whether the level of a channel enters beside its deviation from the window's mean.
-    pub with_level: bool,
-    /// Trainable weights.
-    pub n_weights: usize,
-}
 
 /// What a model learnt from, and how that went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

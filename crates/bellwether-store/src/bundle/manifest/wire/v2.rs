@@ -1,0 +1,186 @@
+//! Format version 2: any number of members, each with its model, and thresholds that belong to all of them.
+
+use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts};
+use bellwether_core::score::Tail;
+use bellwether_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{self, ChannelCalibrationV1, smoothing};
+use super::pipeline::PipelineV1;
+use super::{EventRuleV1, rfc_3339, threshold};
+use crate::bundle::manifest::baseline::BaselineV1;
+use crate::bundle::manifest::{
+    CalibrationRecord, Manifest, ManifestError, ModelManifest, TrainingRecord, check,
+};
+
+/// Unknown keys are refused: whoever wrote them meant something that we would not do.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ManifestV2 {
+    format_version: u64,
+    name: String,
+    bellwether_version: String,
+    #[serde(with = "rfc_3339")]
+    created_at: Timestamp,
+    detector: DetectorV2,
+    calibration: CalibrationRecord,
+    training: TrainingRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DetectorV2 {
+    pipeline: PipelineV1,
+    members: Vec<MemberV2>,
+    range_weight: f64,
+    causal_threshold: f64,
+    retrospective_threshold: f64,
+    events: EventRuleV1,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberV2 {
+    model: ModelManifest,
+    weight: f64,
+    causal: CalibratedV2,
+    retrospective: CalibratedV2,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalibratedV2 {
+    smoothing_span: f64,
+    /// Null in what was made before there were tails. It may not be left out: scores would change without a word.
+    #[serde(deserialize_with = "Option::deserialize")]
+    tail: Option<TailV2>,
+    /// In the order of the pipeline's.
+    channels: Vec<ChannelCalibrationV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TailV2 {
+    knots: Vec<f64>,
+    slope: f64,
+}
+
+impl From<&Manifest> for ManifestV2 {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            format_version: 2,
+            name: manifest.name.clone(),
+            bellwether_version: manifest.bellwether_version.clone(),
+            created_at: manifest.created_at,
+            detector: DetectorV2::new(&manifest.detector, &manifest.models),
+            calibration: manifest.calibration.clone(),
+            training: manifest.training.clone(),
+            baseline: manifest.baseline.as_ref().map(BaselineV1::from),
+        }
+    }
+}
+
+impl DetectorV2 {
+    fn new(parts: &DetectorParts, models: &[ModelManifest]) -> Self {
+        // As many models as members: that was checked before they came here.
+        let members = parts.members.iter().zip(models);
+        Self {
+            pipeline: parts.pipeline.parts().into(),
+            members: members
+                .map(|(member, model)| MemberV2 {
+                    model: model.clone(),
+                    weight: member.weight,
+                    causal: (&member.causal).into(),
+                    retrospective: (&member.retrospective).into(),
+                })
+                .collect(),
+            range_weight: parts.range_weight,
+            causal_threshold: parts.causal.error(),
+            retrospective_threshold: parts.retrospective.error(),
+            events: (&parts.events).into(),
+        }
+    }
+}
+
+impl From<&Calibrated> for CalibratedV2 {
+    fn from(calibrated: &Calibrated) -> Self {
+        let tail = |of: &Tail| TailV2 {
+            knots: of.knots.clone(),
+            slope: of.slope,
+        };
+        Self {
+            smoothing_span: calibrated.smoothing.span,
+            tail: calibrated.tail.as_ref().map(tail),
+            channels: calibration::channels(&calibrated.calibration),
+        }
+    }
+}
+
+impl ManifestV2 {
+    /// The manifest, its detector made by the domain's own constructors.
+    pub(super) fn manifest(self) -> Result<Manifest, ManifestError> {
+        let (detector, models) = self.detector.parts()?;
+        Ok(Manifest {
+            name: self.name,
+            bellwether_version: self.bellwether_version,
+            created_at: self.created_at,
+            detector,
+            models,
+            training: self.training,
+            calibration: self.calibration,
+            baseline: self.baseline.map(BaselineV1::baseline).transpose()?,
+        })
+    }
+}
+
+impl DetectorV2 {
+    /// The detector's parts, and the model of each member.
+    fn parts(self) -> Result<(DetectorParts, Vec<ModelManifest>), ManifestError> {
+        let pipeline = self.pipeline.pipeline()?;
+        let n_channels = pipeline.n_channels();
+        check::check_n_members(self.members.len())?;
+        check::check_range_weight(self.range_weight)?;
+        let (mut members, mut models) = (Vec::new(), Vec::new());
+        for (member_idx, member) in self.members.into_iter().enumerate() {
+            let path = format!("detector.members[{member_idx}]");
+            check::check_model(&format!("{path}.model"), &member.model, n_channels)?;
+            check::check_weight(&format!("{path}.weight"), member.weight)?;
+            members.push(MemberParts {
+                weight: member.weight,
+                causal: member.causal.calibrated(&format!("{path}.causal"), n_channels)?,
+                retrospective: member
+                    .retrospective
+                    .calibrated(&format!("{path}.retrospective"), n_channels)?,
+            });
+            models.push(member.model);
+        }
+        let parts = DetectorParts {
+            pipeline,
+            members,
+            range_weight: self.range_weight,
+            causal: threshold("detector.causal_threshold", self.causal_threshold)?,
+            retrospective: threshold("detector.retrospective_threshold", self.retrospective_threshold)?,
+            events: self.events.rule()?,
+        };
+        Ok((parts, models))
+    }
+}
+
+impl CalibratedV2 {
+    fn calibrated(self, path: &str, n_channels: usize) -> Result<Calibrated, ManifestError> {
+        let tail = self.tail.map(|of| Tail {
+            knots: of.knots,
+            slope: of.slope,
+        });
+        if let Some(tail) = &tail {
+            check::check_tail(&format!("{path}.tail"), tail)?;
+        }
+        Ok(Calibrated {
+            calibration: calibration::calibration(path, &self.channels, n_channels)?,
+            smoothing: smoothing(path, self.smoothing_span)?,
+            tail,
+        })
+    }
+}
