@@ -18,6 +18,8 @@ use bellwether_core::transform::scale::ScalerKind;
 use bellwether_store::registry::{ModelName, ModelRef};
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use crate::fitting::Family;
+
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
 
@@ -273,7 +275,10 @@ pub(crate) struct TrainArgs {
 /// How a detector is fitted.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
-    /// The network: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
+    /// What the detector is made of: auto, linear, full, lstm, lstm-ae, pca, …
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = parse_family)]
+    pub(crate) model_family: Family,
+    /// The networks: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
     #[arg(long, value_name = "NAME", default_value = "lstm")]
     pub(crate) architecture: String,
     /// Samples in a window [default: 16, fewer where the data are few]
@@ -453,6 +458,13 @@ pub(crate) enum BenchCommand {
 fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str) -> Result<T, String> {
     text.parse()
         .map_err(|error: T::Err| crate::failure::chain(&error))
+}
+
+fn parse_family(text: &str) -> Result<Family, String> {
+    Family::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
+        format!("wanted auto or one of {}", names.join(", "))
+    })
 }
 
 fn parse_scaler(text: &str) -> Result<ScalerKind, String> {

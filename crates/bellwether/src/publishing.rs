@@ -69,12 +69,15 @@ impl Unpublished<'_> {
 
     fn manifest(self) -> Manifest {
         let report = self.fitted.training.as_ref();
-        let epochs = report.iter().flat_map(|report| &report.epochs).map(|epoch| EpochRecord {
-            epoch: epoch.epoch,
-            train_loss: epoch.train_loss,
-            val_loss: epoch.val_loss,
-            learning_rate: epoch.learning_rate,
-        });
+        let epochs = report
+            .iter()
+            .flat_map(|report| &report.epochs)
+            .map(|epoch| EpochRecord {
+                epoch: epoch.epoch,
+                train_loss: epoch.train_loss,
+                val_loss: epoch.val_loss,
+                learning_rate: epoch.learning_rate,
+            });
         Manifest {
             name: self.name.to_string(),
             bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),

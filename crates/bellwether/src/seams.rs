@@ -50,7 +50,7 @@ impl Loader for Bundles {
         Ok(Loaded {
             reference: loaded.reference.into(),
             detector,
-            bytes: loaded.manifest.model.n_weights as u64 * 8,
+            bytes: loaded.weights_bytes * 2,
             manifest: Arc::new(loaded.manifest),
         })
     }

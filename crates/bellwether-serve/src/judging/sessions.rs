@@ -189,7 +189,11 @@ impl Open {
 fn bytes_of(model: &AtHand) -> usize {
     let detector = &model.loaded.detector;
     let n = detector.pipeline().n_channels();
-    (detector.window_len() * 9 + detector.parts().causal.smoothing.memory() * 8 + 64) * n + 1024
+    let memories = detector
+        .members()
+        .iter()
+        .map(|of| of.parts().causal.smoothing.memory());
+    (detector.window_len() * 9 + memories.sum::<usize>() * 8 + 64) * n + 1024
 }
 
 fn gone() -> Problem {

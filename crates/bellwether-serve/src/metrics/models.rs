@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bellwether_core::detect::Mode;
 use bellwether_core::drift::{Drift, Severity};
 use bellwether_core::time::Timestamp;
 use bellwether_stream::live::Served;
@@ -41,7 +42,7 @@ pub(super) fn figures<'a>(
 ) -> Vec<ModelFigures> {
     let of = |served: &Arc<Served>| ModelFigures {
         model: Arc::clone(&served.reference),
-        threshold: served.detector.parts().causal.threshold.error(),
+        threshold: served.detector.threshold(Mode::Causal).error(),
         age_s: served.made_at.map(|made_at| now.since(made_at).as_secs_f64()),
         budget_ratio: served
             .alarms_per_week

@@ -369,7 +369,7 @@ fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> Kserve
     KserveModel {
         name: reference.name.to_string(),
         versions: versions.iter().map(u32::to_string).collect(),
-        platform: format!("bellwether_{}", model.loaded.manifest.model.architecture),
+        platform: format!("bellwether_{}", model.loaded.manifest.architecture()),
         inputs: vec![
             tensor("values", "FP64", &[-1, n]),
             tensor("timestamp", "INT64", &[-1]),

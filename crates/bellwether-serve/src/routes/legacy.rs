@@ -146,11 +146,11 @@ async fn info(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result
     let (detector, manifest) = (&model.loaded.detector, &model.loaded.manifest);
     Ok(Json(InfoBody {
         model: model.loaded.reference.to_string(),
-        architecture: manifest.model.architecture.clone(),
+        architecture: manifest.architecture(),
         channels: channel_names(&model),
         window_size: detector.window_len(),
-        threshold: detector.calibrated(Mode::Causal).threshold.error(),
-        n_weights: manifest.model.n_weights,
+        threshold: detector.threshold(Mode::Causal).error(),
+        n_weights: manifest.n_weights(),
         created_at: manifest.created_at.to_string(),
     }))
 }

@@ -14,7 +14,9 @@ use super::reorder::{Reorder, Waiting};
 use crate::arrival::{Arrival, Layout};
 
 const JOURNAL_VERSION: u8 = 1;
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
+/// States of one member, whose contributions stand by themselves; still read.
+const STATE_VERSION_1: u8 = 1;
 
 /// Stored bytes are not what this version of bellwether writes or reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,14 +167,17 @@ pub(super) fn decode_steps(bytes: &[u8]) -> Result<Vec<Step>, WireError> {
     block.steps.into_iter().map(step).collect()
 }
 
+/// Of each row that smoothing remembers, `[n_channels]`; `None`: no score.
+type MemberContributions = Vec<Option<Vec<f64>>>;
+
 #[derive(Serialize, Deserialize)]
-struct StateWire {
+struct StateWire<Contributions> {
     model: String,
     newest: Option<i64>,
     released: Option<i64>,
     channels: Vec<String>,
     waiting: Vec<(i64, WaitingWire)>,
-    session: SessionWire,
+    session: SessionWire<Contributions>,
     notes: Option<(f64, Vec<f64>, Vec<f64>)>,
 }
 
@@ -184,13 +189,13 @@ struct WaitingWire {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SessionWire {
+struct SessionWire<Contributions> {
     last_time: Option<i64>,
     last_value: Vec<f64>,
     age: Vec<Option<u64>>,
     recent: Vec<f64>,
     observed: Vec<u8>,
-    contributions: Vec<Option<Vec<f64>>>,
+    contributions: Contributions,
     tracker: TrackerWire,
     ended: Option<EventWire>,
 }
@@ -278,10 +283,38 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
     encode(STATE_VERSION, &wire)
 }
 
+impl StateWire<MemberContributions> {
+    fn of_one_member(self) -> StateWire<Vec<MemberContributions>> {
+        let of = self.session;
+        StateWire {
+            model: self.model,
+            newest: self.newest,
+            released: self.released,
+            channels: self.channels,
+            waiting: self.waiting,
+            session: SessionWire {
+                last_time: of.last_time,
+                last_value: of.last_value,
+                age: of.age,
+                recent: of.recent,
+                observed: of.observed,
+                contributions: vec![of.contributions],
+                tracker: of.tracker,
+                ended: of.ended,
+            },
+            notes: self.notes,
+        }
+    }
+}
+
 /// The state that these bytes hold.
 pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
     const WHAT: &str = "device state";
-    let wire: StateWire = decode(WHAT, STATE_VERSION, bytes)?;
+    let wire: StateWire<Vec<MemberContributions>> = if bytes.first() == Some(&STATE_VERSION_1) {
+        decode::<StateWire<MemberContributions>>(WHAT, STATE_VERSION_1, bytes)?.of_one_member()
+    } else {
+        decode(WHAT, STATE_VERSION, bytes)?
+    };
     let n_channels = wire.channels.len();
     let fits = |sample: &WaitingWire| {
         sample.values.len() == n_channels

@@ -36,9 +36,7 @@ impl Learnt {
     /// What the manifest says of it.
     pub(crate) fn describe(&self) -> ModelManifest {
         match self {
-            Self::Autoencoder(model) => {
-                ModelManifest::LstmAe(network(model.architecture(), model.framing()))
-            }
+            Self::Autoencoder(model) => ModelManifest::LstmAe(network(model.architecture(), model.framing())),
             Self::Forecaster(model) => {
                 ModelManifest::LstmForecast(network(model.architecture(), model.framing()))
             }

@@ -7,8 +7,8 @@ mod tensors;
 
 use bellwether_core::detect::Detector;
 use bellwether_core::model::Model;
-use bellwether_store::bundle::Bundle;
 use bellwether_store::bundle::manifest::Manifest;
+use bellwether_store::bundle::{Bundle, join_weights};
 use bellwether_store::registry::{ModelRef, Resolved};
 
 use crate::cli::{ModelArgs, RegistryArgs};
@@ -23,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) reference: String,
     pub(crate) detector: Arc<Detector>,
     pub(crate) manifest: Manifest,
+    /// Of what its members have learnt.
+    pub(crate) weights_bytes: u64,
 }
 
 /// The bundle of a manifest and what its members have learnt.
@@ -48,12 +50,14 @@ pub(crate) fn load(args: &ModelArgs, n_threads: usize) -> Result<Loaded, Failure
 /// The same, with something around the model.
 pub(crate) fn load_wrapped(args: &ModelArgs, n_threads: usize, wrap: Wrap<'_>) -> Result<Loaded, Failure> {
     let (reference, manifest, weights) = open(&args.model, &args.registry)?;
+    let weights_bytes = weights.iter().map(|of| of.len() as u64).sum();
     let detector = detector(&manifest, &weights, n_threads, wrap)
         .map_err(|failure| failure.in_context(&format!("the model {reference} cannot be used")))?;
     Ok(Loaded {
         reference,
         detector: Arc::new(detector),
         manifest,
+        weights_bytes,
     })
 }
 

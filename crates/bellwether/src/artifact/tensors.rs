@@ -53,9 +53,10 @@ impl Tensors {
     }
 
     pub(super) fn to_safetensors(&self) -> Result<Vec<u8>, Failure> {
-        let views = self.0.iter().map(|(name, dtype, n, bytes)| {
-            Ok((*name, TensorView::new(*dtype, vec![*n], bytes)?))
-        });
+        let views = self
+            .0
+            .iter()
+            .map(|(name, dtype, n, bytes)| Ok((*name, TensorView::new(*dtype, vec![*n], bytes)?)));
         let views = views
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(refused)?;
@@ -76,7 +77,9 @@ impl Named<'_> {
         let tensor = self.0.tensor(name).map_err(refused)?;
         if tensor.dtype() != T::DTYPE {
             let (found, want) = (tensor.dtype(), T::DTYPE);
-            return Err(Failure::message(format!("the tensor {name} is {found:?}, wanted {want:?}")));
+            return Err(Failure::message(format!(
+                "the tensor {name} is {found:?}, wanted {want:?}"
+            )));
         }
         Ok(tensor.data().chunks_exact(T::N_BYTES).map(T::read).collect())
     }

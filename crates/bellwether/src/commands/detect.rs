@@ -424,7 +424,7 @@ fn answer(loaded: &Loaded, judged: &[Judged], channels: &[String], output: &Outp
     let document = json!({
         "model": loaded.reference,
         "mode": judged.first().map(|series| series.scores.mode.to_string()),
-        "threshold": loaded.detector.calibrated(judged.first().map_or(Mode::Causal, |s| s.scores.mode)).threshold.error(),
+        "threshold": loaded.detector.threshold(judged.first().map_or(Mode::Causal, |s| s.scores.mode)).error(),
         "events": events,
         "series": series,
     });

@@ -28,7 +28,7 @@ pub(crate) fn report(
     let mut report = Report::new(title, concat!("bellwether ", env!("CARGO_PKG_VERSION")));
     report.generated_at = Some(now());
     report.model = Some(loaded.reference.clone());
-    report.threshold = Some(loaded.detector.calibrated(mode).threshold.error());
+    report.threshold = Some(loaded.detector.threshold(mode).error());
     report.notes.push(format!(
         "Scores are {mode}. Threshold rule: {}.",
         loaded.manifest.calibration.rule

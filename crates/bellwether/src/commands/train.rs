@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bellwether_core::detect::ModeReport;
 use bellwether_core::frame::Frame;
 use bellwether_core::time::{Timestamp, humane};
-use bellwether_nn::Progress;
+use bellwether_nn::{Progress, TrainReport};
 use bellwether_store::bundle::manifest::{Manifest, SeriesRecord, fingerprint};
 use bellwether_store::read::Recording;
 use bellwether_store::registry::{ModelName, Registry, Version};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::cli::TrainArgs;
 use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
-use crate::fitting::{self, FitSpec, Fitted};
+use crate::fitting::{self, Family, FitSpec, Fitted};
 use crate::output::{Output, Rows};
 use crate::publishing::{Unpublished, series_record};
 
@@ -136,7 +136,9 @@ struct Published {
     name: ModelName,
     version: Version,
     manifest: Manifest,
-    val_loss: f64,
+    family: Family,
+    /// `None` without a network.
+    val_loss: Option<f64>,
     seconds: f64,
 }
 
@@ -276,11 +278,8 @@ impl Job<'_> {
             settings: self.settings(),
         };
         let (version, manifest) = learnt.publish(self.registry)?;
-        let report = &fitted.training;
-        let val_loss = report
-            .epochs
-            .get(report.best_epoch)
-            .map_or(f64::NAN, |epoch| epoch.val_loss);
+        let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
+        let val_loss = fitted.training.as_ref().and_then(best);
         output.note(&said_of_threshold(&fitted.calibration.causal));
         let seconds_text = humane(Duration::from_secs_f64(seconds));
         output.note(&format!("published {}@{version} after {seconds_text}", self.name));
@@ -295,6 +294,7 @@ impl Job<'_> {
             name: self.name.clone(),
             version,
             manifest,
+            family: self.spec.family,
             val_loss,
             seconds,
         })
@@ -305,6 +305,7 @@ impl Job<'_> {
         let fit = &self.args.fit;
         json!({
             "data": self.args.data.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "model_family": fit.model_family.name(),
             "architecture": fit.architecture,
             "stride": fit.stride,
             "scaler": fit.scaler.name(),
@@ -357,11 +358,13 @@ impl Published {
             "name": self.name.to_string(),
             "version": self.version.to_string(),
             "channels": self.manifest.detector.pipeline.n_channels(),
-            "window": self.manifest.model.window_len,
-            "weights": self.manifest.model.n_weights,
+            "family": self.family.name(),
+            "window": self.manifest.window_len(),
+            "members": self.manifest.models.iter().map(|model| model.architecture()).collect::<Vec<_>>(),
+            "weights": self.manifest.n_weights(),
             "epochs": self.manifest.training.epochs.len(),
             "val_loss": self.val_loss,
-            "threshold": self.manifest.detector.causal.threshold.error(),
+            "threshold": self.manifest.detector.causal.error(),
             "threshold_rule": self.manifest.calibration.rule,
             "threshold_support": calibration.support,
             "alarms_per_week": calibration.alarms_per_week,

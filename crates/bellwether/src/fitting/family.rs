@@ -83,7 +83,9 @@ impl Family {
         }
     }
 
+    /// The family of that name; `auto` is the default one.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let name = if name == "auto" { "default" } else { name };
         Self::ALL.into_iter().find(|family| family.name() == name)
     }
 
@@ -92,11 +94,7 @@ impl Family {
     pub(super) fn plan(self, n_rows: usize, window: Option<NonZeroUsize>) -> Plan {
         let (members, range_weight): (&[(Kind, f64)], f64) = match self {
             Self::Default => (
-                &[
-                    (Kind::LstmAe, 1.0),
-                    (Kind::LstmForecast, 1.0),
-                    (Kind::Pca, 2.0),
-                ],
+                &[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0), (Kind::Pca, 2.0)],
                 15.0,
             ),
             Self::Linear => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0)], 10.0),
@@ -126,7 +124,9 @@ impl Family {
                 Kind::Pca | Kind::Knn => !has_network,
                 Kind::Var => false,
             };
-            let rows = window.filter(|_| is_asked).map_or_else(|| kind.rows(n_rows), NonZeroUsize::get);
+            let rows = window
+                .filter(|_| is_asked)
+                .map_or_else(|| kind.rows(n_rows), NonZeroUsize::get);
             Planned {
                 kind,
                 len: NonZeroUsize::MIN.saturating_add(rows + kind.n_ahead() - 1),

@@ -130,7 +130,9 @@ pub(crate) fn fit(
 ) -> Result<Fitted, Failure> {
     let mut notes = Vec::new();
     let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
-    let plan = spec.family.plan(series.iter().map(n_rows).max().unwrap_or(0), spec.window);
+    let plan = spec
+        .family
+        .plan(series.iter().map(n_rows).max().unwrap_or(0), spec.window);
     let pipeline_spec = PipelineSpec {
         scaler: spec.scaler,
         ..PipelineSpec::for_window(plan.longest_window())
@@ -147,7 +149,10 @@ pub(crate) fn fit(
         candidates.push(members.fit(*planned, observe)?);
     }
     let Members { learnt, training, .. } = members;
-    if training.as_ref().is_some_and(|report| report.end == TrainEnd::Stopped) {
+    if training
+        .as_ref()
+        .is_some_and(|report| report.end == TrainEnd::Stopped)
+    {
         notes.push("training was stopped early; the best weights so far are kept".to_owned());
     }
     let calibration_spec = CalibrationSpec {

@@ -182,13 +182,21 @@ pub(super) fn facts_of(reference: &NamedRef, manifest: Manifest) -> FactsBody {
             .iter()
             .map(|channel| channel.name().to_owned())
             .collect(),
-        window_len: manifest.model.window_len,
+        window_len: manifest.window_len(),
         cadence_s: schema.cadence().as_secs_f64(),
-        architecture: manifest.model.architecture.clone(),
-        encoder: manifest.model.encoder.clone(),
-        decoder: manifest.model.decoder.clone(),
-        n_weights: manifest.model.n_weights,
-        threshold: manifest.detector.causal.threshold.error(),
+        architecture: manifest.architecture(),
+        encoder: manifest
+            .networks()
+            .next()
+            .map(|of| of.encoder.clone())
+            .unwrap_or_default(),
+        decoder: manifest
+            .networks()
+            .next()
+            .map(|of| of.decoder.clone())
+            .unwrap_or_default(),
+        n_weights: manifest.n_weights(),
+        threshold: manifest.detector.causal.error(),
         alarm_budget: manifest
             .calibration
             .rule

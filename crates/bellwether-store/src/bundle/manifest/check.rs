@@ -107,7 +107,12 @@ pub(super) fn check_model(path: &str, model: &ModelManifest, n_channels: usize) 
         }
         ModelManifest::Pca { rank, .. } => check_at_least_1(&format!("{path}.rank"), *rank, "component"),
         ModelManifest::Var { .. } => Ok(()),
-        ModelManifest::Knn { n_windows, .. } => {
+        ModelManifest::Knn {
+            n_windows,
+            n_neighbours,
+            ..
+        } => {
+            check_at_least_1(&format!("{path}.n_neighbours"), *n_neighbours, "window")?;
             check_at_least_1(&format!("{path}.n_windows"), *n_windows, "window")
         }
     }

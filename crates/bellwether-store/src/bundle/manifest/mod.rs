@@ -44,6 +44,28 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The kinds of its models, such as `lstm-ae+pca`.
+    pub fn architecture(&self) -> String {
+        let kinds: Vec<&str> = self.models.iter().map(ModelManifest::architecture).collect();
+        kinds.join("+")
+    }
+
+    /// Samples in the longest window of its models.
+    pub fn window_len(&self) -> usize {
+        let lens = self.models.iter().map(ModelManifest::window_len);
+        lens.max().unwrap_or(0)
+    }
+
+    /// Its networks, in the order of its models.
+    pub fn networks(&self) -> impl Iterator<Item = &NetworkManifest> {
+        self.models.iter().filter_map(ModelManifest::network)
+    }
+
+    /// Trainable weights of its networks.
+    pub fn n_weights(&self) -> usize {
+        self.networks().map(|network| network.n_weights).sum()
+    }
+
     /// The manifest as JSON of the newest format version, for people and programs, ending in a line feed; the same for
     /// equal manifests.
     ///

@@ -44,6 +44,8 @@ pub enum ModelManifest {
         active: Vec<usize>,
         /// Windows kept.
         n_windows: usize,
+        /// The nearest of them that count.
+        n_neighbours: usize,
     },
 }
 
@@ -71,6 +73,14 @@ pub struct NetworkManifest {
 }
 
 impl ModelManifest {
+    /// The shape of the network, where it is one.
+    pub fn network(&self) -> Option<&NetworkManifest> {
+        match self {
+            Self::LstmAe(network) | Self::LstmForecast(network) => Some(network),
+            Self::Pca { .. } | Self::Var { .. } | Self::Knn { .. } => None,
+        }
+    }
+
     /// Kind of model, as in the JSON.
     pub fn architecture(&self) -> &'static str {
         match self {
@@ -126,6 +136,8 @@ struct ModelFields {
     rank: Option<usize>,
     #[serde(default, deserialize_with = "given")]
     n_windows: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    n_neighbours: Option<usize>,
 }
 
 /// A field that is there has a value: null is none.
@@ -168,6 +180,7 @@ impl TryFrom<ModelFields> for ModelManifest {
                 window_len,
                 active,
                 n_windows: taken("n_windows", &mut fields.n_windows)?,
+                n_neighbours: taken("n_neighbours", &mut fields.n_neighbours)?,
             },
             _ => {
                 let found = fields.architecture.chars().take(80).collect();
@@ -211,6 +224,7 @@ impl ModelFields {
             ("n_weights", self.n_weights.is_some()),
             ("rank", self.rank.is_some()),
             ("n_windows", self.n_windows.is_some()),
+            ("n_neighbours", self.n_neighbours.is_some()),
         ]
         .into_iter()
         .find_map(|(name, is_left)| is_left.then_some(name))
