@@ -213,8 +213,12 @@ impl NearestWindows {
     }
 
     fn new(parts: KnnParts) -> Self {
-        let n_cells = parts.window_len * parts.active.len();
-        let memory = Memory::new(&parts.memory, n_cells, parts.n_neighbours);
+        let memory = Memory::new(
+            &parts.memory,
+            parts.window_len,
+            parts.active.len(),
+            parts.n_neighbours,
+        );
         Self { parts, memory }
     }
 
@@ -244,13 +248,14 @@ impl NearestWindows {
         let layout = self.layout();
         let mut cells = vec![0.0; layout.n_cells()];
         let mut means = vec![0.0; layout.active.len()];
+        let mut query = vec![0.0; layout.n_cells()];
         let mut search = self.memory.search();
         let mut neighbours = Vec::with_capacity(self.parts.n_neighbours);
         for window_idx in 0..windows.n_windows() {
             layout.gather(windows.values(window_idx), &mut cells);
             centre(&mut cells, &mut means);
-            narrow(&cells, &self.parts.scales, search.query());
-            if !search.run() {
+            narrow(&cells, &self.parts.scales, &mut query);
+            if !search.run(&query) {
                 return Err(ModelError::NotFinite { window_idx });
             }
             neighbours.clear();
