@@ -24,11 +24,14 @@ fn parts_come_back_as_the_same_model() {
     }
 }
 
+/// What is done to good parts, and what the refusal says.
+type Change<P> = (fn(&mut P), &'static str);
+
 /// Applies each change to good parts and expects the message to hold the text beside it.
 fn check<P: Clone, M: std::fmt::Debug>(
     good: &P,
     from: impl Fn(P) -> Result<M, PartsError>,
-    changes: &[(fn(&mut P), &str)],
+    changes: &[Change<P>],
 ) {
     for (change, expect) in changes {
         let mut parts = good.clone();
@@ -41,7 +44,7 @@ fn check<P: Clone, M: std::fmt::Debug>(
 #[test]
 fn wrong_parts_of_a_window_pca_are_refused() {
     let good = pca(&rows(100)).unwrap().parts().clone();
-    let changes: &[(fn(&mut PcaParts), &str)] = &[
+    let changes: &[Change<PcaParts>] = &[
         (|parts| parts.window_len = 0, "at least one row"),
         (|parts| parts.window_len = usize::MAX, "choose shorter windows"),
         (|parts| parts.n_channels = 3, "below 3"),
@@ -70,7 +73,7 @@ fn wrong_parts_of_a_window_pca_are_refused() {
 #[test]
 fn wrong_parts_of_a_vector_autoregression_are_refused() {
     let good = var(&rows(100)).unwrap().parts().clone();
-    let changes: &[(fn(&mut VarParts), &str)] = &[
+    let changes: &[Change<VarParts>] = &[
         (|parts| parts.lags = 0, "lags[0] is 0"),
         (|parts| parts.lags = usize::MAX, "choose shorter windows"),
         (
@@ -97,7 +100,7 @@ fn wrong_parts_of_a_vector_autoregression_are_refused() {
 #[test]
 fn wrong_parts_of_nearest_windows_are_refused() {
     let good = knn(&rows(100)).unwrap().parts().clone();
-    let changes: &[(fn(&mut KnnParts), &str)] = &[
+    let changes: &[Change<KnnParts>] = &[
         (|parts| parts.window_len = usize::MAX, "choose shorter windows"),
         (|parts| parts.n_channels = 1, "below 1"),
         (|parts| parts.scales[1] = 0.0, "scales[1] is out of"),
