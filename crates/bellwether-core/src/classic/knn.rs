@@ -235,6 +235,17 @@ impl NearestWindows {
         }
     }
 
+    /// A remembered window in the units of the windows, `[len, n_active]`.
+    fn unscaled(&self, shape: &[f32], cells: &mut [f64]) {
+        let scales = &self.parts.scales;
+        let rows = shape.chunks_exact(scales.len());
+        for (shape, cells) in rows.zip(cells.chunks_exact_mut(scales.len())) {
+            for ((cell, value), scale) in cells.iter_mut().zip(shape).zip(scales) {
+                *cell = f64::from(*value) / scale;
+            }
+        }
+    }
+
     /// Calls `answer(window_idx, cells, means, neighbours)` for each window: its centred values `[len, n_active]` to
     /// be overwritten, their means, and the remembered windows nearest to it.
     ///
@@ -283,11 +294,19 @@ impl Model for NearestWindows {
         let layout = self.layout();
         layout.check(&windows, layout.len, out)?;
         let (n_active, n_whole) = (layout.active.len(), layout.len * layout.n_channels);
+        let mut neighbour = vec![0.0; layout.n_cells()];
         self.each(&windows, |window_idx, cells, means, neighbours| {
-            for (at, cell) in cells.iter_mut().enumerate() {
-                let channel = at % n_active;
-                let sum: f64 = neighbours.iter().map(|shape| f64::from(shape[at])).sum();
-                *cell = means[channel] + sum / (neighbours.len() as f64 * self.parts.scales[channel]);
+            cells.fill(0.0);
+            for shape in neighbours {
+                self.unscaled(shape, &mut neighbour);
+                for (cell, value) in cells.iter_mut().zip(&neighbour) {
+                    *cell += value;
+                }
+            }
+            for row in cells.chunks_exact_mut(n_active) {
+                for (cell, mean) in row.iter_mut().zip(means) {
+                    *cell = mean + *cell / neighbours.len() as f64;
+                }
             }
             layout.scatter(cells, &mut out[window_idx * n_whole..(window_idx + 1) * n_whole]);
         })?;
@@ -301,21 +320,26 @@ impl Model for NearestWindows {
     fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         let layout = self.layout();
         layout.check(&windows, layout.len, out)?;
-        let (n_active, n_whole) = (layout.active.len(), layout.len * layout.n_channels);
+        let n_whole = layout.len * layout.n_channels;
+        let mut neighbour = vec![0.0; layout.n_cells()];
+        let mut sums = vec![0.0; layout.n_cells()];
         self.each(&windows, |window_idx, cells, _, neighbours| {
             let out = &mut out[window_idx * n_whole..(window_idx + 1) * n_whole];
             for (error, value) in out.iter_mut().zip(windows.values(window_idx)) {
                 *error = value * value;
             }
-            for (at, cell) in cells.iter().enumerate() {
-                let (row, channel) = (at / n_active, at % n_active);
-                let scale = self.parts.scales[channel];
-                let difference = |shape: &&[f32]| cell - f64::from(shape[at]) / scale;
-                let sum: f64 = neighbours
-                    .iter()
-                    .map(|shape| difference(shape) * difference(shape))
-                    .sum();
-                out[row * layout.n_channels + layout.active[channel]] = sum / neighbours.len() as f64;
+            for shape in neighbours {
+                self.unscaled(shape, &mut neighbour);
+                for ((sum, cell), value) in sums.iter_mut().zip(cells.iter()).zip(&neighbour) {
+                    *sum += (cell - value) * (cell - value);
+                }
+            }
+            let rows = sums.chunks_exact_mut(layout.active.len());
+            for (sums, out) in rows.zip(out.chunks_exact_mut(layout.n_channels)) {
+                for (sum, &channel) in sums.iter_mut().zip(layout.active) {
+                    out[channel] = *sum / neighbours.len() as f64;
+                    *sum = 0.0;
+                }
             }
             if let Some(observed) = windows.observed(window_idx) {
                 for (error, _) in out.iter_mut().zip(observed).filter(|(_, observed)| !**observed) {

@@ -124,9 +124,10 @@ impl Waves {
         }
         self.basis.product(&self.channels, &mut self.turned);
         let n_waves = self.len - 1;
-        for (at, value) in row[..self.turned.len()].iter_mut().enumerate() {
-            let (wave, channel) = (at / self.n_active, at % self.n_active);
-            *value = self.turned[channel * n_waves + wave] as f32;
+        for (channel, turned) in self.turned.chunks_exact(n_waves.max(1)).enumerate() {
+            for (wave, value) in turned.iter().enumerate() {
+                row[wave * self.n_active + channel] = *value as f32;
+            }
         }
     }
 }
