@@ -12,6 +12,8 @@ use crate::window::{WindowSpec, Windows};
 /// Most windows remembered, most neighbours: a bundle cannot ask for more.
 const MEMORY_MAX: usize = 1 << 16;
 const NEIGHBOURS_MAX: usize = 64;
+/// Most rows of a window: the search keeps a square matrix as wide.
+const LEN_MAX: usize = 512;
 /// Scaled values are clamped to ± this before they are narrowed: sums of their squares stay within f32.
 const REACH: f64 = 1e15;
 
@@ -87,6 +89,9 @@ impl KnnSpec {
 
     fn check(&self) -> Result<(), FitClassicError> {
         let wrong = |name, want| Err(FitClassicError::Spec { name, want });
+        if !(1..=LEN_MAX).contains(&self.window_len) {
+            return wrong("window_len", "in 1..=512");
+        }
         if !(1..=MEMORY_MAX).contains(&self.memory_max) {
             return wrong("memory_max", "in 1..=65536");
         }
@@ -172,6 +177,9 @@ impl KnnParts {
     fn check(&self) -> Result<(), PartsError> {
         let n_cells = Layout::new(self.window_len, self.n_channels, &self.active)?.n_cells();
         let wrong = |name, at, why| Err(PartsError::Value { name, at, why });
+        if self.window_len > LEN_MAX {
+            return wrong("window_len", 0, "beyond 512");
+        }
         check_numbers("scales", &self.scales, self.active.len())?;
         if let Some(at) = self.scales.iter().position(|&scale| !is_scale(scale)) {
             return wrong("scales", at, "out of [1e-12, 1e12]");

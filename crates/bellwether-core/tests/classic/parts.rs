@@ -102,6 +102,7 @@ fn wrong_parts_of_nearest_windows_are_refused() {
     let good = knn(&rows(100)).unwrap().parts().clone();
     let changes: &[Change<KnnParts>] = &[
         (|parts| parts.window_len = usize::MAX, "choose shorter windows"),
+        (|parts| parts.window_len = 513, "window_len[0] is beyond 512"),
         (|parts| parts.n_channels = 1, "below 1"),
         (|parts| parts.scales[1] = 0.0, "scales[1] is out of"),
         (|parts| parts.scales[1] = f64::NAN, "scales[1] is not finite"),
