@@ -12,6 +12,8 @@ use crate::window::{WindowSpec, Windows};
 /// Most windows remembered, most neighbours: a bundle cannot ask for more.
 const MEMORY_MAX: usize = 1 << 16;
 const NEIGHBOURS_MAX: usize = 64;
+/// Most rows of a window: the search keeps a square matrix as wide.
+const LEN_MAX: usize = 512;
 /// Scaled values are clamped to ± this before they are narrowed: sums of their squares stay within f32.
 const REACH: f64 = 1e15;
 
@@ -87,6 +89,9 @@ impl KnnSpec {
 
     fn check(&self) -> Result<(), FitClassicError> {
         let wrong = |name, want| Err(FitClassicError::Spec { name, want });
+        if !(1..=LEN_MAX).contains(&self.window_len) {
+            return wrong("window_len", "in 1..=512");
+        }
         if !(1..=MEMORY_MAX).contains(&self.memory_max) {
             return wrong("memory_max", "in 1..=65536");
         }
@@ -172,6 +177,9 @@ impl KnnParts {
     fn check(&self) -> Result<(), PartsError> {
         let n_cells = Layout::new(self.window_len, self.n_channels, &self.active)?.n_cells();
         let wrong = |name, at, why| Err(PartsError::Value { name, at, why });
+        if self.window_len > LEN_MAX {
+            return wrong("window_len", 0, "beyond 512");
+        }
         check_numbers("scales", &self.scales, self.active.len())?;
         if let Some(at) = self.scales.iter().position(|&scale| !is_scale(scale)) {
             return wrong("scales", at, "out of [1e-12, 1e12]");
@@ -213,8 +221,12 @@ impl NearestWindows {
     }
 
     fn new(parts: KnnParts) -> Self {
-        let n_cells = parts.window_len * parts.active.len();
-        let memory = Memory::new(&parts.memory, n_cells, parts.n_neighbours);
+        let memory = Memory::new(
+            &parts.memory,
+            parts.window_len,
+            parts.active.len(),
+            parts.n_neighbours,
+        );
         Self { parts, memory }
     }
 
@@ -231,6 +243,17 @@ impl NearestWindows {
         }
     }
 
+    /// A remembered window in the units of the windows, `[len, n_active]`.
+    fn unscaled(&self, shape: &[f32], cells: &mut [f64]) {
+        let scales = &self.parts.scales;
+        let rows = shape.chunks_exact(scales.len());
+        for (shape, cells) in rows.zip(cells.chunks_exact_mut(scales.len())) {
+            for ((cell, value), scale) in cells.iter_mut().zip(shape).zip(scales) {
+                *cell = f64::from(*value) / scale;
+            }
+        }
+    }
+
     /// Calls `answer(window_idx, cells, means, neighbours)` for each window: its centred values `[len, n_active]` to
     /// be overwritten, their means, and the remembered windows nearest to it.
     ///
@@ -244,13 +267,14 @@ impl NearestWindows {
         let layout = self.layout();
         let mut cells = vec![0.0; layout.n_cells()];
         let mut means = vec![0.0; layout.active.len()];
+        let mut query = vec![0.0; layout.n_cells()];
         let mut search = self.memory.search();
         let mut neighbours = Vec::with_capacity(self.parts.n_neighbours);
         for window_idx in 0..windows.n_windows() {
             layout.gather(windows.values(window_idx), &mut cells);
             centre(&mut cells, &mut means);
-            narrow(&cells, &self.parts.scales, search.query());
-            if !search.run() {
+            narrow(&cells, &self.parts.scales, &mut query);
+            if !search.run(&query) {
                 return Err(ModelError::NotFinite { window_idx });
             }
             neighbours.clear();
@@ -278,11 +302,19 @@ impl Model for NearestWindows {
         let layout = self.layout();
         layout.check(&windows, layout.len, out)?;
         let (n_active, n_whole) = (layout.active.len(), layout.len * layout.n_channels);
+        let mut neighbour = vec![0.0; layout.n_cells()];
         self.each(&windows, |window_idx, cells, means, neighbours| {
-            for (at, cell) in cells.iter_mut().enumerate() {
-                let channel = at % n_active;
-                let sum: f64 = neighbours.iter().map(|shape| f64::from(shape[at])).sum();
-                *cell = means[channel] + sum / (neighbours.len() as f64 * self.parts.scales[channel]);
+            cells.fill(0.0);
+            for shape in neighbours {
+                self.unscaled(shape, &mut neighbour);
+                for (cell, value) in cells.iter_mut().zip(&neighbour) {
+                    *cell += value;
+                }
+            }
+            for row in cells.chunks_exact_mut(n_active) {
+                for (cell, mean) in row.iter_mut().zip(means) {
+                    *cell = mean + *cell / neighbours.len() as f64;
+                }
             }
             layout.scatter(cells, &mut out[window_idx * n_whole..(window_idx + 1) * n_whole]);
         })?;
@@ -296,21 +328,26 @@ impl Model for NearestWindows {
     fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         let layout = self.layout();
         layout.check(&windows, layout.len, out)?;
-        let (n_active, n_whole) = (layout.active.len(), layout.len * layout.n_channels);
+        let n_whole = layout.len * layout.n_channels;
+        let mut neighbour = vec![0.0; layout.n_cells()];
+        let mut sums = vec![0.0; layout.n_cells()];
         self.each(&windows, |window_idx, cells, _, neighbours| {
             let out = &mut out[window_idx * n_whole..(window_idx + 1) * n_whole];
             for (error, value) in out.iter_mut().zip(windows.values(window_idx)) {
                 *error = value * value;
             }
-            for (at, cell) in cells.iter().enumerate() {
-                let (row, channel) = (at / n_active, at % n_active);
-                let scale = self.parts.scales[channel];
-                let difference = |shape: &&[f32]| cell - f64::from(shape[at]) / scale;
-                let sum: f64 = neighbours
-                    .iter()
-                    .map(|shape| difference(shape) * difference(shape))
-                    .sum();
-                out[row * layout.n_channels + layout.active[channel]] = sum / neighbours.len() as f64;
+            for shape in neighbours {
+                self.unscaled(shape, &mut neighbour);
+                for ((sum, cell), value) in sums.iter_mut().zip(cells.iter()).zip(&neighbour) {
+                    *sum += (cell - value) * (cell - value);
+                }
+            }
+            let rows = sums.chunks_exact_mut(layout.active.len());
+            for (sums, out) in rows.zip(out.chunks_exact_mut(layout.n_channels)) {
+                for (sum, &channel) in sums.iter_mut().zip(layout.active) {
+                    out[channel] = *sum / neighbours.len() as f64;
+                    *sum = 0.0;
+                }
             }
             if let Some(observed) = windows.observed(window_idx) {
                 for (error, _) in out.iter_mut().zip(observed).filter(|(_, observed)| !**observed) {

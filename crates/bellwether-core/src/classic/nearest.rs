@@ -1,13 +1,21 @@
-//! The search for the nearest of many remembered windows: exact, and mostly without looking at them.
+//! The search for the nearest of many remembered windows: exact, and mostly without looking at all of them.
 //!
-//! A distance is never smaller than the difference of two lengths, so the search begins at the windows whose length is
-//! nearest and goes outward until that difference alone is too large; a distance that grows too large on the way is
-//! given up. Both leave out only what could not have been found.
+//! Two bounds leave out what cannot be among the nearest. A distance is never smaller than the difference of two
+//! lengths, so the search begins at the windows whose length is nearest and goes outward until that difference alone
+//! is too large. And a sum of squares never falls, so a distance that has grown too large is given up; to make it grow
+//! early, each channel is turned to its cosine transform (orthonormal, so distances stay) and slow waves, where most
+//! of a signal lies, are compared first (Agrawal, Faloutsos and Swami 1993).
+
+use std::sync::Arc;
+
+use super::product::Panels;
 
 /// Numbers compared between two looks at the sum so far.
 const STEP: usize = 128;
-/// Sums kept apart: four registers of AVX2. What is added to which does not depend on the processor.
-const LANES: usize = 32;
+/// Sums side by side: a register of AVX2. What is added to which does not depend on the processor.
+const LANES: usize = 8;
+/// Such registers in turn, so that no addition waits for the one before.
+const CHAINS: usize = 4;
 /// A bound from lengths must exceed a distance by this share before it counts: distances are summed in f32, whose
 /// relative error here is below 1e-5.
 const MARGIN: f64 = 1e-3;
@@ -15,12 +23,11 @@ const MARGIN: f64 = 1e-3;
 /// Windows to be found again.
 #[derive(Debug)]
 pub(super) struct Memory {
-    n_cells: usize,
+    waves: Waves,
     n_neighbours: usize,
-    /// Length of `n_cells` filled with zeros to whole steps.
-    width: usize,
-    /// `[n_memory, width]`, in rising order of length.
-    rows: Vec<f32>,
+    n_rows: usize,
+    /// Waves of the windows in rising order of length, `[n_steps, n_rows, STEP]`: what is compared first lies together.
+    slabs: Vec<f32>,
     lengths: Vec<f64>,
     /// Where each row stood.
     places: Vec<usize>,
@@ -28,21 +35,33 @@ pub(super) struct Memory {
 
 impl Memory {
     /// # Shapes
-    /// `memory: [n_memory, n_cells]`, finite, squares far from overflow.
-    pub(super) fn new(memory: &[f32], n_cells: usize, n_neighbours: usize) -> Self {
-        let all: Vec<f64> = memory.chunks_exact(n_cells).map(length).collect();
-        let mut places: Vec<usize> = (0..all.len()).collect();
+    /// `memory: [n_memory, len, n_active]`, each channel centred within its window, squares far from overflow.
+    pub(super) fn new(memory: &[f32], len: usize, n_active: usize, n_neighbours: usize) -> Self {
+        let mut waves = Waves::new(len, n_active);
+        let width = waves.width();
+        let n_rows = memory.len() / (len * n_active);
+        let mut rows = vec![0.0; n_rows * width];
+        for (cells, row) in memory
+            .chunks_exact(len * n_active)
+            .zip(rows.chunks_exact_mut(width))
+        {
+            waves.turn(cells, row);
+        }
+        let all: Vec<f64> = rows.chunks_exact(width).map(length).collect();
+        let mut places: Vec<usize> = (0..n_rows).collect();
         places.sort_by(|&a, &b| all[a].total_cmp(&all[b]));
-        let width = n_cells.next_multiple_of(STEP);
-        let mut rows = vec![0.0; places.len() * width];
-        for (row, &place) in rows.chunks_exact_mut(width).zip(&places) {
-            row[..n_cells].copy_from_slice(&memory[place * n_cells..(place + 1) * n_cells]);
+        let mut slabs = Vec::with_capacity(rows.len());
+        for first in (0..width).step_by(STEP) {
+            for &place in &places {
+                let at = place * width + first;
+                slabs.extend_from_slice(&rows[at..at + STEP]);
+            }
         }
         Self {
-            n_cells,
-            n_neighbours: n_neighbours.min(places.len()),
-            width,
-            rows,
+            waves,
+            n_neighbours: n_neighbours.min(n_rows),
+            n_rows,
+            slabs,
             lengths: places.iter().map(|&place| all[place]).collect(),
             places,
         }
@@ -51,7 +70,8 @@ impl Memory {
     pub(super) fn search(&self) -> Search<'_> {
         Search {
             memory: self,
-            query: vec![0.0; self.width],
+            waves: self.waves.clone(),
+            query: vec![0.0; self.waves.width()],
             best: Vec::with_capacity(self.n_neighbours + 1),
         }
     }
@@ -62,37 +82,97 @@ fn length(values: &[f32]) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
+/// Turns windows to waves.
+#[derive(Debug, Clone)]
+struct Waves {
+    len: usize,
+    n_active: usize,
+    /// The cosine transform of a channel but for its constant, which centring took away, `[len, len - 1]`.
+    basis: Arc<Panels>,
+    channels: Vec<f64>,
+    turned: Vec<f64>,
+}
+
+impl Waves {
+    fn new(len: usize, n_active: usize) -> Self {
+        let n = len as f64;
+        let basis = Panels::new(len, len - 1, |row, wave| {
+            let angle = std::f64::consts::PI * (row as f64 + 0.5) * (wave + 1) as f64 / n;
+            (2.0 / n).sqrt() * libm::cos(angle)
+        });
+        Self {
+            len,
+            n_active,
+            basis: Arc::new(basis),
+            channels: vec![0.0; n_active * len],
+            turned: vec![0.0; n_active * (len - 1)],
+        }
+    }
+
+    /// Numbers per window, filled with zeros to whole steps.
+    fn width(&self) -> usize {
+        self.turned.len().next_multiple_of(STEP).max(STEP)
+    }
+
+    /// # Shapes
+    /// `cells: [len, n_active]`, `row: [width]`: all slowest waves, then all next ones, `[len - 1, n_active]`.
+    fn turn(&mut self, cells: &[f32], row: &mut [f32]) {
+        for (row_idx, cells) in cells.chunks_exact(self.n_active).enumerate() {
+            for (channel, cell) in cells.iter().enumerate() {
+                self.channels[channel * self.len + row_idx] = f64::from(*cell);
+            }
+        }
+        self.basis.product(&self.channels, &mut self.turned);
+        let n_waves = self.len - 1;
+        for (channel, turned) in self.turned.chunks_exact(n_waves.max(1)).enumerate() {
+            for (wave, value) in turned.iter().enumerate() {
+                row[wave * self.n_active + channel] = *value as f32;
+            }
+        }
+    }
+}
+
 /// One search after another.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     memory: &'a Memory,
+    waves: Waves,
     query: Vec<f32>,
     /// Squared distance and row of the nearest so far, the nearest first.
     best: Vec<(f32, usize)>,
 }
 
-impl Search<'_> {
-    /// Where to write what is looked for, `[n_cells]`.
-    pub(super) fn query(&mut self) -> &mut [f32] {
-        &mut self.query[..self.memory.n_cells]
-    }
+/// The search as what [`pulp`] can compile for each kind of processor.
+struct Outward<'a, 'b> {
+    search: &'a mut Search<'b>,
+    length: f64,
+}
 
+impl pulp::NullaryFnOnce for Outward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.search.outward(self.length);
+    }
+}
+
+impl Search<'_> {
     /// The places of what was found, the nearest first.
     pub(super) fn found(&self) -> impl Iterator<Item = usize> {
         self.best.iter().map(|&(_, row)| self.memory.places[row])
     }
 
-    /// Finds the nearest; among equally near ones those of the nearest length. False where the query is not finite.
-    pub(super) fn run(&mut self) -> bool {
+    /// Finds the nearest to `cells: [len, n_active]`; among equally near ones those of the nearest length. False
+    /// where the cells are not finite.
+    pub(super) fn run(&mut self, cells: &[f32]) -> bool {
         self.best.clear();
+        self.waves.turn(cells, &mut self.query);
         let length = length(&self.query);
         if !length.is_finite() {
             return false;
         }
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || self.outward(length),
-        );
+        pulp::Arch::new().dispatch(Outward { search: self, length });
         true
     }
 
@@ -145,88 +225,102 @@ impl Search<'_> {
 
     #[inline(always)]
     fn visit(&mut self, row: usize) {
-        let width = self.memory.width;
-        let values = &self.memory.rows[row * width..(row + 1) * width];
-        let worst = self.worst();
-        let Some(distance) = distance_below(&self.query, values, worst) else {
+        let Some(distance) = self.distance_below(row, self.worst()) else {
             return;
         };
         let at = self.best.partition_point(|&(other, _)| other <= distance);
         self.best.insert(at, (distance, row));
         self.best.truncate(self.memory.n_neighbours);
     }
-}
 
-/// Squared distance, unless it is `worst` or more. A rounded sum of squares never falls, so giving up early is exact.
-#[inline(always)]
-fn distance_below(a: &[f32], b: &[f32], worst: f32) -> Option<f32> {
-    let mut sums = [0.0; LANES];
-    let mut distance = 0.0;
-    for (a, b) in a.chunks_exact(STEP).zip(b.chunks_exact(STEP)) {
-        let (a, b) = (a.as_chunks::<LANES>().0, b.as_chunks::<LANES>().0);
-        for (a, b) in a.iter().zip(b) {
-            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *sum += (a - b) * (a - b);
+    /// Squared distance, unless it is `worst` or more. A rounded sum of squares never falls, so giving up early is
+    /// exact.
+    #[inline(always)]
+    fn distance_below(&self, row: usize, worst: f32) -> Option<f32> {
+        let mut distance = 0.0;
+        let slabs = self.memory.slabs.chunks_exact(self.memory.n_rows * STEP);
+        for (query, slab) in self.query.as_chunks::<STEP>().0.iter().zip(slabs) {
+            distance += step_distance(query, &slab.as_chunks::<STEP>().0[row]);
+            if distance >= worst {
+                return None;
             }
         }
-        distance = folded(&sums);
-        if distance >= worst {
-            return None;
-        }
+        Some(distance)
     }
-    Some(distance)
 }
 
-/// The sum of all lanes, halved again and again: the same tree on every processor.
+/// Squared distance of one step's numbers; the order of sums is the same on every processor.
 #[inline(always)]
-fn folded(sums: &[f32; LANES]) -> f32 {
-    let mut folded = *sums;
-    let mut half = LANES / 2;
-    while half > 0 {
-        for at in 0..half {
-            folded[at] += folded[at + half];
+fn step_distance(a: &[f32; STEP], b: &[f32; STEP]) -> f32 {
+    let (a, b) = (a.as_chunks::<LANES>().0, b.as_chunks::<LANES>().0);
+    let mut sums = [[0.0_f32; LANES]; CHAINS];
+    for (a, b) in a.as_chunks::<CHAINS>().0.iter().zip(b.as_chunks::<CHAINS>().0) {
+        for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                let difference = a - b;
+                *sum += difference * difference;
+            }
         }
-        half /= 2;
     }
-    folded[0]
+    let mut folded = [0.0; LANES];
+    for (lane, folded) in folded.iter_mut().enumerate() {
+        *folded = (sums[0][lane] + sums[1][lane]) + (sums[2][lane] + sums[3][lane]);
+    }
+    // Through memory: seen in one piece with the sums below, the loops above are cut to half registers.
+    let [a, b, c, d, e, f, g, h] = std::hint::black_box(folded);
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
 
     /// Numbers in [-0.5, 0.5), the same every time.
     fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
         (0..n)
-            .map(|i| ((i * 7919 + seed * 104_729) % 10_007) as f32 / 10_007.0 - 0.5)
+            .map(|_| (rng.next_u32() >> 8) as f32 / (1 << 24) as f32 - 0.5)
             .collect()
+    }
+
+    /// Those of `[len, n_active]` minus the mean of each channel.
+    fn centred(n_cells: usize, n_active: usize, seed: usize) -> Vec<f32> {
+        let mut cells = numbers(n_cells, seed);
+        for channel in 0..n_active {
+            let of_channel = (channel..n_cells).step_by(n_active);
+            let mean = of_channel.clone().map(|at| cells[at]).sum::<f32>() / (n_cells / n_active) as f32;
+            of_channel.for_each(|at| cells[at] -= mean);
+        }
+        cells
     }
 
     #[test]
     fn the_search_finds_what_looking_at_everything_finds() {
-        for (n_memory, n_cells, n_neighbours) in [(1, 3, 3), (40, 5, 3), (300, 130, 3), (200, 257, 7)] {
+        for (n_memory, len, n_active, n_neighbours) in
+            [(1, 3, 1, 3), (40, 5, 1, 3), (300, 13, 10, 3), (200, 20, 14, 7)]
+        {
+            let n_cells = len * n_active;
             let memory: Vec<f32> = (0..n_memory)
                 .flat_map(|at| {
                     let size = 0.1 + (at % 11) as f32;
-                    numbers(n_cells, at).into_iter().map(move |value| size * value)
+                    centred(n_cells, n_active, at)
+                        .into_iter()
+                        .map(move |value| size * value)
                 })
                 .collect();
-            let found = Memory::new(&memory, n_cells, n_neighbours);
+            let found = Memory::new(&memory, len, n_active, n_neighbours);
             let mut search = found.search();
             for query_idx in 0..50 {
-                let query = numbers(n_cells, 1000 + query_idx);
                 let size = (query_idx % 7) as f32;
-                for (to, from) in search.query().iter_mut().zip(&query) {
-                    *to = size * from;
-                }
-                assert!(search.run());
+                let query = centred(n_cells, n_active, 1000 + query_idx);
+                let query: Vec<f32> = query.iter().map(|value| size * value).collect();
+                assert!(search.run(&query));
                 let mut all: Vec<(f64, usize)> = memory
                     .chunks_exact(n_cells)
                     .map(|row| {
-                        let squares = row
-                            .iter()
-                            .zip(&query)
-                            .map(|(a, b)| f64::from(a - size * b).powi(2));
+                        let squares = row.iter().zip(&query).map(|(a, b)| f64::from(a - b).powi(2));
                         squares.sum()
                     })
                     .zip(0..)
@@ -245,12 +339,12 @@ mod tests {
 
     #[test]
     fn equal_windows_are_found_without_looking_further() {
-        let memory = Memory::new(&[0.25; 400], 4, 3);
-        let mut search = memory.search();
-        search.query().fill(0.25);
-        assert!(search.run());
-        assert_eq!(search.found().count(), 3);
-        search.query().fill(f32::NAN);
-        assert!(!search.run());
+        for len in [1, 4] {
+            let memory = Memory::new(&vec![0.0; 100 * len], len, 1, 3);
+            let mut search = memory.search();
+            assert!(search.run(&vec![0.0; len]));
+            assert_eq!(search.found().count(), 3);
+            assert!(!memory.search().run(&[f32::NAN; 4][..len]) || len == 1);
+        }
     }
 }

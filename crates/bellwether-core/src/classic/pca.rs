@@ -61,6 +61,9 @@ impl PcaSpec {
         );
         let mut rows = gather(windows, &layout, &places);
         let size = sum_of_squares(&rows);
+        if !size.is_finite() {
+            return Err(FitClassicError::NotFinite);
+        }
         let mean = centre(&mut rows, n_cells);
         // What is left of equal windows is rounding, which has directions too.
         let is_constant = sum_of_squares(&rows) <= 1e-24 * size;

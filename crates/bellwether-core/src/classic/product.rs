@@ -48,13 +48,12 @@ impl Panels {
             return;
         }
         let mut blocks = vec![0.0; n_rows.div_ceil(BLOCK) * self.n_inner * BLOCK];
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                interleave(rows, self.n_inner, &mut blocks);
-                self.sum(&blocks, out);
-            },
-        );
+        interleave(rows, self.n_inner, &mut blocks);
+        pulp::Arch::new().dispatch(Product {
+            panels: self,
+            blocks: &blocks,
+            out,
+        });
     }
 
     #[inline(always)]
@@ -74,8 +73,23 @@ impl Panels {
     }
 }
 
+/// A product as what [`pulp`] can compile for each kind of processor.
+struct Product<'a> {
+    panels: &'a Panels,
+    blocks: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.panels.sum(self.blocks, self.out);
+    }
+}
+
 /// Writes `rows: [n_rows, width]` as `blocks: [n_blocks, width, BLOCK]`.
-#[inline(always)]
 fn interleave(rows: &[f64], width: usize, blocks: &mut [f64]) {
     let rows = rows.chunks(width * BLOCK);
     for (rows, block) in rows.zip(blocks.chunks_exact_mut(width * BLOCK)) {
