@@ -17,7 +17,12 @@ fn absent_unknown_and_mistyped_fields_are_named_by_path() {
     };
     check("/format_version", json!(0), &["format_version 0"]);
     check("/format_version", json!(3), &["newer bellwether"]);
-    check("/format_version", json!(2), &["unknown field `model`"]);
+    // Version 2 has its own fields.
+    check(
+        "/format_version",
+        json!(2),
+        &["unknown field `causal`, expected one of `pipeline`, `members`"],
+    );
     check("/format_version", json!("1"), &["whole number `format_version`"]);
     check("/colour", json!(1), &["unknown field `colour`"]);
     check("/name", json!(7), &["name cannot be read", "expected a string"]);
