@@ -6,9 +6,21 @@ use super::*;
 use crate::disk::tests::told;
 
 /// Kept for ever: written by format version 1.
-const GOLDEN: &[u8] = include_bytes!("../../tests/bundles/v1.bellwether");
+const GOLDEN_V1: &[u8] = include_bytes!("../../tests/bundles/v1.bellwether");
 
+/// Kept for ever: written by format version 2.
+const GOLDEN: &[u8] = include_bytes!("../../tests/bundles/v2.bellwether");
+
+/// Of two members.
 fn golden() -> Bundle {
+    let weights = [golden_v1().weights, golden_v1().weights];
+    Bundle {
+        manifest: br#"{"format_version":2,"channels":["flow","pressure"]}"#.to_vec(),
+        weights: join_weights(&weights).unwrap(),
+    }
+}
+
+fn golden_v1() -> Bundle {
     // A safetensors file of one tensor `w` = [1.0, -2.5] (f32, little-endian) behind its 8-byte header length.
     let header = br#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
     let mut weights = (header.len() as u64).to_le_bytes().to_vec();
@@ -42,12 +54,27 @@ fn error_of(bytes: &[u8]) -> String {
 #[test]
 fn the_golden_bundle_opens_for_ever() {
     assert_eq!(Bundle::from_bytes(GOLDEN).unwrap(), golden());
+    assert_eq!(Bundle::from_bytes(GOLDEN_V1).unwrap(), golden_v1());
+}
+
+#[test]
+fn the_weights_of_the_golden_bundles_are_their_members_for_ever() {
+    let of_v1 = Bundle::from_bytes(GOLDEN_V1)
+        .unwrap()
+        .weights_of_members(1)
+        .unwrap();
+    assert_eq!(of_v1, [golden_v1().weights]);
+    for weights in Bundle::from_bytes(GOLDEN).unwrap().weights_of_members(2).unwrap() {
+        // Written by the library, which pads the header: the same tensor all the same.
+        assert_eq!(join_weights(&[weights]).unwrap(), join_weights(&of_v1).unwrap());
+    }
 }
 
 /// Not a promise to users, but a change here must be meant: bundles of equal content would get new checksums.
 #[test]
 fn equal_contents_give_the_golden_bytes() {
     assert_eq!(golden().to_bytes().unwrap(), GOLDEN);
+    assert_eq!(golden_v1().to_bytes().unwrap(), GOLDEN_V1);
 }
 
 #[test]
@@ -115,7 +142,7 @@ fn manifests_are_checked_for_their_format_when_read_and_when_written() {
             assert!(error.contains(expect), "{error:?} does not say {expect:?}");
         }
     };
-    check(r#"{"format_version":2,"new":[]}"#, "made by a newer bellwether");
+    check(r#"{"format_version":3,"new":[]}"#, "made by a newer bellwether");
     check(
         r#"{"format_version":18446744073709551615}"#,
         "made by a newer bellwether",

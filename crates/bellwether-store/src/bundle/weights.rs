@@ -153,8 +153,8 @@ pub enum WeightsError {
     Joined(#[source] SafeTensorError),
     /// A tensor belongs to no member.
     #[error(
-        "weights.safetensors holds the tensor {name:?}, wanted names that start with one of {n_members} members, \
-         counted from 0, and a dot; get the original file"
+        "weights.safetensors holds the tensor {name:?}, wanted names that start with the number of one of \
+         {n_members} members, counted from 0, and a dot; get the original file"
     )]
     Foreign {
         /// Its name, cut after 80 characters.

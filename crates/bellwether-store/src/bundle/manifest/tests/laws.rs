@@ -1,16 +1,39 @@
 //! Laws of manifests: all numbers keep their bits, and nothing that could stand in a file makes us panic.
 
+use bellwether_core::detect::{DetectorParts, MemberParts};
+use bellwether_core::score::Tail;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{GOLDEN, manifest};
-use crate::bundle::manifest::Manifest;
+use super::{GOLDEN, GOLDEN_V1, NUMBERS, manifest_of_one, member, models};
+use crate::bundle::manifest::{Manifest, ModelManifest};
 use crate::disk::tests::told;
 
 /// Any finite number above zero, of all magnitudes alike.
 fn positive() -> impl Strategy<Value = f64> {
     // The bits of finite positive numbers are those from 1 to those of the largest.
     (1..=f64::MAX.to_bits()).prop_map(f64::from_bits)
+}
+
+/// Usable tails with numbers of all magnitudes.
+fn any_tail() -> impl Strategy<Value = Tail> {
+    (prop::collection::vec(positive(), 99), positive()).prop_map(|(mut knots, slope)| {
+        knots.sort_by(f64::total_cmp);
+        Tail { knots, slope }
+    })
+}
+
+/// A member of any kind, with or without tails.
+fn any_member() -> impl Strategy<Value = (MemberParts, ModelManifest)> {
+    let tails = [(); 2].map(|()| prop::option::of(any_tail()));
+    (positive(), tails, prop::sample::select(models())).prop_map(
+        |(weight, [causal, retrospective], model)| {
+            let mut parts = member(weight, NUMBERS);
+            parts.causal.tail = causal;
+            parts.retrospective.tail = retrospective;
+            (parts, model)
+        },
+    )
 }
 
 /// Places of a tree, as JSON pointers.
@@ -62,9 +85,9 @@ fn refused_or_whole(bytes: &[u8]) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn numbers_of_all_magnitudes_keep_their_bits(numbers in [positive(), positive(), positive()]) {
-        let written = manifest(numbers);
+        let written = manifest_of_one(numbers);
         let read = Manifest::from_json_bytes(&written.to_json_bytes().unwrap()).unwrap();
-        for (got, want) in read.detector.causal.calibration.scale.iter().zip(numbers) {
+        for (got, want) in read.detector.members[0].causal.calibration.scale.iter().zip(numbers) {
             prop_assert_eq!(got.to_bits(), want.to_bits());
         }
         for (got, want) in read.detector.pipeline.scales().iter().zip(numbers) {
@@ -74,8 +97,30 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_value_panics(place in any::<prop::sample::Index>(), value in any_value()) {
-        let mut tree: Value = serde_json::from_str(GOLDEN).unwrap();
+    fn members_of_any_kind_come_back_from_equal_bytes(
+        members in prop::collection::vec(any_member(), 1..6),
+        range_weight in prop_oneof![Just(0.0), positive()],
+    ) {
+        let of_one = manifest_of_one(NUMBERS);
+        let (members, models) = members.into_iter().unzip();
+        let written = Manifest {
+            detector: DetectorParts { members, range_weight, ..of_one.detector },
+            models,
+            ..of_one
+        };
+        let bytes = written.to_json_bytes().unwrap();
+        let read = Manifest::from_json_bytes(&bytes).unwrap();
+        prop_assert_eq!(&read, &written);
+        prop_assert_eq!(read.to_json_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn no_change_of_a_value_panics(
+        text in prop::sample::select(vec![GOLDEN_V1, GOLDEN]),
+        place in any::<prop::sample::Index>(),
+        value in any_value(),
+    ) {
+        let mut tree: Value = serde_json::from_str(text).unwrap();
         let mut all = Vec::new();
         pointers(&tree, "", &mut all);
         *tree.pointer_mut(&all[place.index(all.len())]).unwrap() = value;
@@ -83,8 +128,13 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_byte_panics(at in any::<prop::sample::Index>(), byte: u8, n_cut in 0..3_usize) {
-        let mut bytes = GOLDEN.as_bytes().to_vec();
+    fn no_change_of_a_byte_panics(
+        text in prop::sample::select(vec![GOLDEN_V1, GOLDEN]),
+        at in any::<prop::sample::Index>(),
+        byte: u8,
+        n_cut in 0..3_usize,
+    ) {
+        let mut bytes = text.as_bytes().to_vec();
         let at = at.index(bytes.len());
         let end = (at + n_cut).min(bytes.len());
         bytes.splice(at..end, [byte]);
