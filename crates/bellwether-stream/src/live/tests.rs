@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether_core::detect::{CalibrationSpec, Detector, Mode};
+use bellwether_core::detect::{CalibrationSpec, Candidate, Detector, Mode};
 use bellwether_core::event::Event;
 use bellwether_core::frame::{Channel, Frame, SeriesId};
 use bellwether_core::model::{Model, ModelError};
@@ -91,10 +91,11 @@ fn detector(len: usize) -> Arc<Detector> {
         .unwrap();
     let spec = CalibrationSpec {
         threshold: ThresholdRule::Quantile(0.99),
-        events: None,
+        ..CalibrationSpec::default()
     };
-    let held_out = vec![plant(2, 200, true)];
-    let fitted = Detector::calibrate(pipeline, Arc::new(MeanModel(len)), held_out, &spec).unwrap();
+    let folds = vec![vec![pipeline.apply(plant(2, 200, true)).unwrap()]];
+    let candidates = vec![Candidate::alone(Arc::new(MeanModel(len)))];
+    let fitted = Detector::calibrate(pipeline, candidates, folds, &spec).unwrap();
     Arc::new(fitted.0)
 }
 

@@ -5,12 +5,10 @@ use std::num::NonZeroUsize;
 /// A choice of members by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// Two networks, one that foresees and one that reconstructs, and window PCA.
+    /// A network that foresees, autoregression and window PCA.
     Default,
     /// No network: autoregression and window PCA. Fitted in a second.
     Linear,
-    /// The linear ones and the nearest windows.
-    LinearKnn,
     /// All that there are.
     Full,
     /// The two networks alone.
@@ -55,10 +53,9 @@ pub(super) struct Plan {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Default,
         Self::Linear,
-        Self::LinearKnn,
         Self::Full,
         Self::Lstm,
         Self::LstmAe,
@@ -72,7 +69,6 @@ impl Family {
         match self {
             Self::Default => "default",
             Self::Linear => "linear",
-            Self::LinearKnn => "linear-knn",
             Self::Full => "full",
             Self::Lstm => "lstm",
             Self::LstmAe => "lstm-ae",
@@ -97,17 +93,16 @@ impl Family {
                 &[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0), (Kind::Pca, 2.0)],
                 15.0,
             ),
-            Self::Linear => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0)], 10.0),
-            Self::LinearKnn => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0), (Kind::Knn, 0.5)], 10.0),
+            Self::Linear => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0)], 15.0),
             Self::Full => (
                 &[
                     (Kind::LstmAe, 1.0),
                     (Kind::LstmForecast, 1.0),
                     (Kind::Pca, 2.0),
-                    (Kind::Var, 1.0),
+                    (Kind::Var, 2.0),
                     (Kind::Knn, 1.0),
                 ],
-                20.0,
+                40.0,
             ),
             Self::Lstm => (&[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0)], 0.0),
             Self::LstmAe => (&[(Kind::LstmAe, 1.0)], 0.0),

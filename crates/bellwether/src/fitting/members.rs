@@ -90,6 +90,7 @@ impl<'a> Members<'a> {
                 let spec = TrainSpec {
                     // One layer is enough: nothing has to pass a bottleneck.
                     encoder: self.spec.train.encoder[..1].to_vec(),
+                    epoch_len_max: TrainSpec::forecaster().epoch_len_max,
                     ..self.spec.train.clone()
                 };
                 let (model, report) = bellwether_nn::train_forecaster(windows, framing, &spec, observe)?;

@@ -83,10 +83,10 @@ impl Loader for ToyLoader {
         let manifest = Manifest::from_json_bytes(&found.bundle.manifest)
             .map_err(|error| SeamError::Failed(error.to_string()))?;
         let model = Mean {
-            len: manifest.model.window_len,
+            len: manifest.window_len(),
             n_channels: manifest.detector.pipeline.n_channels(),
         };
-        let detector = Detector::from_parts(manifest.detector.clone(), wrap(Arc::new(model)));
+        let detector = Detector::from_parts(manifest.detector.clone(), vec![wrap(Arc::new(model))]);
         Ok(Loaded {
             reference: format!("{name}@{}", entry.version).into(),
             detector: Arc::new(detector.map_err(|error| SeamError::Failed(error.to_string()))?),

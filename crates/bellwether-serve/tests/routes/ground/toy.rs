@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
+use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Candidate, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::model::{Model, ModelError};
@@ -14,7 +14,7 @@ use bellwether_core::transform::PipelineSpec;
 use bellwether_core::window::{WindowSpec, Windows};
 use bellwether_store::bundle::Bundle;
 use bellwether_store::bundle::manifest::{
-    CalibrationRecord, Manifest, ModelManifest, SeriesRecord, TrainingRecord, fingerprint,
+    CalibrationRecord, Manifest, ModelManifest, NetworkManifest, SeriesRecord, TrainingRecord, fingerprint,
 };
 
 /// What the plant measures.
@@ -104,14 +104,15 @@ fn fitted(quantile: f64) -> (Detector, CalibrationReport, ThresholdRule) {
     let rule = ThresholdRule::Quantile(quantile);
     let spec = CalibrationSpec {
         threshold: rule,
-        events: None,
+        ..CalibrationSpec::default()
     };
     let model = Mean {
         len: WINDOW_LEN,
         n_channels: CHANNELS.len(),
     };
-    let held_out = vec![plant(2, 200, false)];
-    let (detector, report) = Detector::calibrate(pipeline, Arc::new(model), held_out, &spec).unwrap();
+    let folds = vec![vec![pipeline.apply(plant(2, 200, false)).unwrap()]];
+    let candidates = vec![Candidate::alone(Arc::new(model))];
+    let (detector, report) = Detector::calibrate(pipeline, candidates, folds, &spec).unwrap();
     (detector, report, rule)
 }
 
@@ -136,8 +137,7 @@ pub(crate) fn bundle(name: &str, quantile: f64) -> Bundle {
         bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: Timestamp::from_secs(START_S),
         detector: detector.parts().clone(),
-        model: ModelManifest {
-            architecture: "toy".to_owned(),
+        models: vec![ModelManifest::LstmAe(NetworkManifest {
             kernels: "none".to_owned(),
             window_len: WINDOW_LEN,
             n_inputs: CHANNELS.len(),
@@ -147,7 +147,7 @@ pub(crate) fn bundle(name: &str, quantile: f64) -> Bundle {
             active: (0..CHANNELS.len()).collect(),
             with_level: false,
             n_weights: 1,
-        },
+        })],
         training: TrainingRecord {
             data_fingerprint: fingerprint([&train]),
             series: vec![SeriesRecord {

@@ -121,6 +121,7 @@ fn models() -> Vec<ModelManifest> {
             window_len: 16,
             active,
             n_windows: 2000,
+            n_neighbours: 3,
         },
     ]
 }
