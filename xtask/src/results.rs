@@ -13,7 +13,7 @@ use crate::bench_peers;
 use crate::cargo;
 
 const PAGE: &str = "docs/results.md";
-const MODELS: [&str; 3] = ["lstm-ae", "max-z", "random"];
+const MODELS: [&str; 5] = ["default", "linear", "lstm-ae", "max-z", "random"];
 const METRICS: [(&str, &str); 7] = [
     ("vus_pr", "VUS-PR"),
     ("vus_roc", "VUS-ROC"),
@@ -116,7 +116,7 @@ fn quality(page: &mut String, mode: &str, report: &Value) -> Result<()> {
     }
     writeln!(
         page,
-        "\nF1 and false alarms are at each detector's own threshold: the alarm budget of 1/week for lstm-ae, the \
+        "\nF1 and false alarms are at each detector's own threshold: the alarm budget of 1/week for what `train` makes, the \
          99 % quantile of the training scores for max-z, 0.99 for random.\n"
     )?;
     Ok(())

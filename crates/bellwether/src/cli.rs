@@ -433,7 +433,7 @@ pub(crate) enum BenchCommand {
         /// The folder
         #[arg(value_name = "DIR")]
         dir: PathBuf,
-        /// Detectors to compare: default, lstm-ae, random, max-z
+        /// Detectors to compare: default, linear, full, lstm, lstm-ae, lstm-forecast, pca, var, knn, random, max-z
         #[arg(
             long,
             value_name = "A,B,…",
@@ -444,6 +444,9 @@ pub(crate) enum BenchCommand {
         /// causal or retrospective
         #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
         mode: Mode,
+        /// Which rows are learnt from and judged
+        #[arg(long, value_name = "NAME", value_enum, default_value = "own")]
+        protocol: crate::commands::quality::Protocol,
         /// Only data sets of these names
         #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
         datasets: Vec<String>,

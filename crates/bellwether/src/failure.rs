@@ -12,13 +12,13 @@ use crate::output::Output;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Something went wrong: exit code 1.
-    Failed(Box<dyn Error>),
+    Failed(Box<dyn Error + Send + Sync>),
     /// The command line asks for what cannot be: exit code 2.
     Usage(String),
     /// A gate tripped, the answer is "no": exit code 3.
     Gate(String),
     /// Data and model do not fit each other: exit code 4.
-    Misfit(Box<dyn Error>),
+    Misfit(Box<dyn Error + Send + Sync>),
     /// The configuration is wrong: exit code 78.
     Configuration(ConfigError),
     /// Ctrl-C: exit code 130.
@@ -27,7 +27,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Data and model do not fit each other.
-    pub(crate) fn misfit(error: impl Error + 'static) -> Self {
+    pub(crate) fn misfit(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Misfit(Box::new(error))
     }
 
@@ -79,7 +79,7 @@ impl Failure {
     }
 }
 
-impl<E: Error + 'static> From<E> for Failure {
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Failed(Box::new(error))
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use bellwether_core::model::{Model, ModelError};
+use bellwether_core::model::{Answers, Model, ModelError};
 use bellwether_core::window::{WindowSpec, Windows};
 
 /// Windows that are computed together at most; calls of more go straight to the model.
@@ -112,17 +112,18 @@ impl Batched {
         let n_windows: usize = all().map(|call| call.n_windows).sum();
         let starts: Vec<usize> = (0..n_windows).map(|idx| idx * len).collect();
         let together = Windows::new(&values, observed.as_deref(), n_channels, len, &starts);
-        let mut answer = vec![0.0; values.len()];
+        let n_cells = self.inner.n_answers() * n_channels;
+        let mut answer = vec![0.0; n_windows * n_cells];
         if self.compute(own.ask, together, &mut answer).is_err()
             || !answer.iter().all(|value| value.is_finite())
         {
             drop(others);
             return self.compute(own.ask, windows, out);
         }
-        let (mine, mut rest) = answer.split_at(own.values.len());
+        let (mine, mut rest) = answer.split_at(own.n_windows * n_cells);
         out.copy_from_slice(mine);
         for call in &others.0 {
-            let (theirs, behind) = rest.split_at(call.values.len());
+            let (theirs, behind) = rest.split_at(call.n_windows * n_cells);
             call.tell(State::Done(theirs.to_vec()));
             rest = behind;
         }
@@ -167,6 +168,10 @@ impl Model for Batched {
 
     fn n_channels(&self) -> usize {
         self.inner.n_channels()
+    }
+
+    fn answers(&self) -> Answers {
+        self.inner.answers()
     }
 
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {

@@ -15,6 +15,17 @@ const N: usize = 2;
 #[derive(Debug, Default)]
 struct Slow {
     n_calls: AtomicUsize,
+    /// It foresees the last row and says nothing of the others.
+    foresees: bool,
+}
+
+impl Slow {
+    fn new(foresees: bool) -> Self {
+        Self {
+            foresees,
+            ..Self::default()
+        }
+    }
 }
 
 impl Model for Slow {
@@ -29,17 +40,26 @@ impl Model for Slow {
         N
     }
 
+    fn answers(&self) -> Answers {
+        if self.foresees {
+            Answers::LastRow
+        } else {
+            Answers::Window
+        }
+    }
+
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         self.n_calls.fetch_add(1, Ordering::SeqCst);
         std::thread::sleep(std::time::Duration::from_micros(300));
-        for (window_idx, out) in out.chunks_exact_mut(LEN * N).enumerate() {
+        let n_cells = self.n_answers() * N;
+        for (window_idx, out) in out.chunks_exact_mut(n_cells).enumerate() {
             let values = windows.values(window_idx);
             let marks = windows.observed(window_idx);
             let sum: f64 = values.iter().map(|value| value.sin()).sum();
             if values.iter().any(|value| *value > 1e6) {
                 return Err(ModelError::NotFinite { window_idx });
             }
-            for (cell, out) in out.iter_mut().enumerate() {
+            for (cell, out) in (LEN * N - n_cells..).zip(out) {
                 let factor = if marks.is_some_and(|marks| !marks[cell]) {
                     0.5
                 } else {
@@ -76,7 +96,7 @@ fn ask(model: &dyn Model, request: &Request) -> Result<Vec<u64>, ModelError> {
     let marks = request.with_marks.then_some(&marks[..]);
     let starts: Vec<usize> = (0..=request.values.len() / N - LEN).collect();
     let windows = Windows::new(&request.values, marks, N, LEN, &starts);
-    let mut out = vec![0.0; starts.len() * LEN * N];
+    let mut out = vec![0.0; starts.len() * model.n_answers() * N];
     if request.errors {
         model.errors(windows, &mut out)?;
     } else {
@@ -91,8 +111,9 @@ proptest! {
     #[test]
     fn requests_at_once_get_the_bits_that_each_gets_alone(
         requests in proptest::collection::vec(request(), 1..24), n_cores in 1_usize..4,
+        foresees in any::<bool>(),
     ) {
-        let batched = Batched::new(Arc::new(Slow::default()), n_cores);
+        let batched = Batched::new(Arc::new(Slow::new(foresees)), n_cores);
         let start = Barrier::new(requests.len());
         let got: Vec<_> = std::thread::scope(|scope| {
             let asked: Vec<_> = requests.iter().map(|request| {
@@ -104,7 +125,7 @@ proptest! {
             }).collect();
             asked.into_iter().map(|asked| asked.join().unwrap()).collect()
         });
-        let alone = Slow::default();
+        let alone = Slow::new(foresees);
         for (request, got) in requests.iter().zip(got) {
             prop_assert_eq!(got, ask(&alone, request));
         }

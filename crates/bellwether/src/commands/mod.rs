@@ -13,7 +13,7 @@ mod keys;
 pub(crate) mod live;
 mod looking;
 mod models;
-mod quality;
+pub(crate) mod quality;
 mod serve;
 mod speed;
 mod stream;
@@ -49,10 +49,11 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
                 dir,
                 models,
                 mode,
+                protocol,
                 datasets,
                 fit,
                 threads,
-            } => quality::run(&dir, &models, mode, &datasets, &fit, &threads, output),
+            } => quality::run(&dir, &models, mode, protocol, &datasets, &fit, &threads, output),
         },
         Command::Stream(args) => stream::run(&args, output),
         Command::Serve(args) => serve::run(&args, output),

@@ -1,15 +1,21 @@
 //! `bench quality`: train on each series' first rows, judge on the rest, one table for all detectors.
 
+mod protocol;
+
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 
 use bellwether_core::classic::baseline;
 use bellwether_core::detect::Mode;
 use bellwether_core::eval::{self, Metrics};
-use bellwether_core::frame::{Frame, SeriesId};
+use bellwether_core::frame::SeriesId;
 use bellwether_core::quantile::{quantile_sorted, sorted_finite};
+use bellwether_nn::TrainSpec;
 use bellwether_store::read::{self, ReadOptions, Recording};
-use serde::{Deserialize, Serialize};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::{FitArgs, ThreadArgs};
@@ -17,22 +23,8 @@ use crate::commands::evaluate::{METRIC_KEYS, column_means, metric_values, metric
 use crate::failure::Failure;
 use crate::fitting::{self, Family, FitSpec};
 use crate::output::{Output, Rows};
-
-/// What `manifest.json` says of a series; other keys are of no concern here.
-#[derive(Debug, Deserialize)]
-struct ManifestSeries {
-    dataset: String,
-    series: String,
-    file: PathBuf,
-    train_rows: usize,
-    test_rows: usize,
-    vus_window: usize,
-}
-
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    series: Vec<ManifestSeries>,
-}
+pub(crate) use protocol::Protocol;
+use protocol::{Counts, Series};
 
 /// One detector on one series.
 #[derive(Debug, Serialize)]
@@ -51,7 +43,14 @@ struct QualityReport {
     mean: Value,
     /// By model and data set.
     datasets: Value,
+    /// By model and data set, all rows of all its series in one pot.
+    pooled: Value,
+    /// Mean VUS-PR over the series, by method, as others have published it for this protocol.
+    published: BTreeMap<String, f64>,
 }
+
+/// What a contender, by its name, achieved on a series.
+type Judged<'a> = (&'a Series, &'a str, Metrics, Counts);
 
 /// A detector by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +81,7 @@ pub(crate) fn run(
     dir: &Path,
     models: &[String],
     mode: Mode,
+    protocol: Protocol,
     datasets: &[String],
     fit: &FitArgs,
     threads: &ThreadArgs,
@@ -92,11 +92,8 @@ pub(crate) fn run(
         .map(|name| Ok((name.as_str(), contender(name)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
     let spec = FitSpec::from_args(fit, threads.n())?;
-    let manifest = manifest(dir)?;
-    let is_wanted = |series: &&ManifestSeries| {
-        series.test_rows > 0 && (datasets.is_empty() || datasets.contains(&series.dataset))
-    };
-    let wanted: Vec<_> = manifest.series.iter().filter(is_wanted).collect();
+    let mut wanted = protocol.series(dir)?;
+    wanted.retain(|series| datasets.is_empty() || datasets.contains(&series.dataset));
     if wanted.is_empty() {
         return Err(Failure::message(format!(
             "{}: no series with test rows to judge on",
@@ -104,44 +101,77 @@ pub(crate) fn run(
         )));
     }
     let bar = output.progress((wanted.len() * contenders.len()) as u64, "series");
-    let mut results = Vec::new();
-    for series in wanted {
-        let case = Case::load(dir, series)?;
-        for (name, contender) in &contenders {
-            bar.set_message(format!("{}/{} {name}", series.dataset, series.series));
-            let metrics = case.judge(*contender, mode, &spec)?;
-            output.detail(&format!(
-                "{}/{} {name}: VUS-PR {:.3}",
-                series.dataset, series.series, metrics.vus_pr
-            ));
-            results.push((series, *name, metrics));
-            bar.inc(1);
-        }
-    }
+    // Series side by side are faster than threads within one, and the figures do not depend on either.
+    let spec = FitSpec {
+        train: TrainSpec {
+            n_threads: 1,
+            ..spec.train.clone()
+        },
+        ..spec
+    };
+    let judge = |series| {
+        judge_all(
+            series,
+            &contenders,
+            mode,
+            &spec,
+            &|told| {
+                bar.set_message(told.to_owned());
+            },
+            &|done| {
+                output.detail(done);
+                bar.inc(1);
+            },
+        )
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
+    let pool = pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))?;
+    let results: Vec<Vec<Judged<'_>>> = pool.install(|| {
+        wanted
+            .par_iter()
+            .map(&judge)
+            .collect::<Result<_, _>>()
+    })?;
+    let results: Vec<Judged<'_>> = results.into_iter().flatten().collect();
     bar.finish_and_clear();
-    answer(models, mode, &results, output)
+    answer(models, mode, protocol, &results, output)
 }
 
-fn manifest(dir: &Path) -> Result<Manifest, Failure> {
-    let path = dir.join("manifest.json");
-    let bytes = bellwether_store::disk::read_bounded(&path, 64 << 20)?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::message(format!("{}: {error}", path.display())))
+/// All contenders on one series; `begin` and `end` hear of each.
+fn judge_all<'a>(
+    series: &'a Series,
+    contenders: &[(&'a str, Contender)],
+    mode: Mode,
+    spec: &FitSpec,
+    begin: &dyn Fn(&str),
+    end: &dyn Fn(&str),
+) -> Result<Vec<Judged<'a>>, Failure> {
+    let case = Case::load(series)?;
+    let mut judged = Vec::with_capacity(contenders.len());
+    for (name, contender) in contenders {
+        let said = format!("{}/{} {name}", series.dataset, series.series);
+        begin(&said);
+        let (metrics, counts) = case.judge(*contender, mode, spec)?;
+        end(&format!("{said}: VUS-PR {:.3}", metrics.vus_pr));
+        judged.push((series, *name, metrics, counts));
+    }
+    Ok(judged)
 }
 
 /// A series, cut where the training part ends.
-struct Case {
-    train: Frame,
-    /// The whole series, labels and windows of its test rows.
+struct Case<'a> {
+    series: &'a Series,
+    /// The whole series, with labels.
     recording: Recording,
     labels: Vec<bool>,
-    n_train_rows: usize,
-    vus_window: usize,
+    /// Samples to learn from.
+    train: Range<usize>,
 }
 
-impl Case {
-    fn load(dir: &Path, series: &ManifestSeries) -> Result<Self, Failure> {
-        let path = dir.join(&series.file);
-        let mut recordings = read::read(std::slice::from_ref(&path), &ReadOptions::default())?;
+impl<'a> Case<'a> {
+    fn load(series: &'a Series) -> Result<Self, Failure> {
+        let path = &series.path;
+        let mut recordings = read::read(std::slice::from_ref(path), &ReadOptions::default())?;
         let (Some(recording), true) = (recordings.pop(), recordings.is_empty()) else {
             return Err(Failure::message(format!(
                 "{}: wanted one series in the file",
@@ -154,83 +184,91 @@ impl Case {
                 path.display()
             ))
         })?;
-        let n_train = recording
-            .rows
-            .sample_idx(series.train_rows.min(recording.rows.n_rows() - 1));
-        let train = recording.frame.slice(0..n_train)?;
+        let sample = |row: usize| recording.rows.sample_idx(row.min(recording.rows.n_rows() - 1));
+        let train = sample(series.train.start)..sample(series.train.end);
         Ok(Self {
+            series,
             train,
             labels,
             recording,
-            n_train_rows: series.train_rows,
-            vus_window: series.vus_window,
         })
     }
 
-    fn judge(&self, contender: Contender, mode: Mode, spec: &FitSpec) -> Result<Metrics, Failure> {
+    fn judge(&self, contender: Contender, mode: Mode, spec: &FitSpec) -> Result<(Metrics, Counts), Failure> {
         let frame = &self.recording.frame;
-        let n_train = self.train.n_samples();
+        let train = frame.slice(self.train.clone())?;
+        let judged_from = self.recording.rows.sample_idx(self.series.judged_from);
         let (scores, predicted): (Vec<f64>, Vec<bool>) = match contender {
             Contender::Family(family) => {
                 let spec = FitSpec {
                     family,
                     ..spec.clone()
                 };
-                let fitted = fitting::fit(vec![vec![self.train.clone()]], &spec, &mut |_| {
-                    ControlFlow::Continue(())
-                })?;
-                // The last training rows are the context of the first test rows.
-                let first = n_train.saturating_sub(fitted.detector.context_len());
+                let fitted = fitting::fit(vec![vec![train]], &spec, &mut |_| ControlFlow::Continue(()))?;
+                // The last training rows are the context of the first judged ones, where they come before them.
+                let context = judged_from.saturating_sub(fitted.detector.context_len());
+                let first = context.max(self.train.start);
                 let judged = frame.slice(first..frame.n_samples())?;
                 let name = SeriesId::new(self.recording.name.as_str());
                 let scores = fitted
                     .detector
                     .score(&name, judged, mode)
                     .map_err(Failure::misfit)?;
-                let score = scores.score[n_train - first..].to_vec();
+                // Where there is no score there is no alarm.
+                let score = scores.score[judged_from - first..]
+                    .iter()
+                    .map(|score| if score.is_nan() { 0.0 } else { *score });
+                let score: Vec<f64> = score.collect();
                 let predicted = score.iter().map(|&score| score >= 1.0).collect();
                 (score, predicted)
             }
             Contender::Random => {
-                let score = baseline::random(frame.n_samples() - n_train, spec.train.seed);
+                let score = baseline::random(frame.n_samples() - judged_from, spec.train.seed);
                 let predicted = score.iter().map(|&score| score >= 0.99).collect();
                 (score, predicted)
             }
             Contender::MaxZ => {
-                let test = frame.slice(n_train..frame.n_samples())?;
-                let score = baseline::max_z(&self.train, &test).map_err(Failure::misfit)?;
-                let in_sample = baseline::max_z(&self.train, &self.train).map_err(Failure::misfit)?;
+                let test = frame.slice(judged_from..frame.n_samples())?;
+                let score = baseline::max_z(&train, &test).map_err(Failure::misfit)?;
+                let in_sample = baseline::max_z(&train, &train).map_err(Failure::misfit)?;
                 let threshold = quantile_sorted(&sorted_finite(in_sample), 0.99);
                 let predicted = score.iter().map(|&score| score >= threshold).collect();
                 (score, predicted)
             }
         };
-        self.metrics(&scores, &predicted, n_train)
+        self.metrics(&scores, &predicted, judged_from)
     }
 
     /// Judges per input row: a row that repeats a time has its sample's score.
-    fn metrics(&self, scores: &[f64], predicted: &[bool], n_train: usize) -> Result<Metrics, Failure> {
-        let truth = row_truth(&self.recording, &self.labels, self.n_train_rows);
-        let scores: Vec<f64> = truth.samples.iter().map(|&at| scores[at - n_train]).collect();
-        let predicted: Vec<bool> = truth.samples.iter().map(|&at| predicted[at - n_train]).collect();
-        Ok(eval::evaluate(
-            &truth.labels,
-            &scores,
-            &predicted,
-            &truth.time,
-            self.vus_window,
-        )?)
+    fn metrics(
+        &self,
+        scores: &[f64],
+        predicted: &[bool],
+        judged_from: usize,
+    ) -> Result<(Metrics, Counts), Failure> {
+        let truth = row_truth(&self.recording, &self.labels, self.series.judged_from);
+        let scores: Vec<f64> = truth.samples.iter().map(|&at| scores[at - judged_from]).collect();
+        let predicted: Vec<bool> = truth
+            .samples
+            .iter()
+            .map(|&at| predicted[at - judged_from])
+            .collect();
+        let counts = Counts::of(&truth.labels, &predicted);
+        let window = self.series.vus_window;
+        let metrics = eval::evaluate(&truth.labels, &scores, &predicted, &truth.time, window)?;
+        Ok((metrics, counts))
     }
 }
 
 fn answer(
     models: &[String],
     mode: Mode,
-    results: &[(&ManifestSeries, &str, Metrics)],
+    protocol: Protocol,
+    results: &[Judged<'_>],
     output: &Output,
 ) -> Result<(), Failure> {
     let mut datasets: Vec<&str> = Vec::new();
-    for (series, _, _) in results {
+    for (series, _, _, _) in results {
         if !datasets.contains(&series.dataset.as_str()) {
             datasets.push(&series.dataset);
         }
@@ -246,7 +284,11 @@ fn answer(
         "f1",
         "event_f1",
         "false_alarms_per_week",
+        "pooled_f1",
+        "pooled_far",
+        "pooled_mar",
     ]);
+    let pooled = pooled(results);
     let (mut means, mut by_dataset) = (serde_json::Map::new(), serde_json::Map::new());
     for model in models {
         let mut dataset_means = Vec::new();
@@ -254,13 +296,27 @@ fn answer(
         for dataset in &datasets {
             let of_dataset: Vec<[f64; METRIC_KEYS.len()]> = results
                 .iter()
-                .filter(|(series, name, _)| name == model && series.dataset == *dataset)
-                .map(|(_, _, metrics)| metric_values(metrics))
+                .filter(|(series, name, _, _)| name == model && series.dataset == *dataset)
+                .map(|(_, _, metrics, _)| metric_values(metrics))
                 .collect();
             let mean = column_means(&of_dataset);
-            rows.push(row(model, dataset, of_dataset.len(), &mean));
+            let mut cells = row(model, dataset, of_dataset.len(), &mean);
+            let pot = &pooled[model][*dataset];
+            cells.extend([
+                json!(pot.f1()),
+                json!(pot.false_alarm_rate()),
+                json!(pot.missed_alarm_rate()),
+            ]);
+            rows.push(cells);
             entry.insert((*dataset).to_owned(), metrics_json(&mean));
             dataset_means.push(mean);
+        }
+        if protocol == Protocol::TsbAdM {
+            let of_model = results.iter().filter(|(_, name, _, _)| name == model);
+            let all: Vec<_> = of_model
+                .map(|(_, _, metrics, _)| metric_values(metrics))
+                .collect();
+            rows.push(row(model, "mean of series", all.len(), &column_means(&all)));
         }
         let mean = column_means(&dataset_means);
         rows.push(row(
@@ -272,7 +328,18 @@ fn answer(
         means.insert(model.clone(), metrics_json(&mean));
         by_dataset.insert(model.clone(), Value::Object(entry));
     }
-    let series = results.iter().map(|(series, model, metrics)| SeriesResult {
+    let published = protocol::published(results.iter().map(|(series, _, _, _)| *series));
+    for (method, vus_pr) in &published {
+        let mut cells = vec![
+            json!(format!("published {method}")),
+            json!("mean of series"),
+            Value::Null,
+        ];
+        cells.push(json!(vus_pr));
+        cells.resize(10, Value::Null);
+        rows.push(cells);
+    }
+    let series = results.iter().map(|(series, model, metrics, _)| SeriesResult {
         dataset: series.dataset.clone(),
         series: series.series.clone(),
         model: (*model).to_owned(),
@@ -287,8 +354,20 @@ fn answer(
         series: series.collect(),
         mean,
         datasets: Value::Object(by_dataset),
+        pooled: json!(pooled),
+        published,
     };
     output.answer(&report, &rows)
+}
+
+/// Counts of each model on each data set.
+fn pooled(results: &[Judged<'_>]) -> BTreeMap<String, BTreeMap<String, Counts>> {
+    let mut pooled: BTreeMap<String, BTreeMap<String, Counts>> = BTreeMap::new();
+    for (series, model, _, counts) in results {
+        let of_model = pooled.entry((*model).to_owned()).or_default();
+        of_model.entry(series.dataset.clone()).or_default().add(*counts);
+    }
+    pooled
 }
 
 fn row(model: &str, dataset: &str, n: usize, mean: &[f64; METRIC_KEYS.len()]) -> Vec<Value> {

@@ -124,7 +124,7 @@ impl Family {
                 .map_or_else(|| kind.rows(n_rows), NonZeroUsize::get);
             Planned {
                 kind,
-                len: NonZeroUsize::MIN.saturating_add(rows + kind.n_ahead() - 1),
+                len: NonZeroUsize::MIN.saturating_add(rows - 1),
                 weight,
             }
         });
@@ -136,7 +136,7 @@ impl Family {
 }
 
 impl Kind {
-    /// Rows that a model looks at, where the training part has `n` rows: fewer where it could not learn from as many.
+    /// Rows of a model's window, the one that it foresees included, where the training part has `n` rows: fewer where it could not learn from as many.
     fn rows(self, n: usize) -> usize {
         let n_fitted = n - n / super::folds::N_FOLDS;
         match self {
@@ -144,18 +144,10 @@ impl Kind {
             Self::LstmAe | Self::LstmForecast => 16,
             Self::Pca if n < 60 => (n / 8).max(2),
             Self::Pca => 10,
-            Self::Var if n < 60 => (n / 12).max(2),
-            Self::Var => 10,
+            Self::Var if n < 60 => (n / 12).max(2) + 1,
+            Self::Var => 11,
             Self::Knn if n < 120 => (n / 8).max(2),
             Self::Knn => 20,
-        }
-    }
-
-    /// Rows after those that it is asked about.
-    fn n_ahead(self) -> usize {
-        match self {
-            Self::LstmForecast | Self::Var => 1,
-            Self::LstmAe | Self::Pca | Self::Knn => 0,
         }
     }
 }
