@@ -126,12 +126,8 @@ pub(crate) fn run(
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
     let pool = pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))?;
-    let results: Vec<Vec<Judged<'_>>> = pool.install(|| {
-        wanted
-            .par_iter()
-            .map(&judge)
-            .collect::<Result<_, _>>()
-    })?;
+    let results: Vec<Vec<Judged<'_>>> =
+        pool.install(|| wanted.par_iter().map(&judge).collect::<Result<_, _>>())?;
     let results: Vec<Judged<'_>> = results.into_iter().flatten().collect();
     bar.finish_and_clear();
     answer(models, mode, protocol, &results, output)

@@ -90,8 +90,8 @@ impl Family {
     pub(super) fn plan(self, n_rows: usize, window: Option<NonZeroUsize>) -> Plan {
         let (members, range_weight): (&[(Kind, f64)], f64) = match self {
             Self::Default => (
-                &[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0), (Kind::Pca, 2.0)],
-                15.0,
+                &[(Kind::LstmForecast, 1.0), (Kind::Pca, 2.0), (Kind::Var, 2.0)],
+                40.0,
             ),
             Self::Linear => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0)], 15.0),
             Self::Full => (
@@ -136,7 +136,8 @@ impl Family {
 }
 
 impl Kind {
-    /// Rows of a model's window, the one that it foresees included, where the training part has `n` rows: fewer where it could not learn from as many.
+    /// Rows of a model's window, the one that it foresees included, where the training part has `n` rows: fewer where it
+    /// could not learn from as many.
     fn rows(self, n: usize) -> usize {
         let n_fitted = n - n / super::folds::N_FOLDS;
         match self {
