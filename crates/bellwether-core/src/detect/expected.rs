@@ -49,7 +49,7 @@ impl Detector {
         let first = rows.start.saturating_sub(self.context_len());
         let end = match mode {
             Mode::Causal => rows.end,
-            Mode::Retrospective => frame.n_samples().min(rows.end + len - 1),
+            Mode::Retrospective => frame.n_samples().min(rows.end + self.window_len() - 1),
         };
         let no_rows = |_| DetectError::NoSuchRows {
             start: first,
@@ -69,8 +69,9 @@ impl Detector {
         };
         let mut overlap = Overlap::new(len, n);
         let ask = |windows: Windows<'_>, out: &mut [f64]| model.expected(windows, out);
+        // Where there is a score there is an expectation, and nowhere else.
         let reach = Reach {
-            longest: len,
+            longest: self.window_len(),
             windows_max: BLOCK_WINDOWS,
         };
         for_each_block(&ask, model, mode, &prepared, reach, &mut |block| {

@@ -256,6 +256,23 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Columns of the table.
+const KEYS: [&str; 13] = [
+    "model",
+    "dataset",
+    "series",
+    "vus_pr",
+    "vus_roc",
+    "auc_pr",
+    "auc_roc",
+    "f1",
+    "event_f1",
+    "false_alarms_per_week",
+    "pooled_f1",
+    "pooled_far",
+    "pooled_mar",
+];
+
 fn answer(
     models: &[String],
     mode: Mode,
@@ -269,21 +286,7 @@ fn answer(
             datasets.push(&series.dataset);
         }
     }
-    let mut rows = Rows::new(&[
-        "model",
-        "dataset",
-        "series",
-        "vus_pr",
-        "vus_roc",
-        "auc_pr",
-        "auc_roc",
-        "f1",
-        "event_f1",
-        "false_alarms_per_week",
-        "pooled_f1",
-        "pooled_far",
-        "pooled_mar",
-    ]);
+    let mut rows = Rows::new(&KEYS);
     let pooled = pooled(results);
     let (mut means, mut by_dataset) = (serde_json::Map::new(), serde_json::Map::new());
     for model in models {
@@ -296,14 +299,8 @@ fn answer(
                 .map(|(_, _, metrics, _)| metric_values(metrics))
                 .collect();
             let mean = column_means(&of_dataset);
-            let mut cells = row(model, dataset, of_dataset.len(), &mean);
-            let pot = &pooled[model][*dataset];
-            cells.extend([
-                json!(pot.f1()),
-                json!(pot.false_alarm_rate()),
-                json!(pot.missed_alarm_rate()),
-            ]);
-            rows.push(cells);
+            let pot = pooled[model][*dataset];
+            rows.push(row(model, dataset, of_dataset.len(), &mean, Some(pot)));
             entry.insert((*dataset).to_owned(), metrics_json(&mean));
             dataset_means.push(mean);
         }
@@ -312,7 +309,7 @@ fn answer(
             let all: Vec<_> = of_model
                 .map(|(_, _, metrics, _)| metric_values(metrics))
                 .collect();
-            rows.push(row(model, "mean of series", all.len(), &column_means(&all)));
+            rows.push(row(model, "mean of series", all.len(), &column_means(&all), None));
         }
         let mean = column_means(&dataset_means);
         rows.push(row(
@@ -320,6 +317,7 @@ fn answer(
             "mean of data sets",
             results.len() / models.len(),
             &mean,
+            None,
         ));
         means.insert(model.clone(), metrics_json(&mean));
         by_dataset.insert(model.clone(), Value::Object(entry));
@@ -332,7 +330,7 @@ fn answer(
             Value::Null,
         ];
         cells.push(json!(vus_pr));
-        cells.resize(10, Value::Null);
+        cells.resize(KEYS.len(), Value::Null);
         rows.push(cells);
     }
     let series = results.iter().map(|(series, model, metrics, _)| SeriesResult {
@@ -366,11 +364,18 @@ fn pooled(results: &[Judged<'_>]) -> BTreeMap<String, BTreeMap<String, Counts>> 
     pooled
 }
 
-fn row(model: &str, dataset: &str, n: usize, mean: &[f64; METRIC_KEYS.len()]) -> Vec<Value> {
+fn row(
+    model: &str,
+    dataset: &str,
+    n: usize,
+    mean: &[f64; METRIC_KEYS.len()],
+    pot: Option<Counts>,
+) -> Vec<Value> {
     let of = |key: &str| {
         let at = METRIC_KEYS.iter().position(|known| *known == key);
         at.map_or(Value::Null, |at| json!(mean[at]))
     };
+    let rate = |rate: fn(Counts) -> f64| pot.map_or(Value::Null, |pot| json!(rate(pot)));
     vec![
         json!(model),
         json!(dataset),
@@ -382,5 +387,8 @@ fn row(model: &str, dataset: &str, n: usize, mean: &[f64; METRIC_KEYS.len()]) ->
         of("f1"),
         of("event_f1"),
         of("false_alarms_per_week"),
+        rate(Counts::f1),
+        rate(Counts::false_alarm_rate),
+        rate(Counts::missed_alarm_rate),
     ]
 }

@@ -105,8 +105,8 @@ pub(super) fn check_model(path: &str, model: &ModelManifest, n_channels: usize) 
             }
             check_widths(path, network)
         }
-        ModelManifest::Pca { rank, .. } => check_at_least_1(&format!("{path}.rank"), *rank, "component"),
-        ModelManifest::Var { .. } => Ok(()),
+        // Training windows that are all alike have no component.
+        ModelManifest::Pca { .. } | ModelManifest::Var { .. } => Ok(()),
         ModelManifest::Knn {
             n_windows,
             n_neighbours,

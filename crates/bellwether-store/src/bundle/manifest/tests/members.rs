@@ -213,7 +213,12 @@ fn numbers_of_members_that_are_out_of_range_are_named_by_path() {
         ),
         (1, "/encoder/0", json!(0), "encoder[0] is 0"),
         (1, "/n_outputs", json!(1), "n_outputs is 1, wanted 2"),
-        (2, "/rank", json!(0), "rank is 0, wanted at least 1 component"),
+        (
+            4,
+            "/n_neighbours",
+            json!(0),
+            "n_neighbours is 0, wanted at least 1 window",
+        ),
         (
             2,
             "/window_len",
