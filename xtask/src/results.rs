@@ -13,7 +13,7 @@ use crate::bench_peers;
 use crate::cargo;
 
 const PAGE: &str = "docs/results.md";
-const MODELS: [&str; 6] = ["default", "linear", "lstm", "lstm-ae", "max-z", "random"];
+const MODELS: [&str; 5] = ["default", "linear", "lstm-ae", "max-z", "random"];
 /// Those that are held against what others have published.
 const COMPARED: [&str; 2] = ["default", "linear"];
 const METRICS: [(&str, &str); 7] = [

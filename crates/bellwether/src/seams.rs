@@ -50,7 +50,7 @@ impl Loader for Bundles {
         Ok(Loaded {
             reference: loaded.reference.into(),
             detector,
-            bytes: loaded.weights_bytes * 2,
+            bytes: loaded.weights_bytes * 3,
             manifest: Arc::new(loaded.manifest),
         })
     }

@@ -29,7 +29,7 @@ pub enum FitClassicError {
         len: usize,
     },
     /// Nothing observed to learn from.
-    #[error("none of {n_windows} windows has half of its values: the training part is mostly missing")]
+    #[error("none of {n_windows} windows has any value: nothing to learn from")]
     NotObserved {
         /// Windows given.
         n_windows: usize,
@@ -56,7 +56,8 @@ pub enum FitClassicError {
 /// Position of a window: which view, and where in it.
 pub(super) type Place = (usize, usize);
 
-/// The windows worth learning from, in order.
+/// The windows worth learning from, in order: those of which half was observed, or where there is none, all of which
+/// anything was.
 pub(super) fn places(windows: &[Windows<'_>], layout: &Layout<'_>) -> Result<Vec<Place>, FitClassicError> {
     for view in windows {
         if view.window_len() != layout.len || view.n_channels() != layout.n_channels {
@@ -68,10 +69,21 @@ pub(super) fn places(windows: &[Windows<'_>], layout: &Layout<'_>) -> Result<Vec
             });
         }
     }
-    let mut kept = Vec::new();
-    for (view_idx, view) in windows.iter().enumerate() {
-        let observed = (0..view.n_windows()).filter(|&at| layout.is_mostly_observed(view, at));
-        kept.extend(observed.map(|at| (view_idx, at)));
+    let with_share = |share: f64| {
+        let mut kept = Vec::new();
+        for (view_idx, view) in windows.iter().enumerate() {
+            let observed = (0..view.n_windows()).filter(|&at| {
+                let n_observed = layout.n_observed(view, at);
+                n_observed > 0 && n_observed as f64 >= share * layout.n_cells() as f64
+            });
+            kept.extend(observed.map(|at| (view_idx, at)));
+        }
+        kept
+    };
+    let mut kept = with_share(0.5);
+    if kept.is_empty() {
+        // Command bits that are told on change alone leave most cells empty, and the rest may well be enough.
+        kept = with_share(0.0);
     }
     let n_windows: usize = windows.iter().map(Windows::n_windows).sum();
     match (n_windows, kept.len()) {
@@ -154,9 +166,12 @@ mod tests {
         let layout = Layout::new(2, 2, &[0, 1]).unwrap();
         // One, two and three of four cells.
         assert_eq!(places(&views, &layout).unwrap(), [(0, 1), (0, 2)]);
+        // Where no window is better it has to do; one without any value never does.
         let first = [views[0].subset(0..1)];
+        assert_eq!(places(&first, &layout).unwrap(), [(0, 0)]);
+        let nothing = [Windows::new(&values, Some(&[false; 8]), 2, 2, &[0])];
         assert_eq!(
-            places(&first, &layout),
+            places(&nothing, &layout),
             Err(FitClassicError::NotObserved { n_windows: 1 })
         );
         assert_eq!(places(&[], &layout), Err(FitClassicError::NoWindows { len: 2 }));

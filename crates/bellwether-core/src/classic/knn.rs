@@ -63,7 +63,7 @@ impl KnnSpec {
     ) -> Result<NearestWindows, FitClassicError> {
         self.check()?;
         let layout = Layout::new(self.window_len, n_channels, active)?;
-        if weights.len() != n_channels || !weights.iter().all(|&weight| is_scale(weight)) {
+        if weights.len() != n_channels || !active.iter().all(|&channel| is_scale(weights[channel])) {
             return Err(FitClassicError::Weights { n_channels });
         }
         let scales: Vec<f64> = active.iter().map(|&channel| weights[channel].sqrt()).collect();

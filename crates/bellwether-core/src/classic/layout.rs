@@ -144,14 +144,12 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Whether at least half of a window's active cells were observed.
-    pub(super) fn is_mostly_observed(&self, windows: &Windows<'_>, window_idx: usize) -> bool {
-        windows.observed(window_idx).is_none_or(|observed| {
+    /// How many of a window's active cells were observed.
+    pub(super) fn n_observed(&self, windows: &Windows<'_>, window_idx: usize) -> usize {
+        windows.observed(window_idx).map_or(self.n_cells(), |observed| {
             let rows = observed.chunks_exact(self.n_channels);
-            let n_observed: usize = rows
-                .map(|row| self.active.iter().filter(|&&channel| row[channel]).count())
-                .sum();
-            2 * n_observed >= self.n_cells()
+            rows.map(|row| self.active.iter().filter(|&&channel| row[channel]).count())
+                .sum()
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::transform::{Pipeline, Prepared};
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
-    /// What makes an event; `None`: [`EventRule::for_window`] of the lead model, with a clear ratio above ordinary scores
+    /// What makes an event; `None`: [`EventRule::for_window`] of the longest window, with a clear ratio above ordinary scores
     /// of the held-out rows.
     pub events: Option<EventRule>,
     /// What all channels far outside of their training ranges add to a score, beside the weights of the members.
@@ -151,7 +151,7 @@ impl Detector {
                 retrospective: of_retrospective.calibrated,
             });
         }
-        let ranges = Ranges::new(&pipeline, spec.range_weight);
+        let ranges = rows.ranges(&pipeline, spec.range_weight);
         for errors in [&mut causal, &mut retrospective] {
             errors.complete(total, &rows, &ranges);
             errors.keep(&common);
@@ -222,17 +222,17 @@ impl Errors {
         }
     }
 
-    fn complete(&mut self, total: f64, rows: &HeldOutRows, ranges: &Ranges) {
+    fn complete(&mut self, total: f64, rows: &HeldOutRows, ranges: &[Ranges]) {
         let mut parts = Vec::new();
         for (row_idx, (error, present)) in self.errors.iter_mut().zip(&self.present).enumerate() {
             if *present <= 0.0 {
                 *error = f64::NAN;
                 continue;
             }
-            let (row, observed) = rows.row(row_idx);
+            let (fold, row, observed) = rows.row(row_idx);
             parts.clear();
             parts.resize(row.len(), 0.0);
-            ranges.add(row, observed, &mut parts);
+            ranges[fold].add(row, observed, &mut parts);
             *error = *error * (total / present) + parts.iter().sum::<f64>();
         }
     }

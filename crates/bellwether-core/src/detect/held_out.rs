@@ -10,7 +10,7 @@ use super::member::{Calibrated, Reach};
 use super::mode::{Mode, RowSmoother};
 use crate::model::{Model, ModelError};
 use crate::quantile::sorted_finite;
-use crate::score::{Calibration, Smoothing, Tail};
+use crate::score::{Calibration, Ranges, Smoothing, Tail};
 use crate::transform::{ChannelKind, Pipeline, Prepared};
 use crate::window::Windows;
 
@@ -75,13 +75,46 @@ impl HeldOutRows {
         starts
     }
 
-    /// A row's scaled values and marks.
-    pub(super) fn row(&self, row_idx: usize) -> (&[f64], Option<&[bool]>) {
+    /// For each fold, the ranges of all other folds: a value is never outside of what it is part of. A channel that no
+    /// other fold has seen, or a fold that has no other, keeps the ranges of all.
+    pub(super) fn ranges(&self, pipeline: &Pipeline, weight: f64) -> Vec<Ranges> {
+        let n = self.n_channels;
+        let n_folds = self.frames.iter().map(|(fold, _, _)| fold + 1).max().unwrap_or(0);
+        let unseen = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut seen = vec![vec![unseen; n]; n_folds];
+        for (fold, _, prepared) in &self.frames {
+            let observed = prepared.observed();
+            for (cell, &value) in prepared.values().iter().enumerate() {
+                if observed.is_none_or(|marks| marks[cell]) {
+                    let (low, high) = &mut seen[*fold][cell % n];
+                    (*low, *high) = (low.min(value), high.max(value));
+                }
+            }
+        }
+        let of_all = pipeline.scales().iter();
+        let of_all: Vec<(f64, f64)> = of_all
+            .map(|scale| (scale.scaled(scale.range.0), scale.scaled(scale.range.1)))
+            .collect();
+        let without = |fold: usize| {
+            let others = || seen.iter().enumerate().filter(move |(idx, _)| *idx != fold);
+            let bounds = (0..n).map(|channel| {
+                let (low, high) = others().fold(unseen, |(low, high), (_, of)| {
+                    (low.min(of[channel].0), high.max(of[channel].1))
+                });
+                if low <= high { (low, high) } else { of_all[channel] }
+            });
+            Ranges::between(pipeline, weight, &bounds.collect::<Vec<_>>())
+        };
+        (0..n_folds).map(without).collect()
+    }
+
+    /// A row's fold, scaled values and marks.
+    pub(super) fn row(&self, row_idx: usize) -> (usize, &[f64], Option<&[bool]>) {
         let frame_idx = self.frames.partition_point(|(_, first, _)| *first <= row_idx) - 1;
-        let (_, first, prepared) = &self.frames[frame_idx];
+        let (fold, first, prepared) = &self.frames[frame_idx];
         let cells = (row_idx - first) * self.n_channels..(row_idx - first + 1) * self.n_channels;
         let observed = prepared.observed().map(|marks| &marks[cells.clone()]);
-        (&prepared.values()[cells], observed)
+        (*fold, &prepared.values()[cells], observed)
     }
 
     fn segments(&self) -> impl Iterator<Item = Range<usize>> + '_ {

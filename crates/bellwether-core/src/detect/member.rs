@@ -25,7 +25,7 @@ pub struct Calibrated {
 /// Everything of a member but its model, as plain data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemberParts {
-    /// How much its surprise counts beside that of the others, above zero.
+    /// How much its surprise counts beside that of the others, above zero and at most a million.
     pub weight: f64,
     /// From errors to causal surprise.
     pub causal: Calibrated,
@@ -44,7 +44,7 @@ impl MemberParts {
 
     /// Whether the numbers are usable for `n_channels` channels.
     pub(super) fn check(&self, member_idx: usize, n_channels: usize) -> Result<(), PartsError> {
-        if !(self.weight.is_finite() && self.weight > 0.0) {
+        if !(self.weight > 0.0 && self.weight <= super::WEIGHT_MAX) {
             return Err(PartsError::Weight {
                 member_idx,
                 weight: self.weight,

@@ -30,6 +30,9 @@ use crate::score::{CalibrationError, Ranges};
 use crate::threshold::Threshold;
 use crate::transform::{ApplyError, Pipeline};
 
+/// No weight is larger: what is added up stays finite.
+const WEIGHT_MAX: f64 = 1e6;
+
 /// Everything of a detector but its models, as plain data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectorParts {
@@ -69,7 +72,7 @@ impl Detector {
                 n_models: models.len(),
             });
         }
-        if !(parts.range_weight.is_finite() && parts.range_weight >= 0.0) {
+        if !(0.0..=WEIGHT_MAX).contains(&parts.range_weight) {
             return Err(PartsError::RangeWeight {
                 weight: parts.range_weight,
             });
@@ -152,7 +155,7 @@ impl Detector {
         self.window_len() + memory.max().unwrap_or(1) - 1 + self.pipeline().parts().fill_len_max
     }
 
-    /// Scores a frame of `series`, in memory little above the frame's own.
+    /// Scores a frame of `series`, in memory about twice the frame's own.
     ///
     /// # Errors
     /// [`DetectError`] where the frame does not fit or the model gives no answer.
@@ -215,7 +218,9 @@ pub enum PartsError {
         n_models: usize,
     },
     /// A weight is out of range.
-    #[error("the weight {weight} of member {member_idx} is not usable: wanted a number above zero")]
+    #[error(
+        "the weight {weight} of member {member_idx} is not usable: wanted a number above zero, at most 1000000"
+    )]
     Weight {
         /// Position of the member.
         member_idx: usize,
@@ -223,7 +228,9 @@ pub enum PartsError {
         weight: f64,
     },
     /// The weight of the training ranges is out of range.
-    #[error("the weight {weight} of the training ranges is not usable: wanted a number not below zero")]
+    #[error(
+        "the weight {weight} of the training ranges is not usable: wanted a number not below zero, at most 1000000"
+    )]
     RangeWeight {
         /// The weight.
         weight: f64,

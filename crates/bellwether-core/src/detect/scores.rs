@@ -6,7 +6,7 @@ use super::member::{Reach, for_each_smoothed};
 use super::mode::Mode;
 use crate::event::{Event, EventId, EventTracker};
 use crate::frame::{Channel, SeriesId};
-use crate::model::ModelError;
+use crate::model::{Answers, ModelError};
 use crate::threshold::Threshold;
 use crate::time::Timestamp;
 use crate::transform::Prepared;
@@ -45,7 +45,8 @@ impl Scores {
 pub struct Unscored {
     /// The first window since the start, or since a gap, was not full yet.
     pub n_filling: usize,
-    /// Less than half of the row's cells (causal: of its window's) were observed.
+    /// Too little was observed for every member: less than half of the row's cells, and for those that look at windows as a
+    /// whole, causally, less than half of its window's.
     pub n_missing: usize,
 }
 
@@ -76,7 +77,7 @@ pub(super) fn score_rows(
         longest: detector.window_len(),
         windows_max,
     };
-    let mut said = Said::new(&prepared, detector.window_len(), mode);
+    let mut said = Said::new(detector, &prepared, mode);
     for member in detector.members() {
         let calibrated = member.calibrated(mode);
         let weight = member.parts().weight;
@@ -128,12 +129,22 @@ struct Said {
 }
 
 impl Said {
-    fn new(prepared: &Prepared, longest: usize, mode: Mode) -> Self {
+    fn new(detector: &Detector, prepared: &Prepared, mode: Mode) -> Self {
+        let longest = detector.window_len();
+        // Looking back, a reconstruction has something to say of the first row, a forecast of the last of its window.
+        let first_said = detector
+            .members()
+            .iter()
+            .map(|member| match member.model().answers() {
+                Answers::Window => 0,
+                Answers::LastRow => member.model().window().len.get() - 1,
+            });
+        let first_said = first_said.min().unwrap_or(0);
         let mut present = vec![-1.0; prepared.n_samples()];
         for segment in prepared.segments().filter(|segment| segment.len() >= longest) {
             let first = match mode {
                 Mode::Causal => segment.start + longest - 1,
-                Mode::Retrospective => segment.start,
+                Mode::Retrospective => segment.start + first_said,
             };
             present[first..segment.end].fill(0.0);
         }

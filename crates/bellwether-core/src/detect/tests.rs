@@ -507,6 +507,35 @@ fn parts_make_the_same_detector_and_wrong_ones_none() {
 }
 
 #[test]
+fn rows_that_calibrate_are_held_against_the_ranges_of_the_other_folds() {
+    let wave = |scale: f64| {
+        let rows = (0..60).map(|row| scale * (f64::from(row) * 0.7).sin()).collect();
+        frame(&["a"], (0..60).collect(), rows)
+    };
+    let (low, high) = (wave(1.0), wave(1.5));
+    let pipeline = PipelineSpec::for_window(NonZeroUsize::new(4).unwrap())
+        .fit(&[low.clone(), high.clone()])
+        .unwrap();
+    let model = toy(&pipeline, 4, true);
+    let largest = |range_weight: f64| {
+        let candidate = Candidate {
+            held_out: vec![Some(Arc::clone(&model)); 2],
+            ..Candidate::alone(Arc::clone(&model))
+        };
+        let prepared = |data: &Frame| vec![pipeline.apply(data.clone()).unwrap()];
+        let spec = CalibrationSpec {
+            range_weight,
+            ..CalibrationSpec::default()
+        };
+        let folds = vec![prepared(&low), prepared(&high)];
+        let (_, report) = Detector::calibrate(pipeline.clone(), vec![candidate], folds, &spec).unwrap();
+        report.causal.errors[2]
+    };
+    // The second fold reaches a sixth of all its range beyond the first, on either side.
+    assert!(largest(10.0) > largest(0.0) + 5.0);
+}
+
+#[test]
 fn rows_too_few_for_a_window_cannot_calibrate() {
     let spec = PipelineSpec::for_window(NonZeroUsize::new(8).unwrap());
     let pipeline = spec.fit(&[clean(50).rows(1)]).unwrap();

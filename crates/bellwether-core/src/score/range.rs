@@ -25,13 +25,21 @@ impl Ranges {
     ///
     /// A constant channel has no range: it counts in its own unit.
     pub fn new(pipeline: &Pipeline, weight: f64) -> Self {
+        let scales = pipeline.scales().iter();
+        let bounds = scales.map(|scale| (scale.scaled(scale.range.0), scale.scaled(scale.range.1)));
+        Self::between(pipeline, weight, &bounds.collect::<Vec<_>>())
+    }
+
+    /// The same with other bounds, scaled, `[n_channels]`: those of some of the training rows.
+    pub(crate) fn between(pipeline: &Pipeline, weight: f64, bounds: &[(f64, f64)]) -> Self {
         let n = pipeline.n_channels() as f64;
         let scales = pipeline.scales().iter().zip(pipeline.channel_weights());
-        let channels = scales.map(|(scale, channel_weight)| {
-            let (low, high) = (scale.scaled(scale.range.0), scale.scaled(scale.range.1));
+        let channels = scales.zip(bounds).map(|((scale, channel_weight), &(low, high))| {
             let width = match scale.kind {
                 ChannelKind::Constant => 1.0,
-                ChannelKind::Discrete | ChannelKind::Continuous => high - low,
+                ChannelKind::Discrete | ChannelKind::Continuous => {
+                    scale.scaled(scale.range.1) - scale.scaled(scale.range.0)
+                }
             };
             let most = weight * channel_weight / n;
             ChannelRange {

@@ -9,6 +9,9 @@ const N_KNOTS: usize = 99;
 /// A tail is never steeper: a member that hardly varied on the held-out rows would shout all others down.
 const SLOPE_MIN: f64 = 0.05;
 
+/// No surprise is larger, whatever numbers a bundle brings: what is added up stays finite.
+const SURPRISE_MAX: f64 = 1e6;
+
 /// The tail begins no lower, so that there is something to divide by.
 const ERROR_MIN: f64 = 1e-12;
 
@@ -49,7 +52,8 @@ impl Tail {
     pub fn surprise(&self, error: f64) -> f64 {
         let begin = self.knots[N_KNOTS - 1];
         if error > begin {
-            return -TAIL_SHARE.ln() + (error / begin).ln() / self.slope;
+            let beyond = (error / begin).ln() / self.slope;
+            return (-TAIL_SHARE.ln() + beyond).min(SURPRISE_MAX);
         }
         -(1.0 - self.share_below(error)).ln()
     }

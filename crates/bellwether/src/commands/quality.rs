@@ -180,6 +180,13 @@ impl<'a> Case<'a> {
                 path.display()
             ))
         })?;
+        let n_rows = recording.rows.n_rows();
+        if series.judged_from >= n_rows || series.train.start >= n_rows {
+            return Err(Failure::message(format!(
+                "{}: {n_rows} rows, and the list of series counts on more: get the whole file",
+                path.display()
+            )));
+        }
         let sample = |row: usize| recording.rows.sample_idx(row.min(recording.rows.n_rows() - 1));
         let train = sample(series.train.start)..sample(series.train.end);
         Ok(Self {

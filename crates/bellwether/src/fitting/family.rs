@@ -111,13 +111,12 @@ impl Family {
             Self::Var => (&[(Kind::Var, 1.0)], 0.0),
             Self::Knn => (&[(Kind::Knn, 1.0)], 0.0),
         };
-        let is_network = |(kind, _): &(Kind, f64)| matches!(kind, Kind::LstmAe | Kind::LstmForecast);
-        let has_network = members.iter().any(is_network);
+        let has_network = members.iter().any(|(kind, _)| kind.is_network());
         let planned = members.iter().map(|&(kind, weight)| {
             let is_asked = match kind {
                 Kind::LstmAe | Kind::LstmForecast => true,
                 Kind::Pca | Kind::Knn => !has_network,
-                Kind::Var => false,
+                Kind::Var => members.len() == 1,
             };
             let rows = window
                 .filter(|_| is_asked)
@@ -136,6 +135,21 @@ impl Family {
 }
 
 impl Kind {
+    /// Its name in manifests.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::LstmAe => "lstm-ae",
+            Self::LstmForecast => "lstm-forecast",
+            Self::Pca => "pca",
+            Self::Var => "var",
+            Self::Knn => "knn",
+        }
+    }
+
+    pub(super) fn is_network(self) -> bool {
+        matches!(self, Self::LstmAe | Self::LstmForecast)
+    }
+
     /// Rows of a model's window, the one that it foresees included, where the training part has `n` rows: fewer where it
     /// could not learn from as many.
     fn rows(self, n: usize) -> usize {

@@ -9,7 +9,11 @@ pub(super) const N_FOLDS: usize = 4;
 
 /// The prepared rows of each fold.
 #[derive(Debug)]
-pub(super) struct Folds(Vec<Vec<Prepared>>);
+pub(super) struct Folds {
+    folds: Vec<Vec<Prepared>>,
+    /// All folds but the last, in one piece for each frame: what has to tell early from late wants no seams.
+    heads: Vec<Prepared>,
+}
 
 impl Folds {
     /// Cuts each series, `n_frames` frames of it, at its own quarters.
@@ -19,12 +23,18 @@ impl Folds {
         pipeline: &Pipeline,
     ) -> Result<Self, ApplyError> {
         let mut folds: Vec<Vec<Prepared>> = (0..N_FOLDS).map(|_| Vec::new()).collect();
+        let mut heads = Vec::new();
         let mut frames = frames.into_iter();
         for &n in n_frames {
             let series: Vec<Frame> = frames.by_ref().take(n).collect();
             let n_rows: usize = series.iter().map(Frame::n_samples).sum();
             let mut n_before = 0;
+            let n_head = n_rows - n_rows / N_FOLDS;
             for mut frame in series {
+                let n = n_head.saturating_sub(n_before).min(frame.n_samples());
+                if let (Some(head), _) = frame.clone().split_at(n) {
+                    heads.push(pipeline.apply(head)?);
+                }
                 for (fold, prepared) in folds.iter_mut().enumerate() {
                     let end = n_rows - n_rows * (N_FOLDS - 1 - fold) / N_FOLDS;
                     let n = end.saturating_sub(n_before).min(frame.n_samples());
@@ -40,17 +50,26 @@ impl Folds {
                 }
             }
         }
-        Ok(Self(folds))
+        Ok(Self { folds, heads })
+    }
+
+    /// The rows of all folds but the last.
+    pub(super) fn heads(&self) -> Vec<&Prepared> {
+        self.heads.iter().collect()
     }
 
     /// The rows of all folds but one, or of all.
     pub(super) fn without(&self, fold: Option<usize>) -> Vec<&Prepared> {
-        let kept = self.0.iter().enumerate().filter(|(idx, _)| Some(*idx) != fold);
+        let kept = self
+            .folds
+            .iter()
+            .enumerate()
+            .filter(|(idx, _)| Some(*idx) != fold);
         kept.flat_map(|(_, prepared)| prepared).collect()
     }
 
     pub(super) fn into_prepared(self) -> Vec<Vec<Prepared>> {
-        self.0
+        self.folds
     }
 }
 

@@ -10,7 +10,7 @@ use bellwether_core::detect::Candidate;
 use bellwether_core::model::Model;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline};
 use bellwether_core::window::Windows;
-use bellwether_nn::{Framing, Progress, TrainReport, TrainSpec};
+use bellwether_nn::{Framing, Progress, TrainEnd, TrainReport, TrainSpec};
 
 use super::FitSpec;
 use super::family::{Kind, Planned};
@@ -30,6 +30,8 @@ pub(super) struct Members<'a> {
     pub(super) learnt: Vec<Learnt>,
     /// How the first network was trained.
     pub(super) training: Option<TrainReport>,
+    /// A training was stopped before its end.
+    pub(super) is_stopped: bool,
 }
 
 impl<'a> Members<'a> {
@@ -41,6 +43,7 @@ impl<'a> Members<'a> {
             spec,
             learnt: Vec::new(),
             training: None,
+            is_stopped: false,
         }
     }
 
@@ -83,7 +86,7 @@ impl<'a> Members<'a> {
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Learnt, Failure> {
         let framing = Framing::new(self.pipeline.n_channels(), self.active.clone(), true)?;
-        let rows = self.folds.without(Some(HELD_OUT));
+        let rows = self.folds.heads();
         let stride = self.spec.stride.get();
         let train = |windows: &[Windows<'_>]| -> Result<(Learnt, TrainReport), Failure> {
             if planned.kind == Kind::LstmForecast {
@@ -100,6 +103,7 @@ impl<'a> Members<'a> {
             Ok((Learnt::Autoencoder(Arc::new(model)), report))
         };
         let (learnt, report) = with_windows(&rows, planned.len.get(), stride, train)?;
+        self.is_stopped |= report.end == TrainEnd::Stopped;
         self.training.get_or_insert(report);
         Ok(learnt)
     }
@@ -140,9 +144,13 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The channels that vary; where none does, the first, so that there is something to watch.
+/// The channels that vary; where none does, the first that was seen, so that there is something to watch.
 fn active_channels(pipeline: &Pipeline) -> Vec<usize> {
     let varies = |(idx, scale): (usize, &ChannelScale)| (scale.kind != ChannelKind::Constant).then_some(idx);
     let active: Vec<usize> = pipeline.scales().iter().enumerate().filter_map(varies).collect();
-    if active.is_empty() { vec![0] } else { active }
+    if !active.is_empty() {
+        return active;
+    }
+    let seen = pipeline.scales().iter().position(|scale| !scale.is_unseen());
+    vec![seen.unwrap_or(0)]
 }

@@ -3,7 +3,8 @@
 //! The training part is cut into four folds, each a quarter of every series. A network is fitted on the first three (of
 //! which the last eighth decides when to stop) and judges the fourth unseen. A classic detector is fast: it is fitted
 //! five times, each time but the last without the fold that it then judges, and once on all of them. What the members
-//! make of rows that they have not seen calibrates them; the fourth fold, unseen by all, decides the threshold. The
+//! make of rows that they have not seen calibrates them; the folds unseen by all decide the threshold: the fourth, or every one
+//! where no member is a network. The
 //! scaler is fitted on all of the training part.
 
 mod family;
@@ -145,14 +146,34 @@ pub(crate) fn fit(
     let folds = Folds::cut(frames, &n_frames, &pipeline)?;
     let mut members = Members::new(&pipeline, &folds, spec);
     let mut candidates = Vec::with_capacity(plan.members.len());
+    let mut refused = None;
     for planned in &plan.members {
-        candidates.push(members.fit(*planned, observe)?);
+        match members.fit(*planned, observe) {
+            Ok(candidate) => candidates.push(candidate),
+            // What one simple model cannot learn from must not cost the others.
+            Err(failure) if !planned.kind.is_network() && plan.members.len() > 1 => {
+                let name = planned.kind.name();
+                notes.push(format!("without the member {name}: {}", failure.text()));
+                refused = Some(failure);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
-    let Members { learnt, training, .. } = members;
-    if training
-        .as_ref()
-        .is_some_and(|report| report.end == TrainEnd::Stopped)
+    if candidates.is_empty()
+        && let Some(failure) = refused
     {
+        return Err(failure);
+    }
+    let Members {
+        learnt,
+        mut training,
+        is_stopped,
+        ..
+    } = members;
+    if is_stopped {
+        if let Some(report) = &mut training {
+            report.end = TrainEnd::Stopped;
+        }
         notes.push("training was stopped early; the best weights so far are kept".to_owned());
     }
     let calibration_spec = CalibrationSpec {

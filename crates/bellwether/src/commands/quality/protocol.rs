@@ -94,7 +94,7 @@ impl Protocol {
                 Failure::message(format!("{}: {name} is not in manifest.json", path.display()))
             })?;
             Ok(Series {
-                train: of.skip_rows..of.skip_rows + of.tsb_train_rows,
+                train: of.skip_rows..of.skip_rows.saturating_add(of.tsb_train_rows),
                 judged_from: of.skip_rows,
                 vus_window: of.vus_window,
                 published: of.published_vus_pr,
