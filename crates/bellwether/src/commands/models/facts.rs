@@ -51,7 +51,7 @@ pub(super) fn cell(fact: Option<&Value>) -> Value {
     }
 }
 
-/// All facts in their order, one a row: `manifest.model.window_len` and its value.
+/// All facts in their order, one a row: `manifest.training.n_samples` and its value.
 pub(super) fn rows(facts: &[(&'static str, Value)]) -> Rows {
     let mut rows = Rows::new(&["key", "value"]);
     for (key, fact) in facts {
