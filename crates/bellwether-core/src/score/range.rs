@@ -90,12 +90,17 @@ mod tests {
             ranges.add(&row, marks, &mut parts);
             parts
         };
-        assert_eq!(add([0.0, 0.0], None), [1.0, 1.0]);
-        assert_eq!(add([1.0, 0.0], None), [1.0, 1.0]);
+        let is = |parts: [f64; 2], want: [f64; 2]| {
+            for (part, want) in parts.into_iter().zip(want) {
+                assert_close(part, want, 1e-12, "part");
+            }
+        };
+        is(add([0.0, 0.0], None), [1.0, 1.0]);
+        is(add([1.0, 0.0], None), [1.0, 1.0]);
         // Half of a tenth above, the constant one half a tenth of its unit below: half of 10 / 2 channels each.
         let parts = add([1.05, -0.05], None);
         assert_close(parts[0], 3.5, 1e-12, "above");
         assert_close(parts[1], 3.5, 1e-12, "below");
-        assert_eq!(add([-9.0, 9.0], Some(&[true, false])), [6.0, 1.0]);
+        is(add([-9.0, 9.0], Some(&[true, false])), [6.0, 1.0]);
     }
 }
