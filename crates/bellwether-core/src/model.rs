@@ -60,17 +60,18 @@ pub trait Model: Send + Sync + std::fmt::Debug {
                 *error = (value - *error) * (value - *error);
             }
             if let Some(observed) = windows.observed(window_idx) {
-                let observed = &observed[observed.len() - cells..];
-                for (error, _) in errors
-                    .iter_mut()
-                    .zip(observed)
-                    .filter(|(_, observed)| !**observed)
-                {
-                    *error = 0.0;
-                }
+                zero_unobserved(errors, &observed[observed.len() - cells..]);
             }
         }
         Ok(())
+    }
+}
+
+/// What was not observed is no error. Both: as many cells.
+pub(crate) fn zero_unobserved(errors: &mut [f64], observed: &[bool]) {
+    let cells = errors.iter_mut().zip(observed);
+    for (error, _) in cells.filter(|(_, observed)| !**observed) {
+        *error = 0.0;
     }
 }
 

@@ -115,22 +115,28 @@ pub(super) fn gather(windows: &[Windows<'_>], layout: &Layout<'_>, places: &[Pla
 
 /// Subtracts the mean of every column of `rows: [n_rows, width]` and returns the means, `[width]`.
 pub(super) fn centre(rows: &mut [f64], width: usize) -> Vec<f64> {
-    let n_rows = (rows.len() / width) as f64;
     let mut means = vec![0.0; width];
-    for row in rows.chunks_exact(width) {
+    centre_into(rows, &mut means);
+    means
+}
+
+/// The same with room for the means, `[width]`.
+pub(super) fn centre_into(rows: &mut [f64], means: &mut [f64]) {
+    let n_rows = (rows.len() / means.len()) as f64;
+    means.fill(0.0);
+    for row in rows.chunks_exact(means.len()) {
         for (mean, value) in means.iter_mut().zip(row) {
             *mean += value;
         }
     }
-    for mean in &mut means {
+    for mean in means.iter_mut() {
         *mean /= n_rows;
     }
-    for row in rows.chunks_exact_mut(width) {
-        for (value, mean) in row.iter_mut().zip(&means) {
+    for row in rows.chunks_exact_mut(means.len()) {
+        for (value, mean) in row.iter_mut().zip(means.iter()) {
             *value -= mean;
         }
     }
-    means
 }
 
 pub(super) fn check_finite(numbers: &[f64]) -> Result<(), FitClassicError> {

@@ -3,10 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use super::fit::{FitClassicError, Place, check_finite as check_fitted, gather, places};
+use super::fit::{FitClassicError, Place, centre_into, check_finite as check_fitted, gather, places};
 use super::layout::{Layout, PartsError, check_finite, check_len, check_numbers};
 use super::nearest::Memory;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, zero_unobserved};
 use crate::window::{WindowSpec, Windows};
 
 /// Most windows remembered, most neighbours: a bundle cannot ask for more.
@@ -74,7 +74,7 @@ impl KnnSpec {
         let mut memory = vec![0.0; cells.len()];
         let narrowed = memory.chunks_exact_mut(layout.n_cells());
         for (cells, narrowed) in cells.chunks_exact_mut(layout.n_cells()).zip(narrowed) {
-            centre(cells, &mut means);
+            centre_into(cells, &mut means);
             narrow(cells, &scales, narrowed);
         }
         Ok(NearestWindows::new(KnnParts {
@@ -126,25 +126,6 @@ fn drawn(places: Vec<Place>, n_max: usize, seed: u64) -> Vec<Place> {
         left -= 1;
     }
     drawn
-}
-
-/// Subtracts from each channel its mean within the window, `cells: [len, n_active]`, `means: [n_active]`.
-fn centre(cells: &mut [f64], means: &mut [f64]) {
-    let len = (cells.len() / means.len()) as f64;
-    means.fill(0.0);
-    for row in cells.chunks_exact(means.len()) {
-        for (mean, value) in means.iter_mut().zip(row) {
-            *mean += value;
-        }
-    }
-    for mean in means.iter_mut() {
-        *mean /= len;
-    }
-    for row in cells.chunks_exact_mut(means.len()) {
-        for (value, mean) in row.iter_mut().zip(means.iter()) {
-            *value -= mean;
-        }
-    }
 }
 
 fn narrow(cells: &[f64], scales: &[f64], narrowed: &mut [f32]) {
@@ -272,7 +253,7 @@ impl NearestWindows {
         let mut neighbours = Vec::with_capacity(self.parts.n_neighbours);
         for window_idx in 0..windows.n_windows() {
             layout.gather(windows.values(window_idx), &mut cells);
-            centre(&mut cells, &mut means);
+            centre_into(&mut cells, &mut means);
             narrow(&cells, &self.parts.scales, &mut query);
             if !search.run(&query) {
                 return Err(ModelError::NotFinite { window_idx });
@@ -350,9 +331,7 @@ impl Model for NearestWindows {
                 }
             }
             if let Some(observed) = windows.observed(window_idx) {
-                for (error, _) in out.iter_mut().zip(observed).filter(|(_, observed)| !**observed) {
-                    *error = 0.0;
-                }
+                zero_unobserved(out, observed);
             }
         })?;
         check_finite(out, n_whole)

@@ -80,6 +80,7 @@ pub(super) fn for_each_block(
 pub(super) struct RowErrors {
     mode: Mode,
     answers: Answers,
+    n_answers: usize,
     len: usize,
     overlap: Overlap,
     row: Vec<f64>,
@@ -91,6 +92,7 @@ impl RowErrors {
         Self {
             mode,
             answers: model.answers(),
+            n_answers: model.n_answers(),
             len,
             overlap: Overlap::new(len, n_channels),
             row: vec![0.0; n_channels],
@@ -128,11 +130,7 @@ impl RowErrors {
             });
             return;
         }
-        let n_answers = match self.answers {
-            Answers::Window => len,
-            Answers::LastRow => 1,
-        };
-        for (idx, errors) in block.answers.chunks_exact(n_answers * n).enumerate() {
+        for (idx, errors) in block.answers.chunks_exact(self.n_answers * n).enumerate() {
             let start = block.first + idx;
             let marks = marks(start..start + len);
             let is_scored = last_row_errors(self.answers, errors, marks, weights, row);

@@ -91,10 +91,7 @@ impl HeldOutRows {
                 }
             }
         }
-        let of_all = pipeline.scales().iter();
-        let of_all: Vec<(f64, f64)> = of_all
-            .map(|scale| (scale.scaled(scale.range.0), scale.scaled(scale.range.1)))
-            .collect();
+        let of_all = Ranges::bounds(pipeline);
         let without = |fold: usize| {
             let others = || seen.iter().enumerate().filter(move |(idx, _)| *idx != fold);
             let bounds = (0..n).map(|channel| {

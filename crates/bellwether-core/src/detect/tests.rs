@@ -28,13 +28,16 @@ struct Toy {
     always: Option<Vec<f64>>,
 }
 
+fn every_window_of(len: usize) -> WindowSpec {
+    WindowSpec {
+        len: NonZeroUsize::new(len).unwrap(),
+        stride: NonZeroUsize::MIN,
+    }
+}
+
 impl Model for Toy {
     fn window(&self) -> WindowSpec {
-        let len = NonZeroUsize::new(self.len).unwrap();
-        WindowSpec {
-            len,
-            stride: NonZeroUsize::MIN,
-        }
+        every_window_of(self.len)
     }
 
     fn n_channels(&self) -> usize {
@@ -65,11 +68,7 @@ struct AsBefore {
 
 impl Model for AsBefore {
     fn window(&self) -> WindowSpec {
-        let len = NonZeroUsize::new(self.len).unwrap();
-        WindowSpec {
-            len,
-            stride: NonZeroUsize::MIN,
-        }
+        every_window_of(self.len)
     }
 
     fn n_channels(&self) -> usize {

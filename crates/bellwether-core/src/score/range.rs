@@ -25,9 +25,15 @@ impl Ranges {
     ///
     /// A constant channel has no range: it counts in its own unit.
     pub fn new(pipeline: &Pipeline, weight: f64) -> Self {
+        Self::between(pipeline, weight, &Self::bounds(pipeline))
+    }
+
+    /// Smallest and largest training value of each channel, scaled, `[n_channels]`.
+    pub(crate) fn bounds(pipeline: &Pipeline) -> Vec<(f64, f64)> {
         let scales = pipeline.scales().iter();
-        let bounds = scales.map(|scale| (scale.scaled(scale.range.0), scale.scaled(scale.range.1)));
-        Self::between(pipeline, weight, &bounds.collect::<Vec<_>>())
+        scales
+            .map(|scale| (scale.scaled(scale.range.0), scale.scaled(scale.range.1)))
+            .collect()
     }
 
     /// The same with other bounds, scaled, `[n_channels]`: those of some of the training rows.

@@ -118,23 +118,24 @@ impl Learnt {
         weights: &[u8],
         n_threads: usize,
     ) -> Result<Self, Failure> {
+        let kernels = Kernels::detect();
+        let parts = |of: &NetworkManifest, architecture: &Architecture| -> Result<_, Failure> {
+            let framing = Framing::new(n_channels, of.active.clone(), of.with_level)?;
+            Ok((framing, Weights::from_safetensors(weights, architecture)?))
+        };
         Ok(match manifest {
             ModelManifest::LstmAe(of) => {
                 let (encoder, decoder) = (&of.encoder, &of.decoder);
                 let architecture =
                     Architecture::new(of.window_len, of.n_inputs, of.n_outputs, encoder, decoder)?;
-                let framing = Framing::new(n_channels, of.active.clone(), of.with_level)?;
-                let weights = Weights::from_safetensors(weights, &architecture)?;
-                let kernels = Kernels::detect();
+                let (framing, weights) = parts(of, &architecture)?;
                 let model = Autoencoder::new(architecture, framing, weights, kernels, n_threads)?;
                 Self::Autoencoder(Arc::new(model))
             }
             ModelManifest::LstmForecast(of) => {
                 let architecture =
                     Architecture::forecaster(of.window_len, of.n_inputs, of.n_outputs, &of.encoder)?;
-                let framing = Framing::new(n_channels, of.active.clone(), of.with_level)?;
-                let weights = Weights::from_safetensors(weights, &architecture)?;
-                let kernels = Kernels::detect();
+                let (framing, weights) = parts(of, &architecture)?;
                 let model = Forecaster::new(architecture, framing, weights, kernels, n_threads)?;
                 Self::Forecaster(Arc::new(model))
             }

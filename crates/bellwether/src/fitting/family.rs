@@ -71,11 +71,11 @@ impl Family {
             Self::Linear => "linear",
             Self::Full => "full",
             Self::Lstm => "lstm",
-            Self::LstmAe => "lstm-ae",
-            Self::LstmForecast => "lstm-forecast",
-            Self::Pca => "pca",
-            Self::Var => "var",
-            Self::Knn => "knn",
+            Self::LstmAe => Kind::LstmAe.name(),
+            Self::LstmForecast => Kind::LstmForecast.name(),
+            Self::Pca => Kind::Pca.name(),
+            Self::Var => Kind::Var.name(),
+            Self::Knn => Kind::Knn.name(),
         }
     }
 
@@ -168,6 +168,11 @@ impl Kind {
 }
 
 impl Plan {
+    /// Whether a member has to be trained.
+    pub(super) fn has_network(&self) -> bool {
+        self.members.iter().any(|planned| planned.kind.is_network())
+    }
+
     /// Gaps are bridged as far as this reaches.
     pub(super) fn longest_window(&self) -> NonZeroUsize {
         let lens = self.members.iter().map(|planned| planned.len);

@@ -16,11 +16,12 @@ pub(super) struct Folds {
 }
 
 impl Folds {
-    /// Cuts each series, `n_frames` frames of it, at its own quarters.
+    /// Cuts each series, `n_frames` frames of it, at its own quarters. Only networks need the [heads](Self::heads).
     pub(super) fn cut(
         frames: Vec<Frame>,
         n_frames: &[usize],
         pipeline: &Pipeline,
+        with_heads: bool,
     ) -> Result<Self, ApplyError> {
         let mut folds: Vec<Vec<Prepared>> = (0..N_FOLDS).map(|_| Vec::new()).collect();
         let mut heads = Vec::new();
@@ -32,7 +33,7 @@ impl Folds {
             let n_head = n_rows - n_rows / N_FOLDS;
             for mut frame in series {
                 let n = n_head.saturating_sub(n_before).min(frame.n_samples());
-                if let (Some(head), _) = frame.clone().split_at(n) {
+                if with_heads && let (Some(head), _) = frame.clone().split_at(n) {
                     heads.push(pipeline.apply(head)?);
                 }
                 for (fold, prepared) in folds.iter_mut().enumerate() {

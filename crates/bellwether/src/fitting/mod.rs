@@ -143,7 +143,7 @@ pub(crate) fn fit(
     let pipeline = pipeline_spec.fit(&frames)?;
     let baseline = Baseline::of(&frames);
     notes.extend(about_channels(&pipeline));
-    let folds = Folds::cut(frames, &n_frames, &pipeline)?;
+    let folds = Folds::cut(frames, &n_frames, &pipeline, plan.has_network())?;
     let mut members = Members::new(&pipeline, &folds, spec);
     let mut candidates = Vec::with_capacity(plan.members.len());
     let mut refused = None;
