@@ -1,6 +1,7 @@
 //! The command line: what people type. Names, columns and exit codes are a contract.
 
 pub(crate) mod alerts;
+mod bench;
 mod config;
 pub(crate) mod drift;
 pub(crate) mod keys;
@@ -20,6 +21,7 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::Family;
 
+pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, QualityArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
 
@@ -409,52 +411,6 @@ pub(crate) struct EvaluateArgs {
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    #[command(subcommand)]
-    pub(crate) command: BenchCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Speed of training and scoring on the shapes S, M, L
-    Kernels {
-        /// Numbers of threads to measure, comma-separated
-        #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2")]
-        threads: Vec<NonZeroUsize>,
-        /// Kernels to measure instead of the fastest: avx512, avx2, portable
-        #[arg(long, value_name = "NAME")]
-        kernels: Option<String>,
-    },
-    /// Detection quality on a folder of labelled series with a manifest.json
-    Quality {
-        /// The folder
-        #[arg(value_name = "DIR")]
-        dir: PathBuf,
-        /// Detectors to compare: default, linear, full, lstm, lstm-ae, lstm-forecast, pca, var, knn, random, max-z
-        #[arg(
-            long,
-            value_name = "A,B,…",
-            value_delimiter = ',',
-            default_value = "default,random,max-z"
-        )]
-        models: Vec<String>,
-        /// causal or retrospective
-        #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
-        mode: Mode,
-        /// Which rows are learnt from and judged
-        #[arg(long, value_name = "NAME", value_enum, default_value = "own")]
-        protocol: crate::commands::quality::Protocol,
-        /// Only data sets of these names
-        #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
-        datasets: Vec<String>,
-        #[command(flatten)]
-        fit: Box<FitArgs>,
-        #[command(flatten)]
-        threads: ThreadArgs,
-    },
 }
 
 /// Parses with `FromStr`, keeping the type's own message.

@@ -1,5 +1,6 @@
 //! One file per command, and what they share.
 
+mod alarms;
 mod alerts;
 mod at_database;
 mod completions;
@@ -45,15 +46,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(&args, output),
         Command::Bench(args) => match args.command {
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
-            BenchCommand::Quality {
-                dir,
-                models,
-                mode,
-                protocol,
-                datasets,
-                fit,
-                threads,
-            } => quality::run(&dir, &models, mode, protocol, &datasets, &fit, &threads, output),
+            BenchCommand::Quality(args) => quality::run(&args, output),
+            BenchCommand::Alarms(args) => alarms::run(&args, output),
         },
         Command::Stream(args) => stream::run(&args, output),
         Command::Serve(args) => serve::run(&args, output),

@@ -1,11 +1,11 @@
 //! `bench quality`: train on each series' first rows, judge on the rest, one table for all detectors.
 
+mod contamination;
 mod protocol;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::ops::Range;
-use std::path::Path;
 
 use bellwether_core::classic::baseline;
 use bellwether_core::detect::Mode;
@@ -18,13 +18,13 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::{FitArgs, ThreadArgs};
+use crate::cli::QualityArgs;
 use crate::commands::evaluate::{METRIC_KEYS, column_means, metric_values, metrics_json, row_truth};
 use crate::failure::Failure;
 use crate::fitting::{self, Family, FitSpec};
 use crate::output::{Output, Rows};
-pub(crate) use protocol::Protocol;
 use protocol::{Counts, Series};
+pub(crate) use protocol::{Protocol, all_series};
 
 /// One detector on one series.
 #[derive(Debug, Serialize)]
@@ -77,16 +77,18 @@ fn contender(name: &str) -> Result<Contender, Failure> {
     })
 }
 
-pub(crate) fn run(
-    dir: &Path,
-    models: &[String],
-    mode: Mode,
-    protocol: Protocol,
-    datasets: &[String],
-    fit: &FitArgs,
-    threads: &ThreadArgs,
-    output: &Output,
-) -> Result<(), Failure> {
+pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
+    let QualityArgs {
+        dir,
+        models,
+        mode,
+        protocol,
+        datasets,
+        contaminate,
+        fit,
+        threads,
+    } = args;
+    let (mode, protocol, contaminate) = (*mode, *protocol, contaminate.unwrap_or(0.0));
     let contenders = models
         .iter()
         .map(|name| Ok((name.as_str(), contender(name)?)))
@@ -113,8 +115,11 @@ pub(crate) fn run(
         judge_all(
             series,
             &contenders,
-            mode,
-            &spec,
+            &How {
+                mode,
+                contaminate,
+                spec: &spec,
+            },
             &|told| {
                 bar.set_message(told.to_owned());
             },
@@ -133,12 +138,19 @@ pub(crate) fn run(
     answer(models, mode, protocol, &results, output)
 }
 
+/// How all contenders are fitted and asked.
+struct How<'a> {
+    mode: Mode,
+    /// Share of the rows learnt from that have faults put into them.
+    contaminate: f64,
+    spec: &'a FitSpec,
+}
+
 /// All contenders on one series; `begin` and `end` hear of each.
 fn judge_all<'a>(
     series: &'a Series,
     contenders: &[(&'a str, Contender)],
-    mode: Mode,
-    spec: &FitSpec,
+    how: &How<'_>,
     begin: &dyn Fn(&str),
     end: &dyn Fn(&str),
 ) -> Result<Vec<Judged<'a>>, Failure> {
@@ -147,7 +159,7 @@ fn judge_all<'a>(
     for (name, contender) in contenders {
         let said = format!("{}/{} {name}", series.dataset, series.series);
         begin(&said);
-        let (metrics, counts) = case.judge(*contender, mode, spec)?;
+        let (metrics, counts) = case.judge(*contender, how)?;
         end(&format!("{said}: VUS-PR {:.3}", metrics.vus_pr));
         judged.push((series, *name, metrics, counts));
     }
@@ -197,9 +209,15 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn judge(&self, contender: Contender, mode: Mode, spec: &FitSpec) -> Result<(Metrics, Counts), Failure> {
+    fn judge(&self, contender: Contender, how: &How<'_>) -> Result<(Metrics, Counts), Failure> {
+        let How {
+            mode,
+            contaminate,
+            spec,
+        } = *how;
         let frame = &self.recording.frame;
         let train = frame.slice(self.train.clone())?;
+        let train = contamination::contaminated(&train, contaminate, spec.train.seed)?;
         let judged_from = self.recording.rows.sample_idx(self.series.judged_from);
         let (scores, predicted): (Vec<f64>, Vec<bool>) = match contender {
             Contender::Family(family) => {

@@ -25,12 +25,12 @@ pub(crate) enum Protocol {
 
 /// What a protocol does with a series.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Series {
-    pub(super) dataset: String,
-    pub(super) series: String,
-    pub(super) path: PathBuf,
+pub(crate) struct Series {
+    pub(crate) dataset: String,
+    pub(crate) series: String,
+    pub(crate) path: PathBuf,
     /// Input rows to learn from.
-    pub(super) train: Range<usize>,
+    pub(crate) train: Range<usize>,
     /// The first input row that is judged.
     pub(super) judged_from: usize,
     pub(super) vus_window: usize,
@@ -69,15 +69,7 @@ impl Protocol {
     /// The series of a folder with lists of them.
     pub(super) fn series(self, dir: &Path) -> Result<Vec<Series>, Failure> {
         let listed: List<Listed> = read(&dir.join("manifest.json"))?;
-        let own = |of: &Listed| Series {
-            dataset: of.dataset.clone(),
-            series: of.series.clone(),
-            path: dir.join(&of.file),
-            train: 0..of.train_rows,
-            judged_from: of.train_rows,
-            vus_window: of.vus_window,
-            published: BTreeMap::new(),
-        };
+        let own = |of: &Listed| of.series(dir);
         let judged = listed.series.iter().filter(|of| of.test_rows > 0);
         if self == Self::Own {
             return Ok(judged.map(own).collect());
@@ -102,6 +94,26 @@ impl Protocol {
             })
         });
         series.collect()
+    }
+}
+
+/// All series that a folder lists, those without rows to judge too.
+pub(crate) fn all_series(dir: &Path) -> Result<Vec<Series>, Failure> {
+    let listed: List<Listed> = read(&dir.join("manifest.json"))?;
+    Ok(listed.series.iter().map(|of| of.series(dir)).collect())
+}
+
+impl Listed {
+    fn series(&self, dir: &Path) -> Series {
+        Series {
+            dataset: self.dataset.clone(),
+            series: self.series.clone(),
+            path: dir.join(&self.file),
+            train: 0..self.train_rows,
+            judged_from: self.train_rows,
+            vus_window: self.vus_window,
+            published: BTreeMap::new(),
+        }
     }
 }
 

@@ -1,0 +1,108 @@
+//! Flags of `bench`: speed, quality, and whether promises of alarms are kept.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use bellwether_core::detect::Mode;
+use bellwether_core::synth::Template;
+use bellwether_core::threshold::AlarmBudget;
+use clap::{Args, Subcommand};
+
+use super::{FitArgs, ThreadArgs, parse};
+use crate::commands::quality::Protocol;
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Speed of training and scoring on the shapes S, M, L
+    Kernels {
+        /// Numbers of threads to measure, comma-separated
+        #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2")]
+        threads: Vec<NonZeroUsize>,
+        /// Kernels to measure instead of the fastest: avx512, avx2, portable
+        #[arg(long, value_name = "NAME")]
+        kernels: Option<String>,
+    },
+    /// Detection quality on a folder of labelled series with a manifest.json
+    Quality(Box<QualityArgs>),
+    /// Alarms asked for against alarms raised while all is well
+    Alarms(Box<AlarmsArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QualityArgs {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Detectors to compare: default, linear, full, lstm, lstm-ae, lstm-forecast, pca, var, knn, random, max-z
+    #[arg(
+        long,
+        value_name = "A,B,…",
+        value_delimiter = ',',
+        default_value = "default,random,max-z"
+    )]
+    pub(crate) models: Vec<String>,
+    /// causal or retrospective
+    #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
+    pub(crate) mode: Mode,
+    /// Which rows are learnt from and judged
+    #[arg(long, value_name = "NAME", value_enum, default_value = "own")]
+    pub(crate) protocol: Protocol,
+    /// Only data sets of these names
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub(crate) datasets: Vec<String>,
+    /// Put faults into this share of the rows that are learnt from, to see what they cost
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub(crate) contaminate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) fit: FitArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlarmsArgs {
+    /// A folder of series with a manifest.json; the end of each training part is judged [default: made-up plants]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Budgets to hold to
+    #[arg(
+        long,
+        value_name = "RATE,…",
+        value_delimiter = ',',
+        default_value = "1/day,1/week,1/month",
+        value_parser = parse::<AlarmBudget>
+    )]
+    pub(crate) budgets: Vec<AlarmBudget>,
+    /// Plants to make: pump, server, boiler, turbine, compressor, sine
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "pump,server,boiler,turbine,compressor",
+        value_parser = parse::<Template>
+    )]
+    pub(crate) templates: Vec<Template>,
+    /// Weeks of each made-up plant that are judged, a sample a minute
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub(crate) weeks: NonZeroUsize,
+    /// Weeks of each made-up plant that are learnt from
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(crate) train_weeks: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) fit: FitArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=0.5).contains(&share) => Ok(share),
+        _ => Err("wanted a share of the training rows from 0 to 0.5, such as 0.05".to_owned()),
+    }
+}
