@@ -1,8 +1,8 @@
 //! How long the classic detectors take to fit, and how many windows they judge per second on one core.
 //!
-//! `cargo run --release -p bellwether-core --example classic_rate`, with a word to measure only what has it in its name. 38 channels are those of a server, 55 those of a
-//! spacecraft; memory and lags as in the default specs. Waves with noise are the easy case of the search for
-//! neighbours, noise alone is its worst.
+//! `cargo run --release -p bellwether-core --example classic_rate`, with a kind's name to measure it alone. 38 channels are
+//! those of a server, 55 those of a spacecraft; windows and all else as `train` has them. Waves with noise are the easy
+//! case of the search for neighbours, noise alone is its worst.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -12,10 +12,7 @@
 
 use std::time::Instant;
 
-use bellwether_core::classic::knn::KnnSpec;
-use bellwether_core::classic::pca::PcaSpec;
-use bellwether_core::classic::var::VarSpec;
-use bellwether_core::model::Model;
+use bellwether_core::classic::{Kind, Training};
 use bellwether_core::window::Windows;
 
 const N_ROWS: usize = 20_000;
@@ -37,68 +34,44 @@ fn rows(n_channels: usize, wave: f64) -> Vec<f64> {
     (0..N_ROWS * n_channels).map(value).collect()
 }
 
-fn measure<M: Model>(
-    name: &str,
-    fit: impl FnOnce(Windows<'_>) -> M,
-    rows: &[f64],
-    n_channels: usize,
-    len: usize,
-) {
-    if std::env::args().nth(1).is_some_and(|only| !name.contains(&only)) {
-        return;
-    }
+fn measure(kind: Kind, what: &str, rows: &[f64], n_channels: usize) {
+    let len = kind.window_len(N_ROWS, n_channels);
     let starts: Vec<usize> = (0..=N_ROWS - len).collect();
     let windows = Windows::new(rows, None, n_channels, len, &starts);
+    let active: Vec<usize> = (0..n_channels).collect();
+    let training = Training {
+        windows: &[windows],
+        n_channels,
+        active: &active,
+        weights: &vec![1.0; n_channels],
+        seed: 42,
+    };
     let began = Instant::now();
-    let model = fit(windows);
+    let model = kind.fit(len, &training).expect("a fit");
     let fitted = began.elapsed().as_secs_f64();
+    // Half a gigabyte of answers would measure the memory.
+    let windows = windows.subset(0..windows.n_windows().min(4000));
     let mut errors = vec![0.0; windows.n_windows() * model.n_answers() * n_channels];
     let began = Instant::now();
     model
         .errors(windows, &mut errors)
         .expect("finite windows have answers");
     let rate = windows.n_windows() as f64 / began.elapsed().as_secs_f64();
+    let name = kind.name();
     println!(
-        "{name:<28} {n_channels:>3} channels × {len:>2} rows: fit {fitted:>6.2} s, {rate:>9.0} windows/s"
+        "{name:<18} {what:<6} {n_channels:>3} channels × {len:>3} rows: fit {fitted:>6.2} s, {rate:>9.0} windows/s"
     );
 }
 
 fn main() {
+    let only = std::env::args().nth(1);
     for n_channels in [38, 55] {
-        let active: Vec<usize> = (0..n_channels).collect();
-        let weights = vec![1.0; n_channels];
-        for (name, wave) in [("waves", 0.4), ("noise", 0.0)] {
+        for (what, wave) in [("waves", 0.4), ("noise", 0.0)] {
             let rows = rows(n_channels, wave);
-            for window_len in [10, 20] {
-                let spec = PcaSpec {
-                    window_len,
-                    ..PcaSpec::default()
-                };
-                let fit = |windows: Windows<'_>| {
-                    let model = spec.fit(&[windows], n_channels, &active).expect("a fit");
-                    println!("rank {}", model.parts().rank);
-                    model
-                };
-                measure(&format!("window PCA, {name}"), fit, &rows, n_channels, window_len);
-                let spec = VarSpec {
-                    lags: window_len,
-                    ..VarSpec::default()
-                };
-                let fit = |windows: Windows<'_>| spec.fit(&[windows], n_channels, &active).expect("a fit");
-                measure(
-                    &format!("autoregression, {name}"),
-                    fit,
-                    &rows,
-                    n_channels,
-                    window_len + 1,
-                );
+            let wanted = |kind: &Kind| only.as_deref().is_none_or(|only| only == kind.name());
+            for kind in Kind::ALL.into_iter().filter(wanted) {
+                measure(kind, what, &rows, n_channels);
             }
-            let fit = |windows: Windows<'_>| {
-                KnnSpec::default()
-                    .fit(&[windows], n_channels, &active, &weights)
-                    .expect("a fit")
-            };
-            measure(&format!("nearest windows, {name}"), fit, &rows, n_channels, 20);
         }
     }
 }

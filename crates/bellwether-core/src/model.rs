@@ -44,6 +44,12 @@ pub trait Model: Send + Sync + std::fmt::Debug {
     /// [`ModelError`] where the shapes do not fit or the answer is not finite.
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError>;
 
+    /// Whether [`Model::errors`] are the squares of what [`Model::expected`] is off by. Where they are not, the band around
+    /// what is expected is measured apart.
+    fn squares_residuals(&self) -> bool {
+        true
+    }
+
     /// Squared errors of what was expected; zero where a value was not observed.
     ///
     /// # Shapes

@@ -277,7 +277,9 @@ pub(crate) struct TrainArgs {
 /// How a detector is fitted.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
-    /// What the detector is made of: auto, linear, full, lstm, lstm-ae, pca, …
+    /// What the detector is made of: auto, linear, full, lstm, lstm-ae, lstm-forecast, or one classic detector: pca, var,
+    /// knn, robust-z, mahalanobis, kmeans, isolation-forest, matrix-profile, pca-t2, rrcf, spectral-residual,
+    /// seasonal-naive, changepoint
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = parse_family)]
     pub(crate) model_family: Family,
     /// The networks: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
@@ -420,10 +422,7 @@ fn parse<T: std::str::FromStr<Err: std::error::Error>>(text: &str) -> Result<T, 
 }
 
 fn parse_family(text: &str) -> Result<Family, String> {
-    Family::from_name(text).ok_or_else(|| {
-        let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
-        format!("wanted auto or one of {}", names.join(", "))
-    })
+    Family::from_name(text, &[])
 }
 
 fn parse_scaler(text: &str) -> Result<ScalerKind, String> {

@@ -49,11 +49,16 @@ fn centre(train: &Frame, channel_idx: usize) -> (f64, f64) {
         .iter()
         .skip(channel_idx)
         .step_by(train.n_channels());
-    let sorted = sorted_finite(column.copied());
-    let median = median_sorted(&sorted);
+    centre_and_spread(&sorted_finite(column.copied()))
+}
+
+/// Median and spread of sorted values: 1.4826 · the median absolute deviation; the population standard deviation where
+/// that is 0; 1 where both are. The median of no value is NaN.
+pub(super) fn centre_and_spread(sorted: &[f64]) -> (f64, f64) {
+    let median = median_sorted(sorted);
     let spreads = [
-        MAD_TO_SIGMA * median_abs_deviation(&sorted, median),
-        mean_std(&sorted).1,
+        MAD_TO_SIGMA * median_abs_deviation(sorted, median),
+        mean_std(sorted).1,
         1.0,
     ];
     let spread = spreads.into_iter().find(|spread| *spread > 0.0).unwrap_or(1.0);

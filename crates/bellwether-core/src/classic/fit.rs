@@ -1,7 +1,26 @@
 //! Which windows a fit rests on, and why a fit fails.
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
 use super::layout::{Layout, PartsError};
 use crate::window::Windows;
+
+/// What a classic detector learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// Windows of any number of series, each `[n_windows, window_len, n_channels]`.
+    pub windows: &'a [Windows<'a>],
+    /// Channels of a window, active or not.
+    pub n_channels: usize,
+    /// The channels that are to be read, rising.
+    pub active: &'a [usize],
+    /// How much the square of a channel counts where cells of several are added up to a distance, `[n_channels]`:
+    /// positive.
+    pub weights: &'a [f64],
+    /// Seed of whatever is drawn.
+    pub seed: u64,
+}
 
 /// Why a classic detector cannot be fitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +66,27 @@ pub enum FitClassicError {
     Weights {
         /// Channels of a window.
         n_channels: usize,
+    },
+    /// More cells than the fit can decompose.
+    #[error(
+        "{n} active channels are too many: at most {n_max} can be learnt together; leave out channels, or choose a model \
+         that judges each by itself, such as robust-z"
+    )]
+    TooWide {
+        /// Active channels.
+        n: usize,
+        /// Most of them.
+        n_max: usize,
+    },
+    /// Windows too short for what is to be learnt.
+    #[error("windows of {len} rows are too short for {what}: want at least {want}")]
+    TooShort {
+        /// Rows of a window.
+        len: usize,
+        /// What it is that needs more.
+        what: &'static str,
+        /// Rows wanted.
+        want: usize,
     },
     /// The arithmetic left the finite numbers.
     #[error("the fit left the finite numbers: scale the channels to about [0, 1] first")]
@@ -102,6 +142,82 @@ pub(super) fn evenly(places: Vec<Place>, n_max: usize) -> Vec<Place> {
     // u128: the product of two sizes cannot overflow.
     let at = |i: usize| (i as u128 * n as u128 / n_max as u128) as usize;
     (0..n_max).map(|i| places[at(i)]).collect()
+}
+
+/// `n_max` of the places in their order, each set of that size as likely as any other (selection sampling: Knuth,
+/// The Art of Computer Programming 2, 3.4.2, algorithm S).
+pub(super) fn drawn(places: Vec<Place>, n_max: usize, seed: u64) -> Vec<Place> {
+    if places.len() <= n_max {
+        return places;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut left, mut wanted) = (places.len(), n_max);
+    let mut drawn = Vec::with_capacity(n_max);
+    for place in places {
+        if below(&mut rng, left) < wanted {
+            drawn.push(place);
+            wanted -= 1;
+        }
+        left -= 1;
+    }
+    drawn
+}
+
+/// What values are multiplied by before cells of several channels are added up to a distance: roots of the weights of
+/// the active channels, `[n_active]`.
+pub(super) fn scales(weights: &[f64], layout: &Layout<'_>) -> Result<Vec<f64>, FitClassicError> {
+    let is_usable = |&channel: &usize| is_scale(weights[channel]);
+    if weights.len() != layout.n_channels || !layout.active.iter().all(is_usable) {
+        let n_channels = layout.n_channels;
+        return Err(FitClassicError::Weights { n_channels });
+    }
+    Ok(layout
+        .active
+        .iter()
+        .map(|&channel| weights[channel].sqrt())
+        .collect())
+}
+
+/// Neither so small nor so large that dividing by it, or by its root, leaves what f32 can hold.
+pub(super) fn is_scale(scale: f64) -> bool {
+    (1e-12..=1e12).contains(&scale)
+}
+
+/// A whole number below `n`, which is above 0.
+pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    // The high word of a 128-bit product: even but for parts in 2⁶⁴ / n.
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
+}
+
+/// A number in [0, 1).
+pub(super) fn unit(rng: &mut ChaCha8Rng) -> f64 {
+    // The upper 53 bits are the mantissa.
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The active cells of the last rows of the windows at `places`, `[n_places, n_active]`.
+pub(super) fn last_rows(windows: &[Windows<'_>], layout: &Layout<'_>, places: &[Place]) -> Vec<f64> {
+    let mut rows = vec![0.0; places.len() * layout.active.len()];
+    for (&(view_idx, at), row) in places.iter().zip(rows.chunks_exact_mut(layout.active.len())) {
+        let values = windows[view_idx].values(at);
+        layout.gather(&values[values.len() - layout.n_channels..], row);
+    }
+    rows
+}
+
+/// The values of each active channel in the last rows of the windows at `places`; what was not observed is left out.
+pub(super) fn columns(windows: &[Windows<'_>], layout: &Layout<'_>, places: &[Place]) -> Vec<Vec<f64>> {
+    let mut columns = vec![Vec::with_capacity(places.len()); layout.active.len()];
+    let first = (layout.len - 1) * layout.n_channels;
+    for &(view_idx, at) in places {
+        let (values, observed) = (windows[view_idx].values(at), windows[view_idx].observed(at));
+        for (column, &channel) in columns.iter_mut().zip(layout.active) {
+            if observed.is_none_or(|observed| observed[first + channel]) {
+                column.push(values[first + channel]);
+            }
+        }
+    }
+    columns
 }
 
 /// The active cells of the windows at `places`, `[n_places, len, n_active]`.

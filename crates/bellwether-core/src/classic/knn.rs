@@ -1,11 +1,12 @@
 //! Nearest windows: a normal window has a shape like some that were seen in training.
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
-
-use super::fit::{FitClassicError, Place, centre_into, check_finite as check_fitted, gather, places};
+use super::fit::{
+    FitClassicError, centre_into, check_finite as check_fitted, drawn, gather, is_scale, places, scales,
+};
+use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_finite, check_len, check_numbers};
 use super::nearest::Memory;
+use super::parts::{Classic, Parts};
 use crate::model::{Model, ModelError, zero_unobserved};
 use crate::window::{WindowSpec, Windows};
 
@@ -63,10 +64,7 @@ impl KnnSpec {
     ) -> Result<NearestWindows, FitClassicError> {
         self.check()?;
         let layout = Layout::new(self.window_len, n_channels, active)?;
-        if weights.len() != n_channels || !active.iter().all(|&channel| is_scale(weights[channel])) {
-            return Err(FitClassicError::Weights { n_channels });
-        }
-        let scales: Vec<f64> = active.iter().map(|&channel| weights[channel].sqrt()).collect();
+        let scales = scales(weights, &layout)?;
         let drawn = drawn(places(windows, &layout)?, self.memory_max, self.seed);
         let mut cells = gather(windows, &layout, &drawn);
         check_fitted(&cells)?;
@@ -102,32 +100,6 @@ impl KnnSpec {
     }
 }
 
-/// Neither so small nor so large that dividing by it, or by its root, leaves what f32 can hold.
-fn is_scale(scale: f64) -> bool {
-    (1e-12..=1e12).contains(&scale)
-}
-
-/// `n_max` of the places in their order, each set of that size as likely as any other (selection sampling: Knuth,
-/// The Art of Computer Programming 2, 3.4.2, algorithm S).
-fn drawn(places: Vec<Place>, n_max: usize, seed: u64) -> Vec<Place> {
-    if places.len() <= n_max {
-        return places;
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut left, mut wanted) = (places.len(), n_max);
-    let mut drawn = Vec::with_capacity(n_max);
-    for place in places {
-        // The high word of a 128-bit product: even but for parts in 2⁶⁴ / left.
-        let below_left = (u128::from(rng.next_u64()) * left as u128) >> 64;
-        if below_left < wanted as u128 {
-            drawn.push(place);
-            wanted -= 1;
-        }
-        left -= 1;
-    }
-    drawn
-}
-
 fn narrow(cells: &[f64], scales: &[f64], narrowed: &mut [f32]) {
     let rows = cells.chunks_exact(scales.len());
     for (row, narrowed) in rows.zip(narrowed.chunks_exact_mut(scales.len())) {
@@ -155,6 +127,18 @@ pub struct KnnParts {
 }
 
 impl KnnParts {
+    /// These parts as a bundle keeps them.
+    pub(super) fn read(parts: &Parts) -> Result<Self, PartsError> {
+        Ok(Self {
+            window_len: parts.window_len,
+            n_channels: parts.n_channels,
+            active: parts.active.clone(),
+            scales: parts.f64s_of_any_len("scales")?,
+            n_neighbours: parts.setting("n_neighbours")?,
+            memory: parts.f32s_of_any_len("memory")?,
+        })
+    }
+
     fn check(&self) -> Result<(), PartsError> {
         let n_cells = Layout::new(self.window_len, self.n_channels, &self.active)?.n_cells();
         let wrong = |name, at, why| Err(PartsError::Value { name, at, why });
@@ -302,6 +286,10 @@ impl Model for NearestWindows {
         check_finite(out, n_whole)
     }
 
+    fn squares_residuals(&self) -> bool {
+        false
+    }
+
     /// The mean over the neighbours of the squared difference of centred values, in the units of the windows (not
     /// scaled by the weights); the square of the value for channels that it does not read; zero where not observed.
     ///
@@ -335,5 +323,29 @@ impl Model for NearestWindows {
             }
         })?;
         check_finite(out, n_whole)
+    }
+}
+
+impl Classic for NearestWindows {
+    fn kind(&self) -> Kind {
+        Kind::Knn
+    }
+
+    fn to_parts(&self) -> Parts {
+        let parts = &self.parts;
+        let n_cells = self.layout().n_cells();
+        Parts {
+            window_len: parts.window_len,
+            n_channels: parts.n_channels,
+            active: parts.active.clone(),
+            settings: vec![
+                ("n_windows", parts.memory.len() / n_cells),
+                ("n_neighbours", parts.n_neighbours),
+            ],
+            tensors: vec![
+                ("scales".to_owned(), parts.scales.clone().into()),
+                ("memory".to_owned(), parts.memory.clone().into()),
+            ],
+        }
     }
 }

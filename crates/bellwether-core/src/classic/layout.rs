@@ -34,6 +34,12 @@ pub enum PartsError {
         /// Channels of a window.
         n_channels: usize,
     },
+    /// A list or a setting is not there, or of another type.
+    #[error("{name} is not there, or of another type")]
+    Missing {
+        /// Which.
+        name: &'static str,
+    },
     /// A list is too long or too short.
     #[error("{name} holds {got} numbers, its shape wants {want}")]
     Len {
@@ -161,6 +167,19 @@ pub(super) fn check_finite(out: &[f64], cells: usize) -> Result<(), ModelError> 
         Some(at) => Err(ModelError::NotFinite {
             window_idx: at / cells,
         }),
+    }
+}
+
+/// Checks that no number is below `least`, where a list has been checked to be finite.
+pub(super) fn check_least(
+    name: &'static str,
+    numbers: &[f64],
+    least: f64,
+    why: &'static str,
+) -> Result<(), PartsError> {
+    match numbers.iter().position(|number| *number < least) {
+        None => Ok(()),
+        Some(at) => Err(PartsError::Value { name, at, why }),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Window PCA: a normal window lies near the few directions in which normal windows vary.
 
 use super::fit::{FitClassicError, centre, check_finite as check_fitted, evenly, gather, places};
+use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_finite, check_len, check_numbers};
 use super::linear::{n_windows_max, principal};
+use super::parts::{Classic, Parts};
 use super::product::Panels;
 use crate::model::{Model, ModelError};
 use crate::window::{WindowSpec, Windows};
@@ -121,6 +123,18 @@ pub struct PcaParts {
 }
 
 impl PcaParts {
+    /// These parts as a bundle keeps them.
+    pub(super) fn read(parts: &Parts) -> Result<Self, PartsError> {
+        Ok(Self {
+            window_len: parts.window_len,
+            n_channels: parts.n_channels,
+            active: parts.active.clone(),
+            mean: parts.f64s_of_any_len("mean")?,
+            rank: parts.setting("rank")?,
+            components: parts.f64s_of_any_len("components")?,
+        })
+    }
+
     fn layout(&self) -> Result<Layout<'_>, PartsError> {
         Layout::new(self.window_len, self.n_channels, &self.active)
     }
@@ -234,5 +248,25 @@ impl Model for WindowPca {
             }
         }
         check_finite(out, n_whole)
+    }
+}
+
+impl Classic for WindowPca {
+    fn kind(&self) -> Kind {
+        Kind::Pca
+    }
+
+    fn to_parts(&self) -> Parts {
+        let parts = &self.parts;
+        Parts {
+            window_len: parts.window_len,
+            n_channels: parts.n_channels,
+            active: parts.active.clone(),
+            settings: vec![("rank", parts.rank)],
+            tensors: vec![
+                ("mean".to_owned(), parts.mean.clone().into()),
+                ("components".to_owned(), parts.components.clone().into()),
+            ],
+        }
     }
 }

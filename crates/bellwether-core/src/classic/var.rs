@@ -1,8 +1,10 @@
 //! Vector autoregression: the last row of a window forecast from the rows before it, all channels from all channels.
 
 use super::fit::{FitClassicError, centre, check_finite as check_fitted, evenly, gather, places};
+use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_finite, check_numbers};
 use super::linear::{n_windows_max, ridge};
+use super::parts::{Classic, Parts};
 use super::product::Panels;
 use crate::model::{Answers, Model, ModelError};
 use crate::window::{WindowSpec, Windows};
@@ -119,6 +121,19 @@ pub struct VarParts {
 }
 
 impl VarParts {
+    /// These parts as a bundle keeps them.
+    pub(super) fn read(parts: &Parts) -> Result<Self, PartsError> {
+        Ok(Self {
+            // A window of no row has been refused.
+            lags: parts.window_len - 1,
+            n_channels: parts.n_channels,
+            active: parts.active.clone(),
+            mean_before: parts.f64s_of_any_len("mean_before")?,
+            mean_last: parts.f64s_of_any_len("mean_last")?,
+            coefficients: parts.f64s_of_any_len("coefficients")?,
+        })
+    }
+
     fn check(&self) -> Result<(), PartsError> {
         if self.lags == 0 {
             return Err(PartsError::Value {
@@ -220,5 +235,26 @@ impl Model for VectorAutoregression {
             }
         }
         check_finite(out, n_channels)
+    }
+}
+
+impl Classic for VectorAutoregression {
+    fn kind(&self) -> Kind {
+        Kind::Var
+    }
+
+    fn to_parts(&self) -> Parts {
+        let parts = &self.parts;
+        Parts {
+            window_len: parts.lags + 1,
+            n_channels: parts.n_channels,
+            active: parts.active.clone(),
+            settings: Vec::new(),
+            tensors: vec![
+                ("mean_before".to_owned(), parts.mean_before.clone().into()),
+                ("mean_last".to_owned(), parts.mean_last.clone().into()),
+                ("coefficients".to_owned(), parts.coefficients.clone().into()),
+            ],
+        }
     }
 }

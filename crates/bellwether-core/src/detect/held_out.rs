@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::PartsError;
-use super::blocks::{RowErrors, for_each_block};
+use super::blocks::{Block, RowErrors, for_each_block};
 use super::calibrate::{CalibrateError, Candidate};
 use super::joined;
 use super::member::{Calibrated, Reach};
@@ -205,15 +205,12 @@ impl HeldOutRows {
                 continue;
             };
             let model: &dyn Model = &**model;
-            let (len, n_answers) = (model.window().len.get(), model.n_answers());
             let mut causal = RowErrors::new(Mode::Causal, model, n);
             let mut retrospective = RowErrors::new(Mode::Retrospective, model, n);
             let ask = |windows: Windows<'_>, out: &mut [f64]| model.errors(windows, out);
             for_each_block(&ask, model, Mode::Retrospective, prepared, reach, &mut |block| {
-                for (idx, errors) in block.answers.chunks_exact(n_answers * n).enumerate() {
-                    let row = block.first + idx + len - 1;
-                    let marks = prepared.observed().map(|mask| &mask[row * n..(row + 1) * n]);
-                    last_rows.absorb(&errors[(n_answers - 1) * n..], marks);
+                if model.squares_residuals() {
+                    last_rows.absorb_block(block, prepared, model, &|_, error| error);
                 }
                 let keep = |into: &mut [f64], row_idx: usize, errors: Option<&[f64]>| {
                     if let Some(errors) = errors {
@@ -229,6 +226,13 @@ impl HeldOutRows {
                     keep(&mut all.retrospective, row, errors);
                 });
             })?;
+            if !model.squares_residuals() {
+                let ask = |windows: Windows<'_>, out: &mut [f64]| model.expected(windows, out);
+                let square = |value: f64, expected: f64| (value - expected) * (value - expected);
+                for_each_block(&ask, model, Mode::Retrospective, prepared, reach, &mut |block| {
+                    last_rows.absorb_block(block, prepared, model, &square);
+                })?;
+            }
         }
         all.last_square = last_rows.finish();
         Ok(all)
@@ -281,6 +285,28 @@ impl ColumnMean {
         Self {
             sums: vec![0.0; n_columns],
             counts: vec![0; n_columns],
+        }
+    }
+
+    /// What `square(value, answer)` makes of the last row of each window.
+    fn absorb_block(
+        &mut self,
+        block: &Block<'_>,
+        prepared: &Prepared,
+        model: &dyn Model,
+        square: &dyn Fn(f64, f64) -> f64,
+    ) {
+        let (n, n_answers) = (self.sums.len(), model.n_answers());
+        let mut squares = vec![0.0; n];
+        for (idx, answers) in block.answers.chunks_exact(n_answers * n).enumerate() {
+            let row = block.first + idx + model.window().len.get() - 1;
+            let cells = row * n..(row + 1) * n;
+            let values = prepared.values()[cells.clone()].iter();
+            let answers = values.zip(&answers[(n_answers - 1) * n..]);
+            for (out, (&value, &answer)) in squares.iter_mut().zip(answers) {
+                *out = square(value, answer);
+            }
+            self.absorb(&squares, prepared.observed().map(|mask| &mask[cells.clone()]));
         }
     }
 

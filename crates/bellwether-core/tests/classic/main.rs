@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod golden;
+mod kinds;
+mod more;
 mod parts;
 
 use bellwether_core::classic::FitClassicError;

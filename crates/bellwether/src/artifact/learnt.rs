@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use bellwether_core::classic::knn::{KnnParts, NearestWindows};
-use bellwether_core::classic::pca::{PcaParts, WindowPca};
-use bellwether_core::classic::var::{VarParts, VectorAutoregression};
+use bellwether_core::classic::{Classic, Parts};
 use bellwether_core::model::Model;
 use bellwether_nn::{Architecture, Autoencoder, Forecaster, Framing, Kernels, Weights};
-use bellwether_store::bundle::manifest::{ModelManifest, NetworkManifest};
+use bellwether_store::bundle::manifest::{ClassicManifest, ModelManifest, NetworkManifest};
 
-use super::tensors::Tensors;
+use super::tensors;
 use crate::failure::Failure;
 
 /// A fitted model of a kind that a bundle can hold.
@@ -17,9 +15,7 @@ use crate::failure::Failure;
 pub(crate) enum Learnt {
     Autoencoder(Arc<Autoencoder>),
     Forecaster(Arc<Forecaster>),
-    Pca(Arc<WindowPca>),
-    Var(Arc<VectorAutoregression>),
-    Knn(Arc<NearestWindows>),
+    Classic(Arc<dyn Classic>),
 }
 
 impl Learnt {
@@ -27,9 +23,7 @@ impl Learnt {
         match self {
             Self::Autoencoder(model) => Arc::clone(model) as Arc<dyn Model>,
             Self::Forecaster(model) => Arc::clone(model) as Arc<dyn Model>,
-            Self::Pca(model) => Arc::clone(model) as Arc<dyn Model>,
-            Self::Var(model) => Arc::clone(model) as Arc<dyn Model>,
-            Self::Knn(model) => Arc::clone(model) as Arc<dyn Model>,
+            Self::Classic(model) => Arc::clone(model) as Arc<dyn Model>,
         }
     }
 
@@ -40,41 +34,35 @@ impl Learnt {
             Self::Forecaster(model) => {
                 ModelManifest::LstmForecast(network(model.architecture(), model.framing()))
             }
-            Self::Pca(model) => {
-                let parts = model.parts();
-                ModelManifest::Pca {
+            Self::Classic(model) => {
+                let parts = model.to_parts();
+                ModelManifest::Classic(ClassicManifest {
+                    kind: model.kind(),
                     window_len: parts.window_len,
-                    active: parts.active.clone(),
-                    rank: parts.rank,
-                }
-            }
-            Self::Var(model) => {
-                let parts = model.parts();
-                ModelManifest::Var {
-                    window_len: parts.lags + 1,
-                    active: parts.active.clone(),
-                }
-            }
-            Self::Knn(model) => {
-                let parts = model.parts();
-                ModelManifest::Knn {
-                    window_len: parts.window_len,
-                    active: parts.active.clone(),
-                    n_windows: parts.memory.len() / (parts.window_len * parts.active.len()),
-                    n_neighbours: parts.n_neighbours,
-                }
+                    active: parts.active,
+                    settings: parts.settings,
+                })
             }
         }
     }
 
-    /// In a few words, for people: `16×38 → 64-16 | 64 → 16×19`, `rank 62`.
+    /// In a few words, for people: `16×38 → 64-16 | 64 → 16×19`, `10 rows, rank 62`.
     pub(crate) fn in_words(&self) -> String {
         match self {
             Self::Autoencoder(model) => model.architecture().to_string(),
             Self::Forecaster(model) => model.architecture().to_string(),
-            Self::Pca(model) => format!("rank {}", model.parts().rank),
-            Self::Var(model) => format!("{} lags", model.parts().lags),
-            Self::Knn(model) => format!("{} neighbours", model.parts().n_neighbours),
+            Self::Classic(model) => {
+                let parts = model.to_parts();
+                let plural = if parts.window_len == 1 { "" } else { "s" };
+                let mut words = format!("{} row{plural}", parts.window_len);
+                for (name, n) in parts.settings {
+                    words += &match name.strip_prefix("n_") {
+                        Some(of) => format!(", {n} {of}"),
+                        None => format!(", {name} {n}"),
+                    };
+                }
+                words
+            }
         }
     }
 
@@ -83,28 +71,7 @@ impl Learnt {
         match self {
             Self::Autoencoder(model) => Ok(model.weights().to_safetensors()?),
             Self::Forecaster(model) => Ok(model.weights().to_safetensors()?),
-            Self::Pca(model) => {
-                let parts = model.parts();
-                Tensors::default()
-                    .with("mean", &parts.mean)
-                    .with("components", &parts.components)
-                    .to_safetensors()
-            }
-            Self::Var(model) => {
-                let parts = model.parts();
-                Tensors::default()
-                    .with("mean_before", &parts.mean_before)
-                    .with("mean_last", &parts.mean_last)
-                    .with("coefficients", &parts.coefficients)
-                    .to_safetensors()
-            }
-            Self::Knn(model) => {
-                let parts = model.parts();
-                Tensors::default()
-                    .with("scales", &parts.scales)
-                    .with("memory", &parts.memory)
-                    .to_safetensors()
-            }
+            Self::Classic(model) => tensors::write(&model.to_parts().tensors),
         }
     }
 
@@ -139,48 +106,13 @@ impl Learnt {
                 let model = Forecaster::new(architecture, framing, weights, kernels, n_threads)?;
                 Self::Forecaster(Arc::new(model))
             }
-            ModelManifest::Pca {
-                window_len,
-                active,
-                rank,
-            } => {
-                let tensors = Tensors::read(weights)?;
-                Self::Pca(Arc::new(WindowPca::from_parts(PcaParts {
-                    window_len: *window_len,
-                    n_channels,
-                    active: active.clone(),
-                    mean: tensors.get("mean")?,
-                    rank: *rank,
-                    components: tensors.get("components")?,
-                })?))
-            }
-            ModelManifest::Var { window_len, active } => {
-                let tensors = Tensors::read(weights)?;
-                Self::Var(Arc::new(VectorAutoregression::from_parts(VarParts {
-                    lags: window_len - 1,
-                    n_channels,
-                    active: active.clone(),
-                    mean_before: tensors.get("mean_before")?,
-                    mean_last: tensors.get("mean_last")?,
-                    coefficients: tensors.get("coefficients")?,
-                })?))
-            }
-            ModelManifest::Knn {
-                window_len,
-                active,
-                n_neighbours,
-                ..
-            } => {
-                let tensors = Tensors::read(weights)?;
-                Self::Knn(Arc::new(NearestWindows::from_parts(KnnParts {
-                    window_len: *window_len,
-                    n_channels,
-                    active: active.clone(),
-                    scales: tensors.get("scales")?,
-                    n_neighbours: *n_neighbours,
-                    memory: tensors.get("memory")?,
-                })?))
-            }
+            ModelManifest::Classic(of) => Self::Classic(of.kind.from_parts(&Parts {
+                window_len: of.window_len,
+                n_channels,
+                active: of.active.clone(),
+                settings: of.settings.clone(),
+                tensors: tensors::read(weights)?,
+            })?),
         })
     }
 }

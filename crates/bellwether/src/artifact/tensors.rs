@@ -1,88 +1,73 @@
-//! Rows of numbers by name, as a safetensors file.
+//! What a classic detector has learnt, as a safetensors file.
 
 use std::collections::HashMap;
 
+use bellwether_core::classic::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::failure::Failure;
 
-/// A number that a tensor can hold.
-pub(super) trait Number: Copy {
-    const DTYPE: Dtype;
-    const N_BYTES: usize;
-    fn put(self, into: &mut Vec<u8>);
-    fn read(bytes: &[u8]) -> Self;
+/// Rows of numbers by name, as a file.
+pub(super) fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, Failure> {
+    let bytes: Vec<_> = tensors.iter().map(|(_, tensor)| bytes(tensor)).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, _), (dtype, n, bytes))| Ok((name, TensorView::new(*dtype, vec![*n], bytes)?)));
+    let views = views
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(refused)?;
+    safetensors::serialize(views, None::<HashMap<String, String>>).map_err(refused)
 }
 
-impl Number for f64 {
-    const DTYPE: Dtype = Dtype::F64;
-    const N_BYTES: usize = 8;
-
-    fn put(self, into: &mut Vec<u8>) {
-        into.extend(self.to_le_bytes());
-    }
-
-    fn read(bytes: &[u8]) -> Self {
-        Self::from_le_bytes(bytes.try_into().unwrap_or_default())
-    }
+/// The rows of a file, whatever their shapes: who takes the numbers knows how many there are to be.
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, Failure> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(refused)?;
+    let tensors = tensors.tensors().into_iter().map(|(name, view)| {
+        let data = view.data();
+        let tensor = match view.dtype() {
+            Dtype::F64 => Tensor::F64(numbers(data, f64::from_le_bytes)),
+            Dtype::F32 => Tensor::F32(numbers(data, f32::from_le_bytes)),
+            Dtype::U32 => Tensor::U32(numbers(data, u32::from_le_bytes)),
+            other => {
+                return Err(Failure::message(format!(
+                    "the tensor {name} is {other:?}, wanted F64, F32 or U32"
+                )));
+            }
+        };
+        Ok((name, tensor))
+    });
+    tensors.collect()
 }
 
-impl Number for f32 {
-    const DTYPE: Dtype = Dtype::F32;
-    const N_BYTES: usize = 4;
-
-    fn put(self, into: &mut Vec<u8>) {
-        into.extend(self.to_le_bytes());
-    }
-
-    fn read(bytes: &[u8]) -> Self {
-        Self::from_le_bytes(bytes.try_into().unwrap_or_default())
-    }
-}
-
-/// Named rows of numbers, one after the other in memory.
-#[derive(Debug, Default)]
-pub(super) struct Tensors(Vec<(&'static str, Dtype, usize, Vec<u8>)>);
-
-impl Tensors {
-    pub(super) fn with<T: Number>(mut self, name: &'static str, numbers: &[T]) -> Self {
-        let mut bytes = Vec::with_capacity(numbers.len() * T::N_BYTES);
-        numbers.iter().for_each(|number| number.put(&mut bytes));
-        self.0.push((name, T::DTYPE, numbers.len(), bytes));
-        self
-    }
-
-    pub(super) fn to_safetensors(&self) -> Result<Vec<u8>, Failure> {
-        let views = self
-            .0
-            .iter()
-            .map(|(name, dtype, n, bytes)| Ok((*name, TensorView::new(*dtype, vec![*n], bytes)?)));
-        let views = views
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(refused)?;
-        safetensors::serialize(views, None::<HashMap<String, String>>).map_err(refused)
-    }
-
-    pub(super) fn read(bytes: &[u8]) -> Result<Named<'_>, Failure> {
-        SafeTensors::deserialize(bytes).map(Named).map_err(refused)
+fn bytes(tensor: &Tensor) -> (Dtype, usize, Vec<u8>) {
+    match tensor {
+        Tensor::F64(of) => (
+            Dtype::F64,
+            of.len(),
+            of.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        ),
+        Tensor::F32(of) => (
+            Dtype::F32,
+            of.len(),
+            of.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        ),
+        Tensor::U32(of) => (
+            Dtype::U32,
+            of.len(),
+            of.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        ),
     }
 }
 
-/// The rows of a file.
-pub(super) struct Named<'a>(SafeTensors<'a>);
-
-impl Named<'_> {
-    /// Whatever its shape: who takes the numbers knows how many there are to be.
-    pub(super) fn get<T: Number>(&self, name: &str) -> Result<Vec<T>, Failure> {
-        let tensor = self.0.tensor(name).map_err(refused)?;
-        if tensor.dtype() != T::DTYPE {
-            let (found, want) = (tensor.dtype(), T::DTYPE);
-            return Err(Failure::message(format!(
-                "the tensor {name} is {found:?}, wanted {want:?}"
-            )));
-        }
-        Ok(tensor.data().chunks_exact(T::N_BYTES).map(T::read).collect())
-    }
+/// A sound file holds whole numbers only.
+fn numbers<const N: usize, T>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|bytes| number(*bytes))
+        .collect()
 }
 
 fn refused(error: safetensors::SafeTensorError) -> Failure {
@@ -94,22 +79,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_come_back_and_wrong_ones_are_named() {
-        let doubles = [1.5, -0.1, f64::MIN_POSITIVE];
-        let bytes = Tensors::default()
-            .with("doubles", &doubles)
-            .with("singles", &[0.1_f32])
-            .with::<f64>("none", &[])
-            .to_safetensors()
-            .unwrap();
-        let named = Tensors::read(&bytes).unwrap();
-        assert_eq!(named.get::<f64>("doubles").unwrap(), doubles);
-        assert_eq!(named.get::<f32>("singles").unwrap(), [0.1]);
-        assert_eq!(named.get::<f64>("none").unwrap(), [0.0; 0]);
-        let text = |failure: Failure| failure.text();
-        let error = named.get::<f32>("doubles").map_err(text).unwrap_err();
-        assert!(error.contains("doubles is F64, wanted F32"), "{error}");
-        assert!(named.get::<f64>("absent").is_err());
-        assert!(Tensors::read(&bytes[..20]).is_err());
+    fn numbers_come_back_and_broken_files_are_refused() {
+        let tensors = [
+            (
+                "doubles".to_owned(),
+                Tensor::F64(vec![1.5, -0.1, f64::MIN_POSITIVE]),
+            ),
+            ("none".to_owned(), Tensor::F64(Vec::new())),
+            ("places".to_owned(), Tensor::U32(vec![0, u32::MAX])),
+            ("singles".to_owned(), Tensor::F32(vec![0.1])),
+        ];
+        let bytes = write(&tensors).unwrap();
+        let mut again = read(&bytes).unwrap();
+        again.sort_by(|(a, _), (b, _)| a.cmp(b));
+        assert_eq!(again, tensors);
+        assert!(read(&bytes[..20]).is_err());
+        let view = TensorView::new(Dtype::U8, vec![1], &[7]).unwrap();
+        let other = safetensors::serialize([("odd", view)], None::<HashMap<String, String>>).unwrap();
+        let text = read(&other).map_err(|failure| failure.text()).unwrap_err();
+        assert!(text.contains("the tensor odd is U8, wanted F64"), "{text}");
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct QualityArgs {
     /// The folder
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Detectors to compare: default, linear, full, lstm, lstm-ae, lstm-forecast, pca, var, knn, random, max-z
+    /// Detectors to compare: what --model-family knows, default, random, max-z
     #[arg(
         long,
         value_name = "A,B,…",

@@ -68,13 +68,9 @@ fn contender(name: &str) -> Result<Contender, Failure> {
         "max-z" => return Ok(Contender::MaxZ),
         _ => {}
     }
-    Family::from_name(name).map(Contender::Family).ok_or_else(|| {
-        let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
-        Failure::Usage(format!(
-            "--models {name}: no such detector; there are {}, random, max-z",
-            names.join(", ")
-        ))
-    })
+    let family = Family::from_name(name, &["random", "max-z"]);
+    let family = family.map_err(|why| Failure::Usage(format!("--models {name}: {why}")))?;
+    Ok(Contender::Family(family))
 }
 
 pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {

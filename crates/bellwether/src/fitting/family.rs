@@ -2,6 +2,15 @@
 
 use std::num::NonZeroUsize;
 
+use bellwether_core::classic;
+
+use crate::config::error::did_you_mean;
+
+/// Members that families share.
+const PCA: Kind = Kind::Classic(classic::Kind::Pca);
+const VAR: Kind = Kind::Classic(classic::Kind::Var);
+const KNN: Kind = Kind::Classic(classic::Kind::Knn);
+
 /// A choice of members by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -17,12 +26,8 @@ pub(crate) enum Family {
     LstmAe,
     /// The forecaster alone.
     LstmForecast,
-    /// Window PCA alone.
-    Pca,
-    /// Autoregression alone.
-    Var,
-    /// The nearest windows alone.
-    Knn,
+    /// One classic detector alone.
+    Classic(classic::Kind),
 }
 
 /// A kind of model.
@@ -30,9 +35,7 @@ pub(crate) enum Family {
 pub(super) enum Kind {
     LstmAe,
     LstmForecast,
-    Pca,
-    Var,
-    Knn,
+    Classic(classic::Kind),
 }
 
 /// A member to be fitted.
@@ -53,17 +56,21 @@ pub(super) struct Plan {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 9] = [
+    /// Those that are more than one classic detector.
+    const NAMED: [Self; 6] = [
         Self::Default,
         Self::Linear,
         Self::Full,
         Self::Lstm,
         Self::LstmAe,
         Self::LstmForecast,
-        Self::Pca,
-        Self::Var,
-        Self::Knn,
     ];
+
+    /// All there are.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let alone = classic::Kind::ALL.into_iter().map(Self::Classic);
+        Self::NAMED.into_iter().chain(alone)
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -73,54 +80,57 @@ impl Family {
             Self::Lstm => "lstm",
             Self::LstmAe => Kind::LstmAe.name(),
             Self::LstmForecast => Kind::LstmForecast.name(),
-            Self::Pca => Kind::Pca.name(),
-            Self::Var => Kind::Var.name(),
-            Self::Knn => Kind::Knn.name(),
+            Self::Classic(kind) => kind.name(),
         }
     }
 
     /// The family of that name; `auto` is the default one.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        let name = if name == "auto" { "default" } else { name };
-        Self::ALL.into_iter().find(|family| family.name() == name)
+    ///
+    /// # Errors
+    /// The names there are beside `others`, and the one that may have been meant.
+    pub(crate) fn from_name(name: &str, others: &[&str]) -> Result<Self, String> {
+        let known = if name == "auto" { "default" } else { name };
+        Self::all().find(|family| family.name() == known).ok_or_else(|| {
+            let names = ["auto"].into_iter().chain(Self::all().map(Self::name));
+            let names: Vec<&str> = names.chain(others.iter().copied()).collect();
+            match did_you_mean(name, names.iter().copied()) {
+                Some(near) => format!("there is no such detector; did you mean {near}?"),
+                None => format!("there is no such detector; there are {}", names.join(", ")),
+            }
+        })
     }
 
-    /// The members for a training part of `n_rows` rows; `window` is that of the networks, or else of PCA, where the
+    /// The members for a training part of `n_rows` rows of `n_channels` channels; `window` is that of the networks, or else of PCA, where the
     /// user has chosen one.
-    pub(super) fn plan(self, n_rows: usize, window: Option<NonZeroUsize>) -> Plan {
+    pub(super) fn plan(self, n_rows: usize, n_channels: usize, window: Option<NonZeroUsize>) -> Plan {
         let (members, range_weight): (&[(Kind, f64)], f64) = match self {
-            Self::Default => (
-                &[(Kind::LstmForecast, 1.0), (Kind::Pca, 2.0), (Kind::Var, 2.0)],
-                40.0,
-            ),
-            Self::Linear => (&[(Kind::Pca, 1.0), (Kind::Var, 1.0)], 15.0),
+            Self::Default => (&[(Kind::LstmForecast, 1.0), (PCA, 2.0), (VAR, 2.0)], 40.0),
+            Self::Linear => (&[(PCA, 1.0), (VAR, 1.0)], 15.0),
             Self::Full => (
                 &[
                     (Kind::LstmAe, 1.0),
                     (Kind::LstmForecast, 1.0),
-                    (Kind::Pca, 2.0),
-                    (Kind::Var, 2.0),
-                    (Kind::Knn, 1.0),
+                    (PCA, 2.0),
+                    (VAR, 2.0),
+                    (KNN, 1.0),
                 ],
                 40.0,
             ),
             Self::Lstm => (&[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0)], 0.0),
             Self::LstmAe => (&[(Kind::LstmAe, 1.0)], 0.0),
             Self::LstmForecast => (&[(Kind::LstmForecast, 1.0)], 0.0),
-            Self::Pca => (&[(Kind::Pca, 1.0)], 0.0),
-            Self::Var => (&[(Kind::Var, 1.0)], 0.0),
-            Self::Knn => (&[(Kind::Knn, 1.0)], 0.0),
+            Self::Classic(kind) => (&[(Kind::Classic(kind), 1.0)], 0.0),
         };
         let has_network = members.iter().any(|(kind, _)| kind.is_network());
         let planned = members.iter().map(|&(kind, weight)| {
             let is_asked = match kind {
                 Kind::LstmAe | Kind::LstmForecast => true,
-                Kind::Pca | Kind::Knn => !has_network,
-                Kind::Var => members.len() == 1,
+                VAR => members.len() == 1,
+                Kind::Classic(kind) => !has_network && !kind.is_pointwise(),
             };
             let rows = window
                 .filter(|_| is_asked)
-                .map_or_else(|| kind.rows(n_rows), NonZeroUsize::get);
+                .map_or_else(|| kind.rows(n_rows, n_channels), NonZeroUsize::get);
             Planned {
                 kind,
                 len: NonZeroUsize::MIN.saturating_add(rows - 1),
@@ -140,9 +150,7 @@ impl Kind {
         match self {
             Self::LstmAe => "lstm-ae",
             Self::LstmForecast => "lstm-forecast",
-            Self::Pca => "pca",
-            Self::Var => "var",
-            Self::Knn => "knn",
+            Self::Classic(kind) => kind.name(),
         }
     }
 
@@ -152,17 +160,12 @@ impl Kind {
 
     /// Rows of a model's window, the one that it foresees included, where the training part has `n` rows: fewer where it
     /// could not learn from as many.
-    fn rows(self, n: usize) -> usize {
+    fn rows(self, n: usize, n_channels: usize) -> usize {
         let n_fitted = n - n / super::folds::N_FOLDS;
         match self {
             Self::LstmAe | Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).max(4),
             Self::LstmAe | Self::LstmForecast => 16,
-            Self::Pca if n < 60 => (n / 8).max(2),
-            Self::Pca => 10,
-            Self::Var if n < 60 => (n / 12).max(2) + 1,
-            Self::Var => 11,
-            Self::Knn if n < 120 => (n / 8).max(2),
-            Self::Knn => 20,
+            Self::Classic(kind) => kind.window_len(n, n_channels),
         }
     }
 }

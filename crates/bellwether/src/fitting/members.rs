@@ -3,9 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bellwether_core::classic::knn::KnnSpec;
-use bellwether_core::classic::pca::PcaSpec;
-use bellwether_core::classic::var::VarSpec;
+use bellwether_core::classic::{self, Training};
 use bellwether_core::detect::Candidate;
 use bellwether_core::model::Model;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline};
@@ -60,14 +58,14 @@ impl<'a> Members<'a> {
                 let held_out = (0..N_FOLDS).map(|fold| (fold == HELD_OUT).then(|| Arc::clone(&model)));
                 (learnt, held_out.collect())
             }
-            Kind::Pca | Kind::Var | Kind::Knn => {
+            Kind::Classic(kind) => {
                 let held_out = (0..N_FOLDS).map(|fold| {
                     // Too few rows without that fold: then another fold has to do.
-                    let learnt = self.learn(planned, Some(fold)).ok();
+                    let learnt = self.learn(kind, planned, Some(fold)).ok();
                     learnt.map(|learnt| learnt.model())
                 });
                 let held_out: Vec<Option<Arc<dyn Model>>> = held_out.collect();
-                (self.learn(planned, None)?, held_out)
+                (self.learn(kind, planned, None)?, held_out)
             }
         };
         let candidate = Candidate {
@@ -109,38 +107,25 @@ impl<'a> Members<'a> {
     }
 
     /// Fits a classic detector on all folds but one, or on all.
-    fn learn(&self, planned: Planned, without: Option<usize>) -> Result<Learnt, Failure> {
-        let rows = self.folds.without(without);
-        let (n, active) = (self.pipeline.n_channels(), &self.active);
+    fn learn(
+        &self,
+        kind: classic::Kind,
+        planned: Planned,
+        without: Option<usize>,
+    ) -> Result<Learnt, Failure> {
+        let weights = self.pipeline.channel_weights();
         let window_len = planned.len.get();
-        let learn = |windows: &[Windows<'_>]| -> Result<Learnt, Failure> {
-            Ok(match planned.kind {
-                Kind::Var => {
-                    let spec = VarSpec {
-                        lags: window_len - 1,
-                        ..VarSpec::default()
-                    };
-                    Learnt::Var(Arc::new(spec.fit(windows, n, active)?))
-                }
-                Kind::Knn => {
-                    let spec = KnnSpec {
-                        window_len,
-                        seed: self.spec.train.seed,
-                        ..KnnSpec::default()
-                    };
-                    let weights = self.pipeline.channel_weights();
-                    Learnt::Knn(Arc::new(spec.fit(windows, n, active, &weights)?))
-                }
-                Kind::Pca | Kind::LstmAe | Kind::LstmForecast => {
-                    let spec = PcaSpec {
-                        window_len,
-                        ..PcaSpec::default()
-                    };
-                    Learnt::Pca(Arc::new(spec.fit(windows, n, active)?))
-                }
-            })
+        let learn = |windows: &[Windows<'_>]| {
+            let training = Training {
+                windows,
+                n_channels: self.pipeline.n_channels(),
+                active: &self.active,
+                weights: &weights,
+                seed: self.spec.train.seed,
+            };
+            Ok(Learnt::Classic(kind.fit(window_len, &training)?))
         };
-        with_windows(&rows, window_len, 1, learn)
+        with_windows(&self.folds.without(without), window_len, 1, learn)
     }
 }
 

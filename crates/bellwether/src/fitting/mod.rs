@@ -131,9 +131,11 @@ pub(crate) fn fit(
 ) -> Result<Fitted, Failure> {
     let mut notes = Vec::new();
     let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
-    let plan = spec
-        .family
-        .plan(series.iter().map(n_rows).max().unwrap_or(0), spec.window);
+    let plan = spec.family.plan(
+        series.iter().map(n_rows).max().unwrap_or(0),
+        series.iter().flatten().map(Frame::n_channels).max().unwrap_or(1),
+        spec.window,
+    );
     let pipeline_spec = PipelineSpec {
         scaler: spec.scaler,
         ..PipelineSpec::for_window(plan.longest_window())

@@ -105,15 +105,19 @@ pub(super) fn check_model(path: &str, model: &ModelManifest, n_channels: usize) 
             }
             check_widths(path, network)
         }
-        // Training windows that are all alike have no component.
-        ModelManifest::Pca { .. } | ModelManifest::Var { .. } => Ok(()),
-        ModelManifest::Knn {
-            n_windows,
-            n_neighbours,
-            ..
-        } => {
-            check_at_least_1(&format!("{path}.n_neighbours"), *n_neighbours, "window")?;
-            check_at_least_1(&format!("{path}.n_windows"), *n_windows, "window")
+        ModelManifest::Classic(classic) => {
+            let least = classic.kind.settings().iter().zip(&classic.settings);
+            for (&(name, least), &(_, n)) in least {
+                if n < least {
+                    let of = match name.strip_prefix("n_") {
+                        Some(of) => of.strip_suffix('s').unwrap_or(of),
+                        None => "",
+                    };
+                    let want = format!("at least {least} {of}");
+                    return Err(ManifestError::value(format!("{path}.{name}"), n, want.trim_end()));
+                }
+            }
+            Ok(())
         }
     }
 }

@@ -17,7 +17,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::FitError;
 
 pub use fingerprint::fingerprint;
-pub use model::{ModelManifest, NetworkManifest};
+pub use model::{ClassicManifest, ModelManifest, NetworkManifest};
 pub use record::{CalibrationRecord, EpochRecord, ModeRecord, SeriesRecord, TrainingRecord};
 
 use super::BundleError;

@@ -1,52 +1,37 @@
 //! What a manifest says of a model: its kind, and how much room its weights take.
 //!
-//! [`ModelManifest`] is written as it stands; it is read by way of [`ModelFields`], one struct of all fields there are:
-//! a tag inside of an object would hide from errors which of the other fields is wrong.
+//! A [`ModelManifest`] is read by way of [`ModelFields`], one struct of all fields there are: a tag inside of an object
+//! would hide from errors which of the other fields is wrong.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use bellwether_core::classic::Kind;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A model, as far as the manifest knows: enough to make room for its weights.
 ///
 /// These types are the JSON of the format: a field renamed here is a format changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "architecture", try_from = "ModelFields")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ModelFields")]
 pub enum ModelManifest {
     /// A network of LSTM layers that reconstructs windows.
-    #[serde(rename = "lstm-ae")]
     LstmAe(NetworkManifest),
     /// A network of LSTM layers that forecasts the last row of a window: no decoder.
-    #[serde(rename = "lstm-forecast")]
     LstmForecast(NetworkManifest),
-    /// Principal components of windows.
-    #[serde(rename = "pca")]
-    Pca {
-        /// Samples in a window.
-        window_len: usize,
-        /// Positions of the pipeline's channels that the model reads, rising.
-        active: Vec<usize>,
-        /// Components kept.
-        rank: usize,
-    },
-    /// A linear forecast of a row from those before it.
-    #[serde(rename = "var")]
-    Var {
-        /// Samples in a window.
-        window_len: usize,
-        /// Positions of the pipeline's channels that the model reads, rising.
-        active: Vec<usize>,
-    },
-    /// Distance to the nearest of the windows kept.
-    #[serde(rename = "knn")]
-    Knn {
-        /// Samples in a window.
-        window_len: usize,
-        /// Positions of the pipeline's channels that the model reads, rising.
-        active: Vec<usize>,
-        /// Windows kept.
-        n_windows: usize,
-        /// The nearest of them that count.
-        n_neighbours: usize,
-    },
+    /// Any other.
+    Classic(ClassicManifest),
+}
+
+/// The shape of a detector without a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassicManifest {
+    /// Its kind, whose name is the architecture in the JSON.
+    pub kind: Kind,
+    /// Samples in a window.
+    pub window_len: usize,
+    /// Positions of the pipeline's channels that the model reads, rising.
+    pub active: Vec<usize>,
+    /// The whole numbers that [`Kind::settings`] names, in that order; fields beside the others in the JSON.
+    pub settings: Vec<(&'static str, usize)>,
 }
 
 /// The shape of a network.
@@ -77,7 +62,7 @@ impl ModelManifest {
     pub fn network(&self) -> Option<&NetworkManifest> {
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => Some(network),
-            Self::Pca { .. } | Self::Var { .. } | Self::Knn { .. } => None,
+            Self::Classic(_) => None,
         }
     }
 
@@ -86,9 +71,7 @@ impl ModelManifest {
         match self {
             Self::LstmAe(_) => "lstm-ae",
             Self::LstmForecast(_) => "lstm-forecast",
-            Self::Pca { .. } => "pca",
-            Self::Var { .. } => "var",
-            Self::Knn { .. } => "knn",
+            Self::Classic(classic) => classic.kind.name(),
         }
     }
 
@@ -96,9 +79,7 @@ impl ModelManifest {
     pub fn window_len(&self) -> usize {
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => network.window_len,
-            Self::Pca { window_len, .. } | Self::Var { window_len, .. } | Self::Knn { window_len, .. } => {
-                *window_len
-            }
+            Self::Classic(classic) => classic.window_len,
         }
     }
 
@@ -106,7 +87,36 @@ impl ModelManifest {
     pub fn active(&self) -> &[usize] {
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => &network.active,
-            Self::Pca { active, .. } | Self::Var { active, .. } | Self::Knn { active, .. } => active,
+            Self::Classic(classic) => &classic.active,
+        }
+    }
+}
+
+impl Serialize for ModelManifest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Tagged<'a> {
+            architecture: &'static str,
+            #[serde(flatten)]
+            network: &'a NetworkManifest,
+        }
+        let architecture = self.architecture();
+        match self {
+            Self::LstmAe(network) | Self::LstmForecast(network) => Tagged {
+                architecture,
+                network,
+            }
+            .serialize(to),
+            Self::Classic(classic) => {
+                let mut map = to.serialize_map(None)?;
+                map.serialize_entry("architecture", architecture)?;
+                map.serialize_entry("window_len", &classic.window_len)?;
+                map.serialize_entry("active", &classic.active)?;
+                for (name, n) in &classic.settings {
+                    map.serialize_entry(name, n)?;
+                }
+                map.end()
+            }
         }
     }
 }
@@ -138,6 +148,10 @@ struct ModelFields {
     n_windows: Option<usize>,
     #[serde(default, deserialize_with = "given")]
     n_neighbours: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    n_clusters: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    n_trees: Option<usize>,
 }
 
 /// A field that is there has a value: null is none.
@@ -149,7 +163,8 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 #[derive(Debug, thiserror::Error)]
 enum FieldsError {
     #[error(
-        "unknown architecture {found:?}, this version of bellwether knows lstm-ae, lstm-forecast, pca, var and knn"
+        "unknown architecture {found:?}, this version of bellwether knows {}",
+        known()
     )]
     Architecture { found: String },
     #[error("missing field `{name}`")]
@@ -167,24 +182,23 @@ impl TryFrom<ModelFields> for ModelManifest {
     fn try_from(mut fields: ModelFields) -> Result<Self, FieldsError> {
         let window_len = fields.window_len;
         let active = std::mem::take(&mut fields.active);
-        let model = match &*fields.architecture {
+        let architecture = std::mem::take(&mut fields.architecture);
+        let model = match &*architecture {
             "lstm-ae" => Self::LstmAe(fields.network(active)?),
             "lstm-forecast" => Self::LstmForecast(fields.network(active)?),
-            "pca" => Self::Pca {
-                window_len,
-                active,
-                rank: taken("rank", &mut fields.rank)?,
-            },
-            "var" => Self::Var { window_len, active },
-            "knn" => Self::Knn {
-                window_len,
-                active,
-                n_windows: taken("n_windows", &mut fields.n_windows)?,
-                n_neighbours: taken("n_neighbours", &mut fields.n_neighbours)?,
-            },
-            _ => {
-                let found = fields.architecture.chars().take(80).collect();
-                return Err(FieldsError::Architecture { found });
+            name => {
+                let Some(kind) = Kind::from_name(name) else {
+                    let found = name.chars().take(80).collect();
+                    return Err(FieldsError::Architecture { found });
+                };
+                let names = kind.settings().iter();
+                let settings = names.map(|&(name, _)| Ok((name, fields.setting(name)?)));
+                Self::Classic(ClassicManifest {
+                    kind,
+                    window_len,
+                    active,
+                    settings: settings.collect::<Result<_, FieldsError>>()?,
+                })
             }
         };
         match fields.left() {
@@ -212,9 +226,26 @@ impl ModelFields {
         })
     }
 
-    /// A field that no one has asked for.
-    fn left(&self) -> Option<&'static str> {
+    /// The fields of classic detectors.
+    fn settings(&mut self) -> [(&'static str, &mut Option<usize>); 5] {
         [
+            ("rank", &mut self.rank),
+            ("n_windows", &mut self.n_windows),
+            ("n_neighbours", &mut self.n_neighbours),
+            ("n_clusters", &mut self.n_clusters),
+            ("n_trees", &mut self.n_trees),
+        ]
+    }
+
+    fn setting(&mut self, name: &'static str) -> Result<usize, FieldsError> {
+        let field = self.settings().into_iter().find(|(of, _)| *of == name);
+        let (_, field) = field.ok_or(FieldsError::Missing { name })?;
+        taken(name, field)
+    }
+
+    /// A field that no one has asked for.
+    fn left(&mut self) -> Option<&'static str> {
+        let of_networks = [
             ("kernels", self.kernels.is_some()),
             ("n_inputs", self.n_inputs.is_some()),
             ("n_outputs", self.n_outputs.is_some()),
@@ -222,15 +253,39 @@ impl ModelFields {
             ("decoder", self.decoder.is_some()),
             ("with_level", self.with_level.is_some()),
             ("n_weights", self.n_weights.is_some()),
-            ("rank", self.rank.is_some()),
-            ("n_windows", self.n_windows.is_some()),
-            ("n_neighbours", self.n_neighbours.is_some()),
-        ]
-        .into_iter()
-        .find_map(|(name, is_left)| is_left.then_some(name))
+        ];
+        let settings = self.settings().map(|(name, field)| (name, field.is_some()));
+        let mut all = of_networks.into_iter().chain(settings);
+        all.find_map(|(name, is_left)| is_left.then_some(name))
     }
+}
+
+/// The architectures there are, as in `a, b and c`.
+fn known() -> String {
+    let mut names = vec!["lstm-ae", "lstm-forecast"];
+    names.extend(Kind::ALL.map(Kind::name));
+    let last = names.pop().unwrap_or_default();
+    format!("{} and {last}", names.join(", "))
 }
 
 fn taken<T>(name: &'static str, field: &mut Option<T>) -> Result<T, FieldsError> {
     field.take().ok_or(FieldsError::Missing { name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_of_every_kind_has_its_field() {
+        for kind in Kind::ALL {
+            let mut json = serde_json::json!({ "architecture": kind.name(), "window_len": 5, "active": [0] });
+            for (name, least) in kind.settings() {
+                json[*name] = (*least).into();
+            }
+            let read: ModelManifest = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(read.architecture(), kind.name());
+            assert_eq!(serde_json::to_value(read).unwrap(), json);
+        }
+    }
 }

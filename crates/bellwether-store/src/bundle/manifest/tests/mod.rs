@@ -6,6 +6,7 @@ mod refused;
 
 use std::time::Duration;
 
+use bellwether_core::classic::Kind;
 use bellwether_core::detect::{Calibrated, CalibrationReport, MemberParts, ModeReport};
 use bellwether_core::event::EventRule;
 use bellwether_core::frame::{Channel, Frame};
@@ -99,7 +100,7 @@ fn network() -> NetworkManifest {
     }
 }
 
-/// One of each kind.
+/// The two networks, and the classic detectors that the first bundles had.
 fn models() -> Vec<ModelManifest> {
     let active = vec![0, 1, 2];
     vec![
@@ -108,22 +109,29 @@ fn models() -> Vec<ModelManifest> {
             decoder: Vec::new(),
             ..network()
         }),
-        ModelManifest::Pca {
-            window_len: 48,
-            active: active.clone(),
-            rank: 5,
-        },
-        ModelManifest::Var {
-            window_len: 9,
-            active: vec![1],
-        },
-        ModelManifest::Knn {
-            window_len: 16,
+        classic(Kind::Pca, 48, active.clone(), vec![("rank", 5)]),
+        classic(Kind::Var, 9, vec![1], Vec::new()),
+        classic(
+            Kind::Knn,
+            16,
             active,
-            n_windows: 2000,
-            n_neighbours: 3,
-        },
+            vec![("n_windows", 2000), ("n_neighbours", 3)],
+        ),
     ]
+}
+
+fn classic(
+    kind: Kind,
+    window_len: usize,
+    active: Vec<usize>,
+    settings: Vec<(&'static str, usize)>,
+) -> ModelManifest {
+    ModelManifest::Classic(ClassicManifest {
+        kind,
+        window_len,
+        active,
+        settings,
+    })
 }
 
 fn calibration_record() -> CalibrationRecord {

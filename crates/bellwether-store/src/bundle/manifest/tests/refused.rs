@@ -1,10 +1,11 @@
 //! What is refused in any format version. Version 1 stands for all: what it has, the others took over, but for the
 //! members of [`super::members`].
 
+use bellwether_core::classic::Kind;
 use serde_json::{Value, json};
 
-use super::{GOLDEN_V1, error_of, golden, spoilt, tail};
-use crate::bundle::manifest::{Manifest, ModelManifest};
+use super::{GOLDEN_V1, classic, error_of, golden, spoilt, tail};
+use crate::bundle::manifest::Manifest;
 use crate::disk::tests::told;
 
 #[test]
@@ -236,12 +237,7 @@ fn what_would_not_read_back_is_not_written() {
         "detector.members[0].retrospective.channels is a list of 4",
     );
     check(
-        |manifest| {
-            manifest.models[3] = ModelManifest::Var {
-                window_len: 9,
-                active: vec![9],
-            }
-        },
+        |manifest| manifest.models[3] = classic(Kind::Var, 9, vec![9], Vec::new()),
         "detector.members[3].model.active[0] is 9",
     );
     check(
