@@ -7,9 +7,38 @@ use bellwether_core::classic;
 use crate::config::error::did_you_mean;
 
 /// Members that families share.
-const PCA: Kind = Kind::Classic(classic::Kind::Pca);
-const VAR: Kind = Kind::Classic(classic::Kind::Var);
-const KNN: Kind = Kind::Classic(classic::Kind::Knn);
+const AUTOENCODER: Wanted = Wanted {
+    kind: Kind::LstmAe,
+    rows: None,
+    weight: 1.0,
+};
+const FORECASTER: Wanted = Wanted {
+    kind: Kind::LstmForecast,
+    ..AUTOENCODER
+};
+const NEAREST: Wanted = Wanted {
+    kind: Kind::Classic(classic::Kind::Knn),
+    rows: None,
+    weight: 0.5,
+};
+/// A short window leaves a fault as soon as it is over, a long one sees slow shapes.
+const CLASSIC: [Wanted; 3] = [
+    Wanted {
+        kind: Kind::Classic(classic::Kind::Pca),
+        rows: Some(5),
+        weight: 1.0,
+    },
+    Wanted {
+        kind: Kind::Classic(classic::Kind::Pca),
+        rows: Some(20),
+        weight: 1.0,
+    },
+    Wanted {
+        kind: Kind::Classic(classic::Kind::Var),
+        rows: Some(6),
+        weight: 2.0,
+    },
+];
 
 /// A choice of members by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +65,15 @@ pub(super) enum Kind {
     LstmAe,
     LstmForecast,
     Classic(classic::Kind),
+}
+
+/// A member of a family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Wanted {
+    kind: Kind,
+    /// Rows of its window, the one that it foresees included; `None` for as many as its kind usually has.
+    rows: Option<usize>,
+    weight: f64,
 }
 
 /// A member to be fitted.
@@ -88,7 +126,7 @@ impl Family {
     ///
     /// # Errors
     /// The names there are beside `others`, and the one that may have been meant.
-    pub(crate) fn from_name(name: &str, others: &[&str]) -> Result<Self, String> {
+    pub(crate) fn from_name(name: &str, others: &[&'static str]) -> Result<Self, String> {
         let known = if name == "auto" { "default" } else { name };
         Self::all().find(|family| family.name() == known).ok_or_else(|| {
             let names = ["auto"].into_iter().chain(Self::all().map(Self::name));
@@ -100,41 +138,43 @@ impl Family {
         })
     }
 
-    /// The members for a training part of `n_rows` rows of `n_channels` channels; `window` is that of the networks, or else of PCA, where the
-    /// user has chosen one.
+    /// The members for a training part of `n_rows` rows of `n_channels` channels; `window` is that of the networks, or else of
+    /// the classic member with the longest one, where the user has chosen it.
     pub(super) fn plan(self, n_rows: usize, n_channels: usize, window: Option<NonZeroUsize>) -> Plan {
-        let (members, range_weight): (&[(Kind, f64)], f64) = match self {
-            Self::Default => (&[(Kind::LstmForecast, 1.0), (PCA, 2.0), (VAR, 2.0)], 40.0),
-            Self::Linear => (&[(PCA, 1.0), (VAR, 1.0)], 15.0),
-            Self::Full => (
-                &[
-                    (Kind::LstmAe, 1.0),
-                    (Kind::LstmForecast, 1.0),
-                    (PCA, 2.0),
-                    (VAR, 2.0),
-                    (KNN, 1.0),
-                ],
-                40.0,
-            ),
-            Self::Lstm => (&[(Kind::LstmAe, 1.0), (Kind::LstmForecast, 1.0)], 0.0),
-            Self::LstmAe => (&[(Kind::LstmAe, 1.0)], 0.0),
-            Self::LstmForecast => (&[(Kind::LstmForecast, 1.0)], 0.0),
-            Self::Classic(kind) => (&[(Kind::Classic(kind), 1.0)], 0.0),
-        };
-        let has_network = members.iter().any(|(kind, _)| kind.is_network());
-        let planned = members.iter().map(|&(kind, weight)| {
-            let is_asked = match kind {
-                Kind::LstmAe | Kind::LstmForecast => true,
-                VAR => members.len() == 1,
-                Kind::Classic(kind) => !has_network && !kind.is_pointwise(),
-            };
-            let rows = window
-                .filter(|_| is_asked)
-                .map_or_else(|| kind.rows(n_rows, n_channels), NonZeroUsize::get);
-            Planned {
+        let alone = |kind| {
+            vec![Wanted {
                 kind,
+                rows: None,
+                weight: 1.0,
+            }]
+        };
+        let (members, range_weight) = match self {
+            Self::Default => ([vec![FORECASTER], CLASSIC.to_vec()].concat(), 40.0),
+            Self::Linear => (CLASSIC.to_vec(), 20.0),
+            Self::Full => {
+                let networks = vec![AUTOENCODER, FORECASTER];
+                ([networks, CLASSIC.to_vec(), vec![NEAREST]].concat(), 40.0)
+            }
+            Self::Lstm => (vec![AUTOENCODER, FORECASTER], 0.0),
+            Self::LstmAe => (alone(Kind::LstmAe), 0.0),
+            Self::LstmForecast => (alone(Kind::LstmForecast), 0.0),
+            Self::Classic(kind) => (alone(Kind::Classic(kind)), 0.0),
+        };
+        let has_network = members.iter().any(|wanted| wanted.kind.is_network());
+        let longest = members.iter().filter_map(|wanted| wanted.rows).max();
+        let planned = members.iter().map(|wanted| {
+            let is_asked = match wanted.kind {
+                Kind::LstmAe | Kind::LstmForecast => true,
+                Kind::Classic(kind) => !has_network && wanted.rows == longest && !kind.is_pointwise(),
+            };
+            let rows = window.filter(|_| is_asked).map_or_else(
+                || wanted.kind.rows(wanted.rows, n_rows, n_channels),
+                NonZeroUsize::get,
+            );
+            Planned {
+                kind: wanted.kind,
                 len: NonZeroUsize::MIN.saturating_add(rows - 1),
-                weight,
+                weight: wanted.weight,
             }
         });
         Plan {
@@ -158,9 +198,16 @@ impl Kind {
         matches!(self, Self::LstmAe | Self::LstmForecast)
     }
 
-    /// Rows of a model's window, the one that it foresees included, where the training part has `n` rows: fewer where it
-    /// could not learn from as many.
-    fn rows(self, n: usize, n_channels: usize) -> usize {
+    /// Rows of a model's window, the one that it foresees included, where so many are `wanted` and the training part has `n`
+    /// rows: fewer where it could not learn from as many.
+    fn rows(self, wanted: Option<usize>, n: usize, n_channels: usize) -> usize {
+        if let Some(wanted) = wanted {
+            return if n < 6 * wanted {
+                (n / 8).max(2).min(wanted)
+            } else {
+                wanted
+            };
+        }
         let n_fitted = n - n / super::folds::N_FOLDS;
         match self {
             Self::LstmAe | Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).max(4),
