@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use bellwether_core::detect::Mode;
+use bellwether_core::score::NamedRule;
 use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
@@ -316,6 +317,9 @@ pub(crate) struct FitArgs {
     /// Threshold rule: budget, quantile:0.995, mad:6, sigma:3, pot:1e-4, value:2.5
     #[arg(long, value_name = "RULE", value_parser = parse::<ThresholdRule>)]
     pub(crate) threshold: Option<ThresholdRule>,
+    /// What is known of a channel (repeatable): NAME: direction=above|below|both, min-deviation=X or X%, range=LO..HI, weight=W
+    #[arg(long = "channel", value_name = "RULE", value_parser = parse::<NamedRule>)]
+    pub(crate) channels: Vec<NamedRule>,
     /// Stop training after this time and keep the best weights: 90s, 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub(crate) max_time: Option<std::time::Duration>,

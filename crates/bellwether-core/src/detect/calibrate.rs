@@ -10,12 +10,12 @@ use super::{Detector, DetectorParts, PartsError};
 use crate::event::EventRule;
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
-use crate::score::Ranges;
+use crate::score::{ChannelRule, Ranges};
 use crate::threshold::{FittedThreshold, HeldOut, ThresholdRule, ThresholdRuleError};
 use crate::transform::{Pipeline, Prepared};
 
 /// What is to be decided at calibration.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
@@ -24,6 +24,11 @@ pub struct CalibrationSpec {
     pub events: Option<EventRule>,
     /// What all channels far outside of their training ranges add to a score, beside the weights of the members.
     pub range_weight: f64,
+    /// What people know of the channels beforehand: one for each channel of the pipeline, or none at all.
+    ///
+    /// What is ordinary for a channel is learnt from all its residuals; tails and threshold from those that count.
+    /// Values outside of what is valid do not move the threshold.
+    pub rules: Vec<ChannelRule>,
 }
 
 /// A model on its way to become a member of a detector.
@@ -129,7 +134,8 @@ impl Detector {
             longest: lens.max().unwrap_or(1),
             windows_max: BLOCK_WINDOWS,
         };
-        let rows = HeldOutRows::new(pipeline.n_channels(), folds)?;
+        super::check_rules(&pipeline, &spec.rules)?;
+        let rows = HeldOutRows::new(&pipeline, &spec.rules, folds)?;
         let is_common = |fold: usize| {
             let has_model = |of: &Candidate| of.held_out.get(fold).is_some_and(Option::is_some);
             candidates.iter().all(has_model)
@@ -178,6 +184,7 @@ impl Detector {
             causal: causal.report.threshold.threshold,
             retrospective: retrospective.report.threshold.threshold,
             events,
+            rules: spec.rules.clone(),
         };
         let report = CalibrationReport {
             scores: causal.scores(&starts),
@@ -203,7 +210,7 @@ struct Errors {
 }
 
 impl Errors {
-    fn new(rows: &HeldOutRows) -> Self {
+    fn new(rows: &HeldOutRows<'_>) -> Self {
         Self {
             errors: vec![0.0; rows.n_rows()],
             present: vec![0.0; rows.n_rows()],
@@ -222,7 +229,7 @@ impl Errors {
         }
     }
 
-    fn complete(&mut self, total: f64, rows: &HeldOutRows, ranges: &[Ranges]) {
+    fn complete(&mut self, total: f64, rows: &HeldOutRows<'_>, ranges: &[Ranges]) {
         let mut parts = Vec::new();
         for (row_idx, (error, present)) in self.errors.iter_mut().zip(&self.present).enumerate() {
             if *present <= 0.0 {

@@ -309,6 +309,7 @@ impl Job<'_> {
             "architecture": fit.architecture,
             "stride": fit.stride,
             "scaler": fit.scaler.name(),
+            "channels": fit.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "batch": fit.batch,
             "lr": fit.lr,
             "val_share": fit.val_share,

@@ -194,6 +194,7 @@ fn manifest_of_one(numbers: [f64; 3]) -> Manifest {
             causal: Threshold::new(numbers[1]).unwrap(),
             retrospective: Threshold::new(numbers[0]).unwrap(),
             events: EventRule::new(3, 5, 0.85, 64, 1).unwrap(),
+            rules: Vec::new(),
         },
         models: vec![ModelManifest::LstmAe(network())],
         training: training(),
