@@ -135,6 +135,15 @@ impl Detector {
         }
     }
 
+    /// The same detector with another threshold of that mode.
+    pub fn with_threshold(mut self, mode: Mode, threshold: Threshold) -> Self {
+        match mode {
+            Mode::Causal => self.parts.causal = threshold,
+            Mode::Retrospective => self.parts.retrospective = threshold,
+        }
+        self
+    }
+
     /// Weight of all members.
     pub(crate) fn weight(&self) -> f64 {
         self.weight
