@@ -18,7 +18,7 @@ use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::frame::Frame;
 use bellwether_core::score::NamedRule;
-use bellwether_core::threshold::ThresholdRule;
+use bellwether_core::threshold::{ThresholdError, ThresholdRule};
 use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, ScalerKind};
 use bellwether_nn::{Architecture, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
 
@@ -127,12 +127,18 @@ pub(crate) struct Fitted {
 }
 
 /// Fits a detector on the training part of one or several series; a series that is interrupted comes as several
-/// frames in the order of time.
+/// frames in the order of time. `labels` says which samples of all frames, one after the other, are known to be
+/// anomalous; a threshold rule may ask for them, nothing else does.
 pub(crate) fn fit(
     series: Vec<Vec<Frame>>,
+    labels: Option<&[bool]>,
     spec: &FitSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, Failure> {
+    // Said before the work.
+    if matches!(spec.threshold, ThresholdRule::BestF1(_)) && labels.is_none() {
+        return Err(ThresholdError::NoLabels.into());
+    }
     let mut notes = Vec::new();
     let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
     let plan = spec
@@ -186,6 +192,7 @@ pub(crate) fn fit(
         events: None,
         range_weight: plan.range_weight,
         rules,
+        labels: labels.map(|labels| folds.in_order(labels)),
     };
     let (detector, calibration) =
         Detector::calibrate(pipeline, candidates, folds.into_prepared(), &calibration_spec)?;

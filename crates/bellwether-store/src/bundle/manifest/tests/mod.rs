@@ -10,7 +10,7 @@ use bellwether_core::detect::{Calibrated, CalibrationReport, MemberParts, ModeRe
 use bellwether_core::event::EventRule;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::score::{Calibration, Smoothing, Tail};
-use bellwether_core::threshold::{BudgetSupport, Fallback, FittedThreshold, Threshold};
+use bellwether_core::threshold::{BudgetSupport, Fallback, FittedThreshold, Support, Threshold};
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline, PipelineParts, ScalerKind};
 use serde_json::{Value, json};
 
@@ -136,6 +136,7 @@ fn calibration_record() -> CalibrationRecord {
         error_max: 2.25,
         support: None,
         alarms_per_week: None,
+        predicted_per_week: None,
         fallback: None,
     };
     CalibrationRecord {
@@ -289,10 +290,11 @@ fn a_record_keeps_what_the_calibration_found() {
         asked: "1/week".parse().unwrap(),
         held_out_span: Duration::from_secs(86_400),
         supported: "1/day".parse().unwrap(),
-        extrapolated: false,
-        xi: None,
+        predicted: "2/day".parse().unwrap(),
+        tail: None,
         n_peaks: 3,
     };
+    let support = Support::Budget(support);
     let mode = |support, fallback| ModeReport {
         n_rows: 2000,
         n_scored: 1990,
@@ -314,6 +316,7 @@ fn a_record_keeps_what_the_calibration_found() {
         causal: ModeRecord {
             support: Some(support.to_string()),
             alarms_per_week: Some(7.0),
+            predicted_per_week: Some(14.0),
             fallback: Some(fallback.to_string()),
             ..calibration_record().causal
         },
