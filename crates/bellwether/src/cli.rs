@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use bellwether_core::detect::Mode;
+use bellwether_core::score::NamedRule;
 use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
@@ -317,9 +318,12 @@ pub(crate) struct FitArgs {
     /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
     #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]
     pub(crate) alarm_budget: Option<AlarmBudget>,
-    /// Threshold rule: budget, quantile:0.995, mad:6, sigma:3, pot:1e-4, value:2.5
+    /// Threshold rule: budget, conformal:0.01, conformal:1/week, quantile:0.995, mad:6, sigma:3, pot:1e-4, best-f1, value:2.5
     #[arg(long, value_name = "RULE", value_parser = parse::<ThresholdRule>)]
     pub(crate) threshold: Option<ThresholdRule>,
+    /// What is known of a channel (repeatable): NAME: direction=above|below|both, min-deviation=X or X%, range=LO..HI, weight=W
+    #[arg(long = "channel", value_name = "RULE", value_parser = parse::<NamedRule>)]
+    pub(crate) channels: Vec<NamedRule>,
     /// Stop training after this time and keep the best weights: 90s, 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub(crate) max_time: Option<std::time::Duration>,
@@ -373,6 +377,9 @@ pub(crate) struct DetectArgs {
     /// Write a page to look at (FILE.html), or its facts (FILE.json)
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
+    /// Judge each series by a threshold from its own errors, retrospectively: dynamic, dynamic:0.13 (Hundman 2018)
+    #[arg(long, value_name = "RULE", value_parser = crate::commands::dynamic::parse)]
+    pub(crate) threshold: Option<f64>,
     /// Show how many events each threshold would give
     #[arg(long)]
     pub(crate) sweep: bool,

@@ -102,7 +102,7 @@ impl Fitter {
         let frames: Vec<Vec<Frame>> = series.into_iter().map(|(_, frames)| frames).collect();
         let data_fingerprint = fingerprint(frames.iter().flatten());
         let mut is_broken_off = false;
-        let fitted = fitting::fit(frames, &spec, &mut |progress| {
+        let fitted = fitting::fit(frames, None, &spec, &mut |progress| {
             let done = progress
                 .epoch_report
                 .map(|report| (report.train_loss, report.val_loss));

@@ -10,12 +10,12 @@ use super::{Detector, DetectorParts, PartsError};
 use crate::event::EventRule;
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
-use crate::score::Ranges;
-use crate::threshold::{FittedThreshold, HeldOut, ThresholdRule, ThresholdRuleError};
+use crate::score::{ChannelRule, Ranges};
+use crate::threshold::{FittedThreshold, HeldOut, ThresholdError, ThresholdRule};
 use crate::transform::{Pipeline, Prepared};
 
 /// What is to be decided at calibration.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
@@ -24,6 +24,14 @@ pub struct CalibrationSpec {
     pub events: Option<EventRule>,
     /// What all channels far outside of their training ranges add to a score, beside the weights of the members.
     pub range_weight: f64,
+    /// What people know of the channels beforehand: one for each channel of the pipeline, or none at all.
+    ///
+    /// What is ordinary for a channel is learnt from all its residuals; tails and threshold from those that count.
+    /// Values outside of what is valid do not move the threshold.
+    pub rules: Vec<ChannelRule>,
+    /// Which held-out rows are known to be anomalous, fold after fold and frame after frame, `[n_rows]`; only a
+    /// threshold rule that says so looks at them. `None`: nobody knows.
+    pub labels: Option<Vec<bool>>,
 }
 
 /// A model on its way to become a member of a detector.
@@ -81,9 +89,9 @@ pub enum CalibrateError {
     /// The model gave no answer.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The threshold rule is not usable.
+    /// The threshold rule is not usable, or wants labels.
     #[error(transparent)]
-    Threshold(#[from] ThresholdRuleError),
+    Threshold(#[from] ThresholdError),
     /// Pipeline and model do not belong together.
     #[error(transparent)]
     Parts(#[from] PartsError),
@@ -97,6 +105,14 @@ pub enum CalibrateError {
         n_rows: usize,
         /// Rows in the longest window.
         window_len: usize,
+    },
+    /// Not one label for each row.
+    #[error("{n_labels} labels for {n_rows} held-out rows: wanted one for each, or none at all")]
+    Labels {
+        /// Labels given.
+        n_labels: usize,
+        /// Held-out rows.
+        n_rows: usize,
     },
     /// No fold of the normal rows is unseen by every model.
     #[error("no normal rows are left that no model was fitted on: hold some out")]
@@ -118,7 +134,7 @@ impl Detector {
         folds: Vec<Vec<Prepared>>,
         spec: &CalibrationSpec,
     ) -> Result<(Self, CalibrationReport), CalibrateError> {
-        spec.threshold.check()?;
+        spec.threshold.check().map_err(ThresholdError::from)?;
         for candidate in &candidates {
             super::check_model(&pipeline, &*candidate.model)?;
         }
@@ -129,7 +145,8 @@ impl Detector {
             longest: lens.max().unwrap_or(1),
             windows_max: BLOCK_WINDOWS,
         };
-        let rows = HeldOutRows::new(pipeline.n_channels(), folds)?;
+        super::check_rules(&pipeline, &spec.rules)?;
+        let rows = HeldOutRows::new(&pipeline, &spec.rules, folds)?;
         let is_common = |fold: usize| {
             let has_model = |of: &Candidate| of.held_out.get(fold).is_some_and(Option::is_some);
             candidates.iter().all(has_model)
@@ -162,7 +179,24 @@ impl Detector {
             .events
             .unwrap_or_else(|| EventRule::for_window(len).clearing_at(1.0));
         let starts = rows.starts_within(&common);
-        let fit = |errors: Errors| errors.fit(&starts, &pipeline, spec, &rule, len);
+        let labels = match &spec.labels {
+            Some(labels) if labels.len() != rows.n_rows() => {
+                return Err(CalibrateError::Labels {
+                    n_labels: labels.len(),
+                    n_rows: rows.n_rows(),
+                });
+            }
+            labels => labels.as_ref().map(|labels| kept(labels, &common)),
+        };
+        let learning = Learning {
+            starts: &starts,
+            labels: labels.as_deref(),
+            pipeline: &pipeline,
+            spec,
+            events: &rule,
+            window_len: len,
+        };
+        let fit = |errors: Errors| errors.fit(&learning);
         let (mut causal, mut retrospective) = (fit(causal)?, fit(retrospective)?);
         let near = causal.ordinary_score().max(retrospective.ordinary_score());
         let events = spec
@@ -178,6 +212,7 @@ impl Detector {
             causal: causal.report.threshold.threshold,
             retrospective: retrospective.report.threshold.threshold,
             events,
+            rules: spec.rules.clone(),
         };
         let report = CalibrationReport {
             scores: causal.scores(&starts),
@@ -195,6 +230,22 @@ fn clear_ratio_above(ordinary_score: f64) -> f64 {
     (0.5 * (ordinary_score + 1.0)).clamp(0.8, 1.0)
 }
 
+/// The rows of those ranges put together.
+fn kept<T: Copy>(of_rows: &[T], common: &[Range<usize>]) -> Vec<T> {
+    let rows = common.iter().flat_map(|rows| &of_rows[rows.clone()]);
+    rows.copied().collect()
+}
+
+/// What a threshold is learnt with, beside the errors.
+struct Learning<'a> {
+    starts: &'a [usize],
+    labels: Option<&'a [bool]>,
+    pipeline: &'a Pipeline,
+    spec: &'a CalibrationSpec,
+    events: &'a EventRule,
+    window_len: usize,
+}
+
 /// Joined errors of the held-out rows for one mode; NaN where a row has none.
 struct Errors {
     errors: Vec<f64>,
@@ -203,7 +254,7 @@ struct Errors {
 }
 
 impl Errors {
-    fn new(rows: &HeldOutRows) -> Self {
+    fn new(rows: &HeldOutRows<'_>) -> Self {
         Self {
             errors: vec![0.0; rows.n_rows()],
             present: vec![0.0; rows.n_rows()],
@@ -222,7 +273,7 @@ impl Errors {
         }
     }
 
-    fn complete(&mut self, total: f64, rows: &HeldOutRows, ranges: &[Ranges]) {
+    fn complete(&mut self, total: f64, rows: &HeldOutRows<'_>, ranges: &[Ranges]) {
         let mut parts = Vec::new();
         for (row_idx, (error, present)) in self.errors.iter_mut().zip(&self.present).enumerate() {
             if *present <= 0.0 {
@@ -238,37 +289,30 @@ impl Errors {
     }
 
     fn keep(&mut self, common: &[Range<usize>]) {
-        let kept = common.iter().flat_map(|rows| &self.errors[rows.clone()]);
-        self.errors = kept.copied().collect();
+        self.errors = kept(&self.errors, common);
     }
 
-    fn fit(
-        self,
-        starts: &[usize],
-        pipeline: &Pipeline,
-        spec: &CalibrationSpec,
-        events: &EventRule,
-        window_len: usize,
-    ) -> Result<Fitted, CalibrateError> {
+    fn fit(self, from: &Learning<'_>) -> Result<Fitted, CalibrateError> {
         let errors = self.errors;
         let sorted = sorted_finite(errors.iter().copied());
         if sorted.is_empty() {
             return Err(CalibrateError::NothingScored {
                 n_rows: errors.len(),
-                window_len,
+                window_len: from.window_len,
             });
         }
         let held_out = HeldOut {
             errors: &errors,
-            segment_starts: starts,
-            cadence: pipeline.parts().cadence,
+            segment_starts: from.starts,
+            cadence: from.pipeline.parts().cadence,
+            labels: from.labels,
         };
         let report = ModeReport {
             n_rows: errors.len(),
             n_scored: sorted.len(),
             n_events: 0,
             errors: [0.5, 0.99, 1.0].map(|share| quantile_sorted(&sorted, share)),
-            threshold: spec.threshold.fit(&held_out, events)?,
+            threshold: from.spec.threshold.fit(&held_out, from.events)?,
         };
         Ok(Fitted { report, errors })
     }

@@ -1,6 +1,7 @@
 //! Normal rows that models were not fitted on, and what one model makes of them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::PartsError;
 use super::blocks::{Block, RowErrors, for_each_block};
@@ -8,15 +9,20 @@ use super::calibrate::{CalibrateError, Candidate};
 use super::joined;
 use super::member::{Calibrated, Reach};
 use super::mode::{Mode, RowSmoother};
+use super::ruled::ruled;
 use crate::model::{Model, ModelError};
 use crate::quantile::sorted_finite;
-use crate::score::{Calibration, Ranges, Smoothing, Tail};
+use crate::score::{Calibration, ChannelRule, Ranges, Smoothing, Tail, ruled_weights};
 use crate::transform::{ChannelKind, Pipeline, Prepared};
 use crate::window::Windows;
 
 /// The prepared rows of all folds, one after the other.
-pub(super) struct HeldOutRows {
+pub(super) struct HeldOutRows<'a> {
     n_channels: usize,
+    /// How much each channel counts, `[n_channels]`.
+    weights: Vec<f64>,
+    /// One for each channel, or none.
+    rules: &'a [ChannelRule],
     /// Its fold, its first row, its rows.
     frames: Vec<(usize, usize, Prepared)>,
     n_rows: usize,
@@ -29,8 +35,13 @@ pub(super) struct Judged {
     pub(super) surprise: Vec<f64>,
 }
 
-impl HeldOutRows {
-    pub(super) fn new(n_channels: usize, folds: Vec<Vec<Prepared>>) -> Result<Self, PartsError> {
+impl<'a> HeldOutRows<'a> {
+    pub(super) fn new(
+        pipeline: &Pipeline,
+        rules: &'a [ChannelRule],
+        folds: Vec<Vec<Prepared>>,
+    ) -> Result<Self, PartsError> {
+        let n_channels = pipeline.n_channels();
         let (mut frames, mut n_rows) = (Vec::new(), 0);
         for (fold, of_fold) in folds.into_iter().enumerate() {
             for prepared in of_fold {
@@ -47,6 +58,8 @@ impl HeldOutRows {
         }
         Ok(Self {
             n_channels,
+            weights: ruled_weights(pipeline, rules),
+            rules,
             frames,
             n_rows,
         })
@@ -100,7 +113,7 @@ impl HeldOutRows {
                 });
                 if low <= high { (low, high) } else { of_all[channel] }
             });
-            Ranges::between(pipeline, weight, &bounds.collect::<Vec<_>>())
+            Ranges::between(pipeline, &self.weights, weight, &bounds.collect::<Vec<_>>())
         };
         (0..n_folds).map(without).collect()
     }
@@ -128,17 +141,26 @@ impl HeldOutRows {
         pipeline: &Pipeline,
         reach: Reach,
     ) -> Result<[Judged; 2], CalibrateError> {
-        let errors = self.errors(candidate, pipeline, reach)?;
+        let errors = self.errors(candidate, reach, &|model| Arc::clone(model))?;
+        // What is ordinary is learnt from all residuals, what is surprising from those that count.
+        let counted = if self.rules.iter().any(ChannelRule::drops_residuals) {
+            let under_rules = |model: &Arc<dyn Model>| ruled(Arc::clone(model), pipeline, self.rules);
+            Some(self.errors(candidate, reach, &under_rules)?)
+        } else {
+            None
+        };
+        let counted = counted.as_ref().unwrap_or(&errors);
         let answers = candidate.model.answers();
         let n_effective = pipeline.n_effective();
         let causal = Smoothing::causal(n_effective, answers);
         let retrospective = Smoothing::retrospective(n_effective);
-        let judged = |mode, errors: &[f64], smoothing, mean_square: &[f64]| {
-            let weights = pipeline.channel_weights();
+        let judged = |mode, errors: &[f64], counted: &[f64], smoothing, mean_square: &[f64]| {
+            let weights = self.weights.clone();
             let scales = pipeline.scales().iter();
             let is_constant: Vec<bool> = scales.map(|scale| scale.kind == ChannelKind::Constant).collect();
-            let calibration = Calibration::fit(weights, &is_constant, errors, mean_square);
-            self.surprise(mode, calibration, smoothing, errors)
+            let calibration =
+                Calibration::fit(weights, &is_constant, errors, mean_square).starting_from(counted);
+            self.surprise(mode, calibration, smoothing, counted)
                 .ok_or(CalibrateError::NothingScored {
                     n_rows: self.n_rows,
                     window_len: reach.longest,
@@ -148,10 +170,17 @@ impl HeldOutRows {
         let rows = errors.retrospective.chunks_exact(self.n_channels);
         rows.for_each(|row| mean.absorb(row, None));
         Ok([
-            judged(Mode::Causal, &errors.causal, causal, &errors.last_square)?,
+            judged(
+                Mode::Causal,
+                &errors.causal,
+                &counted.causal,
+                causal,
+                &errors.last_square,
+            )?,
             judged(
                 Mode::Retrospective,
                 &errors.retrospective,
+                &counted.retrospective,
                 retrospective,
                 &mean.finish(),
             )?,
@@ -185,15 +214,15 @@ impl HeldOutRows {
         })
     }
 
-    /// Channel errors of all rows; one pass over the windows serves both modes.
+    /// Channel errors of all rows by the models under rules; one pass over the windows serves both modes.
     fn errors(
         &self,
         candidate: &Candidate,
-        pipeline: &Pipeline,
         reach: Reach,
+        under_rules: &dyn Fn(&Arc<dyn Model>) -> Arc<dyn Model>,
     ) -> Result<ChannelErrors, ModelError> {
         let n = self.n_channels;
-        let weights = pipeline.channel_weights();
+        let weights = &self.weights;
         let mut all = ChannelErrors {
             causal: vec![f64::NAN; self.n_rows * n],
             retrospective: vec![f64::NAN; self.n_rows * n],
@@ -204,7 +233,7 @@ impl HeldOutRows {
             let Some(Some(model)) = candidate.held_out.get(*fold) else {
                 continue;
             };
-            let model: &dyn Model = &**model;
+            let model: &dyn Model = &*under_rules(model);
             let mut causal = RowErrors::new(Mode::Causal, model, n);
             let mut retrospective = RowErrors::new(Mode::Retrospective, model, n);
             let ask = |windows: Windows<'_>, out: &mut [f64]| model.errors(windows, out);
@@ -219,10 +248,10 @@ impl HeldOutRows {
                 };
                 // A stream has no score before the longest window of all is full.
                 let first_causal = block.segment.start + reach.longest - 1;
-                causal.absorb(block, prepared, &weights, &mut |row, errors| {
+                causal.absorb(block, prepared, weights, &mut |row, errors| {
                     keep(&mut all.causal, row, errors.filter(|_| row >= first_causal));
                 });
-                retrospective.absorb(block, prepared, &weights, &mut |row, errors| {
+                retrospective.absorb(block, prepared, weights, &mut |row, errors| {
                     keep(&mut all.retrospective, row, errors);
                 });
             })?;

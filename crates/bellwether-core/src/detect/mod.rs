@@ -10,6 +10,7 @@ mod held_out;
 mod joined;
 mod member;
 mod mode;
+mod ruled;
 mod scores;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub use scores::{ScoredRow, Scores, Unscored};
 use crate::event::EventRule;
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
-use crate::score::{CalibrationError, Ranges};
+use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, ruled_weights};
 use crate::threshold::Threshold;
 use crate::transform::{ApplyError, Pipeline};
 
@@ -48,6 +49,8 @@ pub struct DetectorParts {
     pub retrospective: Threshold,
     /// From scores to events.
     pub events: EventRule,
+    /// What people know of the channels beforehand: one for each channel of the pipeline, or none at all.
+    pub rules: Vec<ChannelRule>,
 }
 
 /// Judges rows of one kind of machine. Nothing in it changes with what it judges; one serves many threads.
@@ -56,6 +59,7 @@ pub struct Detector {
     parts: DetectorParts,
     members: Vec<Member>,
     ranges: Ranges,
+    valid: ValidRanges,
     weight: f64,
     window_len: usize,
 }
@@ -77,18 +81,21 @@ impl Detector {
                 weight: parts.range_weight,
             });
         }
+        check_rules(&parts.pipeline, &parts.rules)?;
         let mut members = Vec::with_capacity(models.len());
         for (member_idx, (of, model)) in parts.members.iter().zip(models).enumerate() {
             check_model(&parts.pipeline, &*model)?;
             of.check(member_idx, parts.pipeline.n_channels())?;
             members.push(Member {
                 parts: of.clone(),
-                model,
+                model: ruled::ruled(model, &parts.pipeline, &parts.rules),
             });
         }
         let window_len = members.iter().map(|member| member.model.window().len.get());
+        let channel_weights = ruled_weights(&parts.pipeline, &parts.rules);
         Ok(Self {
-            ranges: Ranges::new(&parts.pipeline, parts.range_weight),
+            ranges: Ranges::new(&parts.pipeline, &channel_weights, parts.range_weight),
+            valid: ValidRanges::new(&parts.pipeline, &parts.rules),
             weight: members.iter().map(|member| member.parts.weight).sum(),
             window_len: window_len.max().unwrap_or(1),
             members,
@@ -128,14 +135,27 @@ impl Detector {
         }
     }
 
+    /// The same detector with another threshold of that mode.
+    pub fn with_threshold(mut self, mode: Mode, threshold: Threshold) -> Self {
+        match mode {
+            Mode::Causal => self.parts.causal = threshold,
+            Mode::Retrospective => self.parts.retrospective = threshold,
+        }
+        self
+    }
+
     /// Weight of all members.
     pub(crate) fn weight(&self) -> f64 {
         self.weight
     }
 
-    /// What lies outside of the training rows.
-    pub(crate) fn ranges(&self) -> &Ranges {
-        &self.ranges
+    /// Adds to a row's parts what needs no model: values outside of the training rows, and outside of what is valid.
+    ///
+    /// # Shapes
+    /// `row`, scaled, `observed` (`None`: all) and `parts`: `[n_channels]`.
+    pub(crate) fn add_outside(&self, mode: Mode, row: &[f64], observed: Option<&[bool]>, parts: &mut [f64]) {
+        self.ranges.add(row, observed, parts);
+        self.valid.add(row, observed, self.threshold(mode), parts);
     }
 
     /// Rows in the longest window of its members: the first causal score comes with the last of so many rows.
@@ -197,6 +217,21 @@ fn check_model(pipeline: &Pipeline, model: &dyn Model) -> Result<(), PartsError>
     })
 }
 
+/// Whether there is a usable rule for each channel, or none at all.
+fn check_rules(pipeline: &Pipeline, rules: &[ChannelRule]) -> Result<(), PartsError> {
+    let n_channels = pipeline.n_channels();
+    if !(rules.is_empty() || rules.len() == n_channels) {
+        return Err(PartsError::Rules {
+            n_rules: rules.len(),
+            n_channels,
+        });
+    }
+    match rules.iter().position(|rule| !rule.is_valid()) {
+        None => Ok(()),
+        Some(channel_idx) => Err(PartsError::Rule { channel_idx }),
+    }
+}
+
 /// Why parts make no [`Detector`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -234,6 +269,23 @@ pub enum PartsError {
     RangeWeight {
         /// The weight.
         weight: f64,
+    },
+    /// Not one rule for each channel.
+    #[error("{n_rules} rules for {n_channels} channels: wanted one for each, or none at all")]
+    Rules {
+        /// Rules given.
+        n_rules: usize,
+        /// Channels of the pipeline.
+        n_channels: usize,
+    },
+    /// The rule of a channel is out of range.
+    #[error(
+        "the rule of channel {channel_idx} is not usable: wanted a least deviation not below zero, a range that \
+         ends above its start, and a weight from 0 to 1000000"
+    )]
+    Rule {
+        /// Position of the channel.
+        channel_idx: usize,
     },
     /// A calibration does not fit or holds unusable numbers.
     #[error("the {mode} calibration of member {member_idx} is not usable")]

@@ -108,7 +108,7 @@ pub(super) fn score_rows(
                     .observed()
                     .map(|marks| &marks[row_idx * n..(row_idx + 1) * n]);
                 let row = &prepared.values()[row_idx * n..(row_idx + 1) * n];
-                detector.ranges().add(row, observed, joined.parts);
+                detector.add_outside(mode, row, observed, joined.parts);
             }
             sink.row(row_idx, is_scored.then_some(&*joined.parts));
         }

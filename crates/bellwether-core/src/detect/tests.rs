@@ -1,6 +1,7 @@
 //! Detectors of toy models on a toy plant: cases by hand here, laws in [`laws`].
 
 mod laws;
+mod rules;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -179,6 +180,11 @@ pub(crate) fn detector(len: usize, always: bool) -> Detector {
 
 /// A detector of three members: windows of `len`, of two rows, and single rows in the light of those before.
 pub(crate) fn ensemble(len: usize, always: bool) -> Detector {
+    ensemble_under(Vec::new(), len, always)
+}
+
+/// The same under rules of its channels.
+fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector {
     let window = NonZeroUsize::new(len).unwrap();
     let pipeline = PipelineSpec::for_window(window)
         .fit(&[clean(300).rows(1)])
@@ -206,6 +212,7 @@ pub(crate) fn ensemble(len: usize, always: bool) -> Detector {
     let spec = CalibrationSpec {
         threshold: ThresholdRule::Quantile(0.99),
         range_weight: 5.0,
+        rules,
         ..CalibrationSpec::default()
     };
     let (detector, report) = Detector::calibrate(pipeline, candidates.collect(), folds, &spec).unwrap();

@@ -36,14 +36,21 @@ impl Calibration {
         let ordinary = means.iter().zip(is_constant).filter(|(_, constant)| !**constant);
         let floor = FLOOR_SHARE * ordinary.map(|(mean, _)| mean).sum::<f64>() / n as f64;
         let scale = means.iter().map(|mean| mean.max(floor) + SCALE_MIN).collect();
-        let mut fitted = Self {
+        Self {
             weights,
             scale,
             prior: vec![0.0; n],
             residual: mean_square.iter().map(|square| square.sqrt()).collect(),
-        };
-        fitted.prior = fitted.mean_contributions(errors);
-        fitted
+        }
+        .starting_from(errors)
+    }
+
+    /// The same, with smoothing that starts from the mean contribution of these errors, `[n_rows, n_channels]`.
+    pub(crate) fn starting_from(self, errors: &[f64]) -> Self {
+        Self {
+            prior: self.mean_contributions(errors),
+            ..self
+        }
     }
 
     /// Each channel's part of a row's error; the parts sum to the error.

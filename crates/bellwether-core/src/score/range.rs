@@ -1,5 +1,8 @@
-//! Values outside of all that training has seen: a model need not be asked about them.
+//! Values outside of all that training has seen, or of what people hold for possible: a model need not be asked about
+//! them.
 
+use super::ChannelRule;
+use crate::threshold::Threshold;
 use crate::transform::{ChannelKind, Pipeline};
 
 /// A value so many training ranges outside counts in full.
@@ -22,10 +25,11 @@ struct ChannelRange {
 
 impl Ranges {
     /// The ranges of a pipeline's channels; all channels a tenth of their range outside make `weight` together.
+    /// `channel_weights: [n_channels]`, how much each counts, of mean 1.
     ///
     /// A constant channel has no range: it counts in its own unit.
-    pub fn new(pipeline: &Pipeline, weight: f64) -> Self {
-        Self::between(pipeline, weight, &Self::bounds(pipeline))
+    pub fn new(pipeline: &Pipeline, channel_weights: &[f64], weight: f64) -> Self {
+        Self::between(pipeline, channel_weights, weight, &Self::bounds(pipeline))
     }
 
     /// Smallest and largest training value of each channel, scaled, `[n_channels]`.
@@ -37,9 +41,14 @@ impl Ranges {
     }
 
     /// The same with other bounds, scaled, `[n_channels]`: those of some of the training rows.
-    pub(crate) fn between(pipeline: &Pipeline, weight: f64, bounds: &[(f64, f64)]) -> Self {
+    pub(crate) fn between(
+        pipeline: &Pipeline,
+        channel_weights: &[f64],
+        weight: f64,
+        bounds: &[(f64, f64)],
+    ) -> Self {
         let n = pipeline.n_channels() as f64;
-        let scales = pipeline.scales().iter().zip(pipeline.channel_weights());
+        let scales = pipeline.scales().iter().zip(channel_weights);
         let channels = scales.zip(bounds).map(|((scale, channel_weight), &(low, high))| {
             let width = match scale.kind {
                 ChannelKind::Constant => 1.0,
@@ -74,6 +83,45 @@ impl Ranges {
     }
 }
 
+/// The values that people hold for possible. One outside is an alarm in itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidRanges {
+    /// Lowest and highest valid value of the channels that have such, scaled.
+    channels: Vec<(usize, f64, f64)>,
+}
+
+impl ValidRanges {
+    /// Those of `rules`: none, or one for each channel of `pipeline`.
+    pub fn new(pipeline: &Pipeline, rules: &[ChannelRule]) -> Self {
+        let rules = rules.iter().zip(pipeline.scales()).enumerate();
+        let ranged = rules.filter(|(_, (rule, _))| rule.has_valid_range());
+        let channels = ranged.map(|(channel_idx, (rule, scale))| {
+            let (low, high) = rule.scaled(scale).valid;
+            (channel_idx, low, high)
+        });
+        Self {
+            channels: channels.collect(),
+        }
+    }
+
+    /// Adds to `parts`, for each observed value outside, as much as the threshold and no less than all parts of the
+    /// row together: the score is then at least 1, and that channel its cause.
+    ///
+    /// # Shapes
+    /// `row`, scaled, `observed` (`None`: all) and `parts`: `[n_channels]`.
+    pub fn add(&self, row: &[f64], observed: Option<&[bool]>, threshold: Threshold, parts: &mut [f64]) {
+        let is_outside = |&&(channel_idx, low, high): &&(usize, f64, f64)| {
+            observed.is_none_or(|marks| marks[channel_idx]) && !(low..=high).contains(&row[channel_idx])
+        };
+        if self.channels.iter().any(|range| is_outside(&range)) {
+            let part = parts.iter().sum::<f64>().max(threshold.error());
+            for (channel_idx, ..) in self.channels.iter().filter(is_outside) {
+                parts[*channel_idx] += part;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +138,7 @@ mod tests {
         let time = (0..11).map(Timestamp::from_secs).collect();
         let train = Frame::new(channels, time, rows).unwrap();
         let pipeline = PipelineSpec::for_window(NonZeroUsize::MIN).fit(&[train]).unwrap();
-        let ranges = Ranges::new(&pipeline, 10.0);
+        let ranges = Ranges::new(&pipeline, &pipeline.channel_weights(), 10.0);
         let add = |row: [f64; 2], marks: Option<&[bool]>| {
             let mut parts = [1.0; 2];
             ranges.add(&row, marks, &mut parts);
@@ -108,5 +156,34 @@ mod tests {
         assert_close(parts[0], 3.5, 1e-12, "above");
         assert_close(parts[1], 3.5, 1e-12, "below");
         is(add([-9.0, 9.0], Some(&[true, false])), [6.0, 1.0]);
+    }
+
+    #[test]
+    fn a_value_outside_of_its_valid_range_is_the_threshold_by_itself() {
+        let rows: Vec<f64> = (0..11).flat_map(|i| [f64::from(i), 5.0]).collect();
+        let channels = vec![Channel::new("moves"), Channel::new("stands")];
+        let time = (0..11).map(Timestamp::from_secs).collect();
+        let train = Frame::new(channels, time, rows).unwrap();
+        let pipeline = PipelineSpec::for_window(NonZeroUsize::MIN).fit(&[train]).unwrap();
+        let valid = |low, high| ChannelRule {
+            valid: (low, high),
+            ..ChannelRule::default()
+        };
+        let ranges = ValidRanges::new(&pipeline, &[valid(-5.0, 20.0), valid(f64::NEG_INFINITY, 6.0)]);
+        let add = |row: [f64; 2], marks: Option<&[bool]>| {
+            let scales = pipeline.scales();
+            let row = [scales[0].scaled(row[0]), scales[1].scaled(row[1])];
+            let mut parts = [1.0, 2.0];
+            ranges.add(&row, marks, Threshold::new(8.0).unwrap(), &mut parts);
+            parts.map(|part| part.to_bits())
+        };
+        let bits = |parts: [f64; 2]| parts.map(f64::to_bits);
+        // Ends are valid; minus infinity ends nothing.
+        assert_eq!(add([-5.0, 6.0], None), bits([1.0, 2.0]));
+        assert_eq!(add([20.0, -1e300], None), bits([1.0, 2.0]));
+        assert_eq!(add([20.1, 6.0], None), bits([9.0, 2.0]));
+        assert_eq!(add([-5.1, 6.1], None), bits([9.0, 10.0]));
+        assert_eq!(add([-5.1, 6.1], Some(&[false, true])), bits([1.0, 10.0]));
+        assert_eq!(ValidRanges::new(&pipeline, &[]).channels, []);
     }
 }

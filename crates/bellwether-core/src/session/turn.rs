@@ -411,7 +411,8 @@ impl Session {
             return Ok(None);
         }
         let (values, observed) = blocks[0].row(row_idx);
-        self.detector.ranges().add(values, observed, joined.parts);
+        self.detector
+            .add_outside(Mode::Causal, values, observed, joined.parts);
         let threshold = self.detector.threshold(Mode::Causal);
         Ok(Some(finish_row(&row.joined, threshold, &mut self.shares)))
     }

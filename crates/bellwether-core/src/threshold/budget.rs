@@ -1,12 +1,12 @@
 //! Thresholds from how many alarms people can bear: `1/week`.
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::gpd::Gpd;
-use super::{Fallback, HeldOut};
+use super::gpd::CheckedTail;
+use super::peaks::{Peaks, opening_levels};
+use super::{FEW_PEAKS_FACTOR, Fallback, HeldOut, just_above};
 use crate::event::EventRule;
 use crate::quantile::{quantile_sorted, sorted_finite};
 use crate::time::humane;
@@ -17,19 +17,20 @@ const REACH_MAX: f64 = 10.0;
 /// Peaks below which no tail is fitted.
 const N_PEAKS_MIN: usize = 10;
 
+/// So many peaks know their tail; above a lower base there would be more, but less of them tail.
+const N_PEAKS_ENOUGH: usize = 60;
+
 /// Where peaks are sought, as quantiles: the highest that leaves enough of them.
-const PEAK_QUANTILES: [f64; 5] = [0.95, 0.9, 0.8, 0.7, 0.5];
+const PEAK_QUANTILES: [f64; 7] = [0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.5];
 
 /// However many alarms are allowed, the threshold is not below this quantile: an allowance of alarms is none for a
 /// standing one.
-const LEVEL_QUANTILE_MIN: f64 = 0.95;
-
-/// Where peaks are too few, the 99 % quantile times this: between 1.5 and 2 point F1 was best on labelled series.
-const FEW_PEAKS_FACTOR: f64 = 1.75;
+pub(super) const LEVEL_QUANTILE_MIN: f64 = 0.95;
 
 /// At most so many alarms in a time, for each series: `1/week`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AlarmBudget {
+    /// Above zero where it was asked for; a rate that was counted may be zero.
     events: f64,
     per: Period,
 }
@@ -119,6 +120,9 @@ impl Default for AlarmBudget {
 
 impl fmt::Display for AlarmBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.events <= 0.0 {
+            return write!(f, "0/{}", self.per.name());
+        }
         // Three digits are enough for a rate, and keep 0.1 from printing as the binary fraction that it is.
         let digits = (2.0 - self.events.log10().floor()).clamp(0.0, 12.0) as usize;
         let text = format!("{:.digits$}", self.events);
@@ -167,12 +171,23 @@ pub struct BudgetSupport {
     pub held_out_span: Duration,
     /// The lowest rate the threshold was chosen for; above `asked` where the held-out time is too short.
     pub supported: AlarmBudget,
-    /// The threshold lies beyond what was observed, on a fitted tail.
-    pub extrapolated: bool,
-    /// Shape of that tail, where one was fitted.
-    pub xi: Option<f64>,
+    /// The rate to be expected of rows like the held-out ones: counted on them, or from the tail.
+    pub predicted: AlarmBudget,
+    /// The tail, where the threshold lies beyond what was observed.
+    pub tail: Option<TailSupport>,
     /// Peaks of separate held-out exceedances it was fitted to, or would have been.
     pub n_peaks: usize,
+}
+
+/// A tail that a threshold lies on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TailSupport {
+    /// Its shape.
+    pub xi: f64,
+    /// Anderson-Darling statistic of the peaks.
+    pub statistic: f64,
+    /// Peaks for each row above the base: 1 where rows rise one by one, less where they depend on each other.
+    pub extremal_index: f64,
 }
 
 impl BudgetSupport {
@@ -194,15 +209,14 @@ impl fmt::Display for BudgetSupport {
                 self.supported
             );
         }
-        match self.xi {
-            Some(xi) if self.extrapolated => {
-                let n_peaks = self.n_peaks;
-                write!(
-                    f,
-                    "{asked}: extrapolated from {n_peaks} peaks in {span} of held-out data (tail shape {xi:.2})"
-                )
-            }
-            _ => write!(f, "{asked}: counted on {span} of held-out data"),
+        match self.tail {
+            Some(tail) => write!(
+                f,
+                "{asked}: extrapolated from {} peaks in {span} of held-out data (tail shape {:.2}, Anderson-Darling \
+                 {:.2}, extremal index {:.2})",
+                self.n_peaks, tail.xi, tail.statistic, tail.extremal_index
+            ),
+            None => write!(f, "{asked}: counted on {span} of held-out data"),
         }
     }
 }
@@ -226,48 +240,110 @@ pub(super) fn budget_level(
         asked: budget,
         held_out_span: span,
         supported: budget,
-        extrapolated: false,
-        xi: None,
+        predicted: budget,
+        tail: None,
         n_peaks: 0,
     };
     if allowed >= 1.0 {
-        return (counted_level(allowed, held_out, rule, sorted), support, None);
+        let level = counted_level(allowed, held_out, rule, sorted);
+        support.predicted = budget.same_unit(held_out.count_events(rule, level) as f64, span);
+        return (level, support, None);
     }
     let levels = opening_levels(held_out, rule);
     let highest = levels.iter().fold(0.0, |one: f64, other| one.max(*other));
-    let (base, peaks) = separate_peaks(&levels, held_out, rule.merge_gap());
-    support.n_peaks = peaks.len();
-    let excesses: Vec<f64> = peaks.iter().map(|peak| peak - base).collect();
-    let tail = if peaks.len() >= N_PEAKS_MIN {
-        Gpd::fit(&excesses)
-    } else {
-        None
+    let believed = believed_tail(&levels, held_out, rule.merge_gap());
+    let (peaks, checked) = match believed {
+        Ok(believed) => believed,
+        Err(fallback) => {
+            support.supported = budget.same_unit(1.0, span);
+            support.predicted = support.supported;
+            if let Fallback::FewPeaks { n_peaks } | Fallback::BadTail { n_peaks, .. } = fallback {
+                support.n_peaks = n_peaks;
+            }
+            let level = FEW_PEAKS_FACTOR * quantile_sorted(sorted, 0.99);
+            return (level.max(just_above(highest)), support, Some(fallback));
+        }
     };
-    let Some(tail) = tail.map(|tail| tail.drawn_to_exponential(peaks.len())) else {
-        support.supported = budget.same_unit(1.0, span);
-        let level = FEW_PEAKS_FACTOR * quantile_sorted(sorted, 0.99);
-        let fallback = Fallback::FewPeaks { n_peaks: peaks.len() };
-        return (level.max(just_above(highest)), support, Some(fallback));
-    };
+    let n_peaks = peaks.highest.len();
+    let tail = checked.tail.predictive(n_peaks);
     let reached = allowed.max(1.0 / REACH_MAX);
     if reached > allowed {
         support.supported = budget.same_unit(reached, span);
     }
-    support.extrapolated = true;
-    support.xi = Some(tail.shape);
-    let level = base + tail.excess_at(reached / peaks.len() as f64);
-    (level.max(just_above(highest)), support, None)
+    let level = peaks.base + tail.excess_at(reached / n_peaks as f64);
+    let level = level.max(just_above(highest));
+    let beyond = n_peaks as f64 * tail.survival(level - peaks.base);
+    support.predicted = budget.same_unit(beyond, span);
+    support.n_peaks = n_peaks;
+    support.tail = Some(TailSupport {
+        xi: tail.shape,
+        statistic: checked.statistic,
+        extremal_index: peaks.extremal_index(),
+    });
+    (level, support, None)
+}
+
+/// Separate peaks at the highest base that leaves enough of them, or else at that which leaves most, with a tail to
+/// believe in.
+///
+/// # Errors
+/// [`Fallback`] where no base leaves ten, or none of their tails is one.
+fn believed_tail(
+    levels: &[f64],
+    held_out: &HeldOut<'_>,
+    apart: usize,
+) -> Result<(Peaks, CheckedTail), Fallback> {
+    let sorted = sorted_finite(levels.iter().copied().filter(|level| *level > 0.0));
+    let (mut n_peaks_max, mut misfit) = (0, None);
+    let mut best: Option<(Peaks, CheckedTail)> = None;
+    for quantile in PEAK_QUANTILES {
+        let base = quantile_sorted(&sorted, quantile);
+        let peaks = Peaks::above(levels, held_out, base, apart);
+        let n_peaks = peaks.highest.len();
+        n_peaks_max = n_peaks_max.max(n_peaks);
+        let n_best = best
+            .as_ref()
+            .map_or(N_PEAKS_MIN - 1, |(best, _)| best.highest.len());
+        if n_peaks <= n_best {
+            continue;
+        }
+        let Some(checked) = CheckedTail::fit(&peaks.excesses()) else {
+            continue;
+        };
+        if checked.is_believed() {
+            best = Some((peaks, checked));
+        } else {
+            misfit = Some(Fallback::BadTail {
+                n_peaks,
+                statistic: checked.statistic,
+                most: checked.most,
+            });
+        }
+        if n_peaks >= N_PEAKS_ENOUGH && best.is_some() {
+            break;
+        }
+    }
+    let none = misfit.unwrap_or(Fallback::FewPeaks { n_peaks: n_peaks_max });
+    best.ok_or(none)
+}
+
+/// A threshold that opens as many events as are allowed: half way, by ratio, between the lowest that opens no more and
+/// the lowest that opens one fewer.
+///
+/// The lowest itself lies just above the next peak. Of other rows so many more peaks would reach it that one allowed
+/// alarm became two: between the k-th and the next of n peaks lie, on average, k and k + 1 of n others.
+fn counted_level(allowed: f64, held_out: &HeldOut<'_>, rule: &EventRule, sorted: &[f64]) -> f64 {
+    let lowest = lowest_level(allowed, held_out, rule, sorted);
+    let one_fewer = lowest_level(allowed.floor() - 1.0, held_out, rule, sorted);
+    (lowest * one_fewer.max(lowest)).sqrt()
 }
 
 /// The lowest threshold that opens at most `allowed` events, sought downwards from the highest error.
 ///
 /// Downwards, because far down all exceedances merge into few events again.
-fn counted_level(allowed: f64, held_out: &HeldOut<'_>, rule: &EventRule, sorted: &[f64]) -> f64 {
+fn lowest_level(allowed: f64, held_out: &HeldOut<'_>, rule: &EventRule, sorted: &[f64]) -> f64 {
     const N_STEPS: i32 = 40;
-    let n_events = |level: f64| {
-        let starts_segment = |row_idx: usize| held_out.segment_starts.binary_search(&row_idx).is_ok();
-        rule.count(held_out.errors, level, starts_segment) as f64
-    };
+    let n_events = |level: f64| held_out.count_events(rule, level) as f64;
     let top = just_above(sorted[sorted.len() - 1]);
     let bottom = quantile_sorted(sorted, LEVEL_QUANTILE_MIN).max(1e-9 * top);
     let step = (bottom / top).powf(1.0 / f64::from(N_STEPS));
@@ -291,75 +367,4 @@ fn counted_level(allowed: f64, held_out: &HeldOut<'_>, rule: &EventRule, sorted:
         }
     }
     good
-}
-
-/// For each row the highest threshold at which the rule's votes suffice: the n-th highest of the last m errors of
-/// the segment; 0 where there are fewer.
-fn opening_levels(held_out: &HeldOut<'_>, rule: &EventRule) -> Vec<f64> {
-    let mut levels = Vec::with_capacity(held_out.errors.len());
-    let mut recent = Vec::with_capacity(rule.m());
-    for segment in held_out.segments() {
-        for row_idx in segment.clone() {
-            let first = (row_idx + 1).saturating_sub(rule.m()).max(segment.start);
-            recent.clear();
-            recent.extend(
-                held_out.errors[first..=row_idx]
-                    .iter()
-                    .copied()
-                    .filter(|error| !error.is_nan()),
-            );
-            recent.sort_unstable_by(|one, other| other.total_cmp(one));
-            levels.push(recent.get(rule.n() - 1).copied().unwrap_or(0.0));
-        }
-    }
-    levels
-}
-
-/// Peaks of runs above a base level that lie at least `apart` samples from each other (runs declustering, Coles
-/// 2001, 5.3), at the highest base that leaves ten; the base, and the peaks, all above it.
-fn separate_peaks(levels: &[f64], held_out: &HeldOut<'_>, apart: usize) -> (f64, Vec<f64>) {
-    let sorted = sorted_finite(levels.iter().copied().filter(|level| *level > 0.0));
-    let mut best = (0.0, Vec::new());
-    for quantile in PEAK_QUANTILES {
-        let base = quantile_sorted(&sorted, quantile);
-        let mut peaks = Vec::new();
-        for segment in held_out.segments() {
-            run_peaks(&levels[segment], base, apart, &mut peaks);
-        }
-        if peaks.len() > best.1.len() {
-            best = (base, peaks);
-        }
-        if best.1.len() >= N_PEAKS_MIN {
-            break;
-        }
-    }
-    best
-}
-
-fn run_peaks(levels: &[f64], base: f64, apart: usize, peaks: &mut Vec<f64>) {
-    let mut last_above: Option<usize> = None;
-    for (idx, &level) in levels.iter().enumerate().filter(|(_, level)| **level > base) {
-        match (last_above, peaks.last_mut()) {
-            (Some(last), Some(peak)) if idx - last <= apart => *peak = peak.max(level),
-            _ => peaks.push(level),
-        }
-        last_above = Some(idx);
-    }
-}
-
-/// A little more, so that what was observed stays below a score of 1.
-fn just_above(level: f64) -> f64 {
-    level * (1.0 + 1e-9)
-}
-
-impl HeldOut<'_> {
-    fn segments(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        let ends = self.segment_starts.iter().skip(1).copied();
-        let ends = ends.chain(std::iter::once(self.errors.len()));
-        self.segment_starts
-            .iter()
-            .copied()
-            .zip(ends)
-            .map(|(start, end)| start..end)
-    }
 }

@@ -1,5 +1,6 @@
 //! Columns of data found by name, and what is said where they are not.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::frame::{Channel, Schema};
@@ -65,7 +66,7 @@ pub struct MissingChannel {
 }
 
 impl MissingChannel {
-    fn new(name: &str, schema: &Schema) -> Self {
+    pub(crate) fn new(name: &str, schema: &Schema) -> Self {
         let mut alike: Vec<(f64, &str)> = schema
             .channels()
             .iter()
@@ -105,21 +106,20 @@ pub enum ApplyError {
     },
 }
 
+/// `no channel "a" (did you mean "b"?)`.
+impl fmt::Display for MissingChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no channel {:?}", self.name)?;
+        if self.nearest.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = self.nearest.iter().map(|name| format!("{name:?}")).collect();
+        write!(f, " (did you mean {}?)", names.join(" or "))
+    }
+}
+
 /// `the data have no channel "a" (did you mean "b"?), no channel "c"`.
 fn describe(missing: &[MissingChannel]) -> String {
-    let parts: Vec<String> = missing
-        .iter()
-        .map(|channel| match &channel.nearest[..] {
-            [] => format!("no channel {:?}", channel.name),
-            nearest => {
-                let names: Vec<String> = nearest.iter().map(|name| format!("{name:?}")).collect();
-                format!(
-                    "no channel {:?} (did you mean {}?)",
-                    channel.name,
-                    names.join(" or ")
-                )
-            }
-        })
-        .collect();
+    let parts: Vec<String> = missing.iter().map(MissingChannel::to_string).collect();
     format!("the data have {}", parts.join(", "))
 }

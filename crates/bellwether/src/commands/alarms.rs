@@ -48,9 +48,8 @@ enum Load {
 struct Kept {
     span: Duration,
     n_events: usize,
-    /// The rate that the held-out rows bear out; that asked for, where they are long enough.
-    promised: AlarmBudget,
-    is_borne_out: bool,
+    /// Alarms at the rate that the held-out rows bear out; at that asked for, where they are long enough.
+    promised: f64,
 }
 
 /// Budget and outcome over all series of a plant or data set.
@@ -176,7 +175,12 @@ fn keep(frame: &Frame, n_learnt: usize, budget: AlarmBudget, spec: &FitSpec) -> 
         ..spec.clone()
     };
     let learnt = frame.slice(0..n_learnt)?;
-    let fitted = fitting::fit(vec![vec![learnt]], &spec, &mut |_| ControlFlow::Continue(()))?;
+    let fitted = fitting::fit(
+        vec![vec![learnt]],
+        None,
+        &spec,
+        &mut |_| ControlFlow::Continue(()),
+    )?;
     let first = n_learnt.saturating_sub(fitted.detector.context_len());
     let judged = frame.slice(first..frame.n_samples())?;
     let begin = frame.time()[n_learnt];
@@ -185,12 +189,13 @@ fn keep(frame: &Frame, n_learnt: usize, budget: AlarmBudget, spec: &FitSpec) -> 
         .detector
         .score(&SeriesId::new("healthy"), judged, Mode::Causal)
         .map_err(Failure::misfit)?;
+    let span = cadence * (frame.n_samples() - n_learnt) as u32;
     let support = fitted.calibration.causal.threshold.support;
+    let supported = support.and_then(|support| support.supported_in(span));
     Ok(Kept {
-        span: cadence * (frame.n_samples() - n_learnt) as u32,
+        span,
         n_events: scores.events.iter().filter(|event| event.start >= begin).count(),
-        promised: support.map_or(budget, |support| support.supported),
-        is_borne_out: support.is_none_or(|support| support.is_met()),
+        promised: supported.unwrap_or_else(|| budget.events_in(span)),
     })
 }
 
@@ -215,7 +220,7 @@ fn outcomes(healthy: &[Healthy], kept: &[Vec<Kept>], budgets: &[AlarmBudget]) ->
 impl Outcome {
     fn of(source: &str, budget: AlarmBudget, kept: &[&Kept]) -> Self {
         let allowed: f64 = kept.iter().map(|kept| budget.events_in(kept.span)).sum();
-        let promised: f64 = kept.iter().map(|kept| kept.promised.events_in(kept.span)).sum();
+        let promised: f64 = kept.iter().map(|kept| kept.promised).sum();
         let raised: usize = kept.iter().map(|kept| kept.n_events).sum();
         let (low, high) = poisson_interval(raised);
         let ratio = raised as f64 / allowed;
@@ -232,7 +237,7 @@ impl Outcome {
             ratio_high: high / allowed,
             verdict: if allowed < TELLING {
                 Verdict::TooShort
-            } else if !kept.iter().all(|kept| kept.is_borne_out) {
+            } else if promised > 1.001 * allowed {
                 Verdict::NotPromised
             } else if ratio > 2.0 {
                 Verdict::TooMany

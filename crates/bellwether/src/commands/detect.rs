@@ -8,7 +8,7 @@ use std::path::Path;
 use bellwether_core::detect::{Detector, Mode, Scores};
 use bellwether_core::event::Event;
 use bellwether_core::frame::{Frame, SeriesId};
-use bellwether_core::time::{Timestamp, humane};
+use bellwether_core::time::Timestamp;
 use bellwether_store::read::Recording;
 use bellwether_store::write::{
     AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictRow, VerdictWriter, WriteError,
@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
-use crate::commands::{looking, read, refuse_overwriting};
+use crate::commands::rates::{self, Rates};
+use crate::commands::{dynamic, looking, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
@@ -29,6 +30,9 @@ pub(crate) struct Judged {
 
 pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     check_formats(args)?;
+    if args.threshold.is_some() {
+        dynamic::check(args.mode)?;
+    }
     let outputs = [
         ("--output", args.output.as_ref()),
         ("--events", args.events.as_ref()),
@@ -38,7 +42,11 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     refuse_overwriting(&args.data.data, outputs)?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read(&args.data, output)?;
-    let judged = judge(&loaded, recordings, args.mode, output)?;
+    let mut judged = judge(&loaded, recordings, args.mode, output)?;
+    if let Some(prune) = args.threshold {
+        dynamic::apply(&loaded, &mut judged, prune, output)?;
+    }
+    let rates = Rates::new(&loaded.manifest, args.mode, &judged, args.threshold.is_none());
     let channels = channel_names(&loaded.detector);
     if let Some(path) = &args.output {
         write_rows(path, &judged, &channels, output)?;
@@ -50,15 +58,15 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
         write_expected(path, &loaded.detector, &judged, args.mode, &channels)?;
     }
     if let Some(path) = &args.report {
-        let report = looking::report(&loaded, &judged, args.mode, None, None)?;
+        let report = looking::report(&loaded, &judged, args.mode, &rates, None, None)?;
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }
     if args.output.as_deref() != Some(Path::new("-")) {
         if args.sweep {
-            sweep(&judged, &loaded.detector, output)?
+            rates::sweep(&rates, &judged, &loaded.detector, output)?
         } else {
-            answer(&loaded, &judged, &channels, output)?
+            answer(&loaded, &judged, &channels, &rates, output)?
         }
     }
     let n_events: usize = judged.iter().map(|series| series.scores.events.len()).sum();
@@ -356,7 +364,13 @@ fn all_shares(detector: &Detector, recording: &Recording, mode: Mode) -> Result<
 }
 
 /// The events on stdout, a summary on stderr.
-fn answer(loaded: &Loaded, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
+fn answer(
+    loaded: &Loaded,
+    judged: &[Judged],
+    channels: &[String],
+    rates: &Rates,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut rows = Rows::new(&[
         "event",
         "series",
@@ -418,6 +432,7 @@ fn answer(loaded: &Loaded, judged: &[Judged], channels: &[String], output: &Outp
         events.len(),
         judged.len()
     ));
+    output.note(&format!("alarms: {}", rates.in_words()));
     if events.is_empty() && output.format() == crate::cli::Format::Table {
         return Ok(());
     }
@@ -425,6 +440,7 @@ fn answer(loaded: &Loaded, judged: &[Judged], channels: &[String], output: &Outp
         "model": loaded.reference,
         "mode": judged.first().map(|series| series.scores.mode.to_string()),
         "threshold": loaded.detector.threshold(judged.first().map_or(Mode::Causal, |s| s.scores.mode)).error(),
+        "alarms": rates.json(),
         "events": events,
         "series": series,
     });
@@ -443,42 +459,4 @@ fn summary(recording: &Recording, scores: &Scores) -> Value {
         "events": scores.events.len(),
         "worst_score": worst,
     })
-}
-
-/// Thresholds of the sweep, as multiples of the stored one.
-const SWEEP: [f64; 13] = [
-    0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 10.0,
-];
-
-/// How many events each threshold would give.
-fn sweep(judged: &[Judged], detector: &Detector, output: &Output) -> Result<(), Failure> {
-    let rule = &detector.parts().events;
-    let watched: f64 = judged
-        .iter()
-        .map(|series| {
-            let cadence = series.recording.frame.schema().cadence().as_secs_f64();
-            series.scores.score.iter().filter(|score| !score.is_nan()).count() as f64 * cadence
-        })
-        .sum();
-    let weeks = watched / (7.0 * 86_400.0);
-    let mut rows = Rows::new(&["threshold", "events", "events_per_week", "share_anomalous"]);
-    for factor in SWEEP {
-        let (mut events, mut above, mut scored) = (0, 0, 0);
-        for Judged { scores, .. } in judged {
-            events += rule.count(&scores.score, factor, |row| row == 0);
-            above += scores.score.iter().filter(|&&score| score >= factor).count();
-            scored += scores.score.iter().filter(|score| !score.is_nan()).count();
-        }
-        rows.push(vec![
-            json!(factor),
-            json!(events),
-            json!(events as f64 / weeks),
-            json!(above as f64 / f64::from(u32::try_from(scored.max(1)).unwrap_or(u32::MAX))),
-        ]);
-    }
-    let span = humane(std::time::Duration::from_secs_f64(watched));
-    output.note(&format!(
-        "thresholds are multiples of the stored one; {span} of scored data"
-    ));
-    output.answer(&json!({ "sweep": rows.objects(), "watched_s": watched }), &rows)
 }

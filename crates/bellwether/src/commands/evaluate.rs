@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::artifact::{self, Loaded};
 use crate::cli::EvaluateArgs;
 use crate::commands::detect::{Judged, judge};
+use crate::commands::rates::Rates;
 use crate::commands::{looking, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
@@ -98,7 +99,17 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
             .map(|(series, labels)| looking::sample_labels(&series.recording, labels))
             .collect();
         let table = metrics_table(&results, &loaded);
-        let report = looking::report(&loaded, &judged, args.mode, Some(&sample_labels), Some(table))?;
+        let report = {
+            let rates = Rates::new(&loaded.manifest, args.mode, &judged, true);
+            looking::report(
+                &loaded,
+                &judged,
+                args.mode,
+                &rates,
+                Some(&sample_labels),
+                Some(table),
+            )?
+        };
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }

@@ -10,6 +10,7 @@ use bellwether_store::write::AtomicFile;
 use crate::artifact::Loaded;
 use crate::commands::detect::{Judged, KIND, channel_names, column_order, shares};
 use crate::commands::now;
+use crate::commands::rates::Rates;
 use crate::failure::Failure;
 use crate::report::{Event, Expected, MetricsTable, Report, Resolution, SeriesInput, SeriesReport};
 
@@ -18,6 +19,7 @@ pub(crate) fn report(
     loaded: &Loaded,
     judged: &[Judged],
     mode: Mode,
+    rates: &Rates,
     labels: Option<&[Vec<bool>]>,
     metrics: Option<MetricsTable>,
 ) -> Result<Report, Failure> {
@@ -33,9 +35,17 @@ pub(crate) fn report(
         "Scores are {mode}. Threshold rule: {}.",
         loaded.manifest.calibration.rule
     ));
-    if let Some(support) = &loaded.manifest.calibration.causal.support {
-        report.notes.push(format!("Alarm budget: {support}."));
+    let record = match mode {
+        Mode::Causal => &loaded.manifest.calibration.causal,
+        Mode::Retrospective => &loaded.manifest.calibration.retrospective,
+    };
+    if let Some(support) = &record.support {
+        report
+            .notes
+            .push(format!("The threshold rests on this: {support}."));
     }
+    report.notes.push(format!("Alarms: {}.", rates.in_words()));
+    report.sweep = rates.curve(judged, &loaded.detector);
     for recording in judged.iter().map(|series| &series.recording) {
         report.notes.extend(
             recording

@@ -221,7 +221,8 @@ impl<'a> Case<'a> {
                     family,
                     ..spec.clone()
                 };
-                let fitted = fitting::fit(vec![vec![train]], &spec, &mut |_| ControlFlow::Continue(()))?;
+                let fitted =
+                    fitting::fit(vec![vec![train]], None, &spec, &mut |_| ControlFlow::Continue(()))?;
                 // The last training rows are the context of the first judged ones, where they come before them.
                 let context = judged_from.saturating_sub(fitted.detector.context_len());
                 let first = context.max(self.train.start);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_core::detect::ModeReport;
 use bellwether_core::frame::Frame;
+use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::{Timestamp, humane};
 use bellwether_nn::{Progress, TrainReport};
 use bellwether_store::bundle::manifest::{Manifest, SeriesRecord, fingerprint};
@@ -18,6 +19,7 @@ use bellwether_store::write::AtomicFile;
 use serde_json::{Value, json};
 
 use crate::cli::TrainArgs;
+use crate::commands::looking::sample_labels;
 use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
 use crate::fitting::{self, Family, FitSpec, Fitted};
@@ -151,12 +153,23 @@ impl Job<'_> {
     ) -> Result<Published, Failure> {
         let mut series = Vec::new();
         let mut records = Vec::new();
-        let mut n_labelled = 0;
+        let (mut has_labels, mut labels) = (false, Vec::new());
         for recording in recordings {
             let name = recording.name.clone();
             let n_rows = self.n_training_rows(&recording);
-            n_labelled += labelled_samples(&recording, n_rows);
+            has_labels |= recording.labels.is_some();
+            let of_samples = recording
+                .labels
+                .as_ref()
+                .map(|labels| sample_labels(&recording, labels));
+            let time = recording.frame.time().to_vec();
             let frames = self.pieces(recording, n_rows, output);
+            // Pieces hold samples of the recording: each has its label where its time is.
+            let label = |at: &Timestamp| {
+                let of_samples = of_samples.as_ref();
+                of_samples.is_some_and(|labels| labels[time.partition_point(|time| time < at)])
+            };
+            labels.extend(frames.iter().flat_map(Frame::time).map(label));
             if let Some(record) = series_record(&name, &frames) {
                 records.push(record);
                 series.push(frames);
@@ -167,14 +180,17 @@ impl Job<'_> {
                 "no training rows are left: look at --until, --rows and --exclude",
             ));
         }
-        if n_labelled > 0 {
+        let n_labelled = labels.iter().filter(|label| **label).count();
+        let asks_labels = matches!(self.spec.threshold, ThresholdRule::BestF1(_));
+        if n_labelled > 0 && !asks_labels {
             output.note(&format!(
                 "note: {n_labelled} training rows are labelled anomalous; labels are never learnt from: \
                  leave such rows out with --exclude or --rows"
             ));
         }
         let data_fingerprint = fingerprint(series.iter().flatten());
-        let (fitted, seconds) = self.fit(series, log, output)?;
+        let labels = Some(&labels[..]).filter(|_| asks_labels && has_labels);
+        let (fitted, seconds) = self.fit(series, labels, log, output)?;
         self.publish(fitted, data_fingerprint, records, seconds, output)
     }
 
@@ -216,13 +232,14 @@ impl Job<'_> {
     fn fit(
         &self,
         series: Vec<Vec<Frame>>,
+        labels: Option<&[bool]>,
         mut log: Option<&mut AtomicFile>,
         output: &Output,
     ) -> Result<(Fitted, f64), Failure> {
         let start = Instant::now();
         let bar = output.progress(0, "training");
         let mut log_error = None;
-        let fitted = fitting::fit(series, self.spec, &mut |progress: &Progress| {
+        let fitted = fitting::fit(series, labels, self.spec, &mut |progress: &Progress| {
             bar.set_length((progress.n_epochs * progress.n_steps) as u64);
             bar.set_position((progress.epoch * progress.n_steps + progress.n_steps_done) as u64);
             if let Some(epoch) = &progress.epoch_report {
@@ -309,6 +326,7 @@ impl Job<'_> {
             "architecture": fit.architecture,
             "stride": fit.stride,
             "scaler": fit.scaler.name(),
+            "channels": fit.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "batch": fit.batch,
             "lr": fit.lr,
             "val_share": fit.val_share,
@@ -317,13 +335,6 @@ impl Job<'_> {
             "exclude": self.args.exclude.iter().map(|(from, to)| format!("{from}/{to}")).collect::<Vec<_>>(),
         })
     }
-}
-
-fn labelled_samples(recording: &Recording, n_samples: usize) -> usize {
-    let Some(labels) = &recording.labels else { return 0 };
-    let rows = labels.iter().enumerate();
-    rows.filter(|&(row, &label)| label && recording.rows.sample_idx(row) < n_samples)
-        .count()
 }
 
 fn cannot_log(path: &Path, error: &std::io::Error) -> Failure {
@@ -368,6 +379,7 @@ impl Published {
             "threshold_rule": self.manifest.calibration.rule,
             "threshold_support": calibration.support,
             "alarms_per_week": calibration.alarms_per_week,
+            "predicted_per_week": calibration.predicted_per_week,
             "seconds": self.seconds,
         })
     }

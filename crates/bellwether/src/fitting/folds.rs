@@ -1,5 +1,7 @@
 //! The training part in four parts, so that there are rows which a model has not seen.
 
+use std::ops::Range;
+
 use bellwether_core::frame::Frame;
 use bellwether_core::transform::{ApplyError, Pipeline, Prepared};
 use bellwether_core::window::Windows;
@@ -13,6 +15,8 @@ pub(super) struct Folds {
     folds: Vec<Vec<Prepared>>,
     /// All folds but the last, in one piece for each frame: what has to tell early from late wants no seams.
     heads: Vec<Prepared>,
+    /// Where the rows of each fold stand among those of all frames, one range for each of its frames.
+    places: Vec<Vec<Range<usize>>>,
 }
 
 impl Folds {
@@ -24,6 +28,8 @@ impl Folds {
         with_heads: bool,
     ) -> Result<Self, ApplyError> {
         let mut folds: Vec<Vec<Prepared>> = (0..N_FOLDS).map(|_| Vec::new()).collect();
+        let mut places: Vec<Vec<Range<usize>>> = vec![Vec::new(); N_FOLDS];
+        let mut place = 0;
         let mut heads = Vec::new();
         let mut frames = frames.into_iter();
         for &n in n_frames {
@@ -42,6 +48,8 @@ impl Folds {
                     let (head, tail) = frame.split_at(n);
                     n_before += n;
                     if let Some(head) = head {
+                        places[fold].push(place..place + head.n_samples());
+                        place += head.n_samples();
                         prepared.push(pipeline.apply(head)?);
                     }
                     match tail {
@@ -51,7 +59,7 @@ impl Folds {
                 }
             }
         }
-        Ok(Self { folds, heads })
+        Ok(Self { folds, heads, places })
     }
 
     /// The rows of all folds but the last.
@@ -67,6 +75,12 @@ impl Folds {
             .enumerate()
             .filter(|(idx, _)| Some(*idx) != fold);
         kept.flat_map(|(_, prepared)| prepared).collect()
+    }
+
+    /// What is known of the rows of all frames, in the order of the folds.
+    pub(super) fn in_order<T: Copy>(&self, of_rows: &[T]) -> Vec<T> {
+        let places = self.places.iter().flatten();
+        places.flat_map(|rows| &of_rows[rows.clone()]).copied().collect()
     }
 
     pub(super) fn into_prepared(self) -> Vec<Vec<Prepared>> {

@@ -17,7 +17,8 @@ use std::ops::ControlFlow;
 use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::frame::Frame;
-use bellwether_core::threshold::ThresholdRule;
+use bellwether_core::score::NamedRule;
+use bellwether_core::threshold::{ThresholdError, ThresholdRule};
 use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, ScalerKind};
 use bellwether_nn::{Architecture, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
 
@@ -36,6 +37,8 @@ pub(crate) struct FitSpec {
     pub(crate) stride: NonZeroUsize,
     pub(crate) scaler: ScalerKind,
     pub(crate) threshold: ThresholdRule,
+    /// What is known of channels beforehand.
+    pub(crate) channels: Vec<NamedRule>,
     pub(crate) train: TrainSpec,
 }
 
@@ -50,6 +53,7 @@ impl FitSpec {
             stride: args.stride,
             scaler: args.scaler,
             threshold: args.threshold.or(budget).unwrap_or_default(),
+            channels: args.channels.clone(),
             train: TrainSpec {
                 encoder,
                 decoder,
@@ -123,12 +127,18 @@ pub(crate) struct Fitted {
 }
 
 /// Fits a detector on the training part of one or several series; a series that is interrupted comes as several
-/// frames in the order of time.
+/// frames in the order of time. `labels` says which samples of all frames, one after the other, are known to be
+/// anomalous; a threshold rule may ask for them, nothing else does.
 pub(crate) fn fit(
     series: Vec<Vec<Frame>>,
+    labels: Option<&[bool]>,
     spec: &FitSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, Failure> {
+    // Said before the work.
+    if matches!(spec.threshold, ThresholdRule::BestF1(_)) && labels.is_none() {
+        return Err(ThresholdError::NoLabels.into());
+    }
     let mut notes = Vec::new();
     let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
     let plan = spec.family.plan(
@@ -143,6 +153,7 @@ pub(crate) fn fit(
     let n_frames: Vec<usize> = series.iter().map(Vec::len).collect();
     let frames: Vec<Frame> = series.into_iter().flatten().collect();
     let pipeline = pipeline_spec.fit(&frames)?;
+    let rules = NamedRule::resolve(&spec.channels, &pipeline)?;
     let baseline = Baseline::of(&frames);
     notes.extend(about_channels(&pipeline));
     let folds = Folds::cut(frames, &n_frames, &pipeline, plan.has_network())?;
@@ -182,6 +193,8 @@ pub(crate) fn fit(
         threshold: spec.threshold,
         events: None,
         range_weight: plan.range_weight,
+        rules,
+        labels: labels.map(|labels| folds.in_order(labels)),
     };
     let (detector, calibration) =
         Detector::calibrate(pipeline, candidates, folds.into_prepared(), &calibration_spec)?;

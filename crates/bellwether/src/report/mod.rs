@@ -8,6 +8,7 @@ mod metrics;
 mod page;
 mod series;
 mod summary;
+mod sweep;
 mod wire;
 
 use std::io;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub(crate) use metrics::{MetricsRow, MetricsTable};
 pub(crate) use series::{Event, Expected, Resolution, SeriesInput, SeriesReport};
+pub(crate) use sweep::Sweep;
 
 /// Rows of the fleet table, the worst series of all.
 const N_SERIES_MAX: usize = 500;
@@ -42,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<String>,
     /// Detection quality where the truth is known.
     pub(crate) metrics: Option<MetricsTable>,
+    /// How often alarms would be at other thresholds.
+    pub(crate) sweep: Option<Sweep>,
     totals: Totals,
     series: Vec<SeriesReport>,
 }
@@ -73,6 +77,7 @@ impl Report {
             threshold: None,
             notes: Vec::new(),
             metrics: None,
+            sweep: None,
             totals: Totals::default(),
             series: Vec::new(),
         }

@@ -113,7 +113,7 @@ fn another_unit_of_a_channel_leaves_scores_alone() {
 }
 
 /// Asserts that a session says of each row what the scores of the whole frame say.
-fn assert_stream_equals_batch(detector: &Arc<Detector>, data: &Frame) {
+pub(super) fn assert_stream_equals_batch(detector: &Arc<Detector>, data: &Frame) {
     let (batch, shares) = scores_and_shares(detector, data.clone(), Mode::Causal);
     let mut session = detector.session(series(), data.schema()).unwrap();
     let (mut scores, mut events) = (Vec::new(), Vec::new());

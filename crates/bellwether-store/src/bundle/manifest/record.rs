@@ -95,10 +95,14 @@ pub struct ModeRecord {
     pub error_q99: f64,
     /// The largest of them.
     pub error_max: f64,
-    /// What an alarm budget rests on, as a sentence; `None` for other rules.
+    /// What the threshold rests on, as a sentence; `None` for rules that rest on nothing but the errors.
     pub support: Option<String>,
     /// Alarms per week and series that the threshold was chosen for; `None` for rules without a budget.
     pub alarms_per_week: Option<f64>,
+    /// Alarms per week and series to be expected of rows like the held-out ones; `None` where the rule does not say, and
+    /// in bundles that were made before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_per_week: Option<f64>,
     /// Why the threshold is not the rule's own, as a sentence; `None` where it is.
     pub fallback: Option<String>,
 }
@@ -118,6 +122,7 @@ impl ModeRecord {
     fn new(report: &ModeReport) -> Self {
         let [error_median, error_q99, error_max] = report.errors;
         let support = report.threshold.support;
+        let week = Period::Week.duration();
         Self {
             n_rows: report.n_rows,
             n_scored: report.n_scored,
@@ -126,7 +131,8 @@ impl ModeRecord {
             error_q99,
             error_max,
             support: support.map(|support| support.to_string()),
-            alarms_per_week: support.map(|support| support.supported.events_in(Period::Week.duration())),
+            alarms_per_week: support.and_then(|support| support.supported_in(week)),
+            predicted_per_week: support.and_then(|support| support.predicted_in(week)),
             fallback: report.threshold.fallback.map(|fallback| fallback.to_string()),
         }
     }

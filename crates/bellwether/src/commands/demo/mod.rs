@@ -17,6 +17,7 @@ use crate::artifact;
 use crate::cli::{Cli, Command, ConfigFlags, DemoArgs, ModelArgs, RegistryArgs};
 use crate::commands::detect::{Judged, channel_names, judge, shares};
 use crate::commands::live::Plan;
+use crate::commands::rates::Rates;
 use crate::commands::{looking, serve};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
@@ -245,7 +246,8 @@ fn write_report(
             Ok(looking::sample_labels(&series.recording, &rows))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
-    let report = looking::report(loaded, judged, Mode::Causal, Some(&truth), None)?;
+    let rates = Rates::new(&loaded.manifest, Mode::Causal, judged, true);
+    let report = looking::report(loaded, judged, Mode::Causal, &rates, Some(&truth), None)?;
     looking::write(path, &report)
 }
 

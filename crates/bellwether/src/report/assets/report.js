@@ -297,6 +297,7 @@ drawMetrics();
 if (report.series.length) {
   drawTiles();
   drawFleet();
+  drawSweep();
   follow();
   addEventListener("hashchange", follow);
 }

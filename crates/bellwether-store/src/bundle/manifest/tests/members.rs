@@ -1,5 +1,6 @@
 //! What format version 2 says of the members of a detector, and what of it is refused.
 
+use bellwether_core::score::{ChannelRule, Direction};
 use serde_json::{Value, json};
 
 use super::{GOLDEN, GOLDEN_V1, error_of, models, spoilt};
@@ -269,4 +270,53 @@ fn errors_of_version_1_name_its_own_paths() {
     );
     check("/detector/causal/tail", Value::Null, "detector.causal");
     check("/detector/members", json!([]), "detector.members cannot be read");
+}
+
+#[test]
+fn rules_of_channels_come_back_and_what_is_none_is_named_by_path() {
+    let mut manifest = super::golden();
+    let names: Vec<String> = manifest
+        .detector
+        .pipeline
+        .schema()
+        .channels()
+        .iter()
+        .map(|of| of.name().to_owned())
+        .collect();
+    let mut rules = vec![ChannelRule::default(); names.len()];
+    rules[1] = ChannelRule {
+        direction: Direction::Above,
+        deviation_min: 0.1 + 0.2,
+        valid: (f64::NEG_INFINITY, 1.797e308),
+        weight: 5e-324,
+    };
+    manifest.detector.rules = rules;
+    let bytes = manifest.to_json_bytes().unwrap();
+    assert_eq!(Manifest::from_json_bytes(&bytes).unwrap(), manifest);
+    let text = String::from_utf8(bytes).unwrap();
+    let tree: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        tree["detector"]["rules"],
+        json!([{
+            "channel": names[1], "direction": "above", "deviation_min": 0.1 + 0.2, "valid_max": 1.797e308,
+            "weight": 5e-324
+        }])
+    );
+    let check = |field: &str, value: Value, expect: &str| {
+        let error = error_of(spoilt(&text, &format!("/detector/rules/0{field}"), value).as_bytes());
+        assert!(error.contains(expect), "{error:?} does not say {expect:?}");
+    };
+    check(
+        "/channel",
+        json!("nobody"),
+        "detector.rules[0].channel is \"nobody\", wanted the name of a channel",
+    );
+    check(
+        "/direction",
+        json!("up"),
+        "detector.rules[0].direction is \"up\", wanted both, above or below",
+    );
+    check("/weight", json!(-1.0), "detector.rules[0] is not usable");
+    check("/valid_min", json!(1.797e308), "detector.rules[0] is not usable");
+    check("/colour", json!(1), "unknown field `colour`");
 }

@@ -11,7 +11,7 @@ use bellwether_core::detect::{Calibrated, CalibrationReport, MemberParts, ModeRe
 use bellwether_core::event::EventRule;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::score::{Calibration, Smoothing, Tail};
-use bellwether_core::threshold::{BudgetSupport, Fallback, FittedThreshold, Threshold};
+use bellwether_core::threshold::{BudgetSupport, Fallback, FittedThreshold, Support, Threshold};
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline, PipelineParts, ScalerKind};
 use serde_json::{Value, json};
 
@@ -144,6 +144,7 @@ fn calibration_record() -> CalibrationRecord {
         error_max: 2.25,
         support: None,
         alarms_per_week: None,
+        predicted_per_week: None,
         fallback: None,
     };
     CalibrationRecord {
@@ -202,6 +203,7 @@ fn manifest_of_one(numbers: [f64; 3]) -> Manifest {
             causal: Threshold::new(numbers[1]).unwrap(),
             retrospective: Threshold::new(numbers[0]).unwrap(),
             events: EventRule::new(3, 5, 0.85, 64, 1).unwrap(),
+            rules: Vec::new(),
         },
         models: vec![ModelManifest::LstmAe(network())],
         training: training(),
@@ -296,10 +298,11 @@ fn a_record_keeps_what_the_calibration_found() {
         asked: "1/week".parse().unwrap(),
         held_out_span: Duration::from_secs(86_400),
         supported: "1/day".parse().unwrap(),
-        extrapolated: false,
-        xi: None,
+        predicted: "2/day".parse().unwrap(),
+        tail: None,
         n_peaks: 3,
     };
+    let support = Support::Budget(support);
     let mode = |support, fallback| ModeReport {
         n_rows: 2000,
         n_scored: 1990,
@@ -321,6 +324,7 @@ fn a_record_keeps_what_the_calibration_found() {
         causal: ModeRecord {
             support: Some(support.to_string()),
             alarms_per_week: Some(7.0),
+            predicted_per_week: Some(14.0),
             fallback: Some(fallback.to_string()),
             ..calibration_record().causal
         },

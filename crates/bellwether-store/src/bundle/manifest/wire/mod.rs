@@ -4,6 +4,7 @@
 
 mod calibration;
 mod pipeline;
+mod rules;
 mod v1;
 mod v2;
 

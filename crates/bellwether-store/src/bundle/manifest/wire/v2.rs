@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::{self, ChannelCalibrationV1, smoothing};
 use super::pipeline::PipelineV1;
+use super::rules::{self, ChannelRuleV2};
 use super::{EventRuleV1, rfc_3339, threshold};
 use crate::bundle::manifest::baseline::BaselineV1;
 use crate::bundle::manifest::{
@@ -38,6 +39,9 @@ struct DetectorV2 {
     causal_threshold: f64,
     retrospective_threshold: f64,
     events: EventRuleV1,
+    /// Absent where nobody said anything of a channel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<ChannelRuleV2>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +104,7 @@ impl DetectorV2 {
             causal_threshold: parts.causal.error(),
             retrospective_threshold: parts.retrospective.error(),
             events: (&parts.events).into(),
+            rules: rules::written(&parts.pipeline, &parts.rules),
         }
     }
 }
@@ -157,6 +162,7 @@ impl DetectorV2 {
             models.push(member.model);
         }
         let parts = DetectorParts {
+            rules: rules::read(&pipeline, self.rules)?,
             pipeline,
             members,
             range_weight: self.range_weight,

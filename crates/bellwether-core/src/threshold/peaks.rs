@@ -1,0 +1,129 @@
+//! Separate peaks of errors that follow one another: what is counted and fitted where rows are not independent.
+
+use std::ops::Range;
+
+use super::HeldOut;
+use crate::event::EventRule;
+
+impl HeldOut<'_> {
+    /// Runs of rows without a gap.
+    pub(super) fn segments(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let ends = self.segment_starts.iter().skip(1).copied();
+        let ends = ends.chain(std::iter::once(self.errors.len()));
+        self.segment_starts
+            .iter()
+            .copied()
+            .zip(ends)
+            .map(|(start, end)| start..end)
+    }
+
+    /// Events that open at that threshold.
+    pub(super) fn count_events(&self, rule: &EventRule, level: f64) -> usize {
+        let starts_segment = |row_idx: usize| self.segment_starts.binary_search(&row_idx).is_ok();
+        rule.count(self.errors, level, starts_segment)
+    }
+}
+
+/// For each row the highest threshold at which the rule's votes suffice: the n-th highest of the last m errors of
+/// the segment; 0 where there are fewer.
+pub(super) fn opening_levels(held_out: &HeldOut<'_>, rule: &EventRule) -> Vec<f64> {
+    let mut levels = Vec::with_capacity(held_out.errors.len());
+    let mut recent = Vec::with_capacity(rule.m());
+    for segment in held_out.segments() {
+        for row_idx in segment.clone() {
+            let first = (row_idx + 1).saturating_sub(rule.m()).max(segment.start);
+            recent.clear();
+            recent.extend(
+                held_out.errors[first..=row_idx]
+                    .iter()
+                    .copied()
+                    .filter(|error| !error.is_nan()),
+            );
+            recent.sort_unstable_by(|one, other| other.total_cmp(one));
+            levels.push(recent.get(rule.n() - 1).copied().unwrap_or(0.0));
+        }
+    }
+    levels
+}
+
+/// What rises above a base level, told apart by runs declustering (Coles 2001, 5.3): what lies at most `apart` samples
+/// from the last that was above belongs to the same peak.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Peaks {
+    pub(super) base: f64,
+    /// The highest of each run, all above the base.
+    pub(super) highest: Vec<f64>,
+    /// Everything above the base, in order.
+    pub(super) above: Vec<f64>,
+}
+
+impl Peaks {
+    /// `levels: [n_rows]`; NaN is never above.
+    pub(super) fn above(levels: &[f64], held_out: &HeldOut<'_>, base: f64, apart: usize) -> Self {
+        let (mut highest, mut above): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+        for segment in held_out.segments() {
+            let mut last_above: Option<usize> = None;
+            let levels = segment.clone().zip(&levels[segment]);
+            for (row_idx, &level) in levels.filter(|(_, level)| **level > base) {
+                match (last_above, highest.last_mut()) {
+                    (Some(last), Some(peak)) if row_idx - last <= apart => *peak = peak.max(level),
+                    _ => highest.push(level),
+                }
+                above.push(level);
+                last_above = Some(row_idx);
+            }
+        }
+        Self { base, highest, above }
+    }
+
+    /// The runs estimator of the extremal index, in (0, 1]: one over the rows of a peak. 1 where nothing is above.
+    pub(super) fn extremal_index(&self) -> f64 {
+        self.highest.len().max(1) as f64 / self.above.len().max(1) as f64
+    }
+
+    /// How far the highest of each run lies above the base.
+    pub(super) fn excesses(&self) -> Vec<f64> {
+        self.highest.iter().map(|peak| peak - self.base).collect()
+    }
+
+    /// As many of all excesses as there are peaks, evenly spaced: about one for each run, and of the same distribution
+    /// as all.
+    pub(super) fn thinned_excesses(&self) -> Vec<f64> {
+        let step = self.above.len().div_ceil(self.highest.len().max(1)).max(1);
+        let thinned = self.above.iter().skip(step / 2).step_by(step);
+        thinned.map(|level| level - self.base).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellwether_testkit::assert_close;
+    use std::time::Duration;
+
+    #[test]
+    fn what_lies_close_together_is_one_peak_and_a_gap_parts() {
+        let errors = [0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 2.0, f64::NAN, 5.0];
+        let held_out = |segment_starts| HeldOut {
+            errors: &errors,
+            segment_starts,
+            cadence: Duration::from_secs(1),
+            labels: None,
+        };
+        let check = |starts: &'static [usize], apart, highest: &[f64], index: f64| {
+            let peaks = Peaks::above(&errors, &held_out(starts), 1.0, apart);
+            assert_eq!(peaks.highest, highest);
+            assert_eq!(peaks.above, [3.0, 4.0, 2.0, 5.0]);
+            assert_close(peaks.extremal_index(), index, 1e-12, "extremal index");
+        };
+        check(&[0], 2, &[4.0, 5.0], 0.5);
+        check(&[0], 1, &[3.0, 4.0, 2.0, 5.0], 1.0);
+        check(&[0], 4, &[5.0], 0.25);
+        check(&[0, 8], 4, &[4.0, 5.0], 0.5);
+        let peaks = Peaks::above(&errors, &held_out(&[0]), 1.0, 2);
+        assert_eq!(
+            (peaks.excesses(), peaks.thinned_excesses()),
+            (vec![3.0, 4.0], vec![3.0, 4.0])
+        );
+    }
+}
