@@ -18,12 +18,12 @@ pub(crate) use blocks::{BLOCK_WINDOWS, last_row_errors};
 pub use calibrate::{CalibrateError, CalibrationReport, CalibrationSpec, Candidate, ModeReport};
 pub use expected::Expected;
 pub use joined::Top;
-pub(crate) use joined::{Joined, finish_row, top_share};
+pub(crate) use joined::{Joined, finish_members, finish_row, top_share};
 pub use member::{Calibrated, Member, MemberParts};
 pub use mode::{Mode, ModeError};
 pub use scores::{ScoredRow, Scores, Unscored};
 
-use crate::event::EventRule;
+use crate::event::{EventRule, Watched};
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
 use crate::score::{CalibrationError, Ranges};
@@ -56,6 +56,7 @@ pub struct Detector {
     parts: DetectorParts,
     members: Vec<Member>,
     ranges: Ranges,
+    watched: Arc<Watched>,
     weight: f64,
     window_len: usize,
 }
@@ -87,10 +88,14 @@ impl Detector {
             });
         }
         let window_len = members.iter().map(|member| member.model.window().len.get());
+        let window_len = window_len.max().unwrap_or(1);
+        // What is known before an event reaches no further than a score does.
+        let reach = window_len + memory(&members) - 1;
         Ok(Self {
+            watched: Arc::new(Watched::new(&parts.pipeline, reach)),
             ranges: Ranges::new(&parts.pipeline, parts.range_weight),
             weight: members.iter().map(|member| member.parts.weight).sum(),
-            window_len: window_len.max().unwrap_or(1),
+            window_len,
             members,
             parts,
         })
@@ -138,6 +143,11 @@ impl Detector {
         &self.ranges
     }
 
+    /// What events know of the channels.
+    pub(crate) fn watched(&self) -> &Arc<Watched> {
+        &self.watched
+    }
+
     /// Rows in the longest window of its members: the first causal score comes with the last of so many rows.
     pub fn window_len(&self) -> usize {
         self.window_len
@@ -148,11 +158,7 @@ impl Detector {
     ///
     /// A score joins `memory` windows; the first of these may hold values carried forward from before it.
     pub fn context_len(&self) -> usize {
-        let memory = self
-            .members
-            .iter()
-            .map(|member| member.parts.causal.smoothing.memory());
-        self.window_len() + memory.max().unwrap_or(1) - 1 + self.pipeline().parts().fill_len_max
+        self.window_len() + memory(&self.members) - 1 + self.pipeline().parts().fill_len_max
     }
 
     /// Scores a frame of `series`, in memory about twice the frame's own.
@@ -184,6 +190,14 @@ impl Detector {
             visit,
         )?)
     }
+}
+
+/// Rows that the longest causal smoothing remembers.
+fn memory(members: &[Member]) -> usize {
+    let memory = members
+        .iter()
+        .map(|member| member.parts.causal.smoothing.memory());
+    memory.max().unwrap_or(1)
 }
 
 /// Whether the model's windows are the pipeline's rows.
