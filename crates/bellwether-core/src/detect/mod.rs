@@ -116,6 +116,13 @@ impl Detector {
         &self.members
     }
 
+    /// The names of its members in their order, and last `ranges`, the training ranges: whose shares
+    /// [`Event::members`](crate::event::Event::members) are.
+    pub fn member_names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let names = self.members.iter().map(|member| member.model.name());
+        names.chain(std::iter::once("ranges"))
+    }
+
     /// The member that is asked what was expected: the first that answers for whole windows, or else the first.
     pub fn lead(&self) -> &Member {
         let answers_for_windows = |member: &&Member| member.model.answers() == Answers::Window;

@@ -122,7 +122,7 @@ pub(super) fn classify(trace: &Trace, n_rows: usize, share: &[f64]) -> EventKind
             top
         }
     });
-    top.map_or(EventKind::CorrelationBreak, |top| of_channel(top, n_rows))
+    top.map_or(EventKind::OutOfRange, |top| of_channel(top, n_rows))
 }
 
 /// Whether the channel had no value for longer than it uses to, or has one again after it had none for long.
@@ -175,7 +175,7 @@ fn of_channel(of: &ChannelTrace, n_rows: usize) -> EventKind {
 struct Shape {
     /// The largest deviation, in usual steps.
     height: f64,
-    /// It is off by more than half of that, to the same side, in a few rows alone.
+    /// It was off by more than half of that, to the same side, in a few rows alone, and came back.
     is_brief: bool,
     /// It came there by a jump, in the first half of the event: one in the second half is how a drift ends.
     jumped: bool,
@@ -203,6 +203,7 @@ impl Shape {
             return None;
         }
         let towards = |bin: &Bin| deviation(bin) * largest.signum();
+        let is_back = bins.last().is_some_and(|bin| towards(bin) <= 0.5 * most);
         let is_high = |bin: &&&Bin| towards(bin) > 0.5 * most;
         let n_high: usize = bins.iter().filter(is_high).map(|bin| bin.n_rows as usize).sum();
         let first_high = bins.iter().position(|bin| is_high(&bin)).unwrap_or(0);
@@ -222,7 +223,7 @@ impl Shape {
         };
         Some(Self {
             height: most / of.step,
-            is_brief: n_high <= SPIKE_ROWS.max(SPIKE_BINS * of.stride),
+            is_brief: is_back && n_high <= SPIKE_ROWS.max(SPIKE_BINS * of.stride),
             jumped: 2 * first_high < bins.len() && rise.iter().any(|bin| is_jump(&bin)),
             swing: bins.iter().map(|bin| -towards(bin)).fold(0.0, f64::max) / most,
             n_jumps: bins.iter().filter(is_jump).count(),

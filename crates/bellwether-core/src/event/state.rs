@@ -29,7 +29,7 @@ pub enum Phase {
         event: Event,
         /// Sum of the scores that the confidence is a sum over.
         score_sum: f64,
-        /// What its channels did.
+        /// What its channels did; empty where it began before that was kept.
         trace: Trace,
         /// Long enough to have been told of.
         is_open: bool,
@@ -152,13 +152,18 @@ impl TrackerState {
             } => {
                 let fits = event.shares.len() == n_channels
                     && event.members.len() == n_members + 1
-                    && trace.fits(n_channels)
+                    && (trace.is_empty() || trace.fits(n_channels))
                     && n_quiet <= n_rows
                     && n_quiet < rule.merge_gap()
                     && event.id == EventId::new(&tracker.series, event.start);
                 if !fits {
                     return None;
                 }
+                let trace = if trace.is_empty() {
+                    tracker.trace_from_here(&event.shares)
+                } else {
+                    trace
+                };
                 tracker.gate = Gate {
                     phase: rule::Phase::Event {
                         is_open,

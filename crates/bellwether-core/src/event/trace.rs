@@ -219,6 +219,11 @@ impl Trace {
         }
     }
 
+    /// Nothing was kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.missing.is_empty()
+    }
+
     /// Whether this may be the trace of an event of so many channels.
     pub(super) fn fits(&self, n_channels: usize) -> bool {
         self.missing.len() == n_channels

@@ -150,6 +150,11 @@ impl EventTracker {
         self.current.take()
     }
 
+    /// The trace of an event of which nothing was kept.
+    pub(super) fn trace_from_here(&self, shares: &[f64]) -> Trace {
+        Trace::new(&self.context, 0, &self.watched, shares)
+    }
+
     fn change(&self, change: fn(EventId) -> EventChange) -> EventChange {
         self.current
             .as_ref()
@@ -232,7 +237,9 @@ impl Building {
                 *share /= total;
             }
         }
-        self.event.confidence = (self.event.confidence / self.score_sum).clamp(0.0, 1.0);
+        if self.score_sum > 0.0 {
+            self.event.confidence = (self.event.confidence / self.score_sum).clamp(0.0, 1.0);
+        }
         self.event.is_open = is_open;
         self.event
     }
