@@ -16,6 +16,11 @@ pub enum Answers {
 /// The result for a window depends on that window alone: not on its neighbours in the call, nor on how many there
 /// are. That is what makes batch, stream and REST agree bit for bit.
 pub trait Model: Send + Sync + std::fmt::Debug {
+    /// What it is, in a word: that of its kind in `--model-family`.
+    fn name(&self) -> &'static str {
+        "model"
+    }
+
     /// The windows it wants.
     fn window(&self) -> WindowSpec;
 

@@ -50,6 +50,10 @@ impl Autoencoder {
 }
 
 impl Model for Autoencoder {
+    fn name(&self) -> &'static str {
+        "lstm-ae"
+    }
+
     fn window(&self) -> WindowSpec {
         self.0.window()
     }

@@ -53,6 +53,10 @@ impl Forecaster {
 }
 
 impl Model for Forecaster {
+    fn name(&self) -> &'static str {
+        "lstm-forecast"
+    }
+
     fn window(&self) -> WindowSpec {
         self.0.window()
     }

@@ -254,6 +254,10 @@ impl NearestWindows {
 }
 
 impl Model for NearestWindows {
+    fn name(&self) -> &'static str {
+        "knn"
+    }
+
     fn window(&self) -> WindowSpec {
         self.layout().spec()
     }

@@ -213,6 +213,10 @@ impl WindowPca {
 }
 
 impl Model for WindowPca {
+    fn name(&self) -> &'static str {
+        "pca"
+    }
+
     fn window(&self) -> WindowSpec {
         self.layout().spec()
     }

@@ -193,6 +193,10 @@ impl VectorAutoregression {
 }
 
 impl Model for VectorAutoregression {
+    fn name(&self) -> &'static str {
+        "var"
+    }
+
     fn window(&self) -> WindowSpec {
         self.layout().spec()
     }

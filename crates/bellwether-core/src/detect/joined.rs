@@ -3,6 +3,12 @@
 use super::member::Calibrated;
 use crate::threshold::Threshold;
 
+/// A member whose smoothed errors normal rows reach as rarely as this (once in a hundred) says that a row is not normal.
+const CERTAIN: f64 = 4.605_170_185_988_091;
+
+/// The surprise of an ordinary row: a member that is no more surprised does not agree.
+const ORDINARY: f64 = 1.0;
+
 /// A row of a detector under way: members add to it in order, then it is finished.
 ///
 /// A member adds weight × surprise, spread over the channels as its own smoothed contributions are. One that has no
@@ -11,21 +17,36 @@ use crate::threshold::Threshold;
 pub(crate) struct Joined<'a> {
     /// Each channel's part so far, `[n_channels]`.
     pub(crate) parts: &'a mut [f64],
+    /// Each member's part so far, and last that of the training ranges, `[n_members + 1]`.
+    pub(crate) members: &'a mut [f64],
     /// Weight of the members that answered.
     pub(crate) present: &'a mut f64,
+    /// Weight of those of them that say the row is not normal.
+    pub(crate) agreeing: &'a mut f64,
 }
 
 impl Joined<'_> {
     /// Adds a member's smoothed contributions, `[n_channels]`.
-    pub(crate) fn add(&mut self, weight: f64, calibrated: &Calibrated, smoothed: &[f64]) {
+    pub(crate) fn add(&mut self, member_idx: usize, weight: f64, calibrated: &Calibrated, smoothed: &[f64]) {
         *self.present += weight;
         let error = sum(smoothed);
+        let (part, agrees) = match &calibrated.tail {
+            // The only member: nobody disagrees.
+            None => (weight * error, 1.0),
+            Some(tail) => {
+                let surprise = tail.surprise(error);
+                let agrees = ((surprise - ORDINARY) / (CERTAIN - ORDINARY)).clamp(0.0, 1.0);
+                (weight * surprise, agrees)
+            }
+        };
+        self.members[member_idx] = part;
+        *self.agreeing += weight * agrees;
         let factor = match &calibrated.tail {
             None => weight,
-            Some(tail) if error > 0.0 => weight * tail.surprise(error) / error,
+            Some(_) if error > 0.0 => part / error,
             // No channel stands out: all have the same part.
-            Some(tail) => {
-                let part = weight * tail.surprise(0.0) / smoothed.len() as f64;
+            Some(_) => {
+                let part = part / smoothed.len() as f64;
                 self.parts.iter_mut().for_each(|sum| *sum += part);
                 return;
             }
@@ -35,16 +56,18 @@ impl Joined<'_> {
         }
     }
 
-    /// Makes up for absent members; false where none has answered. `total` is the weight of all members.
-    pub(crate) fn complete(&mut self, total: f64) -> bool {
+    /// Makes up for absent members; how far those that answered agree, in [0, 1], or `None` where none has. `total` is
+    /// the weight of all members.
+    pub(crate) fn complete(&mut self, total: f64) -> Option<f64> {
         if *self.present <= 0.0 {
-            return false;
+            return None;
         }
         if *self.present < total {
             let factor = total / *self.present;
-            self.parts.iter_mut().for_each(|part| *part *= factor);
+            let parts = self.parts.iter_mut().chain(&mut *self.members);
+            parts.for_each(|part| *part *= factor);
         }
-        true
+        Some((*self.agreeing / *self.present).min(1.0))
     }
 }
 
@@ -66,6 +89,15 @@ pub(crate) fn finish_row(parts: &[f64], threshold: Threshold, shares: &mut [f64]
         };
     }
     error / threshold.error()
+}
+
+/// Each member's share of a row, and last that of the training ranges, into `shares`: at least 0, summing to 1, or all 0
+/// where nobody has said anything.
+pub(crate) fn finish_members(parts: &[f64], shares: &mut [f64]) {
+    let total = sum(parts);
+    for (share, part) in shares.iter_mut().zip(parts) {
+        *share = if total > 0.0 { part / total } else { 0.0 };
+    }
 }
 
 /// The channel with the largest share, the first of equals.
@@ -111,30 +143,39 @@ mod tests {
     fn members_add_their_surprise_channel_by_channel_and_make_up_for_absent_ones() {
         let tail = Tail::fit(&[1.0, 1.0, 1.0, 4.0]);
         let (plain, curved) = (calibrated(None), calibrated(Some(tail.clone())));
-        let (mut parts, mut present) = ([0.0; 2], 0.0);
+        let (mut parts, mut members, mut present, mut agreeing) = ([0.0; 2], [0.0; 3], 0.0, 0.0);
         let mut joined = Joined {
             parts: &mut parts,
+            members: &mut members,
             present: &mut present,
+            agreeing: &mut agreeing,
         };
-        assert!(!joined.complete(3.0));
-        joined.add(2.0, &curved, &[1.5, 0.5]);
-        joined.add(1.0, &plain, &[0.0, 0.25]);
-        assert!(joined.complete(4.0));
+        assert_eq!(joined.complete(3.0), None);
+        joined.add(0, 2.0, &curved, &[1.5, 0.5]);
+        joined.add(1, 1.0, &plain, &[0.0, 0.25]);
+        let agreement = joined.complete(4.0).unwrap();
         // One of four weights is absent.
         let surprise = 2.0 * tail.surprise(2.0);
         assert_close(parts[0], surprise * 0.75 * 4.0 / 3.0, 1e-12, "first");
         assert_close(parts[1], (surprise * 0.25 + 0.25) * 4.0 / 3.0, 1e-12, "second");
+        assert_close(members[0], surprise * 4.0 / 3.0, 1e-12, "first member");
+        assert_close(members[1], 0.25 * 4.0 / 3.0, 1e-12, "second member");
+        let of_first = (tail.surprise(2.0) - 1.0) / (100.0_f64.ln() - 1.0);
+        assert!(0.0 < of_first && of_first < 1.0);
+        assert_close(agreement, (2.0 * of_first + 1.0) / 3.0, 1e-12, "agreement");
     }
 
     #[test]
     fn a_row_without_any_error_has_the_surprise_of_one() {
         let tail = Tail::fit(&[0.0, 0.0, 1.0]);
-        let (mut parts, mut present) = ([0.0; 2], 0.0);
+        let (mut parts, mut members, mut present, mut agreeing) = ([0.0; 2], [0.0; 3], 0.0, 0.0);
         let mut joined = Joined {
             parts: &mut parts,
+            members: &mut members,
             present: &mut present,
+            agreeing: &mut agreeing,
         };
-        joined.add(1.0, &calibrated(Some(tail.clone())), &[0.0, 0.0]);
+        joined.add(0, 1.0, &calibrated(Some(tail.clone())), &[0.0, 0.0]);
         assert_close(sum(&parts), tail.surprise(0.0), 1e-12, "sum");
     }
 

@@ -19,12 +19,12 @@ pub(crate) use blocks::{BLOCK_WINDOWS, last_row_errors};
 pub use calibrate::{CalibrateError, CalibrationReport, CalibrationSpec, Candidate, ModeReport};
 pub use expected::Expected;
 pub use joined::Top;
-pub(crate) use joined::{Joined, finish_row, top_share};
+pub(crate) use joined::{Joined, finish_members, finish_row, top_share};
 pub use member::{Calibrated, Member, MemberParts};
 pub use mode::{Mode, ModeError};
 pub use scores::{ScoredRow, Scores, Unscored};
 
-use crate::event::EventRule;
+use crate::event::{EventRule, Watched};
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
 use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, ruled_weights};
@@ -60,6 +60,7 @@ pub struct Detector {
     members: Vec<Member>,
     ranges: Ranges,
     valid: ValidRanges,
+    watched: Arc<Watched>,
     weight: f64,
     window_len: usize,
 }
@@ -92,12 +93,16 @@ impl Detector {
             });
         }
         let window_len = members.iter().map(|member| member.model.window().len.get());
+        let window_len = window_len.max().unwrap_or(1);
+        // What is known before an event reaches no further than a score does.
+        let reach = window_len + memory(&members) - 1;
         let channel_weights = ruled_weights(&parts.pipeline, &parts.rules);
         Ok(Self {
+            watched: Arc::new(Watched::new(&parts.pipeline, reach)),
             ranges: Ranges::new(&parts.pipeline, &channel_weights, parts.range_weight),
             valid: ValidRanges::new(&parts.pipeline, &parts.rules),
             weight: members.iter().map(|member| member.parts.weight).sum(),
-            window_len: window_len.max().unwrap_or(1),
+            window_len,
             members,
             parts,
         })
@@ -116,6 +121,13 @@ impl Detector {
     /// What knows normal windows, at least one.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// The names of its members in their order, and last `ranges`, the training ranges: whose shares
+    /// [`Event::members`](crate::event::Event::members) are.
+    pub fn member_names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let names = self.members.iter().map(|member| member.model.name());
+        names.chain(std::iter::once("ranges"))
     }
 
     /// The member that is asked what was expected: the first that answers for whole windows, or else the first.
@@ -152,10 +164,24 @@ impl Detector {
     /// Adds to a row's parts what needs no model: values outside of the training rows, and outside of what is valid.
     ///
     /// # Shapes
-    /// `row`, scaled, `observed` (`None`: all) and `parts`: `[n_channels]`.
-    pub(crate) fn add_outside(&self, mode: Mode, row: &[f64], observed: Option<&[bool]>, parts: &mut [f64]) {
-        self.ranges.add(row, observed, parts);
-        self.valid.add(row, observed, self.threshold(mode), parts);
+    /// `row`, scaled, and `observed` (`None`: all): `[n_channels]`.
+    pub(crate) fn add_outside(
+        &self,
+        mode: Mode,
+        row: &[f64],
+        observed: Option<&[bool]>,
+        joined: &mut Joined<'_>,
+    ) {
+        let of_ranges = self.ranges.add(row, observed, joined.parts);
+        let of_valid = self.valid.add(row, observed, self.threshold(mode), joined.parts);
+        if let Some(added) = joined.members.last_mut() {
+            *added = of_ranges + of_valid;
+        }
+    }
+
+    /// What events know of the channels.
+    pub(crate) fn watched(&self) -> &Arc<Watched> {
+        &self.watched
     }
 
     /// Rows in the longest window of its members: the first causal score comes with the last of so many rows.
@@ -168,11 +194,7 @@ impl Detector {
     ///
     /// A score joins `memory` windows; the first of these may hold values carried forward from before it.
     pub fn context_len(&self) -> usize {
-        let memory = self
-            .members
-            .iter()
-            .map(|member| member.parts.causal.smoothing.memory());
-        self.window_len() + memory.max().unwrap_or(1) - 1 + self.pipeline().parts().fill_len_max
+        self.window_len() + memory(&self.members) - 1 + self.pipeline().parts().fill_len_max
     }
 
     /// Scores a frame of `series`, in memory about twice the frame's own.
@@ -204,6 +226,14 @@ impl Detector {
             visit,
         )?)
     }
+}
+
+/// Rows that the longest causal smoothing remembers.
+fn memory(members: &[Member]) -> usize {
+    let memory = members
+        .iter()
+        .map(|member| member.parts.causal.smoothing.memory());
+    memory.max().unwrap_or(1)
 }
 
 /// Whether the model's windows are the pipeline's rows.

@@ -1,10 +1,12 @@
 //! Scores of a frame: one row each, the events they make, and how the rows got there.
 
+use std::sync::Arc;
+
 use super::Detector;
-use super::joined::{Joined, Top, finish_row, top_share};
+use super::joined::{Joined, Top, finish_members, finish_row, top_share};
 use super::member::{Reach, for_each_smoothed};
 use super::mode::Mode;
-use crate::event::{Event, EventId, EventTracker};
+use crate::event::{Event, EventChange, EventId, EventTracker, JudgedRow};
 use crate::frame::{Channel, SeriesId};
 use crate::model::{Answers, ModelError};
 use crate::threshold::Threshold;
@@ -72,13 +74,12 @@ pub(super) fn score_rows(
     windows_max: usize,
     visit: &mut dyn FnMut(ScoredRow<'_>),
 ) -> Result<Scores, ModelError> {
-    let n = prepared.n_channels();
     let reach = Reach {
         longest: detector.window_len(),
         windows_max,
     };
     let mut said = Said::new(detector, &prepared, mode);
-    for member in detector.members() {
+    for (member_idx, member) in detector.members().iter().enumerate() {
         let calibrated = member.calibrated(mode);
         let weight = member.parts().weight;
         let model = &**member.model();
@@ -90,7 +91,7 @@ pub(super) fn score_rows(
             reach,
             &mut |row_idx, smoothed| {
                 if let Some(smoothed) = smoothed {
-                    said.of(row_idx).add(weight, calibrated, smoothed);
+                    said.of(row_idx).add(member_idx, weight, calibrated, smoothed);
                 }
             },
         )?;
@@ -102,15 +103,12 @@ pub(super) fn score_rows(
                 sink.fill();
                 continue;
             };
-            let is_scored = joined.complete(detector.weight());
-            if is_scored {
-                let observed = prepared
-                    .observed()
-                    .map(|marks| &marks[row_idx * n..(row_idx + 1) * n]);
-                let row = &prepared.values()[row_idx * n..(row_idx + 1) * n];
-                detector.add_outside(mode, row, observed, joined.parts);
+            let agreement = joined.complete(detector.weight());
+            if agreement.is_some() {
+                let (row, observed) = prepared.row(row_idx);
+                detector.add_outside(mode, row, observed, &mut joined);
             }
-            sink.row(row_idx, is_scored.then_some(&*joined.parts));
+            sink.row(row_idx, &joined, agreement);
         }
     }
     let mut scores = sink.finish();
@@ -124,8 +122,13 @@ struct Said {
     n_channels: usize,
     /// `[n_rows, n_channels]`
     parts: Vec<f64>,
+    n_members: usize,
+    /// `[n_rows, n_members + 1]`
+    members: Vec<f64>,
     /// Weight of the members that answered, `[n_rows]`; below zero where no member is asked.
     present: Vec<f64>,
+    /// Weight of those that agree, `[n_rows]`.
+    agreeing: Vec<f64>,
 }
 
 impl Said {
@@ -151,15 +154,20 @@ impl Said {
         Self {
             n_channels: prepared.n_channels(),
             parts: vec![0.0; prepared.n_samples() * prepared.n_channels()],
+            n_members: detector.members().len(),
+            members: vec![0.0; prepared.n_samples() * (detector.members().len() + 1)],
             present,
+            agreeing: vec![0.0; prepared.n_samples()],
         }
     }
 
     fn of(&mut self, row_idx: usize) -> Joined<'_> {
-        let n = self.n_channels;
+        let (n, n_said) = (self.n_channels, self.n_members + 1);
         Joined {
             parts: &mut self.parts[row_idx * n..(row_idx + 1) * n],
+            members: &mut self.members[row_idx * n_said..(row_idx + 1) * n_said],
             present: &mut self.present[row_idx],
+            agreeing: &mut self.agreeing[row_idx],
         }
     }
 
@@ -176,6 +184,7 @@ struct Sink<'a> {
     tracker: EventTracker,
     visit: &'a mut dyn FnMut(ScoredRow<'_>),
     shares: Vec<f64>,
+    members: Vec<f64>,
     scores: Scores,
 }
 
@@ -191,9 +200,14 @@ impl<'a> Sink<'a> {
         Self {
             prepared,
             threshold: detector.threshold(mode),
-            tracker: EventTracker::new(detector.parts().events, series.clone()),
+            tracker: EventTracker::new(
+                detector.parts().events,
+                series.clone(),
+                Arc::clone(detector.watched()),
+            ),
             visit,
             shares: vec![0.0; prepared.n_channels()],
+            members: vec![0.0; detector.members().len() + 1],
             scores: Scores {
                 mode,
                 time: Vec::new(),
@@ -207,11 +221,13 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn row(&mut self, row_idx: usize, parts: Option<&[f64]>) {
-        match parts {
-            Some(parts) => {
-                let score = finish_row(parts, self.threshold, &mut self.shares);
-                self.write(score, top_share(&self.shares));
+    /// `agreement`: `None` where no member has answered.
+    fn row(&mut self, row_idx: usize, joined: &Joined<'_>, agreement: Option<f64>) {
+        match agreement {
+            Some(agreement) => {
+                let score = finish_row(joined.parts, self.threshold, &mut self.shares);
+                finish_members(joined.members, &mut self.members);
+                self.write(score, top_share(&self.shares), agreement);
                 (self.visit)(ScoredRow {
                     row_idx,
                     time: self.prepared.time()[row_idx],
@@ -221,7 +237,7 @@ impl<'a> Sink<'a> {
             }
             None => {
                 self.scores.unscored.n_missing += 1;
-                self.write(f64::NAN, None);
+                self.write(f64::NAN, None, 0.0);
             }
         }
     }
@@ -229,21 +245,28 @@ impl<'a> Sink<'a> {
     /// A row before the first full window.
     fn fill(&mut self) {
         self.scores.unscored.n_filling += 1;
-        self.write(f64::NAN, None);
+        self.write(f64::NAN, None, 0.0);
     }
 
-    fn write(&mut self, score: f64, top: Option<Top>) {
+    fn write(&mut self, score: f64, top: Option<Top>, agreement: f64) {
         let row_idx = self.scores.score.len();
         if self.prepared.starts_segment(row_idx) {
             self.scores.events.extend(self.tracker.restart());
         }
-        let change = self
-            .tracker
-            .push(self.prepared.time()[row_idx], score, &self.shares);
+        let (values, observed) = self.prepared.row(row_idx);
+        let change = self.tracker.push(JudgedRow {
+            time: self.prepared.time()[row_idx],
+            score,
+            shares: &self.shares,
+            members: &self.members,
+            agreement,
+            values,
+            observed,
+        });
         self.scores.score.push(score);
         self.scores.top.push(top);
         self.scores.event.push(change.event());
-        if let crate::event::EventChange::Closed(event) = change {
+        if let EventChange::Closed(event) = change {
             self.scores.events.push(event);
         }
     }

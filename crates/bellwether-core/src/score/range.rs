@@ -69,17 +69,22 @@ impl Ranges {
         }
     }
 
-    /// Adds each channel's part to `parts`: nothing for values within their range, or that were not observed.
+    /// Adds each channel's part to `parts`: nothing for values within their range, or that were not observed. The sum of
+    /// what was added.
     ///
     /// # Shapes
     /// `row`, scaled, `observed` (`None`: all) and `parts`: `[n_channels]`.
-    pub fn add(&self, row: &[f64], observed: Option<&[bool]>, parts: &mut [f64]) {
+    pub fn add(&self, row: &[f64], observed: Option<&[bool]>, parts: &mut [f64]) -> f64 {
+        let mut added = 0.0;
         for (idx, (range, part)) in self.channels.iter().zip(parts).enumerate() {
             let outside = (row[idx] - range.high).max(range.low - row[idx]);
             if outside > 0.0 && observed.is_none_or(|marks| marks[idx]) {
-                *part += (outside * range.per_unit).min(range.most);
+                let of_channel = (outside * range.per_unit).min(range.most);
+                *part += of_channel;
+                added += of_channel;
             }
         }
+        added
     }
 }
 
@@ -105,20 +110,29 @@ impl ValidRanges {
     }
 
     /// Adds to `parts`, for each observed value outside, as much as the threshold and no less than all parts of the
-    /// row together: the score is then at least 1, and that channel its cause.
+    /// row together: the score is then at least 1, and that channel its cause. Returns what was added.
     ///
     /// # Shapes
     /// `row`, scaled, `observed` (`None`: all) and `parts`: `[n_channels]`.
-    pub fn add(&self, row: &[f64], observed: Option<&[bool]>, threshold: Threshold, parts: &mut [f64]) {
+    pub fn add(
+        &self,
+        row: &[f64],
+        observed: Option<&[bool]>,
+        threshold: Threshold,
+        parts: &mut [f64],
+    ) -> f64 {
         let is_outside = |&&(channel_idx, low, high): &&(usize, f64, f64)| {
             observed.is_none_or(|marks| marks[channel_idx]) && !(low..=high).contains(&row[channel_idx])
         };
+        let mut added = 0.0;
         if self.channels.iter().any(|range| is_outside(&range)) {
             let part = parts.iter().sum::<f64>().max(threshold.error());
             for (channel_idx, ..) in self.channels.iter().filter(is_outside) {
                 parts[*channel_idx] += part;
+                added += part;
             }
         }
+        added
     }
 }
 
@@ -156,6 +170,7 @@ mod tests {
         assert_close(parts[0], 3.5, 1e-12, "above");
         assert_close(parts[1], 3.5, 1e-12, "below");
         is(add([-9.0, 9.0], Some(&[true, false])), [6.0, 1.0]);
+        assert_close(ranges.add(&[1.05, -0.05], None, &mut [0.0; 2]), 5.0, 1e-12, "sum");
     }
 
     #[test]

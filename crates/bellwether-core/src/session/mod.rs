@@ -115,9 +115,10 @@ impl Detector {
                     CausalSmoother::new(calibrated.smoothing, &calibrated.calibration.prior)
                 })
                 .collect(),
-            tracker: EventTracker::new(self.parts().events, series),
+            tracker: EventTracker::new(self.parts().events, series, Arc::clone(self.watched())),
             ended: None,
             shares: vec![0.0; n],
+            members: vec![0.0; self.members().len() + 1],
             detector: Arc::clone(self),
         })
     }
@@ -136,6 +137,8 @@ pub struct Session {
     /// An event that a gap ended, kept until a verdict tells it: the model may fail on the sample after the gap.
     ended: Option<Event>,
     shares: Vec<f64>,
+    /// Each member's share of the last score, and that of the training ranges.
+    members: Vec<f64>,
 }
 
 impl Session {

@@ -112,11 +112,18 @@ impl Detector {
             .collect();
         session.tracker = state
             .tracker
-            .resume(self.parts().events, series, n)
+            .resume(
+                self.parts().events,
+                series,
+                Arc::clone(self.watched()),
+                (n, self.members().len()),
+            )
             .ok_or(StateError {
                 problem: "its events contradict the event rule",
             })?;
-        session.ended = state.ended.filter(|event| event.shares.len() == n);
+        let n_said = self.members().len() + 1;
+        let is_ours = |event: &Event| event.shares.len() == n && event.members.len() == n_said;
+        session.ended = state.ended.filter(is_ours);
         Ok(session)
     }
 }

@@ -155,8 +155,10 @@ fn a_state_that_does_not_fit_is_refused() {
                 time: Timestamp::from_secs(0),
                 score: 1.0,
                 shares: vec![],
+                members: vec![],
+                agreement: 0.0,
             };
-            state.tracker = crate::event::TrackerState::Quiet(vec![row]);
+            state.tracker.phase = crate::event::Phase::Quiet(vec![row]);
         },
         "contradict the event rule",
     );

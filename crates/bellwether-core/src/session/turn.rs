@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{PushError, Session, Verdict};
-use crate::detect::{BLOCK_WINDOWS, Joined, Member, Mode, finish_row, last_row_errors, top_share};
-use crate::event::EventChange;
+use crate::detect::{
+    BLOCK_WINDOWS, Joined, Member, Mode, finish_members, finish_row, last_row_errors, top_share,
+};
+use crate::event::{EventChange, JudgedRow};
 use crate::frame::Sample;
 use crate::model::{Model, ModelError};
 use crate::score::CausalSmoother;
@@ -99,15 +101,21 @@ struct RowScratch {
     errors: Vec<f64>,
     /// Its contributions.
     contributions: Vec<f64>,
-    /// What all members say.
+    /// What all members say, by channel.
     joined: Vec<f64>,
+    /// What each member says, and the training ranges, `[n_members + 1]`.
+    members: Vec<f64>,
 }
 
 /// What the row step made of a sample.
 #[derive(Debug)]
 enum Step {
     Refused(PushError),
-    Row { starts_segment: bool, is_due: bool },
+    Row {
+        starts_segment: bool,
+        is_due: bool,
+        row_idx: usize,
+    },
 }
 
 /// Judges samples of many devices, in order of turns and of samples within a turn. What a sample is told does not
@@ -151,6 +159,7 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
     for cells in [&mut row.errors, &mut row.contributions, &mut row.joined] {
         cells.resize(n, 0.0);
     }
+    row.members.resize(detector.members().len() + 1, 0.0);
     let mut next_step = steps.drain(..);
     let mut window_idx = 0;
     for (turn_idx, turn) in turns.iter_mut().enumerate() {
@@ -160,14 +169,15 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
                 Step::Row {
                     starts_segment,
                     is_due,
+                    row_idx,
                 } => {
+                    let cells = row_idx * n..(row_idx + 1) * n;
+                    let prepared = (&values[cells.clone()], observed.map(|marks| &marks[cells]));
                     let due = is_due.then_some(Due {
                         blocks: &mut blocks,
                         window_idx,
-                        // The row before the end of the window.
-                        row_idx: ends.get(window_idx).map_or(0, |end| end - 1),
                     });
-                    let answer = turn.session.answer(*sample, starts_segment, due, row);
+                    let answer = turn.session.answer(*sample, starts_segment, prepared, due, row);
                     if is_due {
                         window = Some(blocks[lead].window(window_idx));
                         window_idx += 1;
@@ -227,6 +237,7 @@ impl Scratch {
             self.steps.push(Step::Row {
                 starts_segment: step.starts_segment,
                 is_due,
+                row_idx: at / n,
             });
         }
         let n_rows = self.values.len() / n;
@@ -258,9 +269,10 @@ struct Blocks<'a> {
 struct Due<'a, 'b> {
     blocks: &'a mut [Blocks<'b>],
     window_idx: usize,
-    /// The sample's row.
-    row_idx: usize,
 }
+
+/// A row's scaled values, and which of them were observed; `None`: all.
+type PreparedRow<'a> = (&'a [f64], Option<&'a [bool]>);
 
 /// What a model says of a window, `[n_answers, n_channels]`, and which cells of the window were observed (`None`: all).
 type Answer<'a> = Result<(&'a [f64], Option<&'a [bool]>), ModelError>;
@@ -298,15 +310,6 @@ impl<'a> Blocks<'a> {
         Windows::new(self.values, self.observed, self.n_channels, self.len, start)
     }
 
-    /// A row's scaled values and marks.
-    fn row(&self, row_idx: usize) -> (&'a [f64], Option<&'a [bool]>) {
-        let cells = row_idx * self.n_channels..(row_idx + 1) * self.n_channels;
-        (
-            &self.values[cells.clone()],
-            self.observed.map(|marks| &marks[cells]),
-        )
-    }
-
     /// The model's errors for a window. Windows are asked for in order.
     fn errors(&mut self, window_idx: usize) -> Answer<'_> {
         if !self.block.contains(&window_idx) {
@@ -339,12 +342,20 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// A score, and how far the members agree that the row is not normal.
+#[derive(Clone, Copy)]
+struct Scored {
+    score: f64,
+    agreement: f64,
+}
+
 impl Session {
     /// From what the models say to a verdict; `None`: the windows are not full yet.
     fn answer(
         &mut self,
         sample: Sample<'_>,
         starts_segment: bool,
+        prepared: PreparedRow<'_>,
         due: Option<Due<'_, '_>>,
         row: &mut RowScratch,
     ) -> Result<Option<Verdict>, PushError> {
@@ -353,13 +364,21 @@ impl Session {
             self.ended = self.tracker.restart();
         }
         let is_full = due.is_some();
-        let score = match due {
-            Some(due) => self.score(due, row)?,
+        let scored = match due {
+            Some(due) => self.score(due, prepared, row)?,
             None => None,
         };
-        let change = self
-            .tracker
-            .push(sample.time, score.unwrap_or(f64::NAN), &self.shares);
+        let score = scored.map(|scored| scored.score);
+        let (values, observed) = prepared;
+        let change = self.tracker.push(JudgedRow {
+            time: sample.time,
+            score: score.unwrap_or(f64::NAN),
+            shares: &self.shares,
+            members: &self.members,
+            agreement: scored.map_or(0.0, |scored| scored.agreement),
+            values,
+            observed,
+        });
         let ended = self.ended.take();
         if !is_full && ended.is_none() && change == EventChange::Quiet {
             return Ok(None);
@@ -374,13 +393,14 @@ impl Session {
         }))
     }
 
-    /// The score of the row that these windows end with; its shares go to `self.shares`.
-    fn score(&mut self, due: Due<'_, '_>, row: &mut RowScratch) -> Result<Option<f64>, ModelError> {
-        let Due {
-            blocks,
-            window_idx,
-            row_idx,
-        } = due;
+    /// The score of the row that these windows end with; its shares go to `self.shares` and `self.members`.
+    fn score(
+        &mut self,
+        due: Due<'_, '_>,
+        (values, observed): PreparedRow<'_>,
+        row: &mut RowScratch,
+    ) -> Result<Option<Scored>, ModelError> {
+        let Due { blocks, window_idx } = due;
         let failed = blocks.iter_mut().find_map(|block| block.errors(window_idx).err());
         if let Some(error) = failed {
             for smoother in &mut self.smoothers {
@@ -389,12 +409,15 @@ impl Session {
             return Err(error);
         }
         row.joined.fill(0.0);
+        row.members.fill(0.0);
         let mut joined = Joined {
             parts: &mut row.joined,
+            members: &mut row.members,
             present: &mut 0.0,
+            agreeing: &mut 0.0,
         };
         let members = self.detector.members().iter().zip(&mut self.smoothers);
-        for ((member, smoother), block) in members.zip(blocks.iter_mut()) {
+        for (member_idx, ((member, smoother), block)) in members.zip(blocks.iter_mut()).enumerate() {
             let calibrated = member.calibrated(Mode::Causal);
             let calibration = &calibrated.calibration;
             let (errors, marks) = block.errors(window_idx)?;
@@ -404,17 +427,20 @@ impl Session {
                 calibration.contributions(&row.errors, &mut row.contributions);
             }
             if let Some(smoothed) = smoother.push(is_scored.then_some(&row.contributions)) {
-                joined.add(member.parts().weight, calibrated, smoothed);
+                joined.add(member_idx, member.parts().weight, calibrated, smoothed);
             }
         }
-        if !joined.complete(self.detector.weight()) {
+        let Some(agreement) = joined.complete(self.detector.weight()) else {
             return Ok(None);
-        }
-        let (values, observed) = blocks[0].row(row_idx);
+        };
         self.detector
-            .add_outside(Mode::Causal, values, observed, joined.parts);
+            .add_outside(Mode::Causal, values, observed, &mut joined);
         let threshold = self.detector.threshold(Mode::Causal);
-        Ok(Some(finish_row(&row.joined, threshold, &mut self.shares)))
+        finish_members(&row.members, &mut self.members);
+        Ok(Some(Scored {
+            score: finish_row(&row.joined, threshold, &mut self.shares),
+            agreement,
+        }))
     }
 
     fn check(&self, sample: Sample<'_>) -> Result<(), PushError> {

@@ -199,6 +199,17 @@ impl Prepared {
         self.observed.as_deref()
     }
 
+    /// The values of a row, and which of them were observed (`None`: all), `[n_channels]`.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn row(&self, row_idx: usize) -> (&[f64], Option<&[bool]>) {
+        let n = self.n_channels();
+        let cells = row_idx * n..(row_idx + 1) * n;
+        let observed = self.observed().map(|marks| &marks[cells.clone()]);
+        (&self.values[cells], observed)
+    }
+
     /// Channels of the data that the pipeline does not know and left out.
     pub fn ignored(&self) -> &[Channel] {
         &self.ignored

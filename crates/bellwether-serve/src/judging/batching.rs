@@ -162,6 +162,10 @@ impl Batched {
 }
 
 impl Model for Batched {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
     fn window(&self) -> WindowSpec {
         self.inner.window()
     }

@@ -20,8 +20,26 @@ use crate::error;
 /// What is said of the series of a request.
 #[derive(Debug)]
 pub(crate) struct Verdicts {
-    pub(crate) channels: Vec<String>,
+    pub(crate) names: Names,
     pub(crate) series: Vec<(Input, Scores)>,
+}
+
+/// What channels and members of a model are called.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// In the order of a sample.
+    pub(crate) channels: Vec<String>,
+    /// In the order of the model, and last the training ranges.
+    pub(crate) members: Vec<&'static str>,
+}
+
+impl Names {
+    pub(crate) fn of(model: &AtHand) -> Self {
+        Self {
+            channels: channel_names(model),
+            members: model.loaded.detector.member_names().collect(),
+        }
+    }
 }
 
 /// What is said of one row.
@@ -66,8 +84,24 @@ pub(crate) struct EventBody {
     pub(crate) severity: f64,
     /// It goes on where the data end.
     pub(crate) is_open: bool,
+    /// What kind of trouble it is: spike, level-shift, drift, stuck, noise, dropout, correlation-break or out-of-range.
+    #[schema(example = "level-shift")]
+    pub(crate) kind: &'static str,
+    /// How far the members of the model agree, from 0 to 1.
+    pub(crate) confidence: f64,
     /// Channels with their shares, the largest first; they sum to 1.
     pub(crate) channels: Vec<ShareBody>,
+    /// Members of the model with their shares, last the training ranges; they sum to 1.
+    pub(crate) members: Vec<MemberBody>,
+}
+
+/// The share of a member.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberBody {
+    /// The member.
+    pub(crate) member: &'static str,
+    /// Its share of the event.
+    pub(crate) share: f64,
 }
 
 /// The share of a channel.
@@ -104,7 +138,7 @@ pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<V
     let duration = clock::instant().saturating_duration_since(started);
     crate::metrics::scored(n_windows, duration);
     Ok(Verdicts {
-        channels: channel_names(model),
+        names: Names::of(model),
         series: judged,
     })
 }
@@ -129,7 +163,7 @@ impl Verdicts {
                     score: (!score.is_nan()).then_some(score),
                     is_anomaly: scores.is_anomaly(row.sample_idx),
                     event: scores.event[row.sample_idx].map(|event| event.to_string()),
-                    top_channel: top.map(|top| self.channels[top.channel_idx].clone()),
+                    top_channel: top.map(|top| self.names.channels[top.channel_idx].clone()),
                     top_share: top.map(|top| top.share),
                 }
             })
@@ -150,7 +184,7 @@ impl Verdicts {
         let of_series = |(input, scores): &(Input, Scores)| {
             let events = scores.events.iter();
             let text = |at| time_text(input, scores, at);
-            let body = |event| event_body(event, &input.name, &self.channels, text);
+            let body = |event| event_body(event, &input.name, &self.names, text);
             events.map(body).collect::<Vec<_>>()
         };
         self.series.iter().flat_map(of_series).collect()
@@ -168,7 +202,7 @@ impl Verdicts {
                     series: &series.name,
                     score: scores.score[row.sample_idx],
                     event: scores.event[row.sample_idx],
-                    top: top.map(|top| (self.channels[top.channel_idx].as_str(), top.share)),
+                    top: top.map(|top| (self.names.channels[top.channel_idx].as_str(), top.share)),
                 })?;
             }
             writer.finish()?;
@@ -201,10 +235,11 @@ impl Verdicts {
 pub(crate) fn event_body(
     event: &Event,
     series: &str,
-    channels: &[String],
+    names: &Names,
     text: impl Fn(Timestamp) -> String,
 ) -> EventBody {
-    let mut shares: Vec<ShareBody> = channels
+    let mut shares: Vec<ShareBody> = names
+        .channels
         .iter()
         .zip(&event.shares)
         .map(|(channel, share)| ShareBody {
@@ -223,7 +258,18 @@ pub(crate) fn event_body(
         samples: event.n_samples,
         severity: event.severity(),
         is_open: event.is_open,
+        kind: event.kind.name(),
+        confidence: event.confidence,
         channels: shares,
+        members: names
+            .members
+            .iter()
+            .zip(&event.members)
+            .map(|(member, share)| MemberBody {
+                member,
+                share: *share,
+            })
+            .collect(),
     }
 }
 

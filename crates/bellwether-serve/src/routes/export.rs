@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use bellwether_core::event::severity;
+use bellwether_core::event::{EventKind, severity};
 use bellwether_store::database::{EventFilter, EventWithAlert, Verdict};
 use bellwether_store::write::{Cell, Column, ColumnKind, TableFormat, TableWriter, WriteError};
 use bellwether_stream::problem::Problem;
@@ -40,9 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes of a piece, about.
 const PIECE_BYTES: usize = 64 << 10;
-
-/// Events are not told apart by kind yet.
-const KIND: &str = "anomaly";
 
 pub(super) fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     guard(
@@ -256,7 +253,7 @@ fn columns() -> Vec<Column> {
         Column::new("peak_score", Real).optional(),
         Column::new("samples", Integer),
         Column::new("severity", Real),
-        Column::new("kind", Text),
+        Column::new("kind", Text).optional(),
         Column::new("channels", Text),
         Column::new("model", Text),
         Column::new("is_open", Integer),
@@ -283,7 +280,7 @@ fn add(table: &mut TableWriter<Pieces>, found: &EventWithAlert) -> Result<(), Wr
         Cell::Real(event.peak_score),
         Cell::Integer(i64::try_from(event.n_samples).unwrap_or(i64::MAX)),
         Cell::Real(severity(event.peak_score)),
-        Cell::Text(KIND),
+        Cell::text(event.kind.map(EventKind::name)),
         Cell::Text(&shares.join(";")),
         Cell::Text(&event.model),
         Cell::Integer(i64::from(event.is_open)),

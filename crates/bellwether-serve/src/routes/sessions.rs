@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::error;
 use crate::judging::sessions::{Open, lock};
 use crate::judging::table::UNNAMED;
-use crate::judging::verdict::{EventBody, RowBody, channel_names, event_body};
+use crate::judging::verdict::{EventBody, Names, RowBody, channel_names, event_body};
 use crate::wire::{Json, Path, ProblemDetails, Raw, Time, from_json};
 
 /// Samples of one request at most.
@@ -209,7 +209,8 @@ async fn push(
 }
 
 fn judge(open: &Open, session: &mut Session, samples: Vec<JudgedSample>) -> Result<PushAnswer, Problem> {
-    let channels = channel_names(&open.model);
+    let names = Names::of(&open.model);
+    let channels = &names.channels;
     let mut ignored = BTreeSet::new();
     let mut read = Vec::with_capacity(samples.len());
     // All are read before the first is taken: a request is wrong as a whole, or not at all.
@@ -253,7 +254,7 @@ fn judge(open: &Open, session: &mut Session, samples: Vec<JudgedSample>) -> Resu
         let event = verdict.as_ref().and_then(|verdict| verdict.event());
         answer
             .events
-            .extend(closed.map(|event| event_body(event, &open.device, &channels, |at| at.to_string())));
+            .extend(closed.map(|event| event_body(event, &open.device, &names, |at| at.to_string())));
         answer.rows.push(RowBody {
             timestamp: text,
             series: None,

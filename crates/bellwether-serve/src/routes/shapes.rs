@@ -1,6 +1,6 @@
 //! How devices and events look in JSON, wherever they are told.
 
-use bellwether_core::event::{EventId, severity};
+use bellwether_core::event::{EventId, EventKind, severity};
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{AlertState, EventWithAlert, Verdict};
 use serde::{Deserialize, Serialize};
@@ -88,8 +88,16 @@ pub(crate) struct Event {
     n_samples: u64,
     /// It goes on.
     is_open: bool,
+    /// What kind of trouble it is, as far as it is known: spike, level-shift, drift, stuck, noise, dropout,
+    /// correlation-break or out-of-range; null for events from before kinds were kept.
+    #[schema(example = "level-shift")]
+    kind: Option<&'static str>,
+    /// How far the members of the model agree, from 0 to 1; null as above.
+    confidence: Option<f64>,
     /// What its channels say, largest share first.
     channels: Vec<Channel>,
+    /// What each member of the model says, and last the training ranges; shares sum to 1.
+    members: Vec<Member>,
     /// The alert that it made, where it made one.
     alert: Option<AlertOfEvent>,
     /// What was last said of it.
@@ -107,6 +115,16 @@ struct Channel {
     actual: Option<f64>,
     /// What the model would have expected there.
     expected: Option<f64>,
+}
+
+/// What a member of a model has to do with an event.
+#[derive(Debug, Serialize, ToSchema)]
+struct Member {
+    /// Its name; `ranges` for the training ranges.
+    #[schema(example = "pca")]
+    member: String,
+    /// Its share of the score.
+    share: Option<f64>,
 }
 
 /// The alert of an event.
@@ -138,6 +156,16 @@ impl From<&EventWithAlert> for Event {
             severity: severity(event.peak_score),
             n_samples: event.n_samples,
             is_open: event.is_open,
+            kind: event.kind.map(EventKind::name),
+            confidence: event.confidence.and_then(finite),
+            members: event
+                .members
+                .iter()
+                .map(|note| Member {
+                    member: note.member.clone(),
+                    share: finite(note.share),
+                })
+                .collect(),
             channels: event
                 .channels
                 .iter()

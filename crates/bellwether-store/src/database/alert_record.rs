@@ -1,5 +1,6 @@
 //! Alerts, messages about them, suppressions and feedback as plain data, with the words that stand for them in rows.
 
+use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
 
 use super::record::{AlertKind, ChannelNote};
@@ -43,6 +44,11 @@ pub struct Alert {
     pub n_notified: i64,
     /// Why nobody is told now: id of the suppression, or `feedback`.
     pub suppressed_by: Option<String>,
+    /// What kind of trouble the event is, as far as it is known; `None` for silence, and for events from before kinds
+    /// were kept.
+    pub event_kind: Option<EventKind>,
+    /// How far the members of the model agree, in [0, 1]; `None` as above.
+    pub confidence: Option<f64>,
 }
 
 /// Where an alert is in its life.

@@ -28,7 +28,7 @@ macro_rules! select_alerts {
         concat!(
             "SELECT a.id, a.kind, a.event, a.series, a.model, a.state, a.start_time, a.end_time, a.peak_score, \
              e.peak_score, coalesce(e.channels, a.channels), a.created_at, a.fired_at, a.acknowledged_at, \
-             a.acknowledged_by, a.resolved_at, a.notified_at, a.n_notified, a.suppressed_by",
+             a.acknowledged_by, a.resolved_at, a.notified_at, a.n_notified, a.suppressed_by, e.kind, e.confidence",
             $more,
             " FROM alerts a LEFT JOIN events e ON e.tenant = a.tenant AND e.id = a.event AND e.model = a.model \
              WHERE a.tenant = $1 ",
@@ -204,6 +204,8 @@ impl Database {
             notified_at: maybe_time(16)?,
             n_notified: self.get(row, 17)?,
             suppressed_by: self.get(row, 18)?,
+            event_kind: self.event_kind(self.get(row, 19)?)?,
+            confidence: self.get(row, 20)?,
         })
     }
 

@@ -6,13 +6,13 @@ use super::block;
 use super::connection::Transaction;
 use super::error::DatabaseError;
 use super::record::{
-    AlertEnd, AlertKind, Answer, ChannelNote, Checkpoint, Commit, EventRecord, JudgedBlock, NewAlert,
-    QUARANTINED_BYTES_MAX, Quarantined,
+    AlertEnd, AlertKind, Answer, ChannelNote, Checkpoint, Commit, EventRecord, JudgedBlock, MemberNote,
+    NewAlert, QUARANTINED_BYTES_MAX, Quarantined,
 };
 use super::statement::{List, Statement, text};
 use super::writer::{Bounds, last_of_each};
 
-/// Rows of one statement. With at most 13 columns this stays below the 32 766 values that SQLite takes in one and
+/// Rows of one statement. With at most 15 columns this stays below the 32 766 values that SQLite takes in one and
 /// the 65 535 of PostgreSQL.
 const ROWS_MAX: usize = 500;
 
@@ -127,11 +127,12 @@ async fn events(
 ) -> Result<(), DatabaseError> {
     let rows = last_of_each(events, |record| (record.event.id, &record.model));
     let insert = "INSERT INTO events (tenant, id, model, series, start_time, end_time, peak_time, peak_score, \
-                  n_samples, is_open, channels, seq) ";
+                  n_samples, is_open, channels, seq, kind, confidence, members) ";
     let clash = " ON CONFLICT (tenant, id, model) DO UPDATE SET end_time = excluded.end_time, \
                  peak_time = excluded.peak_time, peak_score = excluded.peak_score, \
                  n_samples = excluded.n_samples, is_open = excluded.is_open, channels = excluded.channels, \
-                 seq = excluded.seq";
+                 seq = excluded.seq, kind = excluded.kind, confidence = excluded.confidence, \
+                 members = excluded.members";
     insert_all(transaction, insert, clash, &rows, |row, record| {
         let event = &record.event;
         row.bind(tenant.to_owned())
@@ -145,7 +146,10 @@ async fn events(
             .bind(event.n_samples as i64)
             .bind(i64::from(event.is_open))
             .bind(json(&record.channels))
-            .bind(seq);
+            .bind(seq)
+            .bind(event.kind.name())
+            .bind(number(event.confidence))
+            .bind(members_json(&record.members));
     })
     .await
 }
@@ -276,9 +280,26 @@ fn number(value: f64) -> f64 {
 /// JSON has no NaN and no infinity: a measured value of that kind is a missing one.
 fn json(channels: &[ChannelNote]) -> String {
     let plain = channels.iter().cloned().map(|note| ChannelNote {
-        share: if note.share.is_finite() { note.share } else { 0.0 },
+        share: finite_or_zero(note.share),
         ..note
     });
+    as_text(&plain.collect::<Vec<_>>())
+}
+
+/// The same of members.
+fn members_json(members: &[MemberNote]) -> String {
+    let plain = members.iter().cloned().map(|note| MemberNote {
+        share: finite_or_zero(note.share),
+        ..note
+    });
+    as_text(&plain.collect::<Vec<_>>())
+}
+
+fn finite_or_zero(share: f64) -> f64 {
+    if share.is_finite() { share } else { 0.0 }
+}
+
+fn as_text<T: serde::Serialize>(notes: &T) -> String {
     // The character NUL is written as an escape, so nothing is to be replaced.
-    serde_json::to_string(&plain.collect::<Vec<_>>()).expect("numbers and text")
+    serde_json::to_string(notes).expect("numbers and text")
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bellwether_core::event::{self, EventId};
+use bellwether_core::event::{self, EventId, EventKind};
 use bellwether_core::time::Timestamp;
 use sqlx::any::AnyRow;
 
 use super::connection::Database;
 use super::error::DatabaseError;
-use super::record::ChannelNote;
+use super::record::{ChannelNote, MemberNote};
 use super::statement::{Statement, text};
 use super::{AlertState, Verdict};
 
@@ -35,6 +35,12 @@ pub struct StoredEvent {
     pub is_open: bool,
     /// What its channels say, largest share first.
     pub channels: Vec<ChannelNote>,
+    /// What kind of trouble it is; `None`: it was written before that was kept, like those below.
+    pub kind: Option<EventKind>,
+    /// How far the members of the model agree, in [0, 1].
+    pub confidence: Option<f64>,
+    /// What each member of the model says, and last the training ranges.
+    pub members: Vec<MemberNote>,
     /// The commit that last changed it; 0 where it was last changed before that was kept.
     pub seq: i64,
 }
@@ -143,7 +149,7 @@ impl StoredEvent {
 const SELECT: &str = "SELECT e.id, e.model, e.series, e.start_time, e.end_time, e.peak_time, e.peak_score, \
      e.n_samples, e.is_open, e.channels, e.seq, a.id, a.state, a.acknowledged_by, a.acknowledged_at, \
      a.suppressed_by, (SELECT f.verdict FROM feedback f WHERE f.tenant = a.tenant AND f.alert = a.id \
-     ORDER BY f.n DESC LIMIT 1) \
+     ORDER BY f.n DESC LIMIT 1), e.kind, e.confidence, e.members \
      FROM events e LEFT JOIN alerts a ON a.tenant = e.tenant AND a.event = e.id AND a.model = e.model \
      WHERE e.tenant = ";
 
@@ -290,7 +296,8 @@ impl Database {
         let damaged = |problem: String| self.damaged("events", problem);
         let time = |column| self.get(row, column).map(Timestamp::from_nanos);
         let id: String = self.get(row, 0)?;
-        let channels: String = self.get(row, 9)?;
+        let (channels, members): (String, String) = (self.get(row, 9)?, self.get(row, 19)?);
+        let of_json = |error: serde_json::Error| damaged(format!("event {id}: {error}"));
         Ok(StoredEvent {
             id: EventId::from_hex(&id).ok_or_else(|| damaged(format!("{id:?} is no id of an event")))?,
             model: self.get(row, 1)?,
@@ -301,10 +308,19 @@ impl Database {
             peak_score: self.get(row, 6)?,
             n_samples: self.get::<i64>(row, 7)?.max(0).unsigned_abs(),
             is_open: self.get::<i64>(row, 8)? != 0,
-            channels: serde_json::from_str(&channels)
-                .map_err(|error| damaged(format!("event {id}: {error}")))?,
+            channels: serde_json::from_str(&channels).map_err(of_json)?,
             seq: self.get(row, 10)?,
+            kind: self.event_kind(self.get(row, 17)?)?,
+            confidence: self.get(row, 18)?,
+            members: serde_json::from_str(&members).map_err(of_json)?,
         })
+    }
+
+    /// The kind that stands in a row; `None`: the row is older than kinds are, or there is no event.
+    pub(super) fn event_kind(&self, word: Option<String>) -> Result<Option<EventKind>, DatabaseError> {
+        let word = word.filter(|word| !word.is_empty());
+        word.map(|word| self.word("events", &word, EventKind::from_name))
+            .transpose()
     }
 
     fn alert_of(&self, row: &AnyRow) -> Result<Option<AlertOfEvent>, DatabaseError> {

@@ -94,6 +94,17 @@ pub struct EventRecord {
     pub series: Arc<str>,
     /// What its channels say, largest share first.
     pub channels: Vec<ChannelNote>,
+    /// What each member of the model says, and last the training ranges.
+    pub members: Vec<MemberNote>,
+}
+
+/// What a member of a model has to do with an event.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct MemberNote {
+    /// Its name: `pca`, `lstm-forecast`, …; `ranges` for the training ranges.
+    pub member: String,
+    /// Its share of the event, in [0, 1].
+    pub share: f64,
 }
 
 /// What a channel has to do with an event.

@@ -3,7 +3,11 @@
 use super::{Database, DatabaseError, Transaction};
 
 /// What makes version n + 1 of the tables from version n. A published one never changes.
-pub(super) const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+pub(super) const STEPS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// Only one process brings the tables up to date at a time: name of that lock in PostgreSQL (`bellweth` in ASCII).
 const LOCK: i64 = 0x6265_6c6c_7765_7468;

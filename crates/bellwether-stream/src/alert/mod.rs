@@ -15,6 +15,7 @@ pub mod suppressions;
 mod tests;
 mod trial;
 
+use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{AlertKind, ChannelNote};
 
@@ -46,6 +47,10 @@ pub struct Notice {
     pub channels: Vec<ChannelNote>,
     /// Where to say what it was: `("false-alarm", url)` … Empty where no address is configured.
     pub links: Vec<(String, String)>,
+    /// What kind of trouble the event is, as far as it is known; `None` for silence.
+    pub event_kind: Option<EventKind>,
+    /// How far the members of the model agree, in [0, 1].
+    pub confidence: Option<f64>,
     /// A test, and no real alert.
     pub is_test: bool,
 }

@@ -27,6 +27,8 @@ impl Notice {
             severity: severity(alert.peak_score),
             channels: alert.channels.clone(),
             links: links(link_base, &alert.id),
+            event_kind: alert.event_kind,
+            confidence: alert.confidence,
             is_test: false,
         }
     }
@@ -45,6 +47,8 @@ impl Notice {
             severity: 0.0,
             channels: Vec::new(),
             links: Vec::new(),
+            event_kind: None,
+            confidence: None,
             is_test: true,
         }
     }

@@ -81,6 +81,7 @@ impl SpecProblem {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use bellwether_core::event::EventKind;
     use bellwether_core::time::Timestamp;
     use bellwether_store::database::{AlertKind, ChannelNote};
 
@@ -113,6 +114,8 @@ pub(crate) mod tests {
                 note("vibration", 0.39, None, Some(0.5)),
             ],
             links: vec![link("false-alarm"), link("real")],
+            event_kind: Some(EventKind::LevelShift),
+            confidence: Some(0.8),
             is_test: false,
         }
     }

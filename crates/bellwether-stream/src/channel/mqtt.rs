@@ -3,6 +3,7 @@
 //! Whoever subscribes later is told the last state at once: dashboards and home automation need nothing else. A device
 //! has one state: the last notice about it.
 
+use bellwether_core::event::EventKind;
 use bellwether_store::database::AlertKind;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -95,6 +96,10 @@ struct State<'a> {
     until: Option<String>,
     peak_score: f64,
     severity: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
     channels: Vec<ChannelState<'a>>,
     model: &'a str,
     links: serde_json::Map<String, serde_json::Value>,
@@ -134,6 +139,8 @@ impl<'a> State<'a> {
             until: notice.end.map(|end| end.to_string()),
             peak_score: notice.peak_score,
             severity: notice.severity,
+            event_kind: notice.event_kind.map(EventKind::name),
+            confidence: notice.confidence,
             channels: channels.collect(),
             model: &notice.model,
             links: links.collect(),

@@ -50,7 +50,10 @@ pub(super) fn summary(notice: &Notice) -> String {
     let device = plain(&notice.device);
     let score = number(notice.peak_score);
     let said = match (notice.kind, notice.is_firing) {
-        (AlertKind::Event, true) => format!("{device}: unusual {}, score {score}", unusual(&notice.channels)),
+        (AlertKind::Event, true) => {
+            let (unusual, kind) = (unusual(&notice.channels), looks_like(notice));
+            format!("{device}: unusual {unusual}{kind}, score {score}")
+        }
         (AlertKind::Event, false) => format!("{device}: normal again{}, peak score {score}", lasted(notice)),
         (AlertKind::Silence, true) => format!("{device}: no data since {}", notice.start),
         (AlertKind::Silence, false) => format!("{device}: sends data again{}", lasted(notice)),
@@ -80,6 +83,13 @@ pub(super) fn description(notice: &Notice) -> String {
         ),
         AlertKind::Silence => format!("{time} no data came from {device}."),
     };
+    if let Some(kind) = notice.event_kind {
+        let so_far = if notice.is_firing { " so far" } else { "" };
+        write!(text, " Looks like: {kind}{so_far}.").expect("a string takes any text");
+    }
+    if let Some(confidence) = notice.confidence {
+        write!(text, " Agreement of the models: {}.", percent(confidence)).expect("a string takes any text");
+    }
     if !notice.channels.is_empty() {
         write!(text, " Channels by share: {}.", channels(notice)).expect("a string takes any text");
     }
@@ -172,6 +182,13 @@ fn unusual(channels: &[ChannelNote]) -> String {
     }
 }
 
+/// ` (level-shift so far)`, where it is known.
+fn looks_like(notice: &Notice) -> String {
+    notice
+        .event_kind
+        .map_or_else(String::new, |kind| format!(" ({kind} so far)"))
+}
+
 /// ` after 12 min`, where the end is known.
 fn lasted(notice: &Notice) -> String {
     notice.end.map_or_else(String::new, |end| {
@@ -205,10 +222,17 @@ mod tests {
     fn a_notice_is_told_in_a_line() {
         let check = |notice: &Notice, expect: &str| assert_eq!(summary(notice), expect);
         let mut told = notice();
-        check(&told, "pump-7: unusual temperature, score 3.2");
+        check(
+            &told,
+            "pump-7: unusual temperature (level-shift so far), score 3.2",
+        );
         told.channels[0].share = 0.4;
-        check(&told, "pump-7: unusual temperature, vibration, score 3.2");
+        check(
+            &told,
+            "pump-7: unusual temperature, vibration (level-shift so far), score 3.2",
+        );
         told.channels.clear();
+        told.event_kind = None;
         told.device = "pump\r\nBcc: 7".to_owned();
         check(&told, "pump  Bcc: 7: unusual behaviour, score 3.2");
 
@@ -229,8 +253,9 @@ mod tests {
         assert_eq!(
             description(&told),
             "Since 2023-11-14T22:13:20Z pump-7 does not behave as model pump@3 has learnt: peak score 3.2 (1 is the \
-             threshold), severity 69 of 100 (warning). Channels by share: temperature 61% (measured 84.25, expected \
-             71); vibration 39% (measured nothing, expected 0.5)."
+             threshold), severity 69 of 100 (warning). Looks like: level-shift so far. Agreement of the models: 80%. \
+             Channels by share: temperature 61% (measured 84.25, expected 71); vibration 39% (measured nothing, \
+             expected 0.5)."
         );
         told.channels = vec![told.channels[0].clone(); 7];
         assert!(channels(&told).ends_with("; 2 more"));

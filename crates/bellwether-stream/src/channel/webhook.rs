@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{AlertKind, ChannelNote};
 use futures_util::future::BoxFuture;
@@ -165,6 +166,10 @@ struct Details<'a> {
     end: Option<String>,
     peak_score: f64,
     severity: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
     channels: &'a [ChannelNote],
     links: BTreeMap<&'a str, &'a str>,
     is_test: bool,
@@ -212,6 +217,8 @@ impl<'a> Message<'a> {
                 end: end.map(|end| end.to_string()),
                 peak_score: notice.peak_score,
                 severity: notice.severity,
+                event_kind: notice.event_kind.map(EventKind::name),
+                confidence: notice.confidence,
                 channels: &notice.channels,
                 links: notice
                     .links

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bellwether_core::detect::Detector;
 use bellwether_core::event::{Event, EventChange};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::session::{Judged, Session, SessionState, StateError};
 use bellwether_core::time::Timestamp;
-use bellwether_store::database::{AlertEnd, AlertKind, ChannelNote, Checkpoint, EventRecord, NewAlert};
+use bellwether_store::database::{
+    AlertEnd, AlertKind, ChannelNote, Checkpoint, EventRecord, MemberNote, NewAlert,
+};
 use sha2::{Digest, Sha256};
 
 use super::models::Served;
@@ -106,7 +109,12 @@ impl Device {
             device.notes = state.notes;
         } else {
             device.replace_waiting(&state.channels);
-            device.end_of_other_model(&state.model, &state.channels, &state.session, state.notes, told);
+            let judge = Judge {
+                model: &state.model,
+                channels: &state.channels,
+                detector: None,
+            };
+            device.end_of_other_model(judge, &state.session, state.notes, told);
         }
         Ok(device)
     }
@@ -137,19 +145,12 @@ impl Device {
         let session = std::mem::replace(&mut self.session, fresh_session(&self.name, served));
         self.replace_waiting(before.channels());
         let notes = self.notes.take();
-        self.end_of_other_model(
-            &before.reference,
-            before.channels(),
-            &session.state(),
-            notes,
-            told,
-        );
+        self.end_of_other_model(Judge::of(&before), &session.state(), notes, told);
     }
 
     fn end_of_other_model(
         &self,
-        model: &Arc<str>,
-        channels: &[Arc<str>],
+        judge: Judge<'_>,
         session: &SessionState,
         notes: Option<Notes>,
         told: &mut Told,
@@ -158,7 +159,7 @@ impl Device {
             return;
         };
         event.is_open = false;
-        told.ended(&self.name, model, channels, event, notes.as_ref());
+        told.ended(&self.name, judge, event, notes.as_ref());
     }
 
     /// Puts waiting samples into the order of this model's channels.
@@ -215,10 +216,10 @@ impl Told {
         let Ok(Some(verdict)) = &judged.answer else {
             return;
         };
-        let (model, channels) = (&served.reference, served.channels());
+        let judge = Judge::of(served);
         if let Some(event) = verdict.closed() {
             let notes = notes.take();
-            self.ended(name, model, channels, event.clone(), notes.as_ref());
+            self.ended(name, judge, event.clone(), notes.as_ref());
         }
         let is_opening = matches!(verdict.change, EventChange::Opened(_));
         if verdict.event().is_none() {
@@ -237,13 +238,13 @@ impl Told {
             });
         }
         if is_opening && let Some(event) = judged.session.open_event() {
-            let channel_notes = channel_notes(channels, &event, notes.as_ref());
+            let channel_notes = channel_notes(judge.channels, &event, notes.as_ref());
             self.alerts.push(NewAlert {
-                id: alert_id(name, model, event.start, AlertKind::Event),
+                id: alert_id(name, judge.model, event.start, AlertKind::Event),
                 kind: AlertKind::Event,
                 event: Some(event.id),
                 series: Arc::clone(name),
-                model: model.to_string(),
+                model: judge.model.to_string(),
                 start: event.start,
                 peak_score: event.peak_score,
                 channels: channel_notes,
@@ -258,6 +259,7 @@ impl Told {
                 model: device.served.reference.to_string(),
                 series: Arc::clone(&device.name),
                 channels: channel_notes(device.served.channels(), &event, device.notes.as_ref()),
+                members: Judge::of(&device.served).member_notes(&event),
                 event,
             });
         }
@@ -288,27 +290,52 @@ impl Told {
         });
     }
 
-    fn ended(
-        &mut self,
-        name: &Arc<str>,
-        model: &Arc<str>,
-        channels: &[Arc<str>],
-        event: Event,
-        notes: Option<&Notes>,
-    ) {
-        let channels = channel_notes(channels, &event, notes);
+    fn ended(&mut self, name: &Arc<str>, judge: Judge<'_>, event: Event, notes: Option<&Notes>) {
+        let channels = channel_notes(judge.channels, &event, notes);
         self.ended.push(AlertEnd {
-            id: alert_id(name, model, event.start, AlertKind::Event),
+            id: alert_id(name, judge.model, event.start, AlertKind::Event),
             end: event.end,
             peak_score: event.peak_score,
             channels: channels.clone(),
         });
         self.events.push(EventRecord {
-            model: model.to_string(),
+            model: judge.model.to_string(),
             series: Arc::clone(name),
             channels,
+            members: judge.member_notes(&event),
             event,
         });
+    }
+}
+
+/// Who found an event.
+#[derive(Clone, Copy)]
+struct Judge<'a> {
+    model: &'a Arc<str>,
+    channels: &'a [Arc<str>],
+    /// `None`: a version that is not loaded any more.
+    detector: Option<&'a Detector>,
+}
+
+impl<'a> Judge<'a> {
+    fn of(served: &'a Served) -> Self {
+        Self {
+            model: &served.reference,
+            channels: served.channels(),
+            detector: Some(&served.detector),
+        }
+    }
+
+    /// What each member says of an event; nothing where their names are not known.
+    fn member_notes(&self, event: &Event) -> Vec<MemberNote> {
+        let names = self.detector.into_iter().flat_map(Detector::member_names);
+        names
+            .zip(&event.members)
+            .map(|(member, share)| MemberNote {
+                member: member.to_owned(),
+                share: *share,
+            })
+            .collect()
     }
 }
 

@@ -2,19 +2,23 @@
 //!
 //! Domain types are not what is stored; each has its own form here, so that they can change and old bytes still open.
 
+mod events;
+
 use std::sync::Arc;
 
-use bellwether_core::event::{Event, EventId, TrackedRow, TrackerState};
 use bellwether_core::session::SessionState;
 use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::events::{EventWire, EventWireV2, TrackerWire, TrackerWireV2};
 use super::device::{DeviceState, Notes};
 use super::reorder::{Reorder, Waiting};
 use crate::arrival::{Arrival, Layout};
 
 const JOURNAL_VERSION: u8 = 1;
-const STATE_VERSION: u8 = 2;
+const STATE_VERSION: u8 = 3;
+/// States from before events had kinds; still read.
+const STATE_VERSION_2: u8 = 2;
 /// States of one member, whose contributions stand by themselves; still read.
 const STATE_VERSION_1: u8 = 1;
 
@@ -171,13 +175,13 @@ pub(super) fn decode_steps(bytes: &[u8]) -> Result<Vec<Step>, WireError> {
 type MemberContributions = Vec<Option<Vec<f64>>>;
 
 #[derive(Serialize, Deserialize)]
-struct StateWire<Contributions> {
+struct StateWire<Session> {
     model: String,
     newest: Option<i64>,
     released: Option<i64>,
     channels: Vec<String>,
     waiting: Vec<(i64, WaitingWire)>,
-    session: SessionWire<Contributions>,
+    session: Session,
     notes: Option<(f64, Vec<f64>, Vec<f64>)>,
 }
 
@@ -189,39 +193,20 @@ struct WaitingWire {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SessionWire<Contributions> {
+struct SessionWire<Contributions, Tracker, Event> {
     last_time: Option<i64>,
     last_value: Vec<f64>,
     age: Vec<Option<u64>>,
     recent: Vec<f64>,
     observed: Vec<u8>,
     contributions: Contributions,
-    tracker: TrackerWire,
-    ended: Option<EventWire>,
+    tracker: Tracker,
+    ended: Option<Event>,
 }
 
-#[derive(Serialize, Deserialize)]
-enum TrackerWire {
-    Quiet(Vec<(i64, f64, Vec<f64>)>),
-    Event {
-        event: EventWire,
-        is_open: bool,
-        n_rows: u64,
-        n_quiet: u64,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
-struct EventWire {
-    series: String,
-    start: i64,
-    end: i64,
-    peak_time: i64,
-    peak_score: f64,
-    n_samples: u64,
-    is_open: bool,
-    shares: Vec<f64>,
-}
+type SessionNow = SessionWire<Vec<MemberContributions>, TrackerWire, EventWire>;
+type SessionV2 = SessionWire<Vec<MemberContributions>, TrackerWireV2, EventWireV2>;
+type SessionV1 = SessionWire<MemberContributions, TrackerWireV2, EventWireV2>;
 
 /// The state of a device.
 pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
@@ -255,25 +240,8 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
             recent: session.recent.clone(),
             observed: pack(&session.observed),
             contributions: session.contributions.clone(),
-            tracker: match &session.tracker {
-                TrackerState::Quiet(rows) => TrackerWire::Quiet(
-                    rows.iter()
-                        .map(|row| (row.time.as_nanos(), row.score, row.shares.clone()))
-                        .collect(),
-                ),
-                TrackerState::Event {
-                    event,
-                    is_open,
-                    n_rows,
-                    n_quiet,
-                } => TrackerWire::Event {
-                    event: event_wire(series, event),
-                    is_open: *is_open,
-                    n_rows: *n_rows as u64,
-                    n_quiet: *n_quiet as u64,
-                },
-            },
-            ended: session.ended.as_ref().map(|event| event_wire(series, event)),
+            tracker: TrackerWire::of(series, &session.tracker),
+            ended: session.ended.as_ref().map(|event| EventWire::of(series, event)),
         },
         notes: state
             .notes
@@ -283,26 +251,34 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
     encode(STATE_VERSION, &wire)
 }
 
-impl StateWire<MemberContributions> {
-    fn of_one_member(self) -> StateWire<Vec<MemberContributions>> {
-        let of = self.session;
+impl<Session> StateWire<Session> {
+    fn with_session<Other>(self, session: impl FnOnce(Session) -> Other) -> StateWire<Other> {
         StateWire {
             model: self.model,
             newest: self.newest,
             released: self.released,
             channels: self.channels,
             waiting: self.waiting,
-            session: SessionWire {
-                last_time: of.last_time,
-                last_value: of.last_value,
-                age: of.age,
-                recent: of.recent,
-                observed: of.observed,
-                contributions: vec![of.contributions],
-                tracker: of.tracker,
-                ended: of.ended,
-            },
+            session: session(self.session),
             notes: self.notes,
+        }
+    }
+}
+
+impl<Contributions> SessionWire<Contributions, TrackerWireV2, EventWireV2> {
+    /// What later versions make of it.
+    fn now(self, contributions: impl FnOnce(Contributions) -> Vec<MemberContributions>) -> SessionNow {
+        let contributions = contributions(self.contributions);
+        let n_members = contributions.len();
+        SessionWire {
+            last_time: self.last_time,
+            last_value: self.last_value,
+            age: self.age,
+            recent: self.recent,
+            observed: self.observed,
+            contributions,
+            tracker: self.tracker.with_members(n_members),
+            ended: self.ended.map(|event| event.with_members(n_members)),
         }
     }
 }
@@ -310,10 +286,12 @@ impl StateWire<MemberContributions> {
 /// The state that these bytes hold.
 pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
     const WHAT: &str = "device state";
-    let wire: StateWire<Vec<MemberContributions>> = if bytes.first() == Some(&STATE_VERSION_1) {
-        decode::<StateWire<MemberContributions>>(WHAT, STATE_VERSION_1, bytes)?.of_one_member()
-    } else {
-        decode(WHAT, STATE_VERSION, bytes)?
+    let wire: StateWire<SessionNow> = match bytes.first() {
+        Some(&STATE_VERSION_1) => decode::<StateWire<SessionV1>>(WHAT, STATE_VERSION_1, bytes)?
+            .with_session(|session| session.now(|only| vec![only])),
+        Some(&STATE_VERSION_2) => decode::<StateWire<SessionV2>>(WHAT, STATE_VERSION_2, bytes)?
+            .with_session(|session| session.now(|members| members)),
+        _ => decode(WHAT, STATE_VERSION, bytes)?,
     };
     let n_channels = wire.channels.len();
     let fits = |sample: &WaitingWire| {
@@ -358,29 +336,8 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             observed: unpack(&session.observed, session.recent.len()),
             recent: session.recent,
             contributions: session.contributions,
-            tracker: match session.tracker {
-                TrackerWire::Quiet(rows) => TrackerState::Quiet(
-                    rows.into_iter()
-                        .map(|(time, score, shares)| TrackedRow {
-                            time: Timestamp::from_nanos(time),
-                            score,
-                            shares,
-                        })
-                        .collect(),
-                ),
-                TrackerWire::Event {
-                    event,
-                    is_open,
-                    n_rows,
-                    n_quiet,
-                } => TrackerState::Event {
-                    event: event_of(event),
-                    is_open,
-                    n_rows: usize::try_from(n_rows).unwrap_or(usize::MAX),
-                    n_quiet: usize::try_from(n_quiet).unwrap_or(usize::MAX),
-                },
-            },
-            ended: session.ended.map(event_of),
+            tracker: session.tracker.state(),
+            ended: session.ended.map(EventWire::event),
         },
         notes: wire.notes.map(|(score, actual, expected)| Notes {
             score,
@@ -406,34 +363,6 @@ fn unpack(bytes: &[u8], n_marks: usize) -> Vec<bool> {
         .iter()
         .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
     marks.take(n_marks).collect()
-}
-
-fn event_wire(series: &str, event: &Event) -> EventWire {
-    EventWire {
-        series: series.to_owned(),
-        start: event.start.as_nanos(),
-        end: event.end.as_nanos(),
-        peak_time: event.peak_time.as_nanos(),
-        peak_score: event.peak_score,
-        n_samples: event.n_samples as u64,
-        is_open: event.is_open,
-        shares: event.shares.clone(),
-    }
-}
-
-fn event_of(wire: EventWire) -> Event {
-    let start = Timestamp::from_nanos(wire.start);
-    Event {
-        // An id is a hash of series and start, and not stored beside them.
-        id: EventId::new(&bellwether_core::frame::SeriesId::new(wire.series), start),
-        start,
-        end: Timestamp::from_nanos(wire.end),
-        peak_time: Timestamp::from_nanos(wire.peak_time),
-        peak_score: wire.peak_score,
-        n_samples: usize::try_from(wire.n_samples).unwrap_or(usize::MAX),
-        is_open: wire.is_open,
-        shares: wire.shares,
-    }
 }
 
 fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {

@@ -234,6 +234,14 @@ pub(crate) fn shares(event: &Event, channels: &[String]) -> Vec<(String, f64)> {
     shares
 }
 
+/// What each member of the detector, and last the training ranges, has to do with the event; they sum to 1.
+pub(crate) fn member_shares(detector: &Detector, event: &Event) -> Vec<(&'static str, f64)> {
+    detector
+        .member_names()
+        .zip(event.members.iter().copied())
+        .collect()
+}
+
 fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
     let columns = vec![
         Column::new("event", ColumnKind::Text),
@@ -260,16 +268,13 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
                 Cell::Real(event.peak_score),
                 Cell::Integer(event.n_samples as i64),
                 Cell::Real(event.severity()),
-                Cell::Text(KIND),
+                Cell::Text(event.kind.name()),
                 Cell::Text(&shares_text(event, channels)),
             ])?;
         }
     }
     Ok(writer.finish()?.commit()?)
 }
-
-/// Events are not told apart by kind yet.
-pub(crate) const KIND: &str = "anomaly";
 
 /// The instant of a sample as it stands in the input.
 fn time_text(recording: &Recording, at: Timestamp) -> &str {
@@ -379,6 +384,8 @@ fn answer(
         "samples",
         "peak_score",
         "severity",
+        "kind",
+        "confidence",
         "channels",
     ]);
     let (mut events, mut series) = (Vec::new(), Vec::new());
@@ -400,11 +407,17 @@ fn answer(
                 json!(event.n_samples),
                 json!(event.peak_score),
                 json!(event.severity()),
+                json!(event.kind.name()),
+                json!(event.confidence),
                 json!(top.join(", ")),
             ]);
             let all: serde_json::Map<String, Value> = shares
                 .into_iter()
                 .map(|(name, share)| (name, json!(share)))
+                .collect();
+            let members: serde_json::Map<String, Value> = member_shares(&loaded.detector, event)
+                .into_iter()
+                .map(|(name, share)| (name.to_owned(), json!(share)))
                 .collect();
             events.push(json!({
                 "event": event.id.to_string(),
@@ -415,9 +428,11 @@ fn answer(
                 "peak_score": event.peak_score,
                 "samples": event.n_samples,
                 "severity": event.severity(),
-                "kind": KIND,
+                "kind": event.kind.name(),
+                "confidence": event.confidence,
                 "is_open": event.is_open,
                 "channels": all,
+                "members": members,
             }));
         }
         series.push(summary(recording, scores));

@@ -8,7 +8,7 @@ use bellwether_store::read::Recording;
 use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
-use crate::commands::detect::{Judged, KIND, channel_names, column_order, shares};
+use crate::commands::detect::{Judged, channel_names, column_order, member_shares, shares};
 use crate::commands::now;
 use crate::commands::rates::Rates;
 use crate::failure::Failure;
@@ -89,8 +89,10 @@ fn series_report(
         peak_time: event.peak_time,
         peak_score: event.peak_score,
         severity: format!("{:.0}", event.severity()),
-        kind: Some(KIND.to_owned()),
+        kind: Some(event.kind.to_string()),
+        confidence: Some(event.confidence),
         channels: shares(event, &names),
+        members: member_shares(&loaded.detector, event),
     });
     let input = SeriesInput {
         name: &recording.name,

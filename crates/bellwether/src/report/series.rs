@@ -86,8 +86,12 @@ pub(crate) struct Event {
     pub(crate) severity: String,
     /// What sort of change, where known.
     pub(crate) kind: Option<String>,
+    /// How far the members of the model agree, in [0, 1], where known.
+    pub(crate) confidence: Option<f64>,
     /// Each channel's share of the score, in [0, 1], in any order.
     pub(crate) channels: Vec<(String, f64)>,
+    /// Each member's share of the score, in [0, 1].
+    pub(crate) members: Vec<(&'static str, f64)>,
 }
 
 /// What the model expected of a channel, `[n_samples]` each; NaN where it expected nothing.
@@ -151,6 +155,7 @@ pub(super) struct EventRow {
     pub(super) peak_score: f64,
     pub(super) severity: String,
     pub(super) kind: Option<String>,
+    pub(super) confidence: Option<f64>,
     /// The event, first to last sample.
     #[serde(serialize_with = "wire::span")]
     span_ms: [f64; 2],
@@ -158,6 +163,14 @@ pub(super) struct EventRow {
     #[serde(serialize_with = "wire::span")]
     view_ms: [f64; 2],
     pub(super) channels: Vec<Share>,
+    members: Vec<MemberShare>,
+}
+
+/// A member's part in an event.
+#[derive(Debug, Clone, Serialize)]
+struct MemberShare {
+    member: &'static str,
+    share: f64,
 }
 
 /// A channel's part in an event.
@@ -264,7 +277,13 @@ impl SeriesReport {
                 peak_score: event.peak_score,
                 severity: event.severity,
                 kind: event.kind,
+                confidence: event.confidence,
                 channels: largest_shares(event.channels),
+                members: event
+                    .members
+                    .into_iter()
+                    .map(|(member, share)| MemberShare { member, share })
+                    .collect(),
             })
             .collect();
         Self {

@@ -91,7 +91,9 @@ impl Machine {
                     peak_time: self.time[peak],
                     peak_score: score[peak],
                     severity: severity.to_owned(),
-                    kind: Some(["level shift", "drift", "noise burst"][n % 3].to_owned()),
+                    kind: Some(["level-shift", "drift", "noise"][n % 3].to_owned()),
+                    confidence: Some(0.75),
+                    members: vec![("pca", 0.75), ("ranges", 0.25)],
                     channels: channels.iter().map(|&c| c.to_owned()).zip(shares).collect(),
                 }
             })
@@ -418,6 +420,8 @@ fn an_event_outside_the_data_or_in_one_sample_does_no_harm() {
         peak_score: 2.0,
         severity: "high".to_owned(),
         kind: None,
+        confidence: None,
+        members: Vec::new(),
         channels: vec![("x".to_owned(), 1.0)],
     };
     for (start, end) in [(-50, -10), (200, 300), (99, 99), (0, 99), (50, 20)] {

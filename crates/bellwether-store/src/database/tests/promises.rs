@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether_core::event::{Event, EventId};
+use bellwether_core::event::{Event, EventId, EventKind};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::time::Timestamp;
 
@@ -11,7 +11,7 @@ use super::{audit, service};
 use crate::database::block::tests::{assert_same, block};
 use crate::database::{
     AlertEnd, AlertKind, Answer, Bounds, ChannelNote, Checkpoint, Commit, Database, DatabaseError,
-    EventFilter, EventRecord, NewAlert, QUARANTINED_BYTES_MAX, Quarantined, StoredState,
+    EventFilter, EventRecord, MemberNote, NewAlert, QUARANTINED_BYTES_MAX, Quarantined, StoredState,
 };
 
 #[tokio::test]
@@ -92,10 +92,17 @@ pub(super) fn event(series: &str, start_secs: i64, is_open: bool) -> EventRecord
             n_samples: 6,
             is_open,
             shares: vec![1.0],
+            members: vec![0.75, 0.25],
+            confidence: 0.1 + 0.2,
+            kind: EventKind::LevelShift,
         },
         model: "pump@3".to_owned(),
         series: series.into(),
         channels: notes(),
+        members: vec![MemberNote {
+            member: "pca".to_owned(),
+            share: 0.75,
+        }],
     }
 }
 
@@ -165,6 +172,12 @@ async fn a_commit_is_all_there(database: &Database) {
     assert_eq!(events.len(), 2);
     let first = &events[0].event;
     assert_eq!(first.channels, notes());
+    assert_eq!(first.kind, Some(EventKind::LevelShift));
+    assert_eq!(
+        first.confidence.map(f64::to_bits),
+        Some((0.1_f64 + 0.2).to_bits())
+    );
+    assert_eq!(first.members, commit.events[0].members);
     assert_eq!((first.peak_score, first.is_open), (f64::INFINITY, true));
     let filter = EventFilter {
         series: vec!["pump-1".into()],

@@ -5,7 +5,7 @@ use bellwether_testkit::postgres::Postgres;
 
 use super::promises::{commit, event};
 use crate::database::schema::{STEPS, bring_to};
-use crate::database::{AlertState, Commit, Database, EventFilter, Verdict};
+use crate::database::{AlertState, Commit, Database, EventFilter, EventWithAlert, Verdict};
 use crate::disk;
 
 /// Made with `bellwether stream` and `bellwether alerts` when the tables had their first version: two devices, an
@@ -69,6 +69,11 @@ async fn goes_on(database: &Database, n_events: usize) {
     let changed = database.events_changed(None, None, 10).await.unwrap();
     assert!(changed.iter().all(|event| event.event.seq == 0), "{changed:?}");
     assert_eq!(changed.len(), n_events);
+    let has_no_kind = |found: &EventWithAlert| {
+        let event = &found.event;
+        event.kind.is_none() && event.confidence.is_none() && event.members.is_empty()
+    };
+    assert!(changed.iter().all(has_no_kind));
     let mut writer = database.take_over().await.unwrap();
     let seq = writer.commit(&commit(1)).await.unwrap();
     let mut later = Commit::at(Timestamp::from_secs(2000));

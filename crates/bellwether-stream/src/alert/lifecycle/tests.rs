@@ -28,6 +28,8 @@ fn alert(state: AlertState) -> Alert {
         notified_at: is_told.then(|| at(1000)),
         n_notified: i64::from(is_told),
         suppressed_by: None,
+        event_kind: None,
+        confidence: None,
     }
 }
 
