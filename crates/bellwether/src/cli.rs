@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 mod config;
 pub(crate) mod drift;
+pub(crate) mod explain;
 pub(crate) mod keys;
 mod models;
 
@@ -20,6 +21,7 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::Family;
 
+pub(crate) use explain::CausesArgs;
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
 
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     Detect(DetectArgs),
     /// Say how good the detection is where the truth is known
     Evaluate(EvaluateArgs),
+    /// Say why an event is one: which channels, since when, and what would have been normal
+    Explain(explain::ExplainArgs),
     /// Say whether recent data still look like those that a model learnt from
     Drift(drift::DriftArgs),
     /// Look after the versions of models
@@ -419,6 +423,8 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
+    /// How often the faulty channel stands at the front of an event's causes, on generated plants
+    Causes(Box<CausesArgs>),
     /// Speed of training and scoring on the shapes S, M, L
     Kernels {
         /// Numbers of threads to measure, comma-separated

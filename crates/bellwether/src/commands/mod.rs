@@ -2,12 +2,14 @@
 
 mod alerts;
 mod at_database;
+mod causes;
 mod completions;
 pub(crate) mod config;
 mod demo;
 mod detect;
 mod drift;
 mod evaluate;
+mod explain;
 mod generate;
 mod keys;
 pub(crate) mod live;
@@ -39,11 +41,13 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Train(args) => train::run(args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
+        Command::Explain(args) => explain::run(&args, output),
         Command::Drift(args) => drift::run(&args, output),
         Command::Models(args) => models::run(&args, output),
         Command::Alerts(args) => alerts::run(&args, output),
         Command::Keys(args) => keys::run(&args, output),
         Command::Bench(args) => match args.command {
+            BenchCommand::Causes(args) => causes::run(&args, output),
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
             BenchCommand::Quality {
                 dir,
