@@ -1,5 +1,7 @@
 //! The window that ends with a row, and its error with some of it replaced: what gradients and coalitions are asked of.
 
+use super::Effort;
+use super::shapley::{ShapleyValue, shapley};
 use crate::detect::{DetectError, Detector, Expected, last_row_errors};
 use crate::frame::Frame;
 use crate::model::ModelError;
@@ -70,6 +72,22 @@ impl<'a> LastWindow<'a> {
             }
         }
         Ok(errors)
+    }
+
+    /// The error shared out among the channels: one is present with what was measured, absent with what was expected.
+    pub(super) fn shapley(&self, effort: &Effort<'_>) -> Result<Vec<ShapleyValue>, ModelError> {
+        let n = self.detector.pipeline().n_channels();
+        let mut worth = |coalitions: &[bool]| {
+            let mut windows = Vec::with_capacity(coalitions.len() * self.len);
+            for present in coalitions.chunks_exact(n) {
+                let cells = self.measured.iter().zip(&self.expected).enumerate();
+                windows.extend(cells.map(|(cell, (measured, expected))| {
+                    if present[cell % n] { *measured } else { *expected }
+                }));
+            }
+            self.errors(&windows)
+        };
+        shapley(n, effort.n_orders, effort.seed, &mut worth)
     }
 
     fn add(

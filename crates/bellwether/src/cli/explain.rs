@@ -30,6 +30,15 @@ pub(crate) struct ExplainArgs {
     /// causal: a score uses nothing after its sample; retrospective: it may
     #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
     pub(crate) mode: Mode,
+    /// Orders in which channels are put in, sampled for their Shapley values, each with its reverse
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub(crate) orders: NonZeroUsize,
+    /// Seed of these orders
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Past events to compare with, as `detect --events` writes them: FILE.csv or FILE.jsonl
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
     /// Write a page to look at (FILE.html), or its facts (FILE.json)
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,

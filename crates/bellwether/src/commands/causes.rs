@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellwether_core::detect::{Detector, Mode};
 use bellwether_core::eval::causes::{hit_rate, ndcg};
-use bellwether_core::explain::{Stretch, explain};
+use bellwether_core::explain::{Stretch, ranking};
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::synth::{AnomalyKind, AnomalySpec, Fault, PlantSpec, Start, Template, generate, inject};
 use bellwether_nn::TrainSpec;
@@ -140,38 +140,21 @@ fn judge(
     let Some((_, stretch)) = touches.max_by(|a, b| a.0.peak_score.total_cmp(&b.0.peak_score)) else {
         return Ok(None);
     };
-    let explanation = explain(detector, frame, &stretch, mode).map_err(Failure::misfit)?;
+    let ranking = ranking(detector, frame, &stretch, mode).map_err(Failure::misfit)?;
     let channels = detector.pipeline().schema().channels();
     let causes: Vec<usize> = (0..channels.len())
         .filter(|&idx| fault.channels.iter().any(|name| name == channels[idx].name()))
         .collect();
     if std::env::var_os("X").is_some() {
-        let show = |r: &[usize]| r.iter().take(3).map(|i| channels[*i].name()).collect::<Vec<_>>().join(",");
-        let ev = touches_event(&scores, frame, &stretch);
-        let ev_rank = bellwether_core::explain::shares::ranked(&ev);
-        let on: Vec<usize> = explanation.onsets.iter().map(|o| o.channel_idx).collect();
-        let onr: Vec<String> = explanation.onsets.iter().map(|o| format!("{}@{}x{:.1}", channels[o.channel_idx].name(), o.row_idx as i64 - begin as i64, o.strength)).collect();
-        let errors = detector.unsmoothed_errors(frame.clone()).map_err(Failure::misfit)?;
-        let n = channels.len();
-        let mut sum = vec![0.0; n];
-        let mut lsum = vec![0.0; n];
-        for row in stretch.rows.clone() { for j in 0..n { let e = errors[row*n+j]; if e.is_finite() { sum[j] += e; lsum[j] += (1.0+e).ln(); } } }
-        let peak: Vec<f64> = (0..n).map(|j| stretch.rows.clone().map(|row| errors[row*n+j]).filter(|e| e.is_finite()).fold(0.0, f64::max)).collect();
-        eprintln!("X {} | {} {:?} begin {begin} end {end} stretch {:?} | shares {} | event {} | sum {} | log {} | peak {} | onset {}  ## {} {} {} {} {} {}", fault.kind, fault.channels.join(","), fault.magnitude, stretch.rows,
-            show(&explanation.ranking), show(&ev_rank), show(&bellwether_core::explain::shares::ranked(&sum)), show(&bellwether_core::explain::shares::ranked(&lsum)), show(&bellwether_core::explain::shares::ranked(&peak)), onr.join(" "),
-            hit_rate(&explanation.ranking, &causes, 1), hit_rate(&ev_rank, &causes, 1), hit_rate(&bellwether_core::explain::shares::ranked(&sum), &causes, 1),hit_rate(&bellwether_core::explain::shares::ranked(&lsum), &causes, 1),hit_rate(&bellwether_core::explain::shares::ranked(&peak), &causes, 1), hit_rate(&on, &causes, 1));
+        let n: Vec<&str> = ranking.iter().take(3).map(|i| channels[*i].name()).collect();
+        eprintln!("X {} | {} {:?} {begin} {end} stretch {:?} {n:?}", fault.kind, fault.channels.join(","), fault.magnitude, stretch.rows);
     }
-    let ranking = &explanation.ranking;
+    let ranking = &ranking;
     Ok(Some(Found {
         hit_1: hit_rate(ranking, &causes, 1),
         hit_3: hit_rate(ranking, &causes, 3),
         ndcg_3: ndcg(ranking, &causes, 3),
     }))
-}
-
-fn touches_event(scores: &bellwether_core::detect::Scores, frame: &Frame, stretch: &Stretch) -> Vec<f64> {
-    let at = frame.time()[stretch.rows.start];
-    scores.events.iter().find(|e| e.start == at).map(|e| e.shares.clone()).unwrap_or_default()
 }
 
 /// Figures of some faults.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use bellwether_core::event::Event;
 use bellwether_core::explain::sentence::sentence;
-use bellwether_core::explain::{Explanation, Stretch, explain};
+use bellwether_core::explain::{Effort, Explanation, Stretch, explain};
 use bellwether_core::frame::Frame;
 
 use crate::artifact::{self, Loaded};
@@ -43,7 +43,12 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     let judged = judge(&loaded, recordings, args.mode, output)?;
     let (judged, stretch) = subject(args, &loaded, &judged)?;
     let frame = &judged.recording.frame;
-    let explanation = explain(&loaded.detector, frame, &stretch, args.mode).map_err(Failure::misfit)?;
+    let effort = Effort {
+        baseline: loaded.manifest.baseline.as_ref(),
+        n_orders: args.orders.get(),
+        seed: args.seed,
+    };
+    let explanation = explain(&loaded.detector, frame, &stretch, args.mode, &effort).map_err(Failure::misfit)?;
     let explained = Explained {
         sentence: sentence(&loaded.detector, frame, &explanation),
         loaded: &loaded,
