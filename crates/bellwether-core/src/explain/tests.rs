@@ -96,7 +96,7 @@ fn the_faulty_channels_are_named_where_they_moved_and_how_far() {
     let wave = got.deviations[0].unwrap();
     assert!(wave.side == Side::Above && wave.times_usual > 3.0 && wave.value > 3.0, "{wave:?}");
     let said = sentence::sentence(&detector, &frame, &got);
-    assert!(said.starts_with("From 1970-01-01 00:50:10 to 00:5") && said.contains("rose above"), "{said}");
+    assert!(said.starts_with("From 1970-01-01 00:50:20 to 00:5") && said.contains("rose above"), "{said}");
     assert!(said.contains("moved at the same time") && said.ends_with('.'), "{said}");
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct ExplainArgs {
     /// Seed of these orders
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub(crate) seed: u64,
-    /// Past events to compare with, as `detect --events` writes them: FILE.csv or FILE.jsonl
-    #[arg(long, value_name = "FILE")]
+    /// Past events to compare with, as `detect --events FILE.csv` writes them
+    #[arg(long, value_name = "FILE.csv")]
     pub(crate) history: Option<PathBuf>,
     /// Write a page to look at (FILE.html), or its facts (FILE.json)
     #[arg(long, value_name = "FILE.html")]

@@ -1,13 +1,17 @@
 //! `explain`: why a stretch of time was judged as it was, and what would have been normal.
 
 mod document;
+mod past;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
+use bellwether_core::detect::Mode;
 use bellwether_core::event::Event;
 use bellwether_core::explain::sentence::sentence;
 use bellwether_core::explain::{Effort, Explanation, Stretch, explain};
 use bellwether_core::frame::Frame;
+use bellwether_store::write::AtomicFile;
 
 use crate::artifact::{self, Loaded};
 use crate::cli::Format;
@@ -16,6 +20,7 @@ use crate::commands::detect::{Judged, judge};
 use crate::commands::{read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::report::causes::Causes;
 
 /// A stretch of a series with its explanation.
 pub(crate) struct Explained<'a> {
@@ -23,10 +28,12 @@ pub(crate) struct Explained<'a> {
     pub(crate) judged: &'a Judged,
     pub(crate) explanation: Explanation,
     pub(crate) sentence: String,
+    pub(crate) mode: Mode,
 }
 
 pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
-    refuse_overwriting(&args.data.data, [("--report", args.report.as_ref())])?;
+    let inputs: Vec<PathBuf> = args.data.data.iter().chain(&args.history).cloned().collect();
+    refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let mut recordings = read(&args.data, output)?;
     if let Some(wanted) = &args.series {
@@ -41,8 +48,9 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     let judged = judge(&loaded, recordings, args.mode, output)?;
-    let (judged, stretch) = subject(args, &loaded, &judged)?;
-    let frame = &judged.recording.frame;
+    let (subject, stretch) = subject(args, &loaded, &judged)?;
+    let past = past::past(&loaded.detector, &judged, args.history.as_deref(), stretch.event)?;
+    let frame = &subject.recording.frame;
     let effort = Effort {
         baseline: loaded.manifest.baseline.as_ref(),
         n_orders: args.orders.get(),
@@ -52,13 +60,30 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     let explained = Explained {
         sentence: sentence(&loaded.detector, frame, &explanation),
         loaded: &loaded,
-        judged,
+        judged: subject,
         explanation,
+        mode: args.mode,
     };
-    if output.format() == Format::Table {
-        output.write(&format!("{}\n", explained.sentence))?;
+    let causes = document::causes(&explained, &past);
+    if let Some(path) = &args.report {
+        write(path, &causes)?;
+        output.note(&format!("report: {}", path.display()));
     }
-    output.answer(&document::document(&explained, args.mode), &document::rows(&explained))
+    if output.format() == Format::Table {
+        output.write(&format!("{}\n", causes.sentence))?;
+    }
+    output.answer(&causes, &document::rows(&causes))
+}
+
+/// Writes the page, whole or not at all; a path that ends in `.json` gets the same facts as JSON.
+fn write(path: &Path, causes: &Causes) -> Result<(), Failure> {
+    let mut file = AtomicFile::create(path)?;
+    if path.extension().is_some_and(|ending| ending == "json") {
+        serde_json::to_writer(&mut file, causes)?;
+    } else {
+        causes.write_html(&mut file)?;
+    }
+    Ok(file.commit()?)
 }
 
 /// The stretch that the flags name, and the series that it is of.
