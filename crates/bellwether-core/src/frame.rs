@@ -219,7 +219,10 @@ impl Frame {
     /// Where there are not as many: the caller's mistake.
     pub(crate) fn with_values(&self, values: Vec<f64>) -> Self {
         assert_eq!(values.len(), self.values.len(), "as many values");
-        debug_assert!(!values.iter().any(|value| value.is_infinite()), "no value is infinite");
+        debug_assert!(
+            !values.iter().any(|value| value.is_infinite()),
+            "no value is infinite"
+        );
         Self {
             schema: self.schema.clone(),
             time: self.time.clone(),

@@ -10,7 +10,8 @@ const TOLERANCE: f64 = 1e-12;
 
 fn indices(value: &Value) -> Vec<usize> {
     let of = value.as_array().unwrap().iter();
-    of.map(|idx| usize::try_from(idx.as_u64().unwrap()).unwrap()).collect()
+    of.map(|idx| usize::try_from(idx.as_u64().unwrap()).unwrap())
+        .collect()
 }
 
 #[test]
@@ -19,7 +20,12 @@ fn every_figure_equals_the_reference() {
     for (idx, case) in golden["cases"].as_array().unwrap().iter().enumerate() {
         let (ranking, causes) = (indices(&case["ranking"]), indices(&case["causes"]));
         let check = |key: String, got: f64| {
-            assert_close(got, case[&key].as_f64().unwrap(), TOLERANCE, &format!("case {idx}: {key}"));
+            assert_close(
+                got,
+                case[&key].as_f64().unwrap(),
+                TOLERANCE,
+                &format!("case {idx}: {key}"),
+            );
         };
         for k in [1, 3, 5] {
             check(format!("hit_rate_{k}"), hit_rate(&ranking, &causes, k));

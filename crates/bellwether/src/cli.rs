@@ -21,8 +21,8 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::Family;
 
-pub(crate) use explain::CausesArgs;
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
+pub(crate) use explain::CausesArgs;
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says

@@ -32,10 +32,16 @@ pub fn ndcg(ranking: &[usize], causes: &[usize], k: usize) -> f64 {
         return 0.0;
     }
     let first = ranking.iter().take(k).enumerate();
-    let gained = first.filter(|(_, channel)| causes.contains(channel)).map(|(place, _)| gain(place));
+    let gained = first
+        .filter(|(_, channel)| causes.contains(channel))
+        .map(|(place, _)| gain(place));
     gained.sum::<f64>() / best
 }
 
 fn hits(ranking: &[usize], causes: &[usize], k: usize) -> usize {
-    ranking.iter().take(k).filter(|channel| causes.contains(channel)).count()
+    ranking
+        .iter()
+        .take(k)
+        .filter(|channel| causes.contains(channel))
+        .count()
 }

@@ -70,7 +70,11 @@ pub(super) fn counterfactual(
     if is_normal {
         // The last one made it normal and is needed.
         for idx in (0..channels.len().saturating_sub(1)).rev() {
-            let fewer: Vec<usize> = channels.iter().copied().filter(|channel| *channel != channels[idx]).collect();
+            let fewer: Vec<usize> = channels
+                .iter()
+                .copied()
+                .filter(|channel| *channel != channels[idx])
+                .collect();
             let answer = trial.with(&fewer)?;
             if answer.highest() < 1.0 {
                 (channels, best) = (fewer, answer);

@@ -53,7 +53,9 @@ impl Gradients {
 pub(super) fn gradients(window: &LastWindow<'_>) -> Result<Option<Gradients>, ModelError> {
     let (from, to) = (&window.expected, &window.measured);
     let ends = window.errors(&[to.as_slice(), from.as_slice()].concat())?;
-    let off: Vec<usize> = (0..to.len()).filter(|&cell| (to[cell] - from[cell]).abs() > 0.0).collect();
+    let off: Vec<usize> = (0..to.len())
+        .filter(|&cell| (to[cell] - from[cell]).abs() > 0.0)
+        .collect();
     let n_points = (N_WINDOWS_MAX / (2 * off.len()).max(1)).min(N_POINTS);
     if n_points == 0 {
         return Ok(None);
@@ -61,7 +63,11 @@ pub(super) fn gradients(window: &LastWindow<'_>) -> Result<Option<Gradients>, Mo
     let mut cells = vec![0.0; to.len()];
     for point in 0..n_points {
         let alpha = (point as f64 + 0.5) / n_points as f64;
-        let at: Vec<f64> = from.iter().zip(to).map(|(from, to)| from + alpha * (to - from)).collect();
+        let at: Vec<f64> = from
+            .iter()
+            .zip(to)
+            .map(|(from, to)| from + alpha * (to - from))
+            .collect();
         for some in off.chunks((CELLS_MAX / (2 * at.len())).max(1)) {
             let mut windows = Vec::with_capacity(2 * some.len() * at.len());
             for &cell in some {

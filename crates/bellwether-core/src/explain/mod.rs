@@ -36,7 +36,7 @@ pub use shares::ShareMap;
 use crate::detect::{DetectError, Detector, Expected, Mode};
 use crate::drift::Baseline;
 use crate::event::{Event, EventId};
-use crate::frame::Frame;
+use crate::frame::{Frame, SeriesId};
 use trial::Trial;
 use window::LastWindow;
 
@@ -85,7 +85,7 @@ pub struct Explanation {
     pub remedies: Vec<Remedy>,
     /// All channels, the likeliest cause first: by what they account for, then by share. `[n_channels]`
     pub ranking: Vec<usize>,
-    /// Channels that moved, first movers first.
+    /// Channels that moved, first movers first: those of the counterfactual, and those that move still with these put right.
     pub onsets: Vec<Onset>,
     /// What was expected in the stretch and around it.
     pub expected: Expected,
@@ -143,7 +143,7 @@ pub fn ranking(
 ) -> Result<Vec<usize>, DetectError> {
     let case = Case::new(detector, frame, stretch, mode)?;
     let shares = ShareMap::of(detector, &case.frame, case.rows.clone(), mode)?.of_channels();
-    let trial = case.trial(&case.onsets()?);
+    let trial = case.trial(&case.onsets(&case.frame, &case.quiet()?)?);
     let remedies = remedy::remedies(&trial, &shares, &case.missing())?;
     Ok(remedy::ranking(&remedies, &shares))
 }
@@ -165,26 +165,31 @@ pub fn explain(
     let scored = |at: &usize| !shares.score[*at].is_nan();
     let peak = shares::ranked(&shares.score).into_iter().find(scored);
     let peak_idx = case.rows.start + peak.unwrap_or(0);
-    let onsets = case.onsets()?;
+    let is_quiet = case.quiet()?;
+    let seen = case.onsets(&case.frame, &is_quiet)?;
     let view = case.view();
     let expected = detector.expected(&case.frame, view.clone(), mode)?;
     let values = case.values(view);
     let deviation = |channel_idx| deviation::largest(&values, &expected, case.rows.clone(), channel_idx);
     let deviations: Vec<Option<Deviation>> = (0..n).map(deviation).collect();
     let window = LastWindow::ending_with(detector, &case.frame, peak_idx, &expected)?;
-    let trial = case.trial(&onsets);
+    let trial = case.trial(&seen);
     let of_channels = shares.of_channels();
     let remedies = remedy::remedies(&trial, &of_channels, &case.missing())?;
     let ranking = remedy::ranking(&remedies, &of_channels);
     let counterfactual = counterfactual::counterfactual(&trial, ranking[0])?;
-    let trial_first = case.first + case.trial_first(&onsets);
+    let trial_first = case.trial_first(&seen);
+    let counterfactual = counterfactual.map(|of| of.moved(trial_first));
+    let onsets = case.own_onsets(seen, counterfactual.as_ref(), &is_quiet)?;
     Ok(Explanation {
         stretch: stretch.clone(),
         peak_idx: peak_idx + case.first,
         peak_score: peak.map_or(f64::NAN, |at| shares.score[at]),
         ranking,
         remedies,
-        pairs: effort.baseline.map_or_else(Vec::new, |baseline| case.broken_pairs(baseline)),
+        pairs: effort
+            .baseline
+            .map_or_else(Vec::new, |baseline| case.broken_pairs(baseline)),
         gradients: match &window {
             Some(window) => gradients::gradients(window)?,
             None => None,
@@ -193,7 +198,7 @@ pub fn explain(
             Some(window) => window.shapley(effort)?,
             None => Vec::new(),
         },
-        counterfactual: counterfactual.map(|of| of.moved(trial_first)),
+        counterfactual,
         shares,
         onsets,
         expected,
@@ -212,6 +217,7 @@ impl Explanation {
         for onset in &mut self.onsets {
             onset.row_idx += by;
         }
+        self.counterfactual = self.counterfactual.map(|of| of.moved(by));
         for deviation in self.deviations.iter_mut().flatten() {
             deviation.row_idx += by;
         }
@@ -265,10 +271,10 @@ impl<'a> Case<'a> {
 
     /// The stretch with a margin: as much again on both sides, within bounds.
     fn view(&self) -> Range<usize> {
-        let margin = self
-            .rows
-            .len()
-            .clamp(self.detector.window_len(), MARGIN_ROWS_MAX.max(self.detector.window_len()));
+        let margin = self.rows.len().clamp(
+            self.detector.window_len(),
+            MARGIN_ROWS_MAX.max(self.detector.window_len()),
+        );
         self.rows.start.saturating_sub(margin)..(self.rows.end + margin).min(self.frame.n_samples())
     }
 
@@ -276,10 +282,15 @@ impl<'a> Case<'a> {
     fn values(&self, rows: Range<usize>) -> Vec<f64> {
         let schema = self.frame.schema();
         let channels = self.detector.pipeline().schema().channels();
-        let places: Vec<Option<usize>> = channels.iter().map(|channel| schema.channel_idx(channel.name())).collect();
+        let places: Vec<Option<usize>> = channels
+            .iter()
+            .map(|channel| schema.channel_idx(channel.name()))
+            .collect();
         rows.flat_map(|row| {
             let values = self.frame.sample(row).values;
-            places.iter().map(|place| place.map_or(f64::NAN, |idx| values[idx]))
+            places
+                .iter()
+                .map(|place| place.map_or(f64::NAN, |idx| values[idx]))
         })
         .collect()
     }
@@ -317,14 +328,18 @@ impl<'a> Case<'a> {
     /// The first row of what is judged again: only rows that the scores of the stretch depend on.
     fn trial_first(&self, onsets: &[Onset]) -> usize {
         let (before, _) = self.detector.surroundings(self.mode);
-        self.set(onsets).start.saturating_sub(before + self.detector.window_len())
+        self.set(onsets)
+            .start
+            .saturating_sub(before + self.detector.window_len())
     }
 
     /// Rows in which channels are set: from where the first of them moved, and a window before, to the last that scores of
     /// the stretch depend on.
     fn set(&self, onsets: &[Onset]) -> Range<usize> {
         let moved = onsets.first().map_or(self.rows.start, |first| first.row_idx);
-        let first = moved.min(self.rows.start).saturating_sub(self.detector.window_len());
+        let first = moved
+            .min(self.rows.start)
+            .saturating_sub(self.detector.window_len());
         let (_, after) = self.detector.surroundings(self.mode);
         first..(self.rows.end + after).min(self.frame.n_samples())
     }
@@ -342,19 +357,59 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn onsets(&self) -> Result<Vec<Onset>, DetectError> {
-        let n = self.detector.pipeline().n_channels();
-        let errors = self.detector.unsmoothed_errors(self.frame.clone())?;
-        let before = search_len(self.detector, self.rows.len());
-        let search = self.rows.start.saturating_sub(before)..self.rows.end;
+    /// Rows whose score is no alarm.
+    fn quiet(&self) -> Result<Vec<bool>, DetectError> {
         let mut is_quiet = vec![false; self.frame.n_samples()];
-        let series = crate::frame::SeriesId::new("");
+        // The name only makes ids of events, which nobody sees here.
+        let series = SeriesId::new("");
         self.detector
             .score_with(&series, self.frame.clone(), self.mode, &mut |row| {
                 is_quiet[row.row_idx] = row.score < 1.0;
             })?;
+        Ok(is_quiet)
+    }
+
+    /// The channels that moved in a frame that is this one, or this one with some channels put right.
+    fn onsets(&self, frame: &Frame, is_quiet: &[bool]) -> Result<Vec<Onset>, DetectError> {
+        let n = self.detector.pipeline().n_channels();
+        let errors = self.detector.unsmoothed_errors(frame.clone())?;
+        let before = search_len(self.detector, self.rows.len());
+        let search = self.rows.start.saturating_sub(before)..self.rows.end;
         let stretch = self.rows.start.saturating_sub(self.detector.window_len())..self.rows.end;
-        Ok(onset::onsets(&errors, n, &is_quiet, search, stretch))
+        Ok(onset::onsets(&errors, n, is_quiet, search, stretch))
+    }
+
+    /// Of the channels seen to move, those that move by themselves: where the channels of the counterfactual are put right,
+    /// what the models wrongly expected of the others because of them is gone.
+    fn own_onsets(
+        &self,
+        seen: Vec<Onset>,
+        counterfactual: Option<&Counterfactual>,
+        is_quiet: &[bool],
+    ) -> Result<Vec<Onset>, DetectError> {
+        let Some(of) = counterfactual.filter(|of| !of.changes.is_empty()) else {
+            return Ok(seen);
+        };
+        let n_columns = self.frame.n_channels();
+        let mut values = self.frame.values().to_vec();
+        for change in &of.changes {
+            let name = self.detector.pipeline().schema().channels()[change.channel_idx].name();
+            if let Some(column) = self.frame.schema().channel_idx(name) {
+                for (offset, value) in change.values.iter().enumerate() {
+                    values[(change.first_idx + offset) * n_columns + column] = *value;
+                }
+            }
+        }
+        let still = self.onsets(&self.frame.with_values(values), is_quiet)?;
+        let is_changed = |onset: &Onset| {
+            of.changes
+                .iter()
+                .any(|change| change.channel_idx == onset.channel_idx)
+        };
+        let mut own: Vec<Onset> = seen.into_iter().filter(is_changed).collect();
+        own.extend(still.into_iter().filter(|onset| !is_changed(onset)));
+        onset::sort(&mut own);
+        Ok(own)
     }
 }
 

@@ -1,17 +1,17 @@
 //! Who moved first: a change point for each channel on its calibrated errors.
 //!
-//! Page's cumulative sum (Biometrika 41, 1954) of the log likelihood ratio between an ordinary error and one of four
-//! times the variance: with x = c / f over its usual level,
+//! Page's cumulative sum (Biometrika 41, 1954) of the log likelihood ratio between an ordinary deviation and one three
+//! times as wide, both Gaussian: with x = c / f over its usual level,
 //!
-//! g ← max(0, g + ½ (x (1 − 1/4) − ln 4)),
-//!
-//! for a Gaussian deviation whose variance is quadrupled. The change point is the row after the last at which g was 0.
+//! g ← max(0, g + ½ (x (1 − 1/9) − ln 9)).
+//! The change point is the row after the last at which g was 0.
 //! A channel has moved where g comes above a height that its own rows before do not come near.
 
 use std::ops::Range;
 
-/// The variance after a change over the one before that the sum is most sensitive to: twice the usual deviation.
-const VARIANCE_RATIO: f64 = 4.0;
+/// The variance after a change over the one before that the sum is most sensitive to: three times the usual deviation. Less
+/// would name channels that wander a little.
+const VARIANCE_RATIO: f64 = 9.0;
 
 /// An error counts at most so much, in ordinary ones: ten usual deviations say all that one row can say.
 const ERROR_MAX: f64 = 100.0;
@@ -56,7 +56,12 @@ pub fn onsets(
     let height_min = chances.ln();
     let mut moved: Vec<Onset> = (0..n_channels)
         .filter_map(|channel_idx| {
-            let column: Vec<f64> = errors.iter().skip(channel_idx).step_by(n_channels).copied().collect();
+            let column: Vec<f64> = errors
+                .iter()
+                .skip(channel_idx)
+                .step_by(n_channels)
+                .copied()
+                .collect();
             let before: Vec<f64> = (0..search.start)
                 .filter(|&row| is_quiet[row])
                 .map(|row| column[row])
@@ -71,8 +76,13 @@ pub fn onsets(
             })
         })
         .collect();
-    moved.sort_by(|a, b| (a.row_idx, b.strength).partial_cmp(&(b.row_idx, a.strength)).unwrap_or(std::cmp::Ordering::Equal));
+    sort(&mut moved);
     moved
+}
+
+/// First movers first, of equals the stronger first.
+pub(super) fn sort(onsets: &mut [Onset]) {
+    onsets.sort_by(|a, b| a.row_idx.cmp(&b.row_idx).then(b.strength.total_cmp(&a.strength)));
 }
 
 /// The usual error of a channel as its rows before have it, at least the calibrated one.
@@ -169,7 +179,10 @@ mod tests {
         let n_rows = 400;
         let mut errors = vec![1.0; n_rows];
         errors[220..225].fill(50.0);
-        assert_eq!(onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 300..n_rows), []);
+        assert_eq!(
+            onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 300..n_rows),
+            []
+        );
         errors[350..353].fill(50.0);
         let moved = onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 300..n_rows);
         assert_eq!(moved.iter().map(|onset| onset.row_idx).collect::<Vec<_>>(), [350]);
@@ -179,9 +192,17 @@ mod tests {
     fn what_a_channel_does_anyway_is_no_movement_and_missing_rows_say_nothing() {
         let n_rows = 300;
         // Wild by itself: every fifth row ten times off.
-        let mut errors: Vec<f64> = (0..n_rows).map(|row| if row % 5 < 2 { 12.0 } else { 0.1 }).collect();
-        assert_eq!(onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 220..n_rows), []);
+        let mut errors: Vec<f64> = (0..n_rows)
+            .map(|row| if row % 5 < 2 { 12.0 } else { 0.1 })
+            .collect();
+        assert_eq!(
+            onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 220..n_rows),
+            []
+        );
         errors.fill(f64::NAN);
-        assert_eq!(onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 220..n_rows), []);
+        assert_eq!(
+            onsets(&errors, 1, &vec![true; n_rows], 200..n_rows, 220..n_rows),
+            []
+        );
     }
 }

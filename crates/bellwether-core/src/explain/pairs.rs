@@ -66,7 +66,9 @@ pub fn broken_pairs(
             let Some(training) = kept[pair_idx(a.min(b), a.max(b), n_kept)] else {
                 continue;
             };
-            let time = parts.channels[a].autocorrelation_time.max(parts.channels[b].autocorrelation_time);
+            let time = parts.channels[a]
+                .autocorrelation_time
+                .max(parts.channels[b].autocorrelation_time);
             let n_training = correlation::n_effective(training, time, parts.n_rows);
             let pieces = |rows: &[Range<usize>]| {
                 let piece = |column: &Vec<f64>, rows: &Range<usize>| centred(&column[rows.clone()]);
@@ -76,7 +78,10 @@ pub fn broken_pairs(
             let (Some(now), Some(before)) = (pieces(std::slice::from_ref(&now)), pieces(before)) else {
                 continue;
             };
-            if [n_training, now.n_effective, before.n_effective].iter().any(|n| *n < N_EFFECTIVE_MIN) {
+            if [n_training, now.n_effective, before.n_effective]
+                .iter()
+                .any(|n| *n < N_EFFECTIVE_MIN)
+            {
                 continue;
             }
             let p_training = fisher_p_value(training.value, now.value, n_training, now.n_effective);
@@ -224,7 +229,15 @@ mod tests {
         let columns = columns(40_000, usize::MAX, 0.8, 5);
         let pieces = |idx: usize| vec![centred(&columns[idx])];
         assert_close(joint_time(&pieces(0), &pieces(2)), 4.56, 0.08, "time");
-        assert_eq!((pair_idx(0, 1, 4), pair_idx(0, 3, 4), pair_idx(1, 2, 4), pair_idx(2, 3, 4)), (0, 2, 3, 5));
+        assert_eq!(
+            (
+                pair_idx(0, 1, 4),
+                pair_idx(0, 3, 4),
+                pair_idx(1, 2, 4),
+                pair_idx(2, 3, 4)
+            ),
+            (0, 2, 3, 5)
+        );
     }
 
     #[test]

@@ -26,10 +26,16 @@ pub struct Remedy {
 ///
 /// # Shapes
 /// `shares`, `missing` (the share of the stretch in which the channel was not measured): `[n_channels]`.
-pub(super) fn remedies(trial: &Trial<'_>, shares: &[f64], missing: &[f64]) -> Result<Vec<Remedy>, DetectError> {
+pub(super) fn remedies(
+    trial: &Trial<'_>,
+    shares: &[f64],
+    missing: &[f64],
+) -> Result<Vec<Remedy>, DetectError> {
     let mut candidates: Vec<usize> = ranked(shares).into_iter().take(N_CANDIDATES).collect();
     let gone = ranked(missing).into_iter().take(N_CANDIDATES);
-    let gone: Vec<usize> = gone.filter(|&idx| missing[idx] > 0.0 && !candidates.contains(&idx)).collect();
+    let gone: Vec<usize> = gone
+        .filter(|&idx| missing[idx] > 0.0 && !candidates.contains(&idx))
+        .collect();
     candidates.extend(gone);
     let before = trial.with(&[])?.sum();
     let mut remedies = Vec::with_capacity(candidates.len());
@@ -47,7 +53,10 @@ pub(super) fn remedies(trial: &Trial<'_>, shares: &[f64], missing: &[f64]) -> Re
 /// All channels, the likeliest cause first: those that were asked about by what they account for, then the others by share.
 pub(super) fn ranking(remedies: &[Remedy], shares: &[f64]) -> Vec<usize> {
     let mut ranking: Vec<usize> = remedies.iter().map(|remedy| remedy.channel_idx).collect();
-    let others: Vec<usize> = ranked(shares).into_iter().filter(|idx| !ranking.contains(idx)).collect();
+    let others: Vec<usize> = ranked(shares)
+        .into_iter()
+        .filter(|idx| !ranking.contains(idx))
+        .collect();
     ranking.extend(others);
     ranking
 }

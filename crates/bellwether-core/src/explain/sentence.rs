@@ -63,7 +63,13 @@ fn against(value: f64, expected: f64, channel: &str) -> String {
     let apart = (value - expected).abs();
     let size = value.abs().max(expected.abs());
     // Two digits of the difference, and no fewer than three of the number.
-    let places = |of: f64, n: i32| if of > 0.0 { n - 1 - libm::floor(libm::log10(of)) as i32 } else { 0 };
+    let places = |of: f64, n: i32| {
+        if of > 0.0 {
+            n - 1 - libm::floor(libm::log10(of)) as i32
+        } else {
+            0
+        }
+    };
     let places = places(apart, 2).max(places(size, 3)).clamp(0, 6) as usize;
     let unit = unit_of(channel).map_or_else(String::new, |unit| format!(" {unit}"));
     format!("{value:.places$} against {expected:.places$}{unit} expected")
@@ -82,7 +88,10 @@ fn digits(value: f64, n: i32) -> String {
 fn others(detector: &Detector, frame: &Frame, explanation: &Explanation, main: usize) -> Vec<String> {
     let shares = explanation.shares.of_channels();
     let begin = |channel_idx: usize| {
-        let mut of_channel = explanation.onsets.iter().filter(|onset| onset.channel_idx == channel_idx);
+        let mut of_channel = explanation
+            .onsets
+            .iter()
+            .filter(|onset| onset.channel_idx == channel_idx);
         of_channel.next().map(|onset| frame.time()[onset.row_idx])
     };
     let Some(main_begin) = begin(main) else {
@@ -141,8 +150,14 @@ mod tests {
 
     #[test]
     fn numbers_have_the_digits_that_tell_them_apart() {
-        assert_eq!(against(71.34, 64.02, "bearing_temp_c"), "71.3 against 64.0 °C expected");
-        assert_eq!(against(1480.2, 1482.9, "speed_rpm"), "1480.2 against 1482.9 rpm expected");
+        assert_eq!(
+            against(71.34, 64.02, "bearing_temp_c"),
+            "71.3 against 64.0 °C expected"
+        );
+        assert_eq!(
+            against(1480.2, 1482.9, "speed_rpm"),
+            "1480.2 against 1482.9 rpm expected"
+        );
         assert_eq!(against(0.0, 0.0, "valve"), "0 against 0 expected");
         assert_eq!(against(12.0, 3.0, "load"), "12.0 against 3.0 expected");
         assert_eq!(digits(5.23, 2), "5.2");
@@ -153,8 +168,14 @@ mod tests {
     #[test]
     fn a_day_is_said_once_and_seconds_where_there_are_some() {
         let at = Timestamp::from_secs;
-        assert_eq!(span(at(1_704_679_800), at(1_704_706_800)), "From 2024-01-08 02:10 to 09:40 UTC, ");
-        assert_eq!(span(at(1_704_679_800), at(1_704_806_801)), "From 2024-01-08 02:10 to 2024-01-09 13:26:41 UTC, ");
+        assert_eq!(
+            span(at(1_704_679_800), at(1_704_706_800)),
+            "From 2024-01-08 02:10 to 09:40 UTC, "
+        );
+        assert_eq!(
+            span(at(1_704_679_800), at(1_704_806_801)),
+            "From 2024-01-08 02:10 to 2024-01-09 13:26:41 UTC, "
+        );
         assert_eq!(span(at(0), at(0)), "At 1970-01-01 00:00 UTC, ");
     }
 }

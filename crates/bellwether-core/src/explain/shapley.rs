@@ -39,11 +39,10 @@ pub fn shapley<E>(
 }
 
 /// Σ over coalitions without the player of |S|! (n − |S| − 1)! / n! · (worth with − worth without).
-fn exact<E>(
-    n: usize,
-    worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
-) -> Result<Vec<ShapleyValue>, E> {
-    let coalitions: Vec<bool> = (0..1_usize << n).flat_map(|set| (0..n).map(move |player| set >> player & 1 == 1)).collect();
+fn exact<E>(n: usize, worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>) -> Result<Vec<ShapleyValue>, E> {
+    let coalitions: Vec<bool> = (0..1_usize << n)
+        .flat_map(|set| (0..n).map(move |player| set >> player & 1 == 1))
+        .collect();
     let worth = worth(&coalitions)?;
     // |S|! (n − |S| − 1)! / n! = 1 / (n · (n − 1 over |S|)).
     let mut weights = vec![1.0 / n as f64; n];
@@ -142,8 +141,16 @@ mod tests {
         coalitions
             .chunks_exact(n)
             .map(|present| {
-                let sum: f64 = (0..n).filter(|&player| present[player]).map(|player| 1.0 + player as f64).sum();
-                sum * sum + if present[0] && present.get(1) == Some(&true) { 7.0 } else { 3.0 }
+                let sum: f64 = (0..n)
+                    .filter(|&player| present[player])
+                    .map(|player| 1.0 + player as f64)
+                    .sum();
+                sum * sum
+                    + if present[0] && present.get(1) == Some(&true) {
+                        7.0
+                    } else {
+                        3.0
+                    }
             })
             .collect()
     }
@@ -164,7 +171,10 @@ mod tests {
                 order.insert(at, n - 1);
                 order
             };
-            shorter.iter().flat_map(|order| (0..n).map(move |at| with(order, at))).collect()
+            shorter
+                .iter()
+                .flat_map(|order| (0..n).map(move |at| with(order, at)))
+                .collect()
         }
         let all = orders(n);
         let mut sums = vec![0.0; n];
@@ -202,10 +212,17 @@ mod tests {
             assert_close(got.iter().map(|of| of.value).sum(), whole, 1e-9, "efficiency");
             if n <= 6 {
                 for (got, want) in got.iter().zip(over_all_orders(n)) {
-                    assert!((got.value - want).abs() <= 4.0 * got.standard_error + 1e-9, "{got:?} {want}");
+                    assert!(
+                        (got.value - want).abs() <= 4.0 * got.standard_error + 1e-9,
+                        "{got:?} {want}"
+                    );
                 }
             }
-            assert_eq!(got, sampled(n, 200, 9, &mut ask(n)).unwrap_or_default(), "same seed");
+            assert_eq!(
+                got,
+                sampled(n, 200, 9, &mut ask(n)).unwrap_or_default(),
+                "same seed"
+            );
         }
     }
 

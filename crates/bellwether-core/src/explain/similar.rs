@@ -21,15 +21,27 @@ pub struct Past {
 /// common. Channels that one of them lacks have no share there.
 pub fn similarity(first: &[(String, f64)], second: &[(String, f64)]) -> f64 {
     let norm = |shares: &[(String, f64)]| shares.iter().map(|(_, share)| share * share).sum::<f64>().sqrt();
-    let of_second = |name: &str| second.iter().find(|(other, _)| other == name).map_or(0.0, |(_, share)| *share);
+    let of_second = |name: &str| {
+        second
+            .iter()
+            .find(|(other, _)| other == name)
+            .map_or(0.0, |(_, share)| *share)
+    };
     let product: f64 = first.iter().map(|(name, share)| share * of_second(name)).sum();
     let norms = norm(first) * norm(second);
-    if norms > 0.0 { (product / norms).clamp(0.0, 1.0) } else { 0.0 }
+    if norms > 0.0 {
+        (product / norms).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
 }
 
 /// The `n` events most alike, with how much, most alike first, of equals the later in the list first.
 pub fn most_similar<'a>(shares: &[(String, f64)], past: &'a [Past], n: usize) -> Vec<(&'a Past, f64)> {
-    let alike = past.iter().rev().map(|event| (event, similarity(shares, &event.shares)));
+    let alike = past
+        .iter()
+        .rev()
+        .map(|event| (event, similarity(shares, &event.shares)));
     let mut alike: Vec<(&Past, f64)> = alike.collect();
     alike.sort_by(|a, b| b.1.total_cmp(&a.1));
     alike.truncate(n);
@@ -42,7 +54,9 @@ mod tests {
     use bellwether_testkit::assert_close;
 
     fn shares(of: &[(&str, f64)]) -> Vec<(String, f64)> {
-        of.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect()
+        of.iter()
+            .map(|(name, share)| ((*name).to_owned(), *share))
+            .collect()
     }
 
     #[test]
@@ -69,7 +83,11 @@ mod tests {
             kind: None,
             shares: shares(of),
         };
-        let all = [past("x", &[("b", 1.0)]), past("y", &[("a", 1.0)]), past("z", &[("a", 0.9), ("b", 0.1)])];
+        let all = [
+            past("x", &[("b", 1.0)]),
+            past("y", &[("a", 1.0)]),
+            past("z", &[("a", 0.9), ("b", 0.1)]),
+        ];
         let order: Vec<&str> = most_similar(&shares(&[("a", 1.0)]), &all, 2)
             .iter()
             .map(|(past, _)| past.event.as_str())

@@ -30,8 +30,13 @@ fn effort() -> Effort<'static> {
 
 /// The strongest event of the frame.
 fn strongest(detector: &Detector, frame: &Frame, mode: Mode) -> Stretch {
-    let scores = detector.score(&SeriesId::new("plant"), frame.clone(), mode).unwrap();
-    let strongest = scores.events.iter().max_by(|a, b| a.peak_score.total_cmp(&b.peak_score));
+    let scores = detector
+        .score(&SeriesId::new("plant"), frame.clone(), mode)
+        .unwrap();
+    let strongest = scores
+        .events
+        .iter()
+        .max_by(|a, b| a.peak_score.total_cmp(&b.peak_score));
     Stretch::of_event(frame, strongest.unwrap()).unwrap()
 }
 
@@ -52,7 +57,9 @@ fn shares_are_those_of_the_scores_and_sum_to_one() {
                 want.extend(row.shares.iter().map(|share| share * row.score));
             }
         };
-        let scores = detector.score_with(&SeriesId::new("plant"), frame.clone(), mode, &mut keep).unwrap();
+        let scores = detector
+            .score_with(&SeriesId::new("plant"), frame.clone(), mode, &mut keep)
+            .unwrap();
         assert_eq!(want.len(), stretch.rows.len() * n);
         for (got, want) in got.shares.cells.iter().zip(want) {
             assert_close(*got, want / total, 1e-12, "cell");
@@ -79,7 +86,13 @@ fn an_explanation_does_not_depend_on_where_the_data_begin_and_end() {
         assert_eq!(whole.shapley, of_cut.shapley);
         assert_eq!(whole.peak_idx, of_cut.peak_idx + 900);
         let rows = |onsets: &[Onset]| onsets.iter().map(|onset| onset.row_idx).collect::<Vec<_>>();
-        assert_eq!(rows(&whole.onsets), rows(&of_cut.onsets).iter().map(|row| row + 900).collect::<Vec<_>>());
+        assert_eq!(
+            rows(&whole.onsets),
+            rows(&of_cut.onsets)
+                .iter()
+                .map(|row| row + 900)
+                .collect::<Vec<_>>()
+        );
     }
 }
 
@@ -92,12 +105,28 @@ fn the_faulty_channels_are_named_where_they_moved_and_how_far() {
     let mut first: Vec<usize> = got.onsets.iter().take(2).map(|onset| onset.channel_idx).collect();
     first.sort_unstable();
     assert_eq!(first, [0, 3], "{:?}", got.onsets);
-    assert!(got.onsets.iter().take(2).all(|onset| onset.row_idx.abs_diff(301) <= 1), "{:?}", got.onsets);
+    assert!(
+        got.onsets
+            .iter()
+            .take(2)
+            .all(|onset| onset.row_idx.abs_diff(301) <= 1),
+        "{:?}",
+        got.onsets
+    );
     let wave = got.deviations[0].unwrap();
-    assert!(wave.side == Side::Above && wave.times_usual > 3.0 && wave.value > 3.0, "{wave:?}");
+    assert!(
+        wave.side == Side::Above && wave.times_usual > 3.0 && wave.value > 3.0,
+        "{wave:?}"
+    );
     let said = sentence::sentence(&detector, &frame, &got);
-    assert!(said.starts_with("From 1970-01-01 00:50:20 to 00:5") && said.contains("rose above"), "{said}");
-    assert!(said.contains("moved at the same time") && said.ends_with('.'), "{said}");
+    assert!(
+        said.starts_with("From 1970-01-01 00:50:20 to 00:5") && said.contains("rose above"),
+        "{said}"
+    );
+    assert!(
+        said.contains("moved at the same time") && said.ends_with('.'),
+        "{said}"
+    );
 }
 
 #[test]
@@ -122,12 +151,18 @@ fn gradients_of_a_separable_error_are_what_each_cell_adds() {
     let stretch = strongest(&detector, &frame, Mode::Causal);
     let view = stretch.rows.start - 10..stretch.rows.end;
     let expected = detector.expected(&frame, view, Mode::Causal).unwrap();
-    let mut window = LastWindow::ending_with(&detector, &frame, stretch.rows.start + 3, &expected).unwrap().unwrap();
+    let mut window = LastWindow::ending_with(&detector, &frame, stretch.rows.start + 3, &expected)
+        .unwrap()
+        .unwrap();
     // From another place than the expectation, so that both ends have an error.
     window.expected.iter_mut().for_each(|value| *value += 0.25);
     let got = gradients::gradients(&window).unwrap().unwrap();
     let n = detector.pipeline().n_channels();
-    let middle = detector.pipeline().scales().iter().map(|scale| scale.scaled(scale.fill));
+    let middle = detector
+        .pipeline()
+        .scales()
+        .iter()
+        .map(|scale| scale.scaled(scale.fill));
     let middle: Vec<f64> = middle.collect();
     let calibration = &detector.members()[0].parts().causal.calibration;
     for cell in 0..window.measured.len() {
@@ -135,7 +170,11 @@ fn gradients_of_a_separable_error_are_what_each_cell_adds() {
         let square = |value: f64| (value - middle[channel]).powi(2);
         let per_unit = calibration.weights[channel] / calibration.scale[channel] / (window.len * n) as f64;
         let want = per_unit * (square(window.measured[cell]) - square(window.expected[cell]));
-        assert!((got.cells[cell] - want).abs() < 1e-6 * got.measured, "{} {want}", got.cells[cell]);
+        assert!(
+            (got.cells[cell] - want).abs() < 1e-6 * got.measured,
+            "{} {want}",
+            got.cells[cell]
+        );
     }
 }
 
@@ -155,8 +194,13 @@ fn what_would_have_been_normal_is_normal_and_no_channel_of_it_can_be_spared() {
                     values[(change.first_idx + offset) * frame.n_channels() + change.channel_idx] = *value;
                 }
             }
-            let scores = detector.score(&SeriesId::new("x"), frame.with_values(values), mode).unwrap();
-            scores.score[stretch.rows.clone()].iter().copied().fold(0.0, f64::max)
+            let scores = detector
+                .score(&SeriesId::new("x"), frame.with_values(values), mode)
+                .unwrap();
+            scores.score[stretch.rows.clone()]
+                .iter()
+                .copied()
+                .fold(0.0, f64::max)
         };
         assert!(highest_with(None) < 1.0, "asked again, all is normal");
         for idx in 0..counterfactual.changes.len() {

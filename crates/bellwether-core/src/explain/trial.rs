@@ -62,11 +62,15 @@ impl Trial<'_> {
 
     /// The frame with the channels set to what is expected of them in it, looking back.
     fn expecting(&self, frame: &Frame, channels: &[usize]) -> Result<Frame, DetectError> {
-        let expected = self.detector.expected(frame, self.set.clone(), Mode::Retrospective)?;
+        let expected = self
+            .detector
+            .expected(frame, self.set.clone(), Mode::Retrospective)?;
         let n_columns = frame.n_channels();
         let mut values = frame.values().to_vec();
         for &channel_idx in channels {
-            let Some(column) = self.place(channel_idx) else { continue };
+            let Some(column) = self.place(channel_idx) else {
+                continue;
+            };
             for row in self.set.clone() {
                 let wanted = expected.expected[(row - self.set.start) * expected.n_channels + channel_idx];
                 if wanted.is_finite() {

@@ -53,7 +53,10 @@ pub fn unit_of(channel: &str) -> Option<&'static str> {
     let name = channel.to_ascii_lowercase();
     // Something must stand before the unit.
     let ends = |ending: &str| name.len() > ending.len() && name.ends_with(ending);
-    UNITS.iter().find(|(ending, _)| ends(ending)).map(|(_, unit)| *unit)
+    UNITS
+        .iter()
+        .find(|(ending, _)| ends(ending))
+        .map(|(_, unit)| *unit)
 }
 
 #[cfg(test)]

@@ -32,11 +32,17 @@ impl<'a> LastWindow<'a> {
         expected: &Expected,
     ) -> Result<Option<Self>, DetectError> {
         let (n, len) = (detector.pipeline().n_channels(), detector.window_len());
-        let Some(first) = (row_idx + 1).checked_sub(len).filter(|first| *first >= expected.rows.start) else {
+        let Some(first) = (row_idx + 1)
+            .checked_sub(len)
+            .filter(|first| *first >= expected.rows.start)
+        else {
             return Ok(None);
         };
         let prepared = detector.pipeline().apply(frame.clone())?;
-        if prepared.segments().all(|segment| segment.start > first || segment.end <= row_idx) {
+        if prepared
+            .segments()
+            .all(|segment| segment.start > first || segment.end <= row_idx)
+        {
             return Ok(None);
         }
         let cells = first * n..(row_idx + 1) * n;
@@ -45,7 +51,11 @@ impl<'a> LastWindow<'a> {
         let of_window = &expected.expected[(first - expected.rows.start) * n..][..len * n];
         let scaled = of_window.iter().enumerate().map(|(cell, &value)| {
             let is_known = !value.is_nan();
-            if is_known { scales[cell % n].scaled(value) } else { measured[cell] }
+            if is_known {
+                scales[cell % n].scaled(value)
+            } else {
+                measured[cell]
+            }
         });
         Ok(Some(Self {
             detector,
@@ -81,9 +91,11 @@ impl<'a> LastWindow<'a> {
             let mut windows = Vec::with_capacity(coalitions.len() * self.len);
             for present in coalitions.chunks_exact(n) {
                 let cells = self.measured.iter().zip(&self.expected).enumerate();
-                windows.extend(cells.map(|(cell, (measured, expected))| {
-                    if present[cell % n] { *measured } else { *expected }
-                }));
+                windows.extend(cells.map(
+                    |(cell, (measured, expected))| {
+                        if present[cell % n] { *measured } else { *expected }
+                    },
+                ));
             }
             self.errors(&windows)
         };

@@ -170,7 +170,11 @@ fn interval(table: &Table, columns: [Option<usize>; 5]) -> Result<Interval, Read
     let channels = text(channels).unwrap_or_default();
     let named = channels.split(';').filter_map(|entry| {
         let (name, share) = entry.rsplit_once('=').unwrap_or((entry, ""));
-        let share: Option<f64> = share.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        let share: Option<f64> = share
+            .trim()
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=1.0).contains(share));
         let name = name.trim();
         (!name.is_empty()).then(|| (name.to_owned(), share))
     });
@@ -322,7 +326,10 @@ mod tests {
         let Ok(Labels::Intervals(spans)) = labels("start,end,channels\n2024-01-01,2024-01-02,a;b=2\n") else {
             panic!("intervals are wanted")
         };
-        assert_eq!((spans[0].channels.len(), spans[0].shares.as_slice()), (2, [0.5, 0.5].as_slice()));
+        assert_eq!(
+            (spans[0].channels.len(), spans[0].shares.as_slice()),
+            (2, [0.5, 0.5].as_slice())
+        );
     }
 
     #[test]

@@ -70,7 +70,9 @@ pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
         some => some.to_vec(),
     };
     let seeds = 1..=args.seeds.get() as u64;
-    let plants = templates.iter().flat_map(|template| seeds.clone().map(move |seed| (*template, seed)));
+    let plants = templates
+        .iter()
+        .flat_map(|template| seeds.clone().map(move |seed| (*template, seed)));
     let plants: Vec<(Template, u64)> = plants.collect();
     let bar = output.progress(plants.len() as u64, "plants");
     let judge = |(template, seed): &(Template, u64)| {
@@ -85,9 +87,17 @@ pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
     bar.finish_and_clear();
     let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
     for outcome in &outcomes {
-        let Outcome { template, kind, seed, found } = outcome;
+        let Outcome {
+            template,
+            kind,
+            seed,
+            found,
+        } = outcome;
         output.detail(&match found {
-            Some(found) => format!("{template} {kind} {seed}: {:.0} {:.0} {:.2}", found.hit_1, found.hit_3, found.ndcg_3),
+            Some(found) => format!(
+                "{template} {kind} {seed}: {:.0} {:.0} {:.2}",
+                found.hit_1, found.hit_3, found.ndcg_3
+            ),
             None => format!("{template} {kind} {seed}: not detected"),
         });
     }
@@ -112,7 +122,9 @@ fn plant(template: Template, seed: u64, mode: Mode, spec: &FitSpec) -> Result<Ve
     let mut outcomes = Vec::new();
     for (kind_idx, kind) in AnomalyKind::ALL.into_iter().enumerate() {
         // Another seed for each kind: other channels, lengths and directions.
-        let of_kind = seed.wrapping_mul(AnomalyKind::ALL.len() as u64).wrapping_add(kind_idx as u64);
+        let of_kind = seed
+            .wrapping_mul(AnomalyKind::ALL.len() as u64)
+            .wrapping_add(kind_idx as u64);
         let start = N_TRAIN + FIRST_FAULT + (of_kind as usize * 131) % (N_JUDGED / 2);
         let fault = AnomalySpec {
             start: Some(Start::Sample(start)),
@@ -142,8 +154,13 @@ fn judge(
     fault: &Fault,
     mode: Mode,
 ) -> Result<Option<Found>, Failure> {
-    let scores = detector.score(&SeriesId::new("plant"), frame.clone(), mode).map_err(Failure::misfit)?;
-    let (begin, end) = (fault.first_idx - first, fault.last_idx - first + detector.window_len());
+    let scores = detector
+        .score(&SeriesId::new("plant"), frame.clone(), mode)
+        .map_err(Failure::misfit)?;
+    let (begin, end) = (
+        fault.first_idx - first,
+        fault.last_idx - first + detector.window_len(),
+    );
     let touches = scores.events.iter().filter_map(|event| {
         let stretch = Stretch::of_event(frame, event)?;
         (stretch.rows.start <= end && stretch.rows.end > begin).then_some((event, stretch))
@@ -207,13 +224,22 @@ fn answer(args: &CausesArgs, outcomes: &[Outcome], output: &Output) -> Result<()
         let mut row = vec![json!(name)];
         row.extend(figures.iter().map(|(_, value)| value.clone()));
         rows.push(row);
-        by.entry(of.to_owned()).or_insert_with(serde_json::Map::new).insert(name.to_owned(), object(figures));
+        by.entry(of.to_owned())
+            .or_insert_with(serde_json::Map::new)
+            .insert(name.to_owned(), object(figures));
     };
     for kind in AnomalyKind::ALL {
-        add("kinds", kind.name(), outcomes.iter().filter(|outcome| outcome.kind == kind).collect());
+        add(
+            "kinds",
+            kind.name(),
+            outcomes.iter().filter(|outcome| outcome.kind == kind).collect(),
+        );
     }
     for template in Template::ALL {
-        let some: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.template == template).collect();
+        let some: Vec<&Outcome> = outcomes
+            .iter()
+            .filter(|outcome| outcome.template == template)
+            .collect();
         if !some.is_empty() {
             add("templates", template.name(), some);
         }

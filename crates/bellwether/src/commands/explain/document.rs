@@ -47,7 +47,12 @@ pub(super) fn causes(explained: &Explained<'_>, past: &[Past]) -> facts::Causes 
         channels: channels(explained, &names),
         shares: facts::Shares {
             times: rows.clone().map(text).collect(),
-            scores: explanation.shares.score.iter().map(|score| finite(*score)).collect(),
+            scores: explanation
+                .shares
+                .score
+                .iter()
+                .map(|score| finite(*score))
+                .collect(),
             cells: by_row(&explanation.shares.cells, names.len()),
             channels: names.clone(),
         },
@@ -59,7 +64,10 @@ pub(super) fn causes(explained: &Explained<'_>, past: &[Past]) -> facts::Causes 
             gap: gradients.gap(),
             gradients: by_row(&gradients.cells, names.len()),
         }),
-        counterfactual: explanation.counterfactual.as_ref().map(|of| counterfactual(explained, of, &names)),
+        counterfactual: explanation
+            .counterfactual
+            .as_ref()
+            .map(|of| counterfactual(explained, of, &names)),
         similar: similar
             .into_iter()
             .map(|(past, similarity)| facts::Similar {
@@ -114,11 +122,20 @@ fn channels(explained: &Explained<'_>, names: &[String]) -> Vec<facts::Cause> {
     let explanation = &explained.explanation;
     let time = explained.judged.recording.frame.time();
     let shares = explanation.shares.of_channels();
-    let gradients = explanation.gradients.as_ref().map(|gradients| gradients.of_channels(names.len()));
+    let gradients = explanation
+        .gradients
+        .as_ref()
+        .map(|gradients| gradients.of_channels(names.len()));
     let first = explanation.onsets.first();
     let cause = |&channel_idx: &usize| {
-        let onset = explanation.onsets.iter().find(|onset| onset.channel_idx == channel_idx);
-        let remedy = explanation.remedies.iter().find(|remedy| remedy.channel_idx == channel_idx);
+        let onset = explanation
+            .onsets
+            .iter()
+            .find(|onset| onset.channel_idx == channel_idx);
+        let remedy = explanation
+            .remedies
+            .iter()
+            .find(|remedy| remedy.channel_idx == channel_idx);
         let deviation = explanation.deviations[channel_idx];
         let shapley = explanation.shapley.get(channel_idx);
         let behind = onset.zip(first);
@@ -127,7 +144,8 @@ fn channels(explained: &Explained<'_>, names: &[String]) -> Vec<facts::Cause> {
             share: shares[channel_idx],
             cured: remedy.map(|remedy| remedy.cured),
             moved: onset.map(|onset| text(explained, onset.row_idx)),
-            delay_s: behind.map(|(onset, first)| time[onset.row_idx].since(time[first.row_idx]).as_secs_f64()),
+            delay_s: behind
+                .map(|(onset, first)| time[onset.row_idx].since(time[first.row_idx]).as_secs_f64()),
             at: deviation.map(|of| text(explained, of.row_idx)),
             value: deviation.map(|of| of.value),
             expected: deviation.map(|of| of.expected),
@@ -164,7 +182,12 @@ fn trajectories(explained: &Explained<'_>, names: &[String]) -> Vec<facts::Traje
             stretch: [stretch.start - rows.start, stretch.end - rows.start],
         }
     };
-    explanation.ranking.iter().take(N_TRAJECTORIES).map(trajectory).collect()
+    explanation
+        .ranking
+        .iter()
+        .take(N_TRAJECTORIES)
+        .map(trajectory)
+        .collect()
 }
 
 fn pairs(explanation: &Explanation, names: &[String]) -> Vec<facts::Pair> {
@@ -194,7 +217,10 @@ fn counterfactual(explained: &Explained<'_>, of: &Counterfactual, names: &[Strin
             let off = (wanted(row) - measured(row)).abs();
             if off.is_nan() { -1.0 } else { off }
         };
-        let most = stretch.clone().max_by(|&a, &b| off(a).total_cmp(&off(b))).unwrap_or(stretch.start);
+        let most = stretch
+            .clone()
+            .max_by(|&a, &b| off(a).total_cmp(&off(b)))
+            .unwrap_or(stretch.start);
         facts::Change {
             channel: name.clone(),
             unit: unit_of(name),

@@ -37,7 +37,10 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let mut recordings = read(&args.data, output)?;
     if let Some(wanted) = &args.series {
-        let names: BTreeSet<String> = recordings.iter().map(|recording| recording.name.clone()).collect();
+        let names: BTreeSet<String> = recordings
+            .iter()
+            .map(|recording| recording.name.clone())
+            .collect();
         recordings.retain(|recording| recording.name == *wanted);
         if recordings.is_empty() {
             let names: Vec<String> = names.into_iter().take(10).collect();
@@ -56,7 +59,8 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
         n_orders: args.orders.get(),
         seed: args.seed,
     };
-    let explanation = explain(&loaded.detector, frame, &stretch, args.mode, &effort).map_err(Failure::misfit)?;
+    let explanation =
+        explain(&loaded.detector, frame, &stretch, args.mode, &effort).map_err(Failure::misfit)?;
     let explained = Explained {
         sentence: sentence(&loaded.detector, frame, &explanation),
         loaded: &loaded,
@@ -163,5 +167,7 @@ fn highest(judged: &[Judged]) -> String {
     });
     scores
         .max_by(|a, b| a.0.total_cmp(b.0))
-        .map_or_else(String::new, |(score, time)| format!(" (the highest score is {score:.2}, at {time})"))
+        .map_or_else(String::new, |(score, time)| {
+            format!(" (the highest score is {score:.2}, at {time})")
+        })
 }

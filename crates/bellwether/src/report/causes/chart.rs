@@ -32,7 +32,12 @@ pub(super) fn heat_map(causes: &Causes) -> String {
     let n_times = shares.times.len();
     let per_column = n_times.div_ceil(N_COLUMNS_MAX).max(1);
     let n_columns = n_times.div_ceil(per_column);
-    let channels: Vec<&str> = causes.channels.iter().take(N_CHANNELS_MAX).map(|cause| cause.channel.as_str()).collect();
+    let channels: Vec<&str> = causes
+        .channels
+        .iter()
+        .take(N_CHANNELS_MAX)
+        .map(|cause| cause.channel.as_str())
+        .collect();
     let sums: Vec<Vec<f64>> = channels
         .iter()
         .map(|channel| {
@@ -48,7 +53,12 @@ pub(super) fn heat_map(causes: &Causes) -> String {
     for (row, (channel, sums)) in channels.iter().zip(&sums).enumerate() {
         let y = ROW * row as f64;
         let name = escaped(channel);
-        let _ = write!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>", LEFT - 8.0, y + 13.0);
+        let _ = write!(
+            svg,
+            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>",
+            LEFT - 8.0,
+            y + 13.0
+        );
         for (column, &sum) in sums.iter().enumerate() {
             // The eye tells small shares apart better on a square root.
             let opacity = (sum / most).max(0.0).sqrt();
@@ -80,7 +90,9 @@ pub(super) fn heat_map(causes: &Causes) -> String {
 pub(super) fn trajectory(of: &Trajectory) -> String {
     let n = of.values.len();
     let all = [&of.values, &of.lower, &of.upper].into_iter().flatten().flatten();
-    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
+        (low.min(value), high.max(value))
+    });
     let mut svg = open(HEIGHT + 20.0, "Measured and expected values");
     if n < 2 || low > high {
         svg += "</svg>";
@@ -90,7 +102,10 @@ pub(super) fn trajectory(of: &Trajectory) -> String {
     let x = |row: usize| LEFT + (WIDTH - LEFT) * row as f64 / (n - 1) as f64;
     let y = |value: f64| HEIGHT - 6.0 - (HEIGHT - 12.0) * (value - low) / room;
     let per_point = n.div_ceil(N_POINTS_MAX / 2).max(1);
-    let (begin, end) = (x(of.stretch[0].min(n - 1)), x(of.stretch[1].saturating_sub(1).min(n - 1)));
+    let (begin, end) = (
+        x(of.stretch[0].min(n - 1)),
+        x(of.stretch[1].saturating_sub(1).min(n - 1)),
+    );
     let _ = write!(
         svg,
         "<rect class=\"stretch\" x=\"{begin:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\"/>",
@@ -107,16 +122,30 @@ pub(super) fn trajectory(of: &Trajectory) -> String {
     let mut band = edge(&of.upper, f64::max);
     band.extend(edge(&of.lower, f64::min).into_iter().rev());
     let _ = write!(svg, "<polygon class=\"band\" points=\"{}\"/>", points(&band));
-    let _ = write!(svg, "<polyline class=\"expected\" points=\"{}\"/>", points(&edge(&of.expected, f64::max)));
+    let _ = write!(
+        svg,
+        "<polyline class=\"expected\" points=\"{}\"/>",
+        points(&edge(&of.expected, f64::max))
+    );
     // Both ends of each bucket, so that no spike is lost.
     let measured = of.values.chunks(per_point).enumerate().flat_map(|(at, some)| {
         let at = x((at * per_point).min(n - 1));
-        let ends = [f64::min as fn(f64, f64) -> f64, f64::max].map(|pick| some.iter().flatten().copied().reduce(pick));
+        let ends = [f64::min as fn(f64, f64) -> f64, f64::max]
+            .map(|pick| some.iter().flatten().copied().reduce(pick));
         ends.into_iter().flatten().map(move |value| (at, y(value)))
     });
-    let _ = write!(svg, "<polyline class=\"measured\" points=\"{}\"/>", points(&measured.collect::<Vec<_>>()));
+    let _ = write!(
+        svg,
+        "<polyline class=\"measured\" points=\"{}\"/>",
+        points(&measured.collect::<Vec<_>>())
+    );
     for (value, at) in [(high, 12.0), (low, HEIGHT - 2.0)] {
-        let _ = write!(svg, "<text x=\"{}\" y=\"{at}\" text-anchor=\"end\">{}</text>", LEFT - 8.0, number(value));
+        let _ = write!(
+            svg,
+            "<text x=\"{}\" y=\"{at}\" text-anchor=\"end\">{}</text>",
+            LEFT - 8.0,
+            number(value)
+        );
     }
     let (start, end) = (escaped(&of.times[0]), escaped(&of.times[n - 1]));
     let y = HEIGHT + 14.0;
@@ -129,7 +158,7 @@ pub(super) fn trajectory(of: &Trajectory) -> String {
 
 /// A bar from zero with its error, on a scale where `most` is the whole width.
 pub(super) fn bar(value: f64, error: f64, most: f64) -> String {
-    let (width, middle) = (160.0, 40.0);
+    let (width, middle) = (90.0, 20.0);
     let scale = (width - middle) / most.max(f64::MIN_POSITIVE);
     let x = |value: f64| (middle + value * scale).clamp(0.0, width);
     let (from, to) = (x(value.min(0.0)), x(value.max(0.0)));
@@ -153,7 +182,10 @@ pub(super) fn number(value: f64) -> String {
 }
 
 fn points(of: &[(f64, f64)]) -> String {
-    of.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
+    of.iter()
+        .map(|(x, y)| format!("{x:.1},{y:.1}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn open(height: f64, what: &str) -> String {

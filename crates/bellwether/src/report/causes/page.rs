@@ -1,6 +1,9 @@
 //! The page of one explanation: tables and charts, complete in one file, without a script.
 
 use std::io::{self, Write};
+use std::time::Duration;
+
+use bellwether_core::time::humane;
 
 use super::Causes;
 use super::chart::{bar, escaped, heat_map, number, trajectory};
@@ -10,7 +13,7 @@ use crate::report::page::STYLE;
 const OWN_STYLE: &str = "svg.chart{width:100%;height:auto;display:block}svg text{font-size:11px;fill:var(--muted)}\
 svg.chart rect{fill:var(--alarm)}svg.chart rect.stretch{fill:var(--alarm-wash)}polygon.band{fill:var(--expected-wash)}\
 polyline{fill:none;stroke-width:1.4}polyline.expected{stroke:var(--expected);stroke-dasharray:4 3}polyline.measured{stroke:var(--line)}\
-svg.bar{width:160px;height:14px}svg.bar rect{fill:var(--line)}svg.bar line{stroke:var(--ink);stroke-width:1.5}";
+svg.bar{width:90px;height:14px}svg.bar rect{fill:var(--line)}svg.bar line{stroke:var(--ink);stroke-width:1.5}";
 
 pub(super) fn write(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
     let subject = match &causes.event {
@@ -47,10 +50,18 @@ pub(super) fn write(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
          scores of the stretch; all cells sum to 1.</p></section>\n",
         heat_map(causes)
     )?;
-    write!(out, "<section class=\"card\"><h2>What would have been expected</h2>")?;
+    write!(
+        out,
+        "<section class=\"card\"><h2>What would have been expected</h2>"
+    )?;
     for of in &causes.expected {
         let unit = of.unit.map_or(String::new(), |unit| format!(" ({unit})"));
-        write!(out, "<figure class=\"chart\"><figcaption><h3>{}{unit}</h3></figcaption>{}</figure>", escaped(&of.channel), trajectory(of))?;
+        write!(
+            out,
+            "<figure class=\"chart\"><figcaption><h3>{}{unit}</h3></figcaption>{}</figure>",
+            escaped(&of.channel),
+            trajectory(of)
+        )?;
     }
     write!(
         out,
@@ -71,9 +82,21 @@ pub(super) fn write(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
 /// All channels with their figures.
 fn channels(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
     let head = [
-        "Channel", "Share", "Cured", "Moved", "Behind", "Measured", "Expected", "Times usual", "Gradient", "Shapley value",
+        "Channel",
+        "Share",
+        "Cured",
+        "Moved",
+        "Behind",
+        "Measured",
+        "Expected",
+        "Times usual",
+        "Gradient",
+        "Shapley value",
     ];
-    write!(out, "<section class=\"card\"><h2>Channels, the likeliest cause first</h2>")?;
+    write!(
+        out,
+        "<section class=\"card\"><h2>Channels, the likeliest cause first</h2>"
+    )?;
     open_table(&head, out)?;
     let shapley = causes.channels.iter().filter_map(|cause| cause.shapley);
     let most = shapley.map(f64::abs).fold(0.0, f64::max);
@@ -83,7 +106,12 @@ fn channels(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         let shapley = cause.shapley.map_or("–".to_owned(), |value| {
             let error = cause.shapley_error.unwrap_or(0.0);
-            format!("{} {} ± {}", bar(value, error, most), number(value), number(error))
+            format!(
+                "{} {} ± {}",
+                bar(value, error, most),
+                number(value),
+                number(error)
+            )
         });
         write!(
             out,
@@ -94,7 +122,7 @@ fn channels(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             percent(cause.share),
             cause.cured.map_or("–".to_owned(), percent),
             escaped(cause.moved.as_deref().unwrap_or("–")),
-            cause.delay_s.map_or("–".to_owned(), |delay| format!("{} s", number(delay))),
+            cause.delay_s.map_or("–".to_owned(), behind),
             maybe(cause.value),
             maybe(cause.expected),
             maybe(cause.times_usual),
@@ -114,18 +142,25 @@ fn counterfactual(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     };
     let said = if of.is_normal {
-        format!("With these channels so, the highest score would have been {}: no alarm.", number(of.score))
+        format!(
+            "With these channels so, the highest score would have been {}: no alarm.",
+            number(of.score)
+        )
     } else {
         format!(
             "No small change was found that makes it normal: with these channels as expected, the highest score is still {}.",
             number(of.score)
         )
     };
-    write!(out, "<section class=\"card\"><h2>What would have been normal</h2><p class=\"how\">{said}</p>")?;
+    write!(
+        out,
+        "<section class=\"card\"><h2>What would have been normal</h2><p class=\"how\">{said}</p>"
+    )?;
     open_table(&["Channel", "At", "Measured", "Normal"], out)?;
     for change in &of.changes {
         let unit = change.unit.map_or(String::new(), |unit| format!(" {unit}"));
-        let shown = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{}{unit}", number(value)));
+        let shown =
+            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{}{unit}", number(value)));
         write!(
             out,
             "<tr><th>{}</th><td class=\"time\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
@@ -142,7 +177,10 @@ fn pairs(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
     if causes.pairs.is_empty() {
         return Ok(());
     }
-    write!(out, "<section class=\"card\"><h2>Pairs that no longer go together</h2>")?;
+    write!(
+        out,
+        "<section class=\"card\"><h2>Pairs that no longer go together</h2>"
+    )?;
     open_table(&["Pair", "Training", "Just before", "Now", "q value"], out)?;
     for pair in &causes.pairs {
         write!(
@@ -157,7 +195,10 @@ fn pairs(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             pair.q_value
         )?;
     }
-    write!(out, "</tbody></table></div><p class=\"how\">Correlations.</p></section>\n")
+    write!(
+        out,
+        "</tbody></table></div><p class=\"how\">Correlations.</p></section>\n"
+    )
 }
 
 fn similar(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
@@ -178,7 +219,20 @@ fn similar(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             event.similarity
         )?;
     }
-    write!(out, "</tbody></table></div><p class=\"how\">Alike: cosine of the shares of the channels, 1 where they are the same.</p></section>\n")
+    write!(
+        out,
+        "</tbody></table></div><p class=\"how\">Alike: cosine of the shares of the channels, 1 where they are the same.</p></section>\n"
+    )
+}
+
+/// Seconds as people say them.
+fn behind(seconds: f64) -> String {
+    let behind = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    if behind.is_zero() {
+        "first".to_owned()
+    } else {
+        humane(behind)
+    }
 }
 
 fn open_table(head: &[&str], out: &mut impl Write) -> io::Result<()> {

@@ -94,7 +94,11 @@ fn page(of: &Causes) -> String {
 fn no_name_can_break_out_of_the_page_of_causes() {
     let (page, plain) = (page(&causes(HOSTILE)), page(&causes("plain")));
     for tag in ["<script", "</script", "<img", "<b>"] {
-        assert_eq!(page.matches(tag).count(), plain.matches(tag).count(), "{tag} was smuggled in");
+        assert_eq!(
+            page.matches(tag).count(),
+            plain.matches(tag).count(),
+            "{tag} was smuggled in"
+        );
     }
     assert_eq!(page.matches('<').count(), plain.matches('<').count());
     assert_eq!(page.matches('"').count(), plain.matches('"').count());
@@ -103,7 +107,15 @@ fn no_name_can_break_out_of_the_page_of_causes() {
 #[test]
 fn the_page_of_causes_is_complete_and_bounded() {
     let page = page(&causes("bearing_temp_c"));
-    for text in ["5.2", "71.30 °C", "What would have been normal", "no alarm", "<polygon", "fill-opacity", "-0.50"] {
+    for text in [
+        "5.2",
+        "71.30 °C",
+        "What would have been normal",
+        "no alarm",
+        "<polygon",
+        "fill-opacity",
+        "-0.50",
+    ] {
         assert!(page.contains(text), "{text}");
     }
     for text in ["http://", "https://", "src=", "@import"] {
