@@ -213,6 +213,23 @@ impl Frame {
         })
     }
 
+    /// The same samples with other values, finite or NaN.
+    ///
+    /// # Panics
+    /// Where there are not as many: the caller's mistake.
+    pub(crate) fn with_values(&self, values: Vec<f64>) -> Self {
+        assert_eq!(values.len(), self.values.len(), "as many values");
+        debug_assert!(
+            !values.iter().any(|value| value.is_infinite()),
+            "no value is infinite"
+        );
+        Self {
+            schema: self.schema.clone(),
+            time: self.time.clone(),
+            values,
+        }
+    }
+
     /// The first `n` samples, and the rest; either may be absent. Moves the larger part instead of copying it.
     pub fn split_at(self, n: usize) -> (Option<Self>, Option<Self>) {
         if n == 0 {

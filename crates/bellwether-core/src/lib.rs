@@ -10,7 +10,8 @@
 //!    that is an alarm), [`event`] (the runs of scores that a person is told of).
 //! 4. All of it as one thing: [`detect`] (a detector judges a frame), [`session`] (the same judge for one sample after
 //!    the other).
-//! 5. Beside it: [`classic`] (detectors without a network), [`drift`] (whether data still look like those of the
+//! 5. Why it judged so: [`explain`] (which channels, since when, what would have been normal).
+//! 6. Beside it: [`classic`] (detectors without a network), [`drift`] (whether data still look like those of the
 //!    training), [`eval`] (how good an answer was), [`synth`] (plants with known faults).
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod detect;
 pub mod drift;
 pub mod eval;
 pub mod event;
+pub mod explain;
 pub mod frame;
 pub mod model;
 pub mod quantile;

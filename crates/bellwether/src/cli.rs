@@ -4,6 +4,7 @@ pub(crate) mod alerts;
 mod bench;
 mod config;
 pub(crate) mod drift;
+pub(crate) mod explain;
 pub(crate) mod keys;
 mod models;
 
@@ -24,6 +25,7 @@ use crate::fitting::Family;
 
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, QualityArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
+pub(crate) use explain::CausesArgs;
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Detect(DetectArgs),
     /// Say how good the detection is where the truth is known
     Evaluate(EvaluateArgs),
+    /// Say why an event is one: which channels, since when, and what would have been normal
+    Explain(explain::ExplainArgs),
     /// Say whether recent data still look like those that a model learnt from
     Drift(drift::DriftArgs),
     /// Look after the versions of models

@@ -12,6 +12,7 @@ mod member;
 mod mode;
 mod ruled;
 mod scores;
+mod unsmoothed;
 
 use std::sync::Arc;
 
@@ -195,6 +196,23 @@ impl Detector {
     /// A score joins `memory` windows; the first of these may hold values carried forward from before it.
     pub fn context_len(&self) -> usize {
         self.window_len() + memory(&self.members) - 1 + self.pipeline().parts().fill_len_max
+    }
+
+    /// Rows before and after a stretch that its scores of that mode depend on: a frame cut so far from it on both sides
+    /// gives the same bits for it as the whole.
+    pub fn surroundings(&self, mode: Mode) -> (usize, usize) {
+        match mode {
+            Mode::Causal => (self.context_len() - 1, 0),
+            Mode::Retrospective => {
+                let memory = self
+                    .members
+                    .iter()
+                    .map(|member| member.parts.retrospective.smoothing.memory());
+                // A row's windows, those of the rows that are smoothed with it, and what was carried forward into them.
+                let after = 2 * self.window_len() + memory.max().unwrap_or(1);
+                (after + self.pipeline().parts().fill_len_max, after)
+            }
+        }
     }
 
     /// Scores a frame of `series`, in memory about twice the frame's own.

@@ -41,7 +41,7 @@ fn following(lag: usize) -> usize {
 }
 
 /// Deviations from the mean of what is observed; exactly zero where all is one value.
-pub(super) fn centred(values: &[f64]) -> Vec<f64> {
+pub(crate) fn centred(values: &[f64]) -> Vec<f64> {
     let observed = || values.iter().filter(|value| !value.is_nan());
     let (first, n) = (
         observed().next().copied().unwrap_or(0.0),

@@ -84,7 +84,8 @@ fn step(n_rows: usize) -> usize {
     n_rows.div_ceil(N_ROWS_MAX).max(1)
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> Option<Correlation> {
+/// Pearson's correlation of deviations; `None` where one does not vary, or too few rows have both.
+pub(crate) fn correlation(a: &[f64], b: &[f64]) -> Option<Correlation> {
     let (mut aa, mut bb, mut ab, mut n_joint) = (0.0, 0.0, 0.0, 0);
     for (a, b) in a.iter().zip(b) {
         if !(a.is_nan() || b.is_nan()) {
@@ -101,6 +102,12 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<Correlation> {
         value: value.clamp(-1.0, 1.0),
         n_joint,
     })
+}
+
+/// Independent rows that a correlation is worth, of `n_rows` of which every so many were taken. `time`: rows worth one
+/// independent row.
+pub(crate) fn n_effective(of: Correlation, time: f64, n_rows: usize) -> f64 {
+    of.n_joint as f64 / (time / step(n_rows) as f64).max(1.0)
 }
 
 /// The change of correlation that matters most: the largest of those beyond chance, else the largest of all. `spacing`
@@ -128,9 +135,8 @@ pub(super) fn largest_change(
         let time = parts.channels[a]
             .autocorrelation_time
             .max(parts.channels[b].autocorrelation_time);
-        let n_effective = |of: Correlation, rows_apart: f64| of.n_joint as f64 / (time / rows_apart).max(1.0);
-        let n = n_effective(before, step(parts.n_rows) as f64);
-        let m = n_effective(after, step(n_rows) as f64 * spacing);
+        let n = n_effective(before, time, parts.n_rows);
+        let m = n_effective(after, time / spacing, n_rows);
         if n >= N_EFFECTIVE_MIN && m >= N_EFFECTIVE_MIN {
             let (before, after) = (before.value, after.value);
             changes.push(((a, b), before, after, fisher_p_value(before, after, n, m)));

@@ -3,7 +3,8 @@
 //! [`ranking`] (AUC-PR, AUC-ROC, best point F1) and [`vus`] judge the *scores*, whatever the threshold;
 //! [`point`], [`event`], [`range`] and [`affiliation`] judge *predictions*; [`delay`] says what an operator
 //! feels: how late, how many missed, how many false alarms a week. [`sweep`] finds the best threshold for a
-//! metric of predictions. [`evaluate`] gives all of them at once.
+//! metric of predictions. [`evaluate`] gives all of them at once. [`causes`] judges rankings of channels where the cause is
+//! known.
 //!
 //! The definitions are those of TSB-AD (Liu and Paparrizos, "The Elephant in the Room", NeurIPS 2024) and
 //! scikit-learn, so that figures compare with published ones; the tests hold every metric to 1e-9 of them.
@@ -24,6 +25,7 @@ use thiserror::Error;
 use crate::time::Timestamp;
 
 pub mod affiliation;
+pub mod causes;
 pub mod delay;
 pub mod event;
 pub mod point;

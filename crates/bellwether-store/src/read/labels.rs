@@ -14,7 +14,7 @@ use super::table::Table;
 use super::time_format::{TimeFormat, parse_time};
 
 /// What a label file says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Labels {
     /// One label per input row.
     Points(Vec<bool>),
@@ -23,7 +23,7 @@ pub enum Labels {
 }
 
 /// A span of time in which something is wrong, both ends included.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Interval {
     /// Its first instant.
     pub start: Timestamp,
@@ -31,8 +31,10 @@ pub struct Interval {
     pub end: Timestamp,
     /// The kind of fault, where told.
     pub kind: Option<String>,
-    /// The channels concerned, where told; their shares (`name=share`) are dropped.
+    /// The channels concerned, where told.
     pub channels: Vec<String>,
+    /// The share of each (`name=share`), where all are told; else as much for each as for the others. `[channels]`
+    pub shares: Vec<f64>,
     /// The series concerned; of all series where none is told.
     pub series: Option<String>,
 }
@@ -166,14 +168,25 @@ fn interval(table: &Table, columns: [Option<usize>; 5]) -> Result<Interval, Read
     }
     let text = |cell: Option<&[u8]>| cell.map(|cell| String::from_utf8_lossy(cell).into_owned());
     let channels = text(channels).unwrap_or_default();
-    let names = channels
-        .split(';')
-        .map(|name| name.split('=').next().unwrap_or(name).trim());
+    let named = channels.split(';').filter_map(|entry| {
+        let (name, share) = entry.rsplit_once('=').unwrap_or((entry, ""));
+        let share: Option<f64> = share
+            .trim()
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=1.0).contains(share));
+        let name = name.trim();
+        (!name.is_empty()).then(|| (name.to_owned(), share))
+    });
+    let (names, told): (Vec<String>, Vec<Option<f64>>) = named.unzip();
+    let alike = vec![1.0 / names.len() as f64; names.len()];
+    let shares: Option<Vec<f64>> = told.into_iter().collect();
     Ok(Interval {
         start,
         end,
         kind: text(kind),
-        channels: names.filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        channels: names,
+        shares: shares.unwrap_or(alike),
         series: text(series),
     })
 }
@@ -309,6 +322,14 @@ mod tests {
         };
         assert_eq!(spans[0].kind.as_deref(), Some("drift"));
         assert_eq!(spans[0].channels, ["a", "b"]);
+        assert_eq!(spans[0].shares, [0.7, 0.3]);
+        let Ok(Labels::Intervals(spans)) = labels("start,end,channels\n2024-01-01,2024-01-02,a;b=2\n") else {
+            panic!("intervals are wanted")
+        };
+        assert_eq!(
+            (spans[0].channels.len(), spans[0].shares.as_slice()),
+            (2, [0.5, 0.5].as_slice())
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bellwether_core::synth::Template;
 use bellwether_core::threshold::AlarmBudget;
 use clap::{Args, Subcommand};
 
-use super::{FitArgs, ThreadArgs, parse};
+use super::{CausesArgs, FitArgs, ThreadArgs, parse};
 use crate::commands::quality::Protocol;
 
 #[derive(Debug, Args)]
@@ -30,6 +30,8 @@ pub(crate) enum BenchCommand {
     },
     /// Detection quality on a folder of labelled series with a manifest.json
     Quality(Box<QualityArgs>),
+    /// How often the faulty channel stands at the front of an event's causes, on generated plants
+    Causes(Box<CausesArgs>),
     /// Alarms asked for against alarms raised while all is well
     Alarms(Box<AlarmsArgs>),
 }

@@ -277,7 +277,7 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
 }
 
 /// The instant of a sample as it stands in the input.
-fn time_text(recording: &Recording, at: Timestamp) -> &str {
+pub(crate) fn time_text(recording: &Recording, at: Timestamp) -> &str {
     let sample = recording.frame.time().partition_point(|&time| time < at);
     let (mut low, mut high) = (sample, recording.rows.n_rows() - 1);
     // Rows are never before their sample; repeated times push them behind it.

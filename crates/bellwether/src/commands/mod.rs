@@ -3,6 +3,7 @@
 mod alarms;
 mod alerts;
 mod at_database;
+mod causes;
 mod completions;
 pub(crate) mod config;
 mod demo;
@@ -10,6 +11,7 @@ mod detect;
 mod drift;
 pub(crate) mod dynamic;
 mod evaluate;
+mod explain;
 mod generate;
 mod keys;
 pub(crate) mod live;
@@ -42,11 +44,13 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Train(args) => train::run(args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
+        Command::Explain(args) => explain::run(&args, output),
         Command::Drift(args) => drift::run(&args, output),
         Command::Models(args) => models::run(&args, output),
         Command::Alerts(args) => alerts::run(&args, output),
         Command::Keys(args) => keys::run(&args, output),
         Command::Bench(args) => match args.command {
+            BenchCommand::Causes(args) => causes::run(&args, output),
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
             BenchCommand::Quality(args) => quality::run(&args, output),
             BenchCommand::Alarms(args) => alarms::run(&args, output),

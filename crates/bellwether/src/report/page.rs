@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Report;
 
 const TEMPLATE: &str = include_str!("assets/report.html");
-const STYLE: &str = include_str!("assets/report.css");
+pub(super) const STYLE: &str = include_str!("assets/report.css");
 /// Plain scripts that share one scope, in this order.
 const SCRIPTS: [&str; 4] = [
     include_str!("assets/scale.js"),
@@ -60,7 +60,7 @@ fn write_notes(notes: &[String], out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Text in which nothing is markup.
-fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
     let mut rest = text;
     while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
         out.write_all(&rest.as_bytes()[..at])?;

@@ -1,0 +1,75 @@
+//! Events to compare with: the others of the data, and those of a history.
+
+use std::path::Path;
+
+use bellwether_core::detect::Detector;
+use bellwether_core::event::EventId;
+use bellwether_core::explain::similar::Past;
+use bellwether_core::frame::SeriesId;
+use bellwether_store::read::{Labels, labels_file};
+
+use super::document::named;
+use crate::commands::detect::{Judged, channel_names, time_text};
+use crate::failure::Failure;
+
+/// All events but the one that is explained.
+pub(super) fn past(
+    detector: &Detector,
+    judged: &[Judged],
+    history: Option<&Path>,
+    explained: Option<EventId>,
+) -> Result<Vec<Past>, Failure> {
+    let names = channel_names(detector);
+    let mut past = match history {
+        Some(path) => of_file(path)?,
+        None => Vec::new(),
+    };
+    for Judged { recording, scores } in judged {
+        past.extend(scores.events.iter().map(|event| Past {
+            event: event.id.to_string(),
+            series: recording.name.clone(),
+            start: time_text(recording, event.start).to_owned(),
+            end: time_text(recording, event.end).to_owned(),
+            kind: None,
+            shares: named(&names, &event.shares),
+        }));
+    }
+    // An event may stand in the history and in the data; what the data say of it comes last and holds.
+    let explained = explained.map(|id| id.to_string());
+    let ids: Vec<String> = past.iter().map(|event| event.event.clone()).collect();
+    let mut idx = 0;
+    past.retain(|event| {
+        idx += 1;
+        Some(&event.event) != explained.as_ref() && !ids[idx..].contains(&event.event)
+    });
+    Ok(past)
+}
+
+/// Events as `detect --events FILE.csv` writes them.
+fn of_file(path: &Path) -> Result<Vec<Past>, Failure> {
+    let Labels::Intervals(intervals) = labels_file(path)? else {
+        return Err(Failure::message(format!(
+            "--history {}: these are labels of rows; give events, as detect --events FILE.csv writes them",
+            path.display()
+        )));
+    };
+    if let Some(bare) = intervals.iter().find(|interval| interval.channels.is_empty()) {
+        return Err(Failure::message(format!(
+            "--history {}: the event from {} names no channels; give events, as detect --events FILE.csv writes them",
+            path.display(),
+            bare.start
+        )));
+    }
+    let past = intervals.into_iter().map(|interval| {
+        let series = interval.series.unwrap_or_default();
+        Past {
+            event: EventId::new(&SeriesId::new(series.as_str()), interval.start).to_string(),
+            series,
+            start: interval.start.to_string(),
+            end: interval.end.to_string(),
+            kind: interval.kind,
+            shares: interval.channels.into_iter().zip(interval.shares).collect(),
+        }
+    });
+    Ok(past.collect())
+}
