@@ -3,7 +3,8 @@
 //! For each channel of a window: the logarithm of the amplitude spectrum minus its moving average over three frequencies
 //! is the spectral residual; turned back to time with the old phases, its size is the saliency map S (their equations 2 to
 //! 7). As in their section 3.2 five guessed rows follow the last one, so that it does not stand at the edge: each is
-//! x[n − m + 1] + m · g with g the mean slope from the last row to the m = 5 before it (equations 8 and 9). With S̄ the mean
+//! x[n − m + 1] + m · g with g the mean slope from row n to the m = 5 before it (equations 8 and 9). Row n is the one before
+//! the last, as in the authors' program: a guess from the last row would take a spike for a trend. With S̄ the mean
 //! saliency of the 21 rows before, the error is max(0, (S − S̄) / S̄)², their equation 10 squared. No later row is read.
 //!
 //! A channel that does not move within the window has no error. Nothing is learnt but the window.
@@ -128,9 +129,9 @@ impl SpectralResidual {
 
 /// Appends the guessed rows to those of one channel.
 fn guess(rows: &mut Vec<f64>) {
-    let n = rows.len();
-    let (last, m) = (rows[n - 1], N_SLOPES.min(n - 1));
-    let slopes = (1..=m).map(|back| (last - rows[n - 1 - back]) / back as f64);
+    let n = rows.len() - 1;
+    let (before, m) = (rows[n - 1], N_SLOPES.min(n - 1));
+    let slopes = (1..=m).map(|back| (before - rows[n - 1 - back]) / back as f64);
     let slope = slopes.sum::<f64>() / m as f64;
     let guessed = rows[n - m] + slope * m as f64;
     rows.extend([guessed; N_GUESSED]);

@@ -174,8 +174,10 @@ def matrix_profile(train, test):
 def spectral_residual(test):
     def last(values):
         n, m = len(values), 5
-        slope = np.mean([(values[-1] - values[-1 - i]) / i for i in range(1, m + 1)])
-        longer = np.concatenate([values, [values[n - m] + slope * m] * 5])
+        # As in the authors' program, the guess rests on the rows before the last.
+        seen = values[:-1]
+        slope = np.mean([(seen[-1] - seen[-1 - i]) / i for i in range(1, m + 1)])
+        longer = np.concatenate([values, [seen[len(seen) - m] + slope * m] * 5])
         spectrum = np.fft.fft(longer)
         amplitude = np.abs(spectrum)
         log = np.log(np.maximum(amplitude, 1e-8))

@@ -130,3 +130,44 @@ fn network(architecture: &Architecture, framing: &Framing) -> NetworkManifest {
         n_weights: architecture.n_weights(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellwether_core::classic::{Kind, Training};
+    use bellwether_core::window::Windows;
+
+    /// Manifest and tensors as a bundle holds them, for every classic detector.
+    #[test]
+    fn classic_detectors_come_back_from_a_bundle_bit_for_bit() {
+        let (n_channels, n_rows) = (3, 120);
+        let value =
+            |at: usize| ((at / 3) as f64 / (2 + at % 3) as f64).sin() + ((at * 7919) % 101) as f64 / 500.0;
+        let rows: Vec<f64> = (0..n_rows * n_channels).map(value).collect();
+        for kind in Kind::ALL {
+            let len = kind.window_len(n_rows, n_channels);
+            let starts: Vec<usize> = (0..=n_rows - len).collect();
+            let windows = Windows::new(&rows, None, n_channels, len, &starts);
+            let training = Training {
+                windows: &[windows],
+                n_channels,
+                active: &[0, 2],
+                weights: &[1.0; 3],
+                seed: 42,
+            };
+            let learnt = Learnt::Classic(kind.fit(len, &training).unwrap());
+            let json = serde_json::to_string(&learnt.describe()).unwrap();
+            let manifest: ModelManifest = serde_json::from_str(&json).unwrap();
+            let weights = learnt.to_safetensors().unwrap();
+            let again = Learnt::read(&manifest, n_channels, &weights, 1).unwrap();
+            assert_eq!(again.describe(), learnt.describe());
+            let bits = |learnt: &Learnt| {
+                let model = learnt.model();
+                let mut errors = vec![0.0; windows.n_windows() * model.n_answers() * n_channels];
+                model.errors(windows, &mut errors).unwrap();
+                errors.iter().map(|error| error.to_bits()).collect::<Vec<_>>()
+            };
+            assert_eq!(bits(&again), bits(&learnt), "{json}");
+        }
+    }
+}
