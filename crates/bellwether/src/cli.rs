@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use bellwether_core::detect::Mode;
 use bellwether_core::synth::{AnomalySpec, Template};
+use bellwether_core::event::EventWish;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
@@ -316,6 +317,9 @@ pub(crate) struct FitArgs {
     /// Threshold rule: budget, quantile:0.995, mad:6, sigma:3, pot:1e-4, value:2.5
     #[arg(long, value_name = "RULE", value_parser = parse::<ThresholdRule>)]
     pub(crate) threshold: Option<ThresholdRule>,
+    /// What makes an event, in samples: `3 of 5, clear 0.8, merge 16, least 1`, or some of these parts
+    #[arg(long, value_name = "RULE", value_parser = parse::<EventWish>)]
+    pub(crate) event_rule: Option<EventWish>,
     /// Stop training after this time and keep the best weights: 90s, 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub(crate) max_time: Option<std::time::Duration>,

@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 
 use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::drift::Baseline;
+use bellwether_core::event::EventWish;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, ScalerKind};
@@ -36,6 +37,7 @@ pub(crate) struct FitSpec {
     pub(crate) stride: NonZeroUsize,
     pub(crate) scaler: ScalerKind,
     pub(crate) threshold: ThresholdRule,
+    pub(crate) events: EventWish,
     pub(crate) train: TrainSpec,
 }
 
@@ -50,6 +52,7 @@ impl FitSpec {
             stride: args.stride,
             scaler: args.scaler,
             threshold: args.threshold.or(budget).unwrap_or_default(),
+            events: args.event_rule.unwrap_or_default(),
             train: TrainSpec {
                 encoder,
                 decoder,
@@ -178,7 +181,7 @@ pub(crate) fn fit(
     }
     let calibration_spec = CalibrationSpec {
         threshold: spec.threshold,
-        events: None,
+        events: spec.events,
         range_weight: plan.range_weight,
     };
     let (detector, calibration) =
