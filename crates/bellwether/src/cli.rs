@@ -10,8 +10,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use bellwether_core::detect::Mode;
-use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::event::EventWish;
+use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;

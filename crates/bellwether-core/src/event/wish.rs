@@ -146,7 +146,10 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         let check = |text: &str, expect: &str| {
             let error = text.parse::<EventWish>().unwrap_err();
-            assert!(error.to_string().starts_with(&format!("event rule {text:?}")), "{error}");
+            assert!(
+                error.to_string().starts_with(&format!("event rule {text:?}")),
+                "{error}"
+            );
             let source = error.source().map(ToString::to_string).unwrap_or_default();
             assert!(format!("{error}: {source}").contains(expect), "{error}: {source}");
         };
