@@ -136,8 +136,14 @@ export interface Event {
   severity: number;
   n_samples: number;
   is_open: boolean;
+  /** What kind of trouble it is, so far; null for events from before kinds were kept. */
+  kind: string | null;
+  /** How far the members of the model agree, in [0, 1]. */
+  confidence: number | null;
   /** Largest share first; shares sum to 1. */
   channels: EventChannel[];
+  /** In the order of the model, and last the training ranges. */
+  members: { member: string; share: number | null }[];
   alert: EventAlert | null;
   verdict: Verdict | null;
 }

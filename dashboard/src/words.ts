@@ -96,3 +96,6 @@ export const JOB_WORDS: Record<Job["state"], string> = {
 export const DRIFT_WORDS: Record<ChannelDrift["severity"], string> = {
   none: "None", low: "Low", medium: "Medium", high: "High", critical: "Critical",
 };
+
+/** A kind of event as people say it: `level shift`. */
+export const kindWords = (kind: string) => kind.replaceAll("-", " ");

@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use bellwether_core::detect::Mode;
+use bellwether_core::event::EventWish;
 use bellwether_core::score::NamedRule;
 use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::threshold::ThresholdRule;
@@ -328,6 +329,9 @@ pub(crate) struct FitArgs {
     /// What is known of a channel (repeatable): NAME: direction=above|below|both, min-deviation=X or X%, range=LO..HI, weight=W
     #[arg(long = "channel", value_name = "RULE", value_parser = parse::<NamedRule>)]
     pub(crate) channels: Vec<NamedRule>,
+    /// What makes an event, in samples: `3 of 5, clear 0.8, merge 16, least 1`, or some of these parts
+    #[arg(long, value_name = "RULE", value_parser = parse::<EventWish>)]
+    pub(crate) event_rule: Option<EventWish>,
     /// Stop training after this time and keep the best weights: 90s, 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub(crate) max_time: Option<std::time::Duration>,

@@ -332,6 +332,8 @@ fn settings_out_of_range_are_refused_by_their_name() {
         2,
         &["--alarm-budget", "--threshold"],
     );
+    check("--event-rule often", 2, &["--event-rule", "3 of 5"]);
+    check("--event-rule merge=0", 2, &["--event-rule"]);
     check("--window 0", 2, &["--window"]);
     check("--window 100000", 1, &["--window"]);
     check("--window 190", 1, &["window"]);

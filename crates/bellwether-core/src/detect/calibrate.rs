@@ -7,7 +7,7 @@ use super::blocks::BLOCK_WINDOWS;
 use super::held_out::{HeldOutRows, Judged};
 use super::member::{MemberParts, Reach};
 use super::{Detector, DetectorParts, PartsError};
-use crate::event::EventRule;
+use crate::event::{EventRule, EventWish};
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
 use crate::score::{ChannelRule, Ranges};
@@ -19,9 +19,9 @@ use crate::transform::{Pipeline, Prepared};
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
-    /// What makes an event; `None`: [`EventRule::for_window`] of the longest window, with a clear ratio above ordinary scores
-    /// of the held-out rows.
-    pub events: Option<EventRule>,
+    /// What makes an event, where that is not to be as by default: [`EventRule::for_window`] of the longest window, with a
+    /// clear ratio above ordinary scores of the held-out rows.
+    pub events: EventWish,
     /// What all channels far outside of their training ranges add to a score, beside the weights of the members.
     pub range_weight: f64,
     /// What people know of the channels beforehand: one for each channel of the pipeline, or none at all.
@@ -175,9 +175,7 @@ impl Detector {
         }
         // Without hysteresis events are most numerous: a budget that holds then holds for any clear ratio.
         let len = reach.longest;
-        let rule = spec
-            .events
-            .unwrap_or_else(|| EventRule::for_window(len).clearing_at(1.0));
+        let rule = spec.events.over(EventRule::for_window(len).clearing_at(1.0));
         let starts = rows.starts_within(&common);
         let labels = match &spec.labels {
             Some(labels) if labels.len() != rows.n_rows() => {
@@ -199,9 +197,10 @@ impl Detector {
         let fit = |errors: Errors| errors.fit(&learning);
         let (mut causal, mut retrospective) = (fit(causal)?, fit(retrospective)?);
         let near = causal.ordinary_score().max(retrospective.ordinary_score());
-        let events = spec
-            .events
-            .unwrap_or_else(|| rule.clearing_at(clear_ratio_above(near)));
+        let events = match spec.events.clear_ratio() {
+            Some(_) => rule,
+            None => rule.clearing_at(clear_ratio_above(near)),
+        };
         for fitted in [&mut causal, &mut retrospective] {
             fitted.report.n_events = fitted.count_events(&events, &starts);
         }

@@ -8,6 +8,7 @@ mod rule;
 mod state;
 mod trace;
 mod tracker;
+mod wish;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub use rule::{EventRule, EventRuleError};
 pub use state::{Phase, TrackedRow, TrackerState};
 pub use trace::{Bin, ChannelTrace, MissingRuns, Trace, Watched};
 pub use tracker::{EventTracker, JudgedRow};
+pub use wish::{EventWish, EventWishError};
 
 use crate::frame::SeriesId;
 use crate::time::Timestamp;

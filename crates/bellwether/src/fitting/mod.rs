@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 
 use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::drift::Baseline;
+use bellwether_core::event::EventWish;
 use bellwether_core::frame::Frame;
 use bellwether_core::score::NamedRule;
 use bellwether_core::threshold::{ThresholdError, ThresholdRule};
@@ -39,6 +40,7 @@ pub(crate) struct FitSpec {
     pub(crate) threshold: ThresholdRule,
     /// What is known of channels beforehand.
     pub(crate) channels: Vec<NamedRule>,
+    pub(crate) events: EventWish,
     pub(crate) train: TrainSpec,
 }
 
@@ -54,6 +56,7 @@ impl FitSpec {
             scaler: args.scaler,
             threshold: args.threshold.or(budget).unwrap_or_default(),
             channels: args.channels.clone(),
+            events: args.event_rule.unwrap_or_default(),
             train: TrainSpec {
                 encoder,
                 decoder,
@@ -191,7 +194,7 @@ pub(crate) fn fit(
     }
     let calibration_spec = CalibrationSpec {
         threshold: spec.threshold,
-        events: None,
+        events: spec.events,
         range_weight: plan.range_weight,
         rules,
         labels: labels.map(|labels| folds.in_order(labels)),
