@@ -88,7 +88,7 @@ impl Family {
     ///
     /// # Errors
     /// The names there are beside `others`, and the one that may have been meant.
-    pub(crate) fn from_name(name: &str, others: &[&str]) -> Result<Self, String> {
+    pub(crate) fn from_name(name: &str, others: &[&'static str]) -> Result<Self, String> {
         let known = if name == "auto" { "default" } else { name };
         Self::all().find(|family| family.name() == known).ok_or_else(|| {
             let names = ["auto"].into_iter().chain(Self::all().map(Self::name));
