@@ -15,7 +15,7 @@ use super::product::Panels;
 use crate::model::Answers;
 
 /// Most windows remembered, drawn without replacement.
-const MEMORY_MAX: usize = 1000;
+const MEMORY_MAX: usize = 600;
 /// A channel moves less than this within a window, in units of its scale: it stands still.
 const STILL: f64 = 1e-6;
 
