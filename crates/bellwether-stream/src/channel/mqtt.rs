@@ -195,6 +195,7 @@ mod tests {
                 "state": "resolved", "alert": "a1b2", "kind": "event", "device": "hall 1/pump#7",
                 "since": "2023-11-14T22:13:20Z", "until": "2023-11-14T22:14:20Z", "peak_score": 3.2,
                 "severity": 68.75, "model": "pump@3",
+                "event_kind": "level-shift", "confidence": 0.8,
                 "channels": [
                     {"channel": "temperature", "share": 0.61, "actual": 84.249, "expected": 71.0},
                     {"channel": "vibration", "share": 0.39, "actual": null, "expected": 0.5},

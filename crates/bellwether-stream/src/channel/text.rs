@@ -182,11 +182,11 @@ fn unusual(channels: &[ChannelNote]) -> String {
     }
 }
 
-/// ` (level-shift so far)`, where it is known.
+/// ` (level-shift)`, where it is known.
 fn looks_like(notice: &Notice) -> String {
     notice
         .event_kind
-        .map_or_else(String::new, |kind| format!(" ({kind} so far)"))
+        .map_or_else(String::new, |kind| format!(" ({kind})"))
 }
 
 /// ` after 12 min`, where the end is known.
@@ -222,14 +222,11 @@ mod tests {
     fn a_notice_is_told_in_a_line() {
         let check = |notice: &Notice, expect: &str| assert_eq!(summary(notice), expect);
         let mut told = notice();
-        check(
-            &told,
-            "pump-7: unusual temperature (level-shift so far), score 3.2",
-        );
+        check(&told, "pump-7: unusual temperature (level-shift), score 3.2");
         told.channels[0].share = 0.4;
         check(
             &told,
-            "pump-7: unusual temperature, vibration (level-shift so far), score 3.2",
+            "pump-7: unusual temperature, vibration (level-shift), score 3.2",
         );
         told.channels.clear();
         told.event_kind = None;

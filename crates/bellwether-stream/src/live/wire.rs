@@ -381,3 +381,43 @@ fn decode<T: for<'a> Deserialize<'a>>(what: &'static str, version: u8, bytes: &[
         None => Err(failed("it is empty".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bellwether_core::event::Phase;
+
+    use super::*;
+
+    #[test]
+    fn a_state_from_before_events_had_kinds_is_read() {
+        let session = SessionV2 {
+            last_time: Some(9),
+            last_value: vec![0.5, 0.25],
+            age: vec![Some(0), None],
+            recent: vec![0.5, 0.25],
+            observed: pack(&[true, false]),
+            contributions: vec![vec![None]; 3],
+            tracker: TrackerWireV2::Quiet(vec![(9, 1.5, vec![0.5, 0.5])]),
+            ended: None,
+        };
+        let before = StateWire {
+            model: "pump@1".to_owned(),
+            newest: Some(9),
+            released: Some(9),
+            channels: vec!["a".to_owned(), "b".to_owned()],
+            waiting: Vec::new(),
+            session,
+            notes: None,
+        };
+        let state = decode_state(&encode(STATE_VERSION_2, &before)).unwrap();
+        assert_eq!(state.session.contributions.len(), 3);
+        assert!(state.session.tracker.context.is_empty());
+        let Phase::Quiet(rows) = &state.session.tracker.phase else {
+            panic!("it was quiet");
+        };
+        // Three members and the training ranges, which had said nothing yet.
+        assert_eq!(rows[0].members, [0.0; 4]);
+        let again = decode_state(&encode_state("pump", &state)).unwrap();
+        assert_eq!(again.session, state.session);
+    }
+}

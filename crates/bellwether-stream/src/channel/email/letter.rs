@@ -175,7 +175,7 @@ mod tests {
         let resolved = written(&told);
         let has = |mail: &str, line: &str| head(mail).lines().any(|found| found == line);
         for line in [
-            "Subject: [firing] pump-7: unusual temperature, score 3.2",
+            "Subject: [firing] pump-7: unusual temperature (level-shift), score 3.2",
             "Message-ID: <a1b2.firing@plant.example>",
             "X-Bellwether-Alert: a1b2",
             "Auto-Submitted: auto-generated",

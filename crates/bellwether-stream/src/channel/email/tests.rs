@@ -64,7 +64,7 @@ async fn a_mail_arrives_by_starttls_with_its_head() {
     for line in [
         "From: Bellwether <bellwether@plant.example>",
         "To: ops@plant.example, night@plant.example",
-        "Subject: [firing] pump-7: unusual temperature, score 3.2",
+        "Subject: [firing] pump-7: unusual temperature (level-shift), score 3.2",
         "Message-ID: <a1b2.firing@plant.example>",
         "X-Bellwether-Alert: a1b2",
         "X-RcptTo: ops@plant.example, night@plant.example",

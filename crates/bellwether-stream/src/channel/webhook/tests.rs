@@ -196,6 +196,8 @@ async fn a_message_reads_as_alertmanagers() {
                 "end": null,
                 "peak_score": 3.2,
                 "severity": 68.75,
+                "event_kind": "level-shift",
+                "confidence": 0.8,
                 "channels": [
                     {"channel": "temperature", "share": 0.61, "actual": 84.249, "expected": 71.0},
                     {"channel": "vibration", "share": 0.39, "actual": null, "expected": 0.5},
