@@ -85,7 +85,7 @@ pub struct Explanation {
     pub remedies: Vec<Remedy>,
     /// All channels, the likeliest cause first: by what they account for, then by share. `[n_channels]`
     pub ranking: Vec<usize>,
-    /// Channels that moved, first movers first: those of the counterfactual, and those that move still with these put right.
+    /// Channels that moved, first movers first: the likeliest cause, and those that move still with that put right.
     pub onsets: Vec<Onset>,
     /// What was expected in the stretch and around it.
     pub expected: Expected,
@@ -180,7 +180,10 @@ pub fn explain(
     let counterfactual = counterfactual::counterfactual(&trial, ranking[0])?;
     let trial_first = case.trial_first(&seen);
     let counterfactual = counterfactual.map(|of| of.moved(trial_first));
-    let onsets = case.own_onsets(seen, counterfactual.as_ref(), &is_quiet)?;
+    let onsets = match remedies.first() {
+        Some(likeliest) => case.own_onsets(seen, &trial, likeliest, &is_quiet)?,
+        None => seen,
+    };
     Ok(Explanation {
         stretch: stretch.clone(),
         peak_idx: peak_idx + case.first,
@@ -379,35 +382,36 @@ impl<'a> Case<'a> {
         Ok(onset::onsets(&errors, n, is_quiet, search, stretch))
     }
 
-    /// Of the channels seen to move, those that move by themselves: where the channels of the counterfactual are put right,
-    /// what the models wrongly expected of the others because of them is gone.
+    /// Of the channels seen to move, those that move by themselves: where the likeliest cause is put right, what the models
+    /// wrongly expected of the others because of it is gone.
     fn own_onsets(
         &self,
         seen: Vec<Onset>,
-        counterfactual: Option<&Counterfactual>,
+        trial: &Trial<'_>,
+        likeliest: &Remedy,
         is_quiet: &[bool],
     ) -> Result<Vec<Onset>, DetectError> {
-        let Some(of) = counterfactual.filter(|of| !of.changes.is_empty()) else {
+        let channel_idx = likeliest.channel_idx;
+        let name = self.detector.pipeline().schema().channels()[channel_idx].name();
+        let Some(column) = self
+            .frame
+            .schema()
+            .channel_idx(name)
+            .filter(|_| likeliest.cured > 0.0)
+        else {
             return Ok(seen);
         };
         let n_columns = self.frame.n_channels();
+        let first = self.trial_first(&seen) + trial.set.start;
+        let right = trial.values(&trial.with(&[channel_idx])?.frame, channel_idx);
         let mut values = self.frame.values().to_vec();
-        for change in &of.changes {
-            let name = self.detector.pipeline().schema().channels()[change.channel_idx].name();
-            if let Some(column) = self.frame.schema().channel_idx(name) {
-                for (offset, value) in change.values.iter().enumerate() {
-                    values[(change.first_idx + offset) * n_columns + column] = *value;
-                }
-            }
+        for (offset, value) in right.into_iter().enumerate() {
+            values[(first + offset) * n_columns + column] = value;
         }
         let still = self.onsets(&self.frame.with_values(values), is_quiet)?;
-        let is_changed = |onset: &Onset| {
-            of.changes
-                .iter()
-                .any(|change| change.channel_idx == onset.channel_idx)
-        };
-        let mut own: Vec<Onset> = seen.into_iter().filter(is_changed).collect();
-        own.extend(still.into_iter().filter(|onset| !is_changed(onset)));
+        let of_others = still.into_iter().filter(|onset| onset.channel_idx != channel_idx);
+        let its_own = seen.into_iter().filter(|onset| onset.channel_idx == channel_idx);
+        let mut own: Vec<Onset> = its_own.chain(of_others).collect();
         onset::sort(&mut own);
         Ok(own)
     }
