@@ -2,6 +2,7 @@
 
 mod alerts;
 mod at_database;
+mod compare;
 mod completions;
 pub(crate) mod config;
 mod demo;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Train(args) => train::run(args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
+        Command::Compare(args) => compare::run(&args, output),
         Command::Drift(args) => drift::run(&args, output),
         Command::Models(args) => models::run(&args, output),
         Command::Alerts(args) => alerts::run(&args, output),

@@ -3,6 +3,7 @@
 //! A report holds buckets, not samples: each [`SeriesReport`] is decimated as it is made, so a report of a million
 //! rows is as small in memory as on disk, and one of a thousand devices keeps charts of the worst only.
 
+mod cost;
 mod decimate;
 mod metrics;
 mod page;
@@ -15,6 +16,7 @@ use std::io;
 use bellwether_core::time::Timestamp;
 use serde::Serialize;
 
+pub(crate) use cost::{CostTable, CostRow};
 pub(crate) use metrics::{MetricsRow, MetricsTable};
 pub(crate) use series::{Event, Expected, Resolution, SeriesInput, SeriesReport};
 
@@ -42,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<String>,
     /// Detection quality where the truth is known.
     pub(crate) metrics: Option<MetricsTable>,
+    /// What thresholds would have cost.
+    pub(crate) costs: Option<CostTable>,
     totals: Totals,
     series: Vec<SeriesReport>,
 }
@@ -73,6 +77,7 @@ impl Report {
             threshold: None,
             notes: Vec::new(),
             metrics: None,
+            costs: None,
             totals: Totals::default(),
             series: Vec::new(),
         }

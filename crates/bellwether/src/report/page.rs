@@ -9,9 +9,10 @@ use super::Report;
 const TEMPLATE: &str = include_str!("assets/report.html");
 const STYLE: &str = include_str!("assets/report.css");
 /// Plain scripts that share one scope, in this order.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     include_str!("assets/scale.js"),
     include_str!("assets/chart.js"),
+    include_str!("assets/cost.js"),
     include_str!("assets/report.js"),
 ];
 
