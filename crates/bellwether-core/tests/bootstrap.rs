@@ -25,7 +25,11 @@ fn block_lengths_equal_the_reference() {
             .collect();
         let (got, want) = (block_len(&values), case["block_len"].as_f64().unwrap());
         // Relative, for autocovariances summed in another order.
-        assert!((got / want - 1.0).abs() < 1e-9, "{}: {got}, reference {want}", case["name"]);
+        assert!(
+            (got / want - 1.0).abs() < 1e-9,
+            "{}: {got}, reference {want}",
+            case["name"]
+        );
     }
 }
 
@@ -45,7 +49,10 @@ impl Normal {
     }
 
     fn draw(&mut self) -> f64 {
-        let (radius, angle) = ((-2.0 * self.unit().ln()).sqrt(), std::f64::consts::TAU * self.unit());
+        let (radius, angle) = (
+            (-2.0 * self.unit().ln()).sqrt(),
+            std::f64::consts::TAU * self.unit(),
+        );
         radius * angle.cos()
     }
 }
@@ -118,7 +125,13 @@ fn blocks_cut_no_event_and_a_resample_is_made_of_whole_ones() {
         assert_eq!(resample, blocks.resample(1, idx));
         assert_ne!(resample, blocks.resample(2, idx));
         let n = resample.labels.len();
-        assert!([resample.scores.len(), resample.predicted.len(), resample.time.len()] == [n; 3]);
+        assert!(
+            [
+                resample.scores.len(),
+                resample.predicted.len(),
+                resample.time.len()
+            ] == [n; 3]
+        );
         assert!(resample.time.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(runs(&resample.labels).iter().all(|event| event.len() == 8));
     }
@@ -167,7 +180,11 @@ fn means_over_series_vary_with_the_series_drawn() {
     // Two series, 0 and 1, without any spread of their own: means of 0, ½ and 1 in the shares ¼, ½, ¼.
     let two = resampled_means(&[fixed(0.0), fixed(1.0)], 2000, 1);
     let share = |value: f64| two.iter().filter(|row| (row[0] - value).abs() < 1e-12).count() as f64 / 2000.0;
-    assert!((share(0.5) - 0.5).abs() < 0.05 && (share(0.0) - 0.25).abs() < 0.05, "{}", share(0.5));
+    assert!(
+        (share(0.5) - 0.5).abs() < 0.05 && (share(0.0) - 0.25).abs() < 0.05,
+        "{}",
+        share(0.5)
+    );
     assert!(two.iter().all(|row| row[1].is_nan()));
 }
 
@@ -183,5 +200,8 @@ fn resamples_of_a_long_series_differ_little_from_the_whole() {
         .collect();
     let whole = vus(&judged.labels, &judged.scores, 8).unwrap().pr;
     // A hundred thousand samples leave little to chance.
-    assert!(values.iter().all(|value| (value - whole).abs() < 0.03), "{values:?} {whole}");
+    assert!(
+        values.iter().all(|value| (value - whole).abs() < 0.03),
+        "{values:?} {whole}"
+    );
 }

@@ -301,11 +301,16 @@ fn assert_all_close(got: &[f64], want: &[f64]) -> Result<(), TestCaseError> {
 fn point_adjustment_flatters_chance() {
     // Random scores, one sample in ten marked, events of 100: hardly any is missed once one hit is enough.
     let (labels, _) = synthetic(20_000);
-    let predicted: Vec<bool> = (0..20_000_u64).map(|idx| idx.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60 < 2).collect();
+    let predicted: Vec<bool> = (0..20_000_u64)
+        .map(|idx| idx.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60 < 2)
+        .collect();
     let honest = point_f1(&labels, &predicted).unwrap().f1;
     let flattered = adjusted(&labels, &predicted).unwrap().f1;
     let area = pa_k_area(&labels, &predicted).unwrap();
-    assert!(flattered > honest + 0.4 && honest < area && area < flattered, "{honest} {area} {flattered}");
+    assert!(
+        flattered > honest + 0.4 && honest < area && area < flattered,
+        "{honest} {area} {flattered}"
+    );
 }
 
 proptest! {

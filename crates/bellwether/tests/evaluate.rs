@@ -154,7 +154,10 @@ fn intervals_stand_around_the_figures_and_repeat_with_their_seed() {
     };
     let document = judged("--intervals 50");
     let (mean, intervals) = (&document["mean"], &document["mean_intervals"]);
-    let (low, high) = (intervals["vus_pr"][0].as_f64().unwrap(), intervals["vus_pr"][1].as_f64().unwrap());
+    let (low, high) = (
+        intervals["vus_pr"][0].as_f64().unwrap(),
+        intervals["vus_pr"][1].as_f64().unwrap(),
+    );
     let vus = mean["vus_pr"].as_f64().unwrap();
     assert!(low < vus && vus <= high && high <= 1.0, "{low} {vus} {high}");
     assert!(document["mean_intervals_of_baselines"]["random"]["auc_roc"][0].is_number());
@@ -166,13 +169,19 @@ fn intervals_stand_around_the_figures_and_repeat_with_their_seed() {
     }
     assert_eq!(judged("--intervals 50"), document);
     assert_eq!(judged("--intervals 50 --threads 1"), document);
-    assert_ne!(judged("--intervals 50 --seed 7")["mean_intervals"], document["mean_intervals"]);
+    assert_ne!(
+        judged("--intervals 50 --seed 7")["mean_intervals"],
+        document["mean_intervals"]
+    );
     let off = judged("--intervals off");
     assert!(off.get("mean_intervals").is_none() && off["series"][0].get("intervals").is_none());
     assert_eq!(off["mean"], document["mean"]);
-    with_model(fleet::folder(), "evaluate fleet.csv --labels faults.csv --intervals 3")
-        .ends(2)
-        .says(&["off"]);
+    with_model(
+        fleet::folder(),
+        "evaluate fleet.csv --labels faults.csv --intervals 3",
+    )
+    .ends(2)
+    .says(&["off"]);
 }
 
 #[test]
@@ -194,14 +203,24 @@ fn costs_and_point_adjusted_figures_come_where_they_are_asked_for() {
     assert!(adjusted >= entry["metrics"]["f1"].as_f64().unwrap());
     assert_eq!(document["mean"], plain["mean"]);
     let page = text("costs.html");
-    assert!(page.contains("drawCosts") && page.contains("\"cheapest\""), "{}", page.len());
+    assert!(
+        page.contains("drawCosts") && page.contains("\"cheapest\""),
+        "{}",
+        page.len()
+    );
     with_model(fleet::folder(), &format!("evaluate {line} --cost-miss 100")).ends(2);
 }
 
 #[test]
 fn an_interval_may_run_up_to_a_failure() {
     let truth = text("faults.csv");
-    let kind = truth.lines().next().unwrap().split(',').position(|cell| cell == "kind").unwrap();
+    let kind = truth
+        .lines()
+        .next()
+        .unwrap()
+        .split(',')
+        .position(|cell| cell == "kind")
+        .unwrap();
     let renamed: Vec<String> = truth
         .lines()
         .enumerate()
@@ -226,7 +245,10 @@ fn an_interval_may_run_up_to_a_failure() {
     assert_eq!(started["mean"], ended["mean"]);
     // Alarms within the event count once it is the end that they come before.
     let announced = |document: &Value| document["operation"]["announced_events"].as_u64().unwrap();
-    assert!(announced(&ended) >= announced(&started) && announced(&ended) > 0, "{ended}");
+    assert!(
+        announced(&ended) >= announced(&started) && announced(&ended) > 0,
+        "{ended}"
+    );
 }
 
 #[test]
@@ -242,7 +264,10 @@ fn without_truth_faults_are_injected_and_stability_is_told() {
         assert!(interval[0].as_f64().unwrap() <= rate && rate <= interval[1].as_f64().unwrap());
         let stability = &entry["stability"];
         assert_eq!(stability["stretches"].as_array().unwrap().len(), 10);
-        assert!(stability["shaken_rank_correlation"].as_f64().unwrap() > 0.5, "{stability}");
+        assert!(
+            stability["shaken_rank_correlation"].as_f64().unwrap() > 0.5,
+            "{stability}"
+        );
         let injected = entry["injected"].as_array().unwrap();
         assert!(injected.len() >= 7, "{injected:?}");
         for fault in injected {
@@ -254,13 +279,19 @@ fn without_truth_faults_are_injected_and_stability_is_told() {
         recall(&document["mean"]) > recall(&document["mean_of_baselines"]["random"]),
         "{document}"
     );
-    assert_eq!(document, evaluate(own.path(), &format!("fleet.csv --skip-rows {TRAIN_ROWS}")));
+    assert_eq!(
+        document,
+        evaluate(own.path(), &format!("fleet.csv --skip-rows {TRAIN_ROWS}"))
+    );
     with_model(own.path(), "evaluate fleet.csv --skip-rows 100000")
         .ends(1)
         .says(&["no row is left to judge"]);
-    with_model(own.path(), &format!("evaluate fleet.csv --skip-rows {TRAIN_ROWS} --report bare.html"))
-        .ends(0)
-        .says(&["no labels", "bare.html"]);
+    with_model(
+        own.path(),
+        &format!("evaluate fleet.csv --skip-rows {TRAIN_ROWS} --report bare.html"),
+    )
+    .ends(0)
+    .says(&["no labels", "bare.html"]);
 }
 
 #[test]
@@ -300,8 +331,14 @@ fn detectors_are_compared_on_one_split_and_sorted() {
         .collect();
     assert_eq!(order.len(), 6, "{order:?}");
     let vus = |model: &str| document["mean"][model]["vus_pr"].as_f64().unwrap();
-    assert!(order.windows(2).all(|pair| vus(pair[0]) >= vus(pair[1])), "{order:?}");
-    assert!(order.iter().any(|name| name.starts_with("linear every")), "{order:?}");
+    assert!(
+        order.windows(2).all(|pair| vus(pair[0]) >= vus(pair[1])),
+        "{order:?}"
+    );
+    assert!(
+        order.iter().any(|name| name.starts_with("linear every")),
+        "{order:?}"
+    );
     for model in &order {
         let entries = of_model(&document, model);
         assert_eq!(entries.len(), 2, "{model}");
@@ -333,9 +370,16 @@ fn without_labels_detectors_are_compared_by_injected_faults() {
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(document["labels"], false);
     assert_eq!(document["order"][0], "linear");
-    assert!(document["mean"]["linear"]["injected_recall"].as_f64().unwrap() > 0.2, "{}", document["mean"]);
+    assert!(
+        document["mean"]["linear"]["injected_recall"].as_f64().unwrap() > 0.2,
+        "{}",
+        document["mean"]
+    );
     let table = bellwether(own.path(), &line).ends(0).stdout;
-    assert!(table.contains("injected recall") && table.contains("rows per s"), "{table}");
+    assert!(
+        table.contains("injected recall") && table.contains("rows per s"),
+        "{table}"
+    );
     bellwether(own.path(), &format!("{line} --retrain-every 1h"))
         .ends(2)
         .says(&["--retrain-every"]);

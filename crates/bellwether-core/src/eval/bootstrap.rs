@@ -69,7 +69,11 @@ impl<'a> Blocks<'a> {
         }
         let steps = (0..time.len()).map(|idx| {
             let step = time.get(idx + 1).map_or(cadence, |next| next.since(time[idx]));
-            if step > cadence + cadence / 2 { cadence } else { step }
+            if step > cadence + cadence / 2 {
+                cadence
+            } else {
+                step
+            }
         });
         Ok(Some(Self {
             judged,
@@ -225,7 +229,11 @@ pub fn block_len(values: &[f64]) -> f64 {
     let len = libm::cbrt(slope * slope / (level * level) * n as f64);
     let len_max = (3.0 * (n as f64).sqrt()).min(n as f64 / 3.0).ceil();
     // Where the level is 0 the quotient is not finite: nothing is known then, and the longest block is the safe one.
-    if len.is_finite() { len.clamp(1.0, len_max) } else { len_max }
+    if len.is_finite() {
+        len.clamp(1.0, len_max)
+    } else {
+        len_max
+    }
 }
 
 /// Ranks from 1 on, equal values with their mean rank; NaN ranks below all. One spike then weighs no more than its place.

@@ -68,7 +68,10 @@ pub fn cost_curve(
 pub fn cheapest(curve: &[CostPoint]) -> Option<CostPoint> {
     let mut points = curve.iter().copied();
     let first = points.next()?;
-    Some(points.fold(first, |best, point| if point.cost < best.cost { point } else { best }))
+    Some(points.fold(
+        first,
+        |best, point| if point.cost < best.cost { point } else { best },
+    ))
 }
 
 /// ∞, `present`, and scores at growing ranks, from the highest down, each once.
@@ -124,7 +127,9 @@ mod tests {
         };
         let curve = cost_curve(&[(&labels, &scores), (&[false, false], &[3.0, 0.0])], prices, 1.0).unwrap();
         let at = |threshold: f64| {
-            let point = curve.iter().find(|point| (point.threshold - threshold).abs() < 1e-15);
+            let point = curve
+                .iter()
+                .find(|point| (point.threshold - threshold).abs() < 1e-15);
             point.map(|point| (point.n_missed, point.n_false_alarms))
         };
         assert_eq!(at(3.0), Some((2, 1)));

@@ -144,7 +144,11 @@ fn stretches(frame: &Frame, spec: &InjectionSpec) -> Vec<Frame> {
     let len = n.min(spec.copy_len_max.max(1));
     let n_copies = spec.n_copies;
     let start = |idx: usize| {
-        if n_copies < 2 { (n - len) / 2 } else { (n - len) * idx / (n_copies - 1) }
+        if n_copies < 2 {
+            (n - len) / 2
+        } else {
+            (n - len) * idx / (n_copies - 1)
+        }
     };
     (0..n_copies)
         .filter_map(|idx| frame.slice(start(idx)..start(idx) + len).ok())
@@ -177,9 +181,15 @@ fn with_every_kind(
         let anomaly = AnomalySpec {
             start: Some(Start::Sample(start)),
             length: Some(length),
-            magnitude: kind
-                .default_magnitude()
-                .map(|usual| usual * strength * if seed.is_multiple_of(2) { 1.0 } else { signed(*kind) }),
+            magnitude: kind.default_magnitude().map(|usual| {
+                usual
+                    * strength
+                    * if seed.is_multiple_of(2) {
+                        1.0
+                    } else {
+                        signed(*kind)
+                    }
+            }),
             ..AnomalySpec::new(*kind)
         };
         let injected: Result<_, InjectError> = inject_scaled(&frame, scale, &[anomaly], seed);
@@ -196,7 +206,6 @@ fn with_every_kind(
 fn signed(kind: AnomalyKind) -> f64 {
     if kind == AnomalyKind::Noise { 1.0 } else { -1.0 }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -237,15 +246,35 @@ mod tests {
         };
         for kind in AnomalyKind::ALL {
             let entries = of_kind(kind);
-            assert_eq!(entries.len(), if kind.default_magnitude().is_some() { 3 } else { 1 }, "{kind}");
-            assert!(entries.iter().all(|entry| entry.n > 0 && entry.n_found <= entry.n), "{entries:?}");
-            assert!(entries.windows(2).all(|pair| pair[0].recall() <= pair[1].recall() + 0.2), "{entries:?}");
+            assert_eq!(
+                entries.len(),
+                if kind.default_magnitude().is_some() { 3 } else { 1 },
+                "{kind}"
+            );
+            assert!(
+                entries
+                    .iter()
+                    .all(|entry| entry.n > 0 && entry.n_found <= entry.n),
+                "{entries:?}"
+            );
+            assert!(
+                entries
+                    .windows(2)
+                    .all(|pair| pair[0].recall() <= pair[1].recall() + 0.2),
+                "{entries:?}"
+            );
         }
         // Four times a usual spike is 32 standard deviations: nobody misses that, and at once.
         let spikes = of_kind(AnomalyKind::Spike)[2];
-        assert!((spikes.recall() - 1.0).abs() < 1e-12 && spikes.delay_s == Some(0.0), "{spikes:?}");
+        assert!(
+            (spikes.recall() - 1.0).abs() < 1e-12 && spikes.delay_s == Some(0.0),
+            "{spikes:?}"
+        );
         assert!(spikes.interval().unwrap().low < 1.0);
-        assert_eq!(found, injected_recall(&frame, &spec, by_max_z(&frame, 8.0)).unwrap());
+        assert_eq!(
+            found,
+            injected_recall(&frame, &spec, by_max_z(&frame, 8.0)).unwrap()
+        );
     }
 
     #[test]
@@ -253,7 +282,12 @@ mod tests {
         let frame = pump();
         let always = |frame: Frame| Ok::<_, Infallible>(vec![2.0; frame.n_samples()]);
         let found = injected_recall(&frame, &InjectionSpec::default(), always).unwrap();
-        assert!(!found.is_empty() && found.iter().all(|entry| entry.n_found == 0 && entry.delay_s.is_none()));
+        assert!(
+            !found.is_empty()
+                && found
+                    .iter()
+                    .all(|entry| entry.n_found == 0 && entry.delay_s.is_none())
+        );
     }
 
     #[test]

@@ -98,16 +98,25 @@ mod tests {
     fn percentiles_leave_out_what_is_not_defined() {
         let values: Vec<f64> = (0..=1000).map(f64::from).collect();
         let got = percentile(&values).unwrap();
-        assert!((got.low - 25.0).abs() < 1e-9 && (got.high - 975.0).abs() < 1e-9, "{got:?}");
+        assert!(
+            (got.low - 25.0).abs() < 1e-9 && (got.high - 975.0).abs() < 1e-9,
+            "{got:?}"
+        );
         assert_eq!(percentile(&[f64::NAN, f64::NAN, 1.0]), None);
-        assert_eq!(percentile(&[f64::NAN, 1.0]), Some(Interval { low: 1.0, high: 1.0 }));
+        assert_eq!(
+            percentile(&[f64::NAN, 1.0]),
+            Some(Interval { low: 1.0, high: 1.0 })
+        );
         assert_eq!(percentile(&[]), None);
     }
 
     #[test]
     fn rates_and_shares_agree_with_scipy() {
         let check = |got: Interval, low: f64, high: f64| {
-            assert!((got.low - low).abs() < 1e-9 && (got.high - high).abs() < 1e-9, "{got:?}");
+            assert!(
+                (got.low - low).abs() < 1e-9 && (got.high - high).abs() < 1e-9,
+                "{got:?}"
+            );
         };
         // scipy 1.17: chi2.ppf(0.025, 2 n) / 2 and chi2.ppf(0.975, 2 n + 2) / 2.
         check(poisson_mean(0), 0.000000000000, 3.688879454114);

@@ -282,7 +282,11 @@ fn watched(time: &[Timestamp], cadence: Duration, is_counted: impl Fn(usize) -> 
     let mut watched = Duration::ZERO;
     for idx in (0..time.len()).filter(|&idx| is_counted(idx)) {
         let step = time.get(idx + 1).map_or(cadence, |next| next.since(time[idx]));
-        watched = watched.saturating_add(if step > cadence + cadence / 2 { cadence } else { step });
+        watched = watched.saturating_add(if step > cadence + cadence / 2 {
+            cadence
+        } else {
+            step
+        });
     }
     watched
 }

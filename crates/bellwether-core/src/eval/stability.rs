@@ -66,7 +66,11 @@ pub fn agreement(scores: &[f64], others: &[f64]) -> Result<Agreement, EvalError>
     }
     Ok(Agreement {
         rank_correlation: correlation(&ranks(&mine), &ranks(&theirs)),
-        alarms_kept: if n_either == 0 { 1.0 } else { super::ratio(n_both, n_either) },
+        alarms_kept: if n_either == 0 {
+            1.0
+        } else {
+            super::ratio(n_both, n_either)
+        },
     })
 }
 
@@ -84,7 +88,11 @@ pub fn shaken(frame: &Frame, share: f64, seed: u64) -> Result<Frame, FrameError>
             let std = mean_std(&sorted).1;
             sorted.dedup_by(|a, b| *a <= *b);
             // An even distribution over ±r has the standard deviation r / √3.
-            if sorted.len() > N_DISCRETE_MAX { share * std * 3.0_f64.sqrt() } else { 0.0 }
+            if sorted.len() > N_DISCRETE_MAX {
+                share * std * 3.0_f64.sqrt()
+            } else {
+                0.0
+            }
         })
         .collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -137,7 +145,12 @@ mod tests {
         );
         // Above the threshold: samples 1 and 2 here, 2 and 3 there.
         check(&[0.0, 1.0, 2.0, 0.5], &[0.0, 0.9, 2.0, 1.5], 0.8, 1.0 / 3.0);
-        assert!(agreement(&[0.5; 3], &[1.0, 2.0, 3.0]).unwrap().rank_correlation.is_nan());
+        assert!(
+            agreement(&[0.5; 3], &[1.0, 2.0, 3.0])
+                .unwrap()
+                .rank_correlation
+                .is_nan()
+        );
         assert!(agreement(&[0.5; 3], &[1.0]).is_err());
     }
 
@@ -146,21 +159,46 @@ mod tests {
         use crate::frame::Channel;
         use crate::time::Timestamp;
         let n = 4000;
-        let rows = (0..n).flat_map(|idx| [f64::from(idx % 100), f64::from(idx % 2), if idx == 3 { NAN } else { 5.0 }]);
+        let rows = (0..n).flat_map(|idx| {
+            [
+                f64::from(idx % 100),
+                f64::from(idx % 2),
+                if idx == 3 { NAN } else { 5.0 },
+            ]
+        });
         let channels = ["saw", "switch", "still"].map(Channel::new).to_vec();
         let time = (0..i64::from(n)).map(Timestamp::from_secs).collect();
         let frame = Frame::new(channels, time, rows.collect()).unwrap();
         let got = shaken(&frame, 0.01, 7).unwrap();
         let change = |channel_idx: usize| -> Vec<f64> {
-            let pairs = got.values().iter().zip(frame.values()).skip(channel_idx).step_by(3);
-            pairs.map(|(a, b)| a - b).filter(|change| !change.is_nan()).collect()
+            let pairs = got
+                .values()
+                .iter()
+                .zip(frame.values())
+                .skip(channel_idx)
+                .step_by(3);
+            pairs
+                .map(|(a, b)| a - b)
+                .filter(|change| !change.is_nan())
+                .collect()
         };
         // A saw over 0 to 99 has a standard deviation of 28.866.
         let (mean, std) = mean_std(&change(0));
-        assert!(mean.abs() < 0.02 && (std / 0.28866 - 1.0).abs() < 0.03, "{mean} {std}");
-        assert!(change(1).iter().chain(&change(2)).all(|change| change.abs() <= 0.0));
+        assert!(
+            mean.abs() < 0.02 && (std / 0.28866 - 1.0).abs() < 0.03,
+            "{mean} {std}"
+        );
+        assert!(
+            change(1)
+                .iter()
+                .chain(&change(2))
+                .all(|change| change.abs() <= 0.0)
+        );
         assert_eq!(change(2).len(), 3999);
-        assert_eq!(got.values()[0].to_bits(), shaken(&frame, 0.01, 7).unwrap().values()[0].to_bits());
+        assert_eq!(
+            got.values()[0].to_bits(),
+            shaken(&frame, 0.01, 7).unwrap().values()[0].to_bits()
+        );
     }
 
     #[test]

@@ -381,13 +381,17 @@ pub enum Problem {
         found: String,
     },
     /// A line of row ranges that cannot be read.
-    #[error("{found:?} is no stretch of rows; FIRST-LAST:CHANNEL,CHANNEL,… is wanted, such as 4629-4688:9,10,11")]
+    #[error(
+        "{found:?} is no stretch of rows; FIRST-LAST:CHANNEL,CHANNEL,… is wanted, such as 4629-4688:9,10,11"
+    )]
     BadRowSpan {
         /// The line.
         found: String,
     },
     /// A stretch of rows reaches beyond the data.
-    #[error("the labels reach to row {end}, and there are {n_rows} rows: give the rows that the labels count")]
+    #[error(
+        "the labels reach to row {end}, and there are {n_rows} rows: give the rows that the labels count"
+    )]
     RowSpanBeyond {
         /// The row behind the last labelled one, counted from 0.
         end: usize,

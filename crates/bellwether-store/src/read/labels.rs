@@ -354,18 +354,31 @@ mod tests {
             r#"{"real/bytes.csv": [["2024-01-02 00:00:00.000000", "2024-01-03 00:00:00.000000"]], "real/b.csv": [["2024-01-04", "2024-01-04"]]}"#,
             [0, 1, 1, 1, 0],
         );
-        check(r#"{"bytes.csv": ["2024-01-03 00:00:00"], "none.csv": []}"#, [0, 0, 0, 1, 0]);
+        check(
+            r#"{"bytes.csv": ["2024-01-03 00:00:00"], "none.csv": []}"#,
+            [0, 0, 0, 1, 0],
+        );
         check(r#"[["2024-01-04", "2024-01-05"]]"#, [0, 0, 0, 0, 1]);
         check("{}", [0; 5]);
         // SMD: rows as they stand, the end not included.
         check("0-1:1\n3-5:1,2\n", [1, 0, 0, 1, 1]);
         // Lookout for Equipment: two columns of times and no header.
-        check("2024-01-02T00:00:00.000000,2024-01-03T00:00:00.000000\n", [0, 1, 1, 1, 0]);
+        check(
+            "2024-01-02T00:00:00.000000,2024-01-03T00:00:00.000000\n",
+            [0, 1, 1, 1, 0],
+        );
         let Ok(Labels::Rows(spans)) = labels("4629-4688:9,10,18") else {
             panic!("rows are wanted")
         };
-        assert_eq!((spans[0].rows.clone(), &spans[0].channels[..]), (4629..4688, &[8, 9, 17][..]));
-        let error = labels("4629-4688:9").unwrap().of_rows(recording).unwrap_err().to_string();
+        assert_eq!(
+            (spans[0].rows.clone(), &spans[0].channels[..]),
+            (4629..4688, &[8, 9, 17][..])
+        );
+        let error = labels("4629-4688:9")
+            .unwrap()
+            .of_rows(recording)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("row 4688") && error.contains("5 rows"), "{error}");
     }
 

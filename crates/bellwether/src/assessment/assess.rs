@@ -61,8 +61,7 @@ pub(crate) fn assess(
     spec: &AssessSpec,
 ) -> Result<Assessed, Failure> {
     let (of_series, truth) = known;
-    let refused =
-        |error: EvalError| Failure::from(error).in_context(&format!("{series} cannot be judged"));
+    let refused = |error: EvalError| Failure::from(error).in_context(&format!("{series} cannot be judged"));
     let judged = Judged {
         predicted: scores.iter().map(|&score| score >= 1.0).collect(),
         labels: truth.labels.clone(),
@@ -106,7 +105,9 @@ fn figures(judged: &Judged, window: usize) -> Result<Values, EvalError> {
         time,
     } = judged;
     if labels.contains(&true) {
-        return Ok(metric_values(&eval::evaluate(labels, scores, predicted, time, window)?));
+        return Ok(metric_values(&eval::evaluate(
+            labels, scores, predicted, time, window,
+        )?));
     }
     let mut values = [f64::NAN; METRIC_KEYS.len()];
     let alarms = delay::false_alarms(labels, predicted, time)?;
@@ -197,7 +198,10 @@ impl Assessed {
         entry.insert("model".to_owned(), json!(self.model));
         entry.insert("metrics".to_owned(), metrics_json(&self.values));
         if spec.n_resamples > 0 {
-            entry.insert("intervals".to_owned(), intervals_json(&intervals(&self.replicates)));
+            entry.insert(
+                "intervals".to_owned(),
+                intervals_json(&intervals(&self.replicates)),
+            );
         }
         entry.insert("operation".to_owned(), self.operation.json());
         if let Some([f1, area]) = self.adjusted {
@@ -241,7 +245,8 @@ pub(crate) fn means(results: &[Assessed], spec: &AssessSpec) -> Vec<Mean> {
         };
         let operations: Vec<Operation> = of_model.iter().map(|result| result.operation).collect();
         let adjusted: Vec<[f64; 2]> = of_model.iter().filter_map(|result| result.adjusted).collect();
-        let mean = |column: usize| adjusted.iter().map(|row| row[column]).sum::<f64>() / adjusted.len() as f64;
+        let mean =
+            |column: usize| adjusted.iter().map(|row| row[column]).sum::<f64>() / adjusted.len() as f64;
         Mean {
             model: model.to_owned(),
             values: column_means(&values),
@@ -257,7 +262,11 @@ impl Mean {
     /// Of a detector on one series.
     pub(crate) fn of_one(assessed: &Assessed, spec: &AssessSpec) -> Self {
         let one = |replicates: &[Values]| {
-            if spec.n_resamples > 0 { intervals(replicates) } else { [None; METRIC_KEYS.len()] }
+            if spec.n_resamples > 0 {
+                intervals(replicates)
+            } else {
+                [None; METRIC_KEYS.len()]
+            }
         };
         Self {
             model: assessed.model.clone(),

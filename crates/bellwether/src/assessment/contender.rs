@@ -177,7 +177,11 @@ impl<'a> Judge<'a> {
 /// Scores of which 1.0 is the threshold; where that is 0, as for data that stand still, every score reaches it.
 fn measured_by(mut scores: Vec<f64>, threshold: f64) -> Vec<f64> {
     for score in &mut scores {
-        *score = if threshold > 0.0 { *score / threshold } else { 1.0 + *score };
+        *score = if threshold > 0.0 {
+            *score / threshold
+        } else {
+            1.0 + *score
+        };
     }
     scores
 }
@@ -192,7 +196,10 @@ mod tests {
             assert_eq!(Contender::from_name(name).unwrap().name(), name);
         }
         let error = Contender::from_name("magic").unwrap_err().text();
-        assert!(error.contains("magic") && error.contains("max-z") && error.contains("lstm-ae"), "{error}");
+        assert!(
+            error.contains("magic") && error.contains("max-z") && error.contains("lstm-ae"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -45,12 +45,12 @@ impl Costs {
             )
         };
         let best = if self.cheapest.threshold.is_finite() {
-            format!("a threshold of {:.3} of the present one", self.cheapest.threshold)
+            format!("{:.3} times that threshold", self.cheapest.threshold)
         } else {
             "no alarm at all".to_owned()
         };
         format!(
-            "cost at the present threshold {}; the least, {}, with {best}; found with the labels in hand",
+            "cost at the present threshold {}; the least, {}, with {best}, found with the labels in hand",
             said(&self.present),
             said(&self.cheapest)
         )

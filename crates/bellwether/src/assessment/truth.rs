@@ -55,7 +55,11 @@ pub(crate) fn truth(
             recording.name
         ))),
     };
-    recordings.iter().map(of_recording).collect::<Result<_, _>>().map(Some)
+    recordings
+        .iter()
+        .map(of_recording)
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// Labels of series that are not there are likely a slip in the name, or the labels of many data sets in one file.
@@ -89,10 +93,16 @@ fn run_ups(labels: &Labels, recording: &Recording) -> Vec<(Timestamp, Timestamp)
     let Labels::Intervals(spans) = labels else {
         return Vec::new();
     };
-    let is_ours = |span: &&Interval| span.series.as_ref().is_none_or(|series| *series == recording.name);
+    let is_ours = |span: &&Interval| {
+        span.series
+            .as_ref()
+            .is_none_or(|series| *series == recording.name)
+    };
     let is_run_up = |span: &&Interval| {
         let kind = span.kind.as_deref().unwrap_or_default();
-        RUN_UP_KINDS.iter().any(|run_up| kind.eq_ignore_ascii_case(run_up))
+        RUN_UP_KINDS
+            .iter()
+            .any(|run_up| kind.eq_ignore_ascii_case(run_up))
     };
     let run_ups = spans.iter().filter(is_ours).filter(is_run_up);
     run_ups.map(|span| (span.start, span.end)).collect()

@@ -10,13 +10,13 @@ use bellwether_store::read::Recording;
 use serde_json::{Map, Value, json};
 
 use crate::assessment::{
-    AssessSpec, Assessed, Contender, Fit, METRIC_KEYS, Mean, SeriesTruth, Truth, UNLABELLED_KEYS, Unlabelled, assess,
-    intervals_json, means, metrics_json, row_truth, truth, unlabelled,
+    AssessSpec, Assessed, Contender, Fit, METRIC_KEYS, Mean, SeriesTruth, Truth, UNLABELLED_KEYS, Unlabelled,
+    assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled,
 };
 use crate::cli::{CompareArgs, Format};
 use crate::commands::evaluate::{
-    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, pool, row_of, spec, unlabelled_json, unlabelled_means,
-    with_interval,
+    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, pool, row_of, spec, unlabelled_json,
+    unlabelled_means, with_interval,
 };
 use crate::commands::{looking, now, read, refuse_overwriting};
 use crate::failure::Failure;
@@ -196,12 +196,20 @@ fn against_labels(
         bar.set_message(name);
         let (mut n_rows, mut took) = (0, Duration::ZERO);
         for part in parts {
-            let judge = entrant.fit.judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
+            let judge = entrant
+                .fit
+                .judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
             let (scores, of_series) = timed(|| judge.score(part.name(), part.frame(), part.from));
             let scores = part.of_samples(&scores?);
             n_rows += scores.len();
             took += of_series;
-            results.push(assess(name, part.name(), (&part.known, &part.truth), scores, &spec)?);
+            results.push(assess(
+                name,
+                part.name(),
+                (&part.known, &part.truth),
+                scores,
+                &spec,
+            )?);
             bar.inc(1);
         }
         let effort = Effort {
@@ -220,7 +228,13 @@ fn against_labels(
             output.detail(&format!("{name}: fitted {} times", replay.n_fits));
             for (part, scores) in parts.iter().zip(&replay.scores) {
                 let scores = part.of_samples(scores);
-                results.push(assess(&name, part.name(), (&part.known, &part.truth), scores, &spec)?);
+                results.push(assess(
+                    &name,
+                    part.name(),
+                    (&part.known, &part.truth),
+                    scores,
+                    &spec,
+                )?);
             }
             efforts.push((name, replay.effort));
         }
@@ -346,7 +360,8 @@ fn without_labels(
 ) -> Result<(), Failure> {
     if args.retrain_every.is_some() {
         return Err(Failure::Usage(
-            "--retrain-every: replays are judged by labels, and there are none; give --labels FILE".to_owned(),
+            "--retrain-every: replays are judged by labels, and there are none; give --labels FILE"
+                .to_owned(),
         ));
     }
     output.note(
@@ -362,7 +377,9 @@ fn without_labels(
         bar.set_message(name);
         let (mut n_rows, mut took) = (0, Duration::ZERO);
         for part in parts {
-            let judge = entrant.fit.judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
+            let judge = entrant
+                .fit
+                .judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
             let (scores, of_series) = timed(|| judge.score(part.name(), part.frame(), part.from));
             n_rows += scores?.len();
             took += of_series;
@@ -431,7 +448,10 @@ fn without_labels(
 }
 
 /// The result, and how long it took.
-#[expect(clippy::disallowed_methods, reason = "what detectors take is part of the answer")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what detectors take is part of the answer"
+)]
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = work();

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::artifact::{self, Loaded};
 use crate::assessment::{
-    AssessSpec, Assessed, Contender, Costs, Judge, METRIC_KEYS, Mean, SeriesTruth, UNLABELLED_KEYS, Unlabelled,
-    assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled, unlabelled_mean,
+    AssessSpec, Assessed, Contender, Costs, Judge, METRIC_KEYS, Mean, SeriesTruth, UNLABELLED_KEYS,
+    Unlabelled, assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled, unlabelled_mean,
 };
 use crate::cli::{AssessArgs, EvaluateArgs, Format, ThreadArgs};
 use crate::commands::detect::{Judged, judge};
@@ -91,7 +91,13 @@ fn against_labels(
             .map(|(series, known)| looking::sample_labels(&series.recording, &known.rows))
             .collect();
         let table = metrics_table(&means, |model| model != loaded.reference);
-        let mut report = looking::report(loaded, judged, args.assess.mode, Some(&sample_labels), Some(table))?;
+        let mut report = looking::report(
+            loaded,
+            judged,
+            args.assess.mode,
+            Some(&sample_labels),
+            Some(table),
+        )?;
         report.costs = costs.as_ref().map(Costs::to_report);
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
@@ -174,7 +180,10 @@ fn assess_all(
     let train = learnt_from(first, recording)?;
     for contender in Contender::BASELINES {
         let judge = Judge::baseline(contender, &train, RANDOM_SEED)?;
-        results.push(assessed(contender.name(), &judge.score(name, &recording.frame, 0)?)?);
+        results.push(assessed(
+            contender.name(),
+            &judge.score(name, &recording.frame, 0)?,
+        )?);
     }
     Ok(results)
 }
@@ -194,7 +203,10 @@ pub(super) fn metrics_table(means: &[Mean], is_baseline: impl Fn(&str) -> bool) 
 }
 
 /// A value for people: with its interval where there is one.
-pub(super) fn with_interval(value: f64, interval: Option<bellwether_core::eval::interval::Interval>) -> Value {
+pub(super) fn with_interval(
+    value: f64,
+    interval: Option<bellwether_core::eval::interval::Interval>,
+) -> Value {
     match interval {
         Some(interval) => json!(format!("{value:.3} ({:.3}–{:.3})", interval.low, interval.high)),
         None => json!(value),
@@ -242,7 +254,10 @@ fn answer(
         .collect();
     let (model, baselines) = means.split_first().expect("the model stands first");
     let by_model = |of: &dyn Fn(&Mean) -> Value| -> Map<String, Value> {
-        baselines.iter().map(|mean| (mean.model.clone(), of(mean))).collect()
+        baselines
+            .iter()
+            .map(|mean| (mean.model.clone(), of(mean)))
+            .collect()
     };
     let mut document = json!({
         "mode": args.assess.mode.to_string(),
@@ -384,5 +399,9 @@ pub(super) fn unlabelled_means(results: &[Unlabelled]) -> Vec<(&str, [f64; UNLAB
 /// The figures under their names.
 pub(super) fn unlabelled_json(figures: &[f64; UNLABELLED_KEYS.len()]) -> Value {
     let pairs = UNLABELLED_KEYS.iter().zip(figures);
-    Value::Object(pairs.map(|(key, value)| ((*key).to_owned(), json!(value))).collect())
+    Value::Object(
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect(),
+    )
 }

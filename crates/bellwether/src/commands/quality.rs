@@ -178,7 +178,9 @@ impl<'a> Case<'a> {
         let judge = fit.judge(&train, mode, spec.train.seed)?;
         // The last training rows are the context of the first judged ones, where they come before them; what was before the
         // training part is not.
-        let first = judged_from.saturating_sub(judge.context_len()).max(self.train.start);
+        let first = judged_from
+            .saturating_sub(judge.context_len())
+            .max(self.train.start);
         let rows = frame.slice(first..frame.n_samples())?;
         let scores = judge.score(&self.recording.name, &rows, judged_from - first)?;
         let predicted: Vec<bool> = scores.iter().map(|&score| score >= 1.0).collect();
@@ -314,13 +316,7 @@ fn pooled(results: &[Judged<'_>]) -> BTreeMap<String, BTreeMap<String, Counts>> 
     pooled
 }
 
-fn row(
-    model: &str,
-    dataset: &str,
-    n: usize,
-    mean: &Values,
-    pot: Option<Counts>,
-) -> Vec<Value> {
+fn row(model: &str, dataset: &str, n: usize, mean: &Values, pot: Option<Counts>) -> Vec<Value> {
     let of = |key: &str| {
         let at = METRIC_KEYS.iter().position(|known| *known == key);
         at.map_or(Value::Null, |at| json!(mean[at]))

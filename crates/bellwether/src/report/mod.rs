@@ -16,7 +16,7 @@ use std::io;
 use bellwether_core::time::Timestamp;
 use serde::Serialize;
 
-pub(crate) use cost::{CostTable, CostRow};
+pub(crate) use cost::{CostRow, CostTable};
 pub(crate) use metrics::{MetricsRow, MetricsTable};
 pub(crate) use series::{Event, Expected, Resolution, SeriesInput, SeriesReport};
 

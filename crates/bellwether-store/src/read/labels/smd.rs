@@ -30,7 +30,9 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Labels, ReadError> {
         }
         let wrong = || {
             let found = text.chars().take(60).collect();
-            Place::file(file).at_line(idx as u64 + 1).error(Problem::BadRowSpan { found })
+            Place::file(file)
+                .at_line(idx as u64 + 1)
+                .error(Problem::BadRowSpan { found })
         };
         spans.push(span(text).ok_or_else(wrong)?);
     }

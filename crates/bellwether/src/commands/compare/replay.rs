@@ -67,7 +67,9 @@ impl Cadence {
                 (Err(failure), None) => return Err(failure),
                 (Err(_), Some(_)) => {}
             }
-            let fit = current.as_ref().expect("the first fit has succeeded or ended the replay");
+            let fit = current
+                .as_ref()
+                .expect("the first fit has succeeded or ended the replay");
             for (idx, (part, &end)) in parts.iter().zip(ends).enumerate() {
                 let start = part.from + replay.scores[idx].len();
                 if start >= end {
@@ -89,7 +91,9 @@ impl Cadence {
     /// For each stretch, the sample of each series behind its last.
     fn bounds(&self, parts: &[Part<'_>]) -> Result<Vec<Vec<usize>>, Failure> {
         let firsts = parts.iter().map(|part| part.frame().time()[part.from]);
-        let lasts = parts.iter().filter_map(|part| part.frame().time().last().copied());
+        let lasts = parts
+            .iter()
+            .filter_map(|part| part.frame().time().last().copied());
         let (Some(mut at), Some(last)) = (firsts.min(), lasts.max()) else {
             return Ok(Vec::new());
         };
@@ -126,7 +130,9 @@ impl Cadence {
             let frame = part.frame().slice(first..end)?;
             let is_alarm = |at: Timestamp| {
                 let sample = time.partition_point(|&time| time < at);
-                let score = sample.checked_sub(part.from).and_then(|judged| scores.get(judged));
+                let score = sample
+                    .checked_sub(part.from)
+                    .and_then(|judged| scores.get(judged));
                 score.is_some_and(|&score| score >= 1.0)
             };
             let pieces = if self.leave_out_alarms {
