@@ -1,6 +1,7 @@
 //! The command line: what people type. Names, columns and exit codes are a contract.
 
 pub(crate) mod alerts;
+mod assess;
 mod bench;
 mod config;
 pub(crate) mod drift;
@@ -24,6 +25,7 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::Family;
 
+pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, QualityArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
@@ -96,10 +98,12 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Find what is not normal
     Detect(DetectArgs),
-    /// Say how good the detection is where the truth is known
+    /// Say how good the detection is: against labels, or, without any, by injected faults and stability
     Evaluate(EvaluateArgs),
     /// Say why an event is one: which channels, since when, and what would have been normal
     Explain(explain::ExplainArgs),
+    /// Train and judge several detectors on the same split of the data
+    Compare(CompareArgs),
     /// Say whether recent data still look like those that a model learnt from
     Drift(drift::DriftArgs),
     /// Look after the versions of models
@@ -394,38 +398,6 @@ pub(crate) struct DetectArgs {
     /// Exit with 3 where there is an event
     #[arg(long, alias = "fail-on-anomaly")]
     pub(crate) fail_on_event: bool,
-    #[command(flatten)]
-    pub(crate) threads: ThreadArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EvaluateArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[arg(
-        help = "The truth: 0/1 per row, or start,end[,kind,channels] per interval [default: the column is_anomaly]",
-        long,
-        value_name = "FILE",
-        alias = "labels-path"
-    )]
-    pub(crate) labels: Option<PathBuf>,
-    /// causal or retrospective
-    #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
-    pub(crate) mode: Mode,
-    /// Window of the volume under the curve, in samples [default: median length of the labelled events]
-    #[arg(long, value_name = "N")]
-    pub(crate) vus_window: Option<usize>,
-    /// Judge only samples from this time on (earlier ones were trained on)
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) from: Option<Timestamp>,
-    /// Judge only rows from the N-th on, counted from 0
-    #[arg(long, value_name = "N", conflicts_with = "from")]
-    pub(crate) skip_rows: Option<usize>,
-    /// Write a page to look at (FILE.html), or its facts (FILE.json)
-    #[arg(long, value_name = "FILE.html")]
-    pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
 }

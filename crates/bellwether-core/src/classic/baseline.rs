@@ -1,4 +1,4 @@
-//! The least a detector must beat: chance, and how far the strangest channel lies from its median.
+//! The least a detector must beat: chance, how far the strangest channel lies from its median, and how far from its last value.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -33,6 +33,44 @@ pub fn max_z(train: &Frame, test: &Frame) -> Result<Vec<f64>, ApplyError> {
         .collect())
 }
 
+/// The largest robust step of each row of `test`: max over channels of |x − the last value before it| / spread, where the spread is
+/// that of the steps of `train`, measured as in [`max_z`] about their median. What persistence ("all stays as it is")
+/// did not expect.
+///
+/// A missing value makes no step; the next one is measured from the last that was observed. Rows without a step have no score
+/// (NaN), so has the first.
+///
+/// # Errors
+/// [`ApplyError`] where `test` lacks a channel of `train`.
+pub fn last_value(train: &Frame, test: &Frame) -> Result<Vec<f64>, ApplyError> {
+    let columns = Columns::matching(train.schema().channels(), test.schema())?;
+    let in_order: Vec<usize> = (0..train.n_channels()).collect();
+    let steps = steps(train, &in_order);
+    let centres: Vec<(f64, f64)> = (0..train.n_channels())
+        .map(|idx| centre_of(steps.iter().skip(idx).step_by(train.n_channels()).copied()))
+        .collect();
+    let tested = self::steps(test, columns.order());
+    let in_place: Vec<usize> = (0..centres.len()).collect();
+    let rows = tested.chunks_exact(train.n_channels());
+    Ok(rows.map(|row| largest_z(row, &in_place, &centres)).collect())
+}
+
+/// Differences from the last observed value, `[n_samples, order.len()]`; NaN where there is none.
+fn steps(frame: &Frame, order: &[usize]) -> Vec<f64> {
+    let mut last = vec![f64::NAN; order.len()];
+    let mut steps = Vec::with_capacity(frame.n_samples() * order.len());
+    for row in frame.values().chunks_exact(frame.n_channels()) {
+        for (&channel_idx, last) in order.iter().zip(&mut last) {
+            let value = row[channel_idx];
+            steps.push(value - *last);
+            if !value.is_nan() {
+                *last = value;
+            }
+        }
+    }
+    steps
+}
+
 fn largest_z(row: &[f64], order: &[usize], centres: &[(f64, f64)]) -> f64 {
     let z = order
         .iter()
@@ -49,7 +87,11 @@ fn centre(train: &Frame, channel_idx: usize) -> (f64, f64) {
         .iter()
         .skip(channel_idx)
         .step_by(train.n_channels());
-    centre_and_spread(&sorted_finite(column.copied()))
+    centre_of(column.copied())
+}
+
+fn centre_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    centre_and_spread(&sorted_finite(values))
 }
 
 /// Median and spread of sorted values: 1.4826 · the median absolute deviation; the population standard deviation where
@@ -118,5 +160,24 @@ mod tests {
         assert_close(scores[2], 2.5, 1e-12, "c");
         assert!(scores[3].is_nan());
         assert!(max_z(&test, &frame(&["a"], &[&[1.0]])).is_err());
+    }
+
+    #[test]
+    fn a_step_is_measured_from_the_last_observed_value() {
+        // a steps by 1, 1, 1, 3: median 1, MAD 0, population standard deviation √0.75. b by 2, -1, 2, -1: median ½, MAD 1.5.
+        let train = frame(
+            &["a", "b"],
+            &[&[0.0, 0.0], &[1.0, 2.0], &[2.0, 1.0], &[3.0, 3.0], &[6.0, 2.0]],
+        );
+        let test = frame(
+            &["b", "a"],
+            &[&[0.0, 5.0], &[0.5, 7.0], &[NAN, NAN], &[NAN, 8.0], &[6.5, 9.0]],
+        );
+        let scores = last_value(&train, &test).unwrap();
+        assert!(scores[0].is_nan() && scores[2].is_nan());
+        assert_close(scores[1], 1.0 / 0.75_f64.sqrt(), 1e-12, "a");
+        assert_close(scores[3], 0.0, 1e-12, "a over a gap");
+        assert_close(scores[4], 5.5 / (1.5 * MAD_TO_SIGMA), 1e-12, "b over a gap");
+        assert!(last_value(&test, &frame(&["a"], &[&[1.0]])).is_err());
     }
 }

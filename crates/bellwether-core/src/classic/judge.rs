@@ -54,6 +54,9 @@ pub(super) struct Judging {
     judge: Box<dyn Judge>,
 }
 
+/// Puts what is said of the active cells of some windows into the last argument.
+type Ask<'a> = &'a dyn Fn(&Layout<'_>, &[f64], &mut [f64]);
+
 impl Judging {
     pub(super) fn new(layout: &Layout<'_>, judge: impl Judge + 'static) -> Self {
         Self {
@@ -87,12 +90,7 @@ impl Judging {
 
     /// Calls `ask` with the active cells of some windows at a time; `put(answer, window_idx)` then has the answer of
     /// each, `[n_answers, n_active]`.
-    fn each(
-        &self,
-        windows: &Windows<'_>,
-        ask: &dyn Fn(&Layout<'_>, &[f64], &mut [f64]),
-        put: &mut dyn FnMut(&[f64], usize),
-    ) {
+    fn each(&self, windows: &Windows<'_>, ask: Ask<'_>, put: &mut dyn FnMut(&[f64], usize)) {
         let layout = self.layout();
         let (n_cells, n_said) = (layout.n_cells(), self.n_answers() * layout.active.len());
         let n_at_once = WINDOWS_AT_ONCE.min(windows.n_windows());

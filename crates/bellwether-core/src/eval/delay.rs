@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{EvalError, check_event, check_len, check_time, runs};
+use super::{EvalError, check_event, check_len, check_time, runs, watched};
 use crate::time::{Spacing, Timestamp};
 
-const WEEK_S: f64 = 7.0 * 86_400.0;
+pub(super) const WEEK_S: f64 = 7.0 * 86_400.0;
 
 /// How late events were found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,15 +84,7 @@ pub fn false_alarms(
         .filter(|run| !labels[run.clone()].contains(&true))
         .count();
     let cadence = Spacing::infer(time).map_or(Duration::ZERO, |spacing| spacing.cadence);
-    let mut watched = Duration::ZERO;
-    for (idx, _) in labels.iter().enumerate().filter(|&(_, &label)| !label) {
-        let step = time.get(idx + 1).map_or(cadence, |next| next.since(time[idx]));
-        watched = watched.saturating_add(if step > cadence + cadence / 2 {
-            cadence
-        } else {
-            step
-        });
-    }
+    let watched = watched(time, cadence, |idx| !labels[idx]);
     Ok(FalseAlarms { n, watched })
 }
 

@@ -2,9 +2,12 @@
 //!
 //! [`ranking`] (AUC-PR, AUC-ROC, best point F1) and [`vus`] judge the *scores*, whatever the threshold;
 //! [`point`], [`event`], [`range`] and [`affiliation`] judge *predictions*; [`delay`] says what an operator
-//! feels: how late, how many missed, how many false alarms a week. [`sweep`] finds the best threshold for a
-//! metric of predictions. [`evaluate`] gives all of them at once. [`causes`] judges rankings of channels where the cause is
-//! known.
+//! feels: how late, how many missed, how many false alarms a week, and [`operation`] how much warning there was and how long
+//! the alarm stood. [`sweep`] finds the best threshold for a metric of predictions, [`cost`] the cheapest. [`evaluate`]
+//! gives all of them at once. [`causes`] judges rankings of channels where the cause is known. [`bootstrap`] and [`interval`] say how far a figure could be off by luck.
+//!
+//! Without labels there are [`injected`] faults to be found and the [`stability`] of scores. [`point_adjusted`] is kept to
+//! compare with papers.
 //!
 //! The definitions are those of TSB-AD (Liu and Paparrizos, "The Elephant in the Room", NeurIPS 2024) and
 //! scikit-learn, so that figures compare with published ones; the tests hold every metric to 1e-9 of them.
@@ -19,18 +22,26 @@
 //! - Nothing predicted: precision, recall and F1 are 0.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::time::Timestamp;
 
 pub mod affiliation;
+pub mod bootstrap;
 pub mod causes;
+pub mod cost;
 pub mod delay;
 pub mod event;
+pub mod injected;
+pub mod interval;
+pub mod operation;
 pub mod point;
+pub mod point_adjusted;
 pub mod range;
 pub mod ranking;
+pub mod stability;
 pub mod sweep;
 pub mod vus;
 
@@ -264,6 +275,21 @@ fn check_time(labels: &[bool], time: &[Timestamp]) -> Result<(), EvalError> {
             before: time[idx],
         }),
     }
+}
+
+/// Time that the samples of `is_counted` stand for: each reaches to the next sample, or one cadence where that is a gap (more
+/// than one and a half cadences) or the end.
+fn watched(time: &[Timestamp], cadence: Duration, is_counted: impl Fn(usize) -> bool) -> Duration {
+    let mut watched = Duration::ZERO;
+    for idx in (0..time.len()).filter(|&idx| is_counted(idx)) {
+        let step = time.get(idx + 1).map_or(cadence, |next| next.since(time[idx]));
+        watched = watched.saturating_add(if step > cadence + cadence / 2 {
+            cadence
+        } else {
+            step
+        });
+    }
+    watched
 }
 
 /// A score as it ranks: an unscored sample (NaN) lies below every score.

@@ -20,17 +20,15 @@ pub struct ShapleyValue {
     pub standard_error: f64,
 }
 
+/// What coalitions, `[n_coalitions, n]`, are worth: a number each.
+type Worth<'a, E> = &'a mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>;
+
 /// The Shapley values of `n` players. `worth` is asked for coalitions, `[n_coalitions, n]`, and answers with a number each;
 /// `n_pairs` orders and their reverses are sampled, from `seed`, where `n` is above eight.
 ///
 /// # Errors
 /// Those of `worth`.
-pub fn shapley<E>(
-    n: usize,
-    n_pairs: usize,
-    seed: u64,
-    worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
-) -> Result<Vec<ShapleyValue>, E> {
+pub fn shapley<E>(n: usize, n_pairs: usize, seed: u64, worth: Worth<'_, E>) -> Result<Vec<ShapleyValue>, E> {
     match n {
         0 => Ok(Vec::new()),
         1..=EXACT_MAX => exact(n, worth),
@@ -39,7 +37,7 @@ pub fn shapley<E>(
 }
 
 /// Σ over coalitions without the player of |S|! (n − |S| − 1)! / n! · (worth with − worth without).
-fn exact<E>(n: usize, worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>) -> Result<Vec<ShapleyValue>, E> {
+fn exact<E>(n: usize, worth: Worth<'_, E>) -> Result<Vec<ShapleyValue>, E> {
     let coalitions: Vec<bool> = (0..1_usize << n)
         .flat_map(|set| (0..n).map(move |player| set >> player & 1 == 1))
         .collect();
@@ -62,12 +60,7 @@ fn exact<E>(n: usize, worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>) -> 
     Ok((0..n).map(exact).collect())
 }
 
-fn sampled<E>(
-    n: usize,
-    n_pairs: usize,
-    seed: u64,
-    worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
-) -> Result<Vec<ShapleyValue>, E> {
+fn sampled<E>(n: usize, n_pairs: usize, seed: u64, worth: Worth<'_, E>) -> Result<Vec<ShapleyValue>, E> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let ends = worth(&[vec![false; n], vec![true; n]].concat())?;
     let (mut sums, mut squares) = (vec![0.0; n], vec![0.0; n]);
@@ -99,11 +92,7 @@ fn sampled<E>(
 }
 
 /// What each player adds where they join in this order, `[n]`. `ends`: the worth of none and of all.
-fn parts<E>(
-    order: &[usize],
-    ends: &[f64],
-    worth: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
-) -> Result<Vec<f64>, E> {
+fn parts<E>(order: &[usize], ends: &[f64], worth: Worth<'_, E>) -> Result<Vec<f64>, E> {
     let n = order.len();
     let mut coalitions = Vec::with_capacity(n * n);
     let mut coalition = vec![false; n];

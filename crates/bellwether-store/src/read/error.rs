@@ -371,6 +371,33 @@ pub enum Problem {
         "neither labels nor intervals: one label per row (0 or 1), or start,end[,kind][,channels] is wanted"
     )]
     UnknownLabels,
+    /// A label file of JSON that is not as those of the Numenta Anomaly Benchmark are.
+    #[error(
+        "{found}; of JSON, an object of lists is wanted as in the Numenta Anomaly Benchmark: \
+         {{\"folder/series.csv\": [[\"2014-04-10 07:15:00\", \"2014-04-11 16:45:00\"], …]}}, or one such list"
+    )]
+    LabelJson {
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A line of row ranges that cannot be read.
+    #[error(
+        "{found:?} is no stretch of rows; FIRST-LAST:CHANNEL,CHANNEL,… is wanted, such as 4629-4688:9,10,11"
+    )]
+    BadRowSpan {
+        /// The line.
+        found: String,
+    },
+    /// A stretch of rows reaches beyond the data.
+    #[error(
+        "the labels reach to row {end}, and there are {n_rows} rows: give the rows that the labels count"
+    )]
+    RowSpanBeyond {
+        /// The row behind the last labelled one, counted from 0.
+        end: usize,
+        /// Rows of the data.
+        n_rows: usize,
+    },
     /// Labels do not belong to these rows.
     #[error("{found} labels for {wanted} rows; one label per row is wanted")]
     LabelCount {

@@ -1,5 +1,9 @@
-//! Ground truth from a file of its own: one label per row, or intervals.
+//! Ground truth from a file of its own: one label per row, intervals of time, or stretches of rows.
 
+mod nab;
+mod smd;
+
+use std::ops::Range;
 use std::path::Path;
 
 use bellwether_core::time::Timestamp;
@@ -20,6 +24,17 @@ pub enum Labels {
     Points(Vec<bool>),
     /// Spans of time in which something is wrong.
     Intervals(Vec<Interval>),
+    /// Stretches of input rows in which something is wrong, counted from 0.
+    Rows(Vec<RowSpan>),
+}
+
+/// A stretch of input rows in which something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowSpan {
+    /// The rows, the end not included.
+    pub rows: Range<usize>,
+    /// The channels concerned by their position, counted from 0.
+    pub channels: Vec<usize>,
 }
 
 /// A span of time in which something is wrong, both ends included.
@@ -43,7 +58,8 @@ impl Labels {
     /// One label per input row of `recording`.
     ///
     /// # Errors
-    /// [`Problem::LabelCount`] where points are more or fewer than the rows.
+    /// [`Problem::LabelCount`] where points are more or fewer than the rows, [`Problem::RowSpanBeyond`] where stretches of rows
+    /// reach beyond them.
     pub fn of_rows(&self, recording: &Recording) -> Result<Vec<bool>, ReadError> {
         let n_rows = recording.rows.n_rows();
         let spans = match self {
@@ -54,6 +70,17 @@ impl Labels {
                     wanted: n_rows,
                 };
                 return Err(Place::file(&recording.source).error(problem));
+            }
+            Self::Rows(spans) => {
+                let mut labels = vec![false; n_rows];
+                for RowSpan { rows, .. } in spans {
+                    let beyond = || {
+                        let end = rows.end;
+                        Place::file(&recording.source).error(Problem::RowSpanBeyond { end, n_rows })
+                    };
+                    labels.get_mut(rows.clone()).ok_or_else(beyond)?.fill(true);
+                }
+                return Ok(labels);
             }
             Self::Intervals(spans) => spans,
         };
@@ -91,15 +118,28 @@ fn samples_in(spans: &[(Timestamp, Timestamp)], time: &[Timestamp]) -> Vec<bool>
 
 /// Reads a label file: a column of 0 and 1 (alone with or without a header, or called `is_anomaly`, `anomaly` or
 /// `label` beside others), or `start,end[,kind|type][,channels|sensors][,series|device|asset_id]` with or without a
-/// header, times in any form that data have, channels divided by semicolons.
+/// header, times in any form that data have, channels divided by semicolons. Two columns of times without a header are what
+/// Amazon Lookout for Equipment asks for. Besides, two forms of public data: the JSON of the Numenta Anomaly Benchmark, and the
+/// stretches of rows, `FIRST-LAST:CHANNELS`, of the Server Machine Dataset.
 ///
 /// # Errors
 /// As [`read`](super::read).
 pub fn labels_file(file: &Path) -> Result<Labels, ReadError> {
-    parse(source::open(file)?)
+    parse(source::open_text(file)?)
 }
 
+/// A label file that is read as a whole may have so many bytes; that of all of NAB has 20 thousand.
+const WHOLE_BYTES_MAX: u64 = 64 << 20;
+
 fn parse(source: Source) -> Result<Labels, ReadError> {
+    if nab::is_it(&source.head) {
+        let file = source.file.clone();
+        return nab::parse(&file, &source.read_all(WHOLE_BYTES_MAX)?);
+    }
+    if smd::is_it(&source.head) {
+        let file = source.file.clone();
+        return smd::parse(&file, &source.read_all(WHOLE_BYTES_MAX)?);
+    }
     let delimiter = delimiter(&source.head);
     let mut table = Table::new(source.file.clone(), source.bytes, delimiter);
     if !table.advance()? {
@@ -272,7 +312,7 @@ mod tests {
     use super::*;
 
     fn labels(text: &str) -> Result<Labels, String> {
-        let source = source::of_bytes(Path::new("labels.csv"), text.as_bytes(), u64::MAX)
+        let source = source::text_of_bytes(Path::new("labels.csv"), text.as_bytes())
             .map_err(|error| error.to_string())?;
         parse(source).map_err(|error| error.to_string())
     }
@@ -314,6 +354,48 @@ mod tests {
     }
 
     #[test]
+    fn public_data_sets_are_read_as_they_keep_their_labels() {
+        let data = "timestamp,a\n2024-01-01,1\n2024-01-02,1\n2024-01-02,9\n2024-01-03,1\n2024-01-04,1\n";
+        let recording = &read_csv_bytes(data.as_bytes(), &ReadOptions::default(), &Bounds::NONE).unwrap()[0];
+        assert_eq!(recording.name, "bytes");
+        let check = |text: &str, expect: [u8; 5]| {
+            let marks = labels(text).unwrap().of_rows(recording).unwrap();
+            assert_eq!(marks, expect.map(|mark| mark == 1), "{text:?}");
+        };
+        // NAB: windows, instants, one list.
+        check(
+            r#"{"real/bytes.csv": [["2024-01-02 00:00:00.000000", "2024-01-03 00:00:00.000000"]], "real/b.csv": [["2024-01-04", "2024-01-04"]]}"#,
+            [0, 1, 1, 1, 0],
+        );
+        check(
+            r#"{"bytes.csv": ["2024-01-03 00:00:00"], "none.csv": []}"#,
+            [0, 0, 0, 1, 0],
+        );
+        check(r#"[["2024-01-04", "2024-01-05"]]"#, [0, 0, 0, 0, 1]);
+        check("{}", [0; 5]);
+        // SMD: rows as they stand, the end not included.
+        check("0-1:1\n3-5:1,2\n", [1, 0, 0, 1, 1]);
+        // Lookout for Equipment: two columns of times and no header.
+        check(
+            "2024-01-02T00:00:00.000000,2024-01-03T00:00:00.000000\n",
+            [0, 1, 1, 1, 0],
+        );
+        let Ok(Labels::Rows(spans)) = labels("4629-4688:9,10,18") else {
+            panic!("rows are wanted")
+        };
+        assert_eq!(
+            (spans[0].rows.clone(), &spans[0].channels[..]),
+            (4629..4688, &[8, 9, 17][..])
+        );
+        let error = labels("4629-4688:9")
+            .unwrap()
+            .of_rows(recording)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("row 4688") && error.contains("5 rows"), "{error}");
+    }
+
+    #[test]
     fn kind_and_channels_of_an_interval_are_kept() {
         let Ok(Labels::Intervals(spans)) =
             labels("start,end,type,sensors\n2024-01-01,2024-01-02,drift,a=0.7;b=0.3\n")
@@ -348,6 +430,13 @@ mod tests {
         check("start,end\n2024-01-02,soon\n", "line 2: \"soon\"");
         check("start,end\n2024-01-02\n", "line 2: the row has no time");
         check("label\n", "there is a header but no row");
+        check("{\"a.csv\": 1}", "what stands under \"a.csv\" is no list");
+        check("{\"a.csv\": [[\"2024-01-01\"]]}", "is no pair of times");
+        check("[\"soon\"]", "\"soon\" is no time");
+        check("[[\"2024-01-02\", \"2024-01-01\"]]", "ends before it starts");
+        check("{\"a.csv\": ", "Numenta");
+        check("3-5:1\n5-3:1\n", "line 2: \"5-3:1\" is no stretch of rows");
+        check("3-5:1\n6-7:0\n", "line 2");
     }
 
     #[test]

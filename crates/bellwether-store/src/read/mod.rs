@@ -42,7 +42,7 @@ use bellwether_core::frame::{Frame, SeriesId};
 
 pub use error::{Place, Problem, ReadError};
 pub use follow::{Fate, Followed};
-pub use labels::{Interval, Labels, labels_file};
+pub use labels::{Interval, Labels, RowSpan, labels_file};
 pub use note::Note;
 pub use rows::InputRows;
 pub use source::foreign_to_lines;

@@ -37,6 +37,9 @@ const MAGIC: [(&[u8], &str); 14] = [
     (b"\xfe\xff", "UTF-16 text (save it as UTF-8)"),
 ];
 
+/// What `{` and `[` begin.
+pub(super) const JSON: &str = "JSON";
+
 /// An input that is text as far as its head tells.
 pub(super) struct Source {
     /// The file as named by the caller; `-` is standard input.
@@ -49,8 +52,13 @@ pub(super) struct Source {
     pub(super) bytes: Box<dyn Read>,
 }
 
-/// Opens `file` and refuses by name what is not text.
+/// Opens `file` and refuses by name what is not delimited text.
 pub(super) fn open(file: &Path) -> Result<Source, ReadError> {
+    delimited(open_text(file)?)
+}
+
+/// The same for any text, JSON included.
+pub(super) fn open_text(file: &Path) -> Result<Source, ReadError> {
     if file.as_os_str() == "-" {
         return unpack(file, Box::new(io::stdin().lock()));
     }
@@ -58,9 +66,16 @@ pub(super) fn open(file: &Path) -> Result<Source, ReadError> {
     unpack(file, Box::new(opened))
 }
 
+fn delimited(source: Source) -> Result<Source, ReadError> {
+    match foreign_format(&source.head) {
+        Some(found) => Err(Place::file(&source.file).error(Problem::Format { found })),
+        None => Ok(source),
+    }
+}
+
 /// A source of bytes at hand; unpacked at most `bytes_max` of them are read.
 pub(super) fn of_bytes(name: &Path, bytes: &[u8], bytes_max: u64) -> Result<Source, ReadError> {
-    let mut source = unpack(name, Box::new(Cursor::new(bytes.to_vec())))?;
+    let mut source = delimited(unpack(name, Box::new(Cursor::new(bytes.to_vec())))?)?;
     source.bytes = Box::new(Bounded {
         bytes: source.bytes,
         left: bytes_max,
@@ -68,10 +83,34 @@ pub(super) fn of_bytes(name: &Path, bytes: &[u8], bytes_max: u64) -> Result<Sour
     Ok(source)
 }
 
+/// The same for any text, JSON included, and all of it.
+#[cfg(test)]
+pub(super) fn text_of_bytes(name: &Path, bytes: &[u8]) -> Result<Source, ReadError> {
+    unpack(name, Box::new(Cursor::new(bytes.to_vec())))
+}
+
 /// An input that must not go on for more than so many bytes.
 struct Bounded {
     bytes: Box<dyn Read>,
     left: u64,
+}
+
+impl Source {
+    /// All bytes.
+    ///
+    /// # Errors
+    /// Where there are more than `bytes_max`, or they cannot be read.
+    pub(super) fn read_all(mut self, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
+        let mut bounded = Bounded {
+            bytes: std::mem::replace(&mut self.bytes, Box::new(io::empty())),
+            left: bytes_max,
+        };
+        let mut bytes = Vec::new();
+        bounded
+            .read_to_end(&mut bytes)
+            .map_err(|error| Place::file(&self.file).error(Problem::Damaged(error)))?;
+        Ok(bytes)
+    }
 }
 
 impl Read for Bounded {
@@ -106,7 +145,7 @@ fn unpack(file: &Path, mut packed: Box<dyn Read>) -> Result<Source, ReadError> {
         .take(HEAD_BYTES as u64)
         .read_to_end(&mut head)
         .map_err(damaged)?;
-    if let Some(found) = foreign_format(&head) {
+    if let Some(found) = foreign_format(&head).filter(|found| *found != JSON) {
         return Err(Place::file(file).error(Problem::Format { found }));
     }
     Ok(Source {
@@ -123,7 +162,7 @@ fn foreign_format(head: &[u8]) -> Option<&'static str> {
         return Some(name);
     }
     match head.trim_ascii_start().first() {
-        Some(b'{' | b'[') => Some("JSON"),
+        Some(b'{' | b'[') => Some(JSON),
         _ if head.contains(&0) => Some("a binary file"),
         _ => None,
     }
@@ -134,7 +173,7 @@ pub fn foreign_to_lines(head: &[u8]) -> Option<&'static str> {
     match foreign_format(head) {
         _ if head.starts_with(b"\x1f\x8b") => Some("a gzip archive"),
         _ if head.starts_with(b"\x28\xb5\x2f\xfd") => Some("a zstd archive"),
-        Some("JSON") => None,
+        Some(JSON) => None,
         other => other,
     }
 }

@@ -1,15 +1,18 @@
-//! `evaluate`: how good the detection is where the truth is known; trivial baselines always stand beside it.
+//! `evaluate`: how good the detection is, against labels or, where nobody has any, by injected faults and stability. Trivial
+//! baselines always stand beside the model.
 
-use bellwether_core::classic::baseline;
-use bellwether_core::eval::{self, EvalError, Metrics, delay, vus};
+use bellwether_core::eval::cost::Prices;
+use bellwether_core::eval::point_adjusted;
 use bellwether_core::frame::Frame;
-use bellwether_core::quantile::{quantile_sorted, sorted_finite};
-use bellwether_core::time::Timestamp;
-use bellwether_store::read::{Labels, Recording, labels_file};
+use bellwether_store::read::Recording;
 use serde_json::{Map, Value, json};
 
 use crate::artifact::{self, Loaded};
-use crate::cli::EvaluateArgs;
+use crate::assessment::{
+    AssessSpec, Assessed, Contender, Costs, Judge, METRIC_KEYS, Mean, SeriesTruth, UNLABELLED_KEYS,
+    Unlabelled, assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled, unlabelled_mean,
+};
+use crate::cli::{AssessArgs, EvaluateArgs, Format, ThreadArgs};
 use crate::commands::detect::{Judged, judge};
 use crate::commands::rates::Rates;
 use crate::commands::{looking, read, refuse_overwriting};
@@ -17,251 +20,372 @@ use crate::failure::Failure;
 use crate::output::{Output, Rows};
 use crate::report::{MetricsRow, MetricsTable};
 
-/// Keys of the metrics in JSON, in order.
-pub(crate) const METRIC_KEYS: [&str; 11] = [
-    "vus_pr",
-    "vus_roc",
-    "auc_pr",
-    "auc_roc",
-    "f1_best",
-    "f1",
-    "event_f1",
-    "range_f1",
-    "affiliation_f1",
-    "detection_delay_s",
-    "false_alarms_per_week",
-];
-
-/// The metrics in the order of [`METRIC_KEYS`]; NaN where one is not defined.
-pub(crate) fn metric_values(m: &Metrics) -> [f64; METRIC_KEYS.len()] {
-    [
-        m.vus_pr,
-        m.vus_roc,
-        m.auc_pr,
-        m.auc_roc,
-        m.f1_best,
-        m.f1,
-        m.event_f1,
-        m.range_f1,
-        m.affiliation_f1,
-        m.detection_delay_s.unwrap_or(f64::NAN),
-        m.false_alarms_per_week,
-    ]
-}
-
-/// The metrics as a JSON object; null where one is not defined.
-pub(crate) fn metrics_json(values: &[f64; METRIC_KEYS.len()]) -> Value {
-    let pairs = METRIC_KEYS
-        .iter()
-        .zip(values)
-        .map(|(key, value)| ((*key).to_owned(), json!(value)));
-    Value::Object(pairs.collect::<Map<_, _>>())
-}
+/// Seed of the baseline that knows nothing.
+const RANDOM_SEED: u64 = 1;
 
 pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
-    let inputs = [args.data.data.as_slice(), args.labels.as_slice()].concat();
-    refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
+    let inputs = [args.data.data.as_slice(), args.assess.labels.as_slice()].concat();
+    refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read(&args.data, output)?;
-    let labels = labels(args, &recordings, output)?;
-    let judged = judge(&loaded, recordings, args.mode, output)?;
-    let mut results = Vec::new();
-    for (series, labels) in judged.iter().zip(&labels) {
-        let first = first_row(args, &series.recording);
-        let case = Case {
-            judged: series,
-            labels,
-            first,
-            vus_window: args.vus_window,
-        };
-        let name = &series.recording.name;
-        let judged = case.all(&loaded)?;
-        if judged.iter().all(|(_, values)| values[0].is_nan()) {
-            output.note(&format!(
-                "note: {name}: no labelled anomaly: it counts towards the false alarms only"
-            ));
-        }
-        results.extend(judged.into_iter().map(|(model, values)| SeriesMetrics {
-            series: name.clone(),
-            model,
-            values,
-        }));
+    let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
+    let judged = judge(&loaded, recordings, args.assess.mode, output)?;
+    let pool = pool(&args.threads)?;
+    pool.install(|| match &known {
+        Some(known) => against_labels(args, &loaded, &judged, known, output),
+        None => without_labels(args, &loaded, &judged, output),
+    })
+}
+
+/// Threads that resamples are judged on.
+pub(super) fn pool(threads: &ThreadArgs) -> Result<rayon::ThreadPool, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
+    pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))
+}
+
+/// How to judge, as the flags say.
+pub(super) fn spec(args: &AssessArgs, seed: u64, output: &Output) -> AssessSpec {
+    if args.point_adjusted {
+        output.note(&format!("warning: {}", point_adjusted::WARNING));
     }
+    AssessSpec {
+        vus_window: args.vus_window,
+        n_resamples: args.intervals,
+        seed,
+        lead_horizon: args.lead_horizon,
+        is_adjusted: args.point_adjusted,
+    }
+}
+
+fn against_labels(
+    args: &EvaluateArgs,
+    loaded: &Loaded,
+    judged: &[Judged],
+    known: &[SeriesTruth],
+    output: &Output,
+) -> Result<(), Failure> {
+    let spec = spec(&args.assess, args.seed, output);
+    let mut results = Vec::new();
+    for (series, known) in judged.iter().zip(known) {
+        let name = &series.recording.name;
+        let of_series = assess_all(args, loaded, series, known, &spec)?;
+        note_of(name, &of_series[0], &spec, output);
+        results.extend(of_series);
+    }
+    check_labelled(&results)?;
+    let means = means(&results, &spec);
+    let costs = match (args.cost_miss, args.cost_false_alarm) {
+        (Some(miss), Some(false_alarm)) => {
+            let is_model = |one: &&Assessed| one.model == loaded.reference;
+            let of_model: Vec<&Assessed> = results.iter().filter(is_model).collect();
+            Some(Costs::of(&of_model, Prices { miss, false_alarm })?)
+        }
+        _ => None,
+    };
+    if let Some(costs) = &costs {
+        output.note(&costs.sentence());
+    }
+    if let Some(path) = &args.assess.report {
+        let sample_labels: Vec<Vec<bool>> = judged
+            .iter()
+            .zip(known)
+            .map(|(series, known)| looking::sample_labels(&series.recording, &known.rows))
+            .collect();
+        let table = metrics_table(&means, |model| model != loaded.reference);
+        let mut report = looking::report(
+            loaded,
+            judged,
+            args.assess.mode,
+            &Rates::new(&loaded.manifest, args.assess.mode, judged, true),
+            Some(&sample_labels),
+            Some(table),
+        )?;
+        report.costs = costs.as_ref().map(Costs::to_report);
+        looking::write(path, &report)?;
+        output.note(&format!("report: {}", path.display()));
+    }
+    answer(&results, &means, costs.as_ref(), args, &spec, output)
+}
+
+/// What the reader should know of a series besides its figures; `assessed` is the model's.
+pub(super) fn note_of(name: &str, assessed: &Assessed, spec: &AssessSpec, output: &Output) {
+    if assessed.values[0].is_nan() {
+        output.note(&format!(
+            "note: {name}: no labelled anomaly: it counts towards the false alarms only"
+        ));
+    }
+    if assessed.is_too_short(spec) {
+        output.note(&format!(
+            "note: {name}: too short for intervals: fewer than eight stretches of it are independent"
+        ));
+    }
+}
+
+/// Something must have gone wrong somewhere.
+pub(super) fn check_labelled(results: &[Assessed]) -> Result<(), Failure> {
     if results.iter().all(|result| result.values[0].is_nan()) {
         return Err(Failure::message(
             "no labelled anomaly in the part that is judged: evaluate where something went wrong",
         ));
     }
-    if let Some(path) = &args.report {
-        let sample_labels: Vec<Vec<bool>> = judged
-            .iter()
-            .zip(&labels)
-            .map(|(series, labels)| looking::sample_labels(&series.recording, labels))
-            .collect();
-        let table = metrics_table(&results, &loaded);
-        let report = {
-            let rates = Rates::new(&loaded.manifest, args.mode, &judged, true);
-            looking::report(
-                &loaded,
-                &judged,
-                args.mode,
-                &rates,
-                Some(&sample_labels),
-                Some(table),
-            )?
-        };
-        looking::write(path, &report)?;
-        output.note(&format!("report: {}", path.display()));
-    }
-    answer(&results, &loaded, args, output)
-}
-
-/// Metrics in the order of [`METRIC_KEYS`]; NaN where one is not defined.
-type Values = [f64; METRIC_KEYS.len()];
-
-/// One detector on one series.
-struct SeriesMetrics {
-    series: String,
-    model: String,
-    values: Values,
-}
-
-/// The truth per input row of every series.
-fn labels(args: &EvaluateArgs, recordings: &[Recording], output: &Output) -> Result<Vec<Vec<bool>>, Failure> {
-    let told = args.labels.as_deref();
-    let told = told
-        .map(|path| Ok::<_, Failure>((path, labels_file(path)?)))
-        .transpose()?;
-    if let Some((path, Labels::Intervals(spans))) = &told {
-        for span in spans {
-            let is_there = |name: &String| recordings.iter().any(|recording| recording.name == *name);
-            if let Some(name) = span.series.as_ref().filter(|name| !is_there(name)) {
-                let path = path.display();
-                output.note(&format!(
-                    "note: {path}: the interval from {} is of {name:?}, which is not in the data: it is left out",
-                    span.start
-                ));
-            }
-        }
-    }
-    let of_recording = |recording: &Recording| match (&told, &recording.labels) {
-        (Some((path, labels)), _) => labels
-            .of_rows(recording)
-            .map_err(|error| Failure::from(error).in_context(&path.display().to_string())),
-        (None, Some(labels)) => Ok(labels.clone()),
-        (None, None) => Err(Failure::message(format!(
-            "{}: no labels to judge by: give --labels FILE, or a column is_anomaly of 0 and 1",
-            recording.name
-        ))),
-    };
-    recordings.iter().map(of_recording).collect()
+    Ok(())
 }
 
 /// The first input row that is judged.
 fn first_row(args: &EvaluateArgs, recording: &Recording) -> usize {
     match (args.from, args.skip_rows) {
-        (Some(from), _) => {
-            let sample = recording.frame.time().partition_point(|&at| at < from);
-            (0..recording.rows.n_rows())
-                .find(|&row| recording.rows.sample_idx(row) >= sample)
-                .unwrap_or(recording.rows.n_rows())
-        }
+        (Some(from), _) => row_of(recording, recording.frame.time().partition_point(|&at| at < from)),
         (_, Some(skip)) => skip.min(recording.rows.n_rows()),
         _ => 0,
     }
 }
 
-/// A series, its truth and the part of it that is judged.
-struct Case<'a> {
-    judged: &'a Judged,
-    labels: &'a [bool],
-    first: usize,
-    vus_window: Option<usize>,
+/// The first input row of a sample or, where that is behind the last one, the number of rows.
+pub(super) fn row_of(recording: &Recording, sample: usize) -> usize {
+    let n_rows = recording.rows.n_rows();
+    (0..n_rows)
+        .find(|&row| recording.rows.sample_idx(row) >= sample)
+        .unwrap_or(n_rows)
 }
 
-impl Case<'_> {
-    /// The model first, then the baselines, which learn from the samples before the first judged one, or, where
-    /// there are none, from all.
-    fn all(&self, loaded: &Loaded) -> Result<Vec<(String, Values)>, Failure> {
-        let Judged { recording, scores } = self.judged;
-        let frame = &recording.frame;
-        let n = frame.n_samples();
-        let mut results = vec![(loaded.reference.clone(), self.metrics(&scores.score, 1.0)?)];
-        let random = baseline::random(n, 1);
-        results.push(("random".to_owned(), self.metrics(&random, 0.99)?));
-        let first = if self.first < recording.rows.n_rows() {
-            recording.rows.sample_idx(self.first)
-        } else {
-            n
-        };
-        let train: Frame = if first >= 2 {
-            frame.slice(0..first)?
-        } else {
-            frame.clone()
-        };
-        let max_z = baseline::max_z(&train, frame).map_err(Failure::misfit)?;
-        let in_sample = sorted_finite(max_z[..train.n_samples()].iter().copied());
-        results.push((
-            "max-z".to_owned(),
-            self.metrics(&max_z, quantile_sorted(&in_sample, 0.99))?,
-        ));
-        Ok(results)
-    }
-
-    /// Metrics of scores per sample; what lies at or above the threshold is predicted. A series without a labelled
-    /// anomaly has false alarms and nothing to find.
-    fn metrics(&self, scores: &[f64], threshold: f64) -> Result<Values, Failure> {
-        let truth = row_truth(&self.judged.recording, self.labels, self.first);
-        let score: Vec<f64> = truth.samples.iter().map(|&sample| scores[sample]).collect();
-        let predicted: Vec<bool> = score.iter().map(|&score| score >= threshold).collect();
-        let refused = |error: EvalError| {
-            Failure::from(error).in_context(&format!("{} cannot be judged", self.judged.recording.name))
-        };
-        if !truth.labels.contains(&true) {
-            let alarms = delay::false_alarms(&truth.labels, &predicted, &truth.time).map_err(refused)?;
-            let mut values = [f64::NAN; METRIC_KEYS.len()];
-            values[METRIC_KEYS.len() - 1] = alarms.per_week().unwrap_or(f64::NAN);
-            return Ok(values);
-        }
-        let window = self
-            .vus_window
-            .unwrap_or_else(|| vus::default_window(&truth.labels));
-        let metrics =
-            eval::evaluate(&truth.labels, &score, &predicted, &truth.time, window).map_err(refused)?;
-        Ok(metric_values(&metrics))
-    }
-}
-
-/// The samples that are judged, each once, with their truth.
-pub(crate) struct Truth {
-    pub(crate) samples: Vec<usize>,
-    pub(crate) time: Vec<Timestamp>,
-    pub(crate) labels: Vec<bool>,
-}
-
-/// Truth per sample from the input row `first` on: a sample is anomalous where any of its rows is.
-pub(crate) fn row_truth(recording: &Recording, labels: &[bool], first: usize) -> Truth {
-    let mut truth = Truth {
-        samples: Vec::new(),
-        time: Vec::new(),
-        labels: Vec::new(),
+/// What the baselines learn from: the samples before the first judged one or, where there are none, all.
+fn learnt_from(first_row: usize, recording: &Recording) -> Result<Frame, Failure> {
+    let frame = &recording.frame;
+    let first = if first_row < recording.rows.n_rows() {
+        recording.rows.sample_idx(first_row)
+    } else {
+        frame.n_samples()
     };
-    for (row, &label) in labels.iter().enumerate().skip(first) {
-        let sample = recording.rows.sample_idx(row);
-        match truth.labels.last_mut() {
-            Some(last) if truth.samples.last() == Some(&sample) => *last |= label,
-            _ => {
-                truth.samples.push(sample);
-                truth.time.push(recording.frame.time()[sample]);
-                truth.labels.push(label);
-            }
-        }
+    if first >= 2 {
+        Ok(frame.slice(0..first)?)
+    } else {
+        Ok(frame.clone())
     }
-    truth
 }
 
-/// Means over the series, by model.
-fn means(results: &[SeriesMetrics]) -> Vec<(&str, [f64; METRIC_KEYS.len()])> {
+/// The model first, then the baselines.
+fn assess_all(
+    args: &EvaluateArgs,
+    loaded: &Loaded,
+    judged: &Judged,
+    known: &SeriesTruth,
+    spec: &AssessSpec,
+) -> Result<Vec<Assessed>, Failure> {
+    let Judged { recording, scores } = judged;
+    let first = first_row(args, recording);
+    let truth = row_truth(recording, &known.rows, first);
+    let of_samples = |scores: &[f64]| truth.samples.iter().map(|&sample| scores[sample]).collect();
+    let name = &recording.name;
+    let assessed =
+        |model: &str, scores: &[f64]| assess(model, name, (known, &truth), of_samples(scores), spec);
+    let mut results = vec![assessed(&loaded.reference, &scores.score)?];
+    let train = learnt_from(first, recording)?;
+    for contender in Contender::BASELINES {
+        let judge = Judge::baseline(contender, &train, RANDOM_SEED)?;
+        results.push(assessed(
+            contender.name(),
+            &judge.score(name, &recording.frame, 0)?,
+        )?);
+    }
+    Ok(results)
+}
+
+/// A row of figures per detector.
+pub(super) fn metrics_table(means: &[Mean], is_baseline: impl Fn(&str) -> bool) -> MetricsTable {
+    let rows = means.iter().map(|mean| MetricsRow {
+        model: mean.model.clone(),
+        is_baseline: is_baseline(&mean.model),
+        values: mean.values.to_vec(),
+        intervals: mean
+            .intervals
+            .map(|interval| interval.map(|interval| [interval.low, interval.high]))
+            .to_vec(),
+    });
+    MetricsTable::new(&METRIC_KEYS, rows.collect())
+}
+
+/// A value for people: with its interval where there is one.
+pub(super) fn with_interval(
+    value: f64,
+    interval: Option<bellwether_core::eval::interval::Interval>,
+) -> Value {
+    match interval {
+        Some(interval) => json!(format!("{value:.3} ({:.3}–{:.3})", interval.low, interval.high)),
+        None => json!(value),
+    }
+}
+
+fn answer(
+    results: &[Assessed],
+    means: &[Mean],
+    costs: Option<&Costs>,
+    args: &EvaluateArgs,
+    spec: &AssessSpec,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut keys = vec!["series", "model"];
+    keys.extend(METRIC_KEYS);
+    if spec.is_adjusted {
+        keys.extend(ADJUSTED_KEYS);
+    }
+    let is_for_people = output.format() == Format::Table;
+    let mut rows = Rows::new(&keys);
+    let mut push = |series: &str, mean: &Mean| {
+        let mut row = vec![json!(series), json!(mean.model)];
+        row.extend(mean.values.iter().map(|value| json!(value)));
+        if is_for_people {
+            row[2] = with_interval(mean.values[0], mean.intervals[0]);
+        }
+        if spec.is_adjusted {
+            row.extend(mean.adjusted.unwrap_or([f64::NAN; 2]).map(|value| json!(value)));
+        }
+        rows.push(row);
+    };
+    for result in results {
+        push(&result.series, &Mean::of_one(result, spec));
+    }
+    if results.len() > means.len() {
+        for mean in means {
+            push("mean", mean);
+        }
+    }
+    let dataset = dataset(args);
+    let series: Vec<Value> = results
+        .iter()
+        .map(|result| result.json(dataset.as_deref(), spec))
+        .collect();
+    let (model, baselines) = means.split_first().expect("the model stands first");
+    let by_model = |of: &dyn Fn(&Mean) -> Value| -> Map<String, Value> {
+        baselines
+            .iter()
+            .map(|mean| (mean.model.clone(), of(mean)))
+            .collect()
+    };
+    let mut document = json!({
+        "mode": args.assess.mode.to_string(),
+        "series": series,
+        "mean": metrics_json(&model.values),
+        "mean_of_baselines": by_model(&|mean| metrics_json(&mean.values)),
+        "operation": model.operation,
+        "lead_horizon_s": spec.lead_horizon.as_secs_f64(),
+    });
+    if spec.n_resamples > 0 {
+        document["mean_intervals"] = intervals_json(&model.intervals);
+        document["mean_intervals_of_baselines"] =
+            Value::Object(by_model(&|mean| intervals_json(&mean.intervals)));
+    }
+    if let Some(costs) = costs {
+        document["cost"] = costs.json();
+    }
+    output.answer(&document, &rows)
+}
+
+/// Columns that are there where somebody insists.
+pub(super) const ADJUSTED_KEYS: [&str; 2] = ["f1_point_adjusted", "f1_pa_k_area"];
+
+fn dataset(args: &EvaluateArgs) -> Option<String> {
+    args.data.data.first().map(|path| path.display().to_string())
+}
+
+fn without_labels(
+    args: &EvaluateArgs,
+    loaded: &Loaded,
+    judged: &[Judged],
+    output: &Output,
+) -> Result<(), Failure> {
+    output.note(
+        "note: no labels: alarms to expect, stability and recall of injected faults instead; give --labels FILE, or a \
+         column is_anomaly of 0 and 1, to judge by the truth",
+    );
+    let bar = output.progress(judged.len() as u64, "injecting");
+    let mut results = Vec::new();
+    for Judged { recording, .. } in judged {
+        let first = first_row(args, recording);
+        if first >= recording.rows.n_rows() {
+            output.note(&format!("note: {}: no row is left to judge", recording.name));
+            continue;
+        }
+        let from = recording.rows.sample_idx(first);
+        let train = learnt_from(first, recording)?;
+        let one = |model: &str, judge: &Judge<'_>| {
+            unlabelled(model, &recording.name, judge, &recording.frame, from, args.seed)
+        };
+        results.push(one(
+            &loaded.reference,
+            &Judge::Detector(&loaded.detector, args.assess.mode),
+        )?);
+        for contender in Contender::BASELINES {
+            results.push(one(
+                contender.name(),
+                &Judge::baseline(contender, &train, RANDOM_SEED)?,
+            )?);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if results.is_empty() {
+        return Err(Failure::message(
+            "no row is left to judge: look at --from and --skip-rows",
+        ));
+    }
+    let means = unlabelled_means(&results);
+    if let Some(path) = &args.assess.report {
+        let rates = Rates::new(&loaded.manifest, args.assess.mode, judged, true);
+        let mut report = looking::report(loaded, judged, args.assess.mode, &rates, None, None)?;
+        report.notes.push(said(&loaded.reference, &means[0].1));
+        looking::write(path, &report)?;
+        output.note(&format!("report: {}", path.display()));
+    }
+    let mut keys = vec!["series", "model"];
+    keys.extend(UNLABELLED_KEYS);
+    let mut rows = Rows::new(&keys);
+    let mut push = |series: &str, model: &str, figures: &[f64; UNLABELLED_KEYS.len()]| {
+        let mut row = vec![json!(series), json!(model)];
+        row.extend(figures.iter().map(|value| json!(value)));
+        rows.push(row);
+    };
+    for result in &results {
+        push(&result.series, &result.model, &result.figures());
+    }
+    if results.len() > means.len() {
+        for (model, figures) in &means {
+            push("mean", model, figures);
+        }
+    }
+    let dataset = dataset(args);
+    let series: Vec<Value> = results
+        .iter()
+        .map(|result| result.json(dataset.as_deref()))
+        .collect();
+    let (model, baselines) = means.split_first().expect("the model stands first");
+    let baselines: Map<String, Value> = baselines
+        .iter()
+        .map(|(model, figures)| ((*model).to_owned(), unlabelled_json(figures)))
+        .collect();
+    let document = json!({
+        "mode": args.assess.mode.to_string(),
+        "labels": false,
+        "series": series,
+        "mean": unlabelled_json(&model.1),
+        "mean_of_baselines": baselines,
+    });
+    output.answer(&document, &rows)
+}
+
+/// One sentence for the page.
+fn said(model: &str, figures: &[f64; UNLABELLED_KEYS.len()]) -> String {
+    format!(
+        "No labels: {model} raised {:.2} alarms a week (95 % interval {:.2} to {:.2}) and would have found {:.0} % of the faults \
+         that were put into copies of the data.",
+        figures[0],
+        figures[1],
+        figures[2],
+        100.0 * figures[3]
+    )
+}
+
+/// Means over the series by model, in their order.
+pub(super) fn unlabelled_means(results: &[Unlabelled]) -> Vec<(&str, [f64; UNLABELLED_KEYS.len()])> {
     let mut models: Vec<&str> = Vec::new();
     for result in results {
         if !models.contains(&result.model.as_str()) {
@@ -269,79 +393,18 @@ fn means(results: &[SeriesMetrics]) -> Vec<(&str, [f64; METRIC_KEYS.len()])> {
         }
     }
     let mean_of = |model: &str| {
-        let rows: Vec<_> = results
-            .iter()
-            .filter(|result| result.model == model)
-            .map(|result| result.values)
-            .collect();
-        column_means(&rows)
+        let of_model: Vec<&Unlabelled> = results.iter().filter(|result| result.model == model).collect();
+        unlabelled_mean(&of_model)
     };
     models.into_iter().map(|model| (model, mean_of(model))).collect()
 }
 
-/// Means of the columns; what is not defined for a row does not count.
-pub(crate) fn column_means(rows: &[[f64; METRIC_KEYS.len()]]) -> [f64; METRIC_KEYS.len()] {
-    std::array::from_fn(|column| {
-        let defined: Vec<f64> = rows
-            .iter()
-            .map(|row| row[column])
-            .filter(|value| !value.is_nan())
-            .collect();
-        defined.iter().sum::<f64>() / defined.len() as f64
-    })
-}
-
-fn metrics_table(results: &[SeriesMetrics], loaded: &Loaded) -> MetricsTable {
-    let rows = means(results).into_iter().map(|(model, values)| MetricsRow {
-        model: model.to_owned(),
-        is_baseline: model != loaded.reference,
-        values: values.to_vec(),
-    });
-    MetricsTable::new(&METRIC_KEYS, rows.collect())
-}
-
-fn answer(
-    results: &[SeriesMetrics],
-    loaded: &Loaded,
-    args: &EvaluateArgs,
-    output: &Output,
-) -> Result<(), Failure> {
-    let mut keys = vec!["series", "model"];
-    keys.extend(METRIC_KEYS);
-    let mut rows = Rows::new(&keys);
-    let mut push = |series: &str, model: &str, values: &[f64; METRIC_KEYS.len()]| {
-        let mut row = vec![json!(series), json!(model)];
-        row.extend(values.iter().map(|value| json!(value)));
-        rows.push(row);
-    };
-    for result in results {
-        push(&result.series, &result.model, &result.values);
-    }
-    let means = means(results);
-    if results.len() > means.len() {
-        for (model, values) in &means {
-            push("mean", model, values);
-        }
-    }
-    let series: Vec<Value> = results
-        .iter()
-        .map(|result| {
-            json!({
-                "dataset": args.data.data.first().map(|path| path.display().to_string()),
-                "series": result.series,
-                "model": result.model,
-                "metrics": metrics_json(&result.values),
-            })
-        })
-        .collect();
-    let baselines: Map<String, Value> = means
-        .iter()
-        .filter(|(model, _)| *model != loaded.reference)
-        .map(|(model, values)| ((*model).to_owned(), metrics_json(values)))
-        .collect();
-    let mean = means.first().map(|(_, values)| metrics_json(values));
-    output.answer(
-        &json!({ "mode": args.mode.to_string(), "series": series, "mean": mean, "mean_of_baselines": baselines }),
-        &rows,
+/// The figures under their names.
+pub(super) fn unlabelled_json(figures: &[f64; UNLABELLED_KEYS.len()]) -> Value {
+    let pairs = UNLABELLED_KEYS.iter().zip(figures);
+    Value::Object(
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect(),
     )
 }

@@ -4,6 +4,7 @@ mod alarms;
 mod alerts;
 mod at_database;
 mod causes;
+mod compare;
 mod completions;
 pub(crate) mod config;
 mod demo;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),
+        Command::Compare(args) => compare::run(&args, output),
         Command::Drift(args) => drift::run(&args, output),
         Command::Models(args) => models::run(&args, output),
         Command::Alerts(args) => alerts::run(&args, output),

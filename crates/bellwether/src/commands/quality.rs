@@ -4,24 +4,22 @@ mod contamination;
 mod protocol;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::ops::Range;
 
-use bellwether_core::classic::baseline;
 use bellwether_core::detect::Mode;
 use bellwether_core::eval::{self, Metrics};
-use bellwether_core::frame::SeriesId;
-use bellwether_core::quantile::{quantile_sorted, sorted_finite};
 use bellwether_nn::TrainSpec;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::assessment::{
+    Contender, Fit, METRIC_KEYS, Values, column_means, metric_values, metrics_json, row_truth,
+};
 use crate::cli::QualityArgs;
-use crate::commands::evaluate::{METRIC_KEYS, column_means, metric_values, metrics_json, row_truth};
 use crate::failure::Failure;
-use crate::fitting::{self, Family, FitSpec};
+use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};
 use protocol::{Counts, Series};
 pub(crate) use protocol::{Protocol, all_series};
@@ -52,27 +50,6 @@ struct QualityReport {
 /// What a contender, by its name, achieved on a series.
 type Judged<'a> = (&'a Series, &'a str, Metrics, Counts);
 
-/// A detector by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Contender {
-    /// One that `train` can make.
-    Family(Family),
-    Random,
-    MaxZ,
-}
-
-/// The contender that `--models` calls so. `default` is what `train` makes when told nothing.
-fn contender(name: &str) -> Result<Contender, Failure> {
-    match name {
-        "random" => return Ok(Contender::Random),
-        "max-z" => return Ok(Contender::MaxZ),
-        _ => {}
-    }
-    let family = Family::from_name(name, &["random", "max-z"]);
-    let family = family.map_err(|why| Failure::Usage(format!("--models {name}: {why}")))?;
-    Ok(Contender::Family(family))
-}
-
 pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
     let QualityArgs {
         dir,
@@ -87,7 +64,7 @@ pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
     let (mode, protocol, contaminate) = (*mode, *protocol, contaminate.unwrap_or(0.0));
     let contenders = models
         .iter()
-        .map(|name| Ok((name.as_str(), contender(name)?)))
+        .map(|name| Ok((name.as_str(), Contender::from_name(name)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
     let spec = FitSpec::from_args(fit, threads.n())?;
     let mut wanted = protocol.series(dir)?;
@@ -215,45 +192,16 @@ impl<'a> Case<'a> {
         let train = frame.slice(self.train.clone())?;
         let train = contamination::contaminated(&train, contaminate, spec.train.seed)?;
         let judged_from = self.recording.rows.sample_idx(self.series.judged_from);
-        let (scores, predicted): (Vec<f64>, Vec<bool>) = match contender {
-            Contender::Family(family) => {
-                let spec = FitSpec {
-                    family,
-                    ..spec.clone()
-                };
-                let fitted =
-                    fitting::fit(vec![vec![train]], None, &spec, &mut |_| ControlFlow::Continue(()))?;
-                // The last training rows are the context of the first judged ones, where they come before them.
-                let context = judged_from.saturating_sub(fitted.detector.context_len());
-                let first = context.max(self.train.start);
-                let judged = frame.slice(first..frame.n_samples())?;
-                let name = SeriesId::new(self.recording.name.as_str());
-                let scores = fitted
-                    .detector
-                    .score(&name, judged, mode)
-                    .map_err(Failure::misfit)?;
-                // Where there is no score there is no alarm.
-                let score = scores.score[judged_from - first..]
-                    .iter()
-                    .map(|score| if score.is_nan() { 0.0 } else { *score });
-                let score: Vec<f64> = score.collect();
-                let predicted = score.iter().map(|&score| score >= 1.0).collect();
-                (score, predicted)
-            }
-            Contender::Random => {
-                let score = baseline::random(frame.n_samples() - judged_from, spec.train.seed);
-                let predicted = score.iter().map(|&score| score >= 0.99).collect();
-                (score, predicted)
-            }
-            Contender::MaxZ => {
-                let test = frame.slice(judged_from..frame.n_samples())?;
-                let score = baseline::max_z(&train, &test).map_err(Failure::misfit)?;
-                let in_sample = baseline::max_z(&train, &train).map_err(Failure::misfit)?;
-                let threshold = quantile_sorted(&sorted_finite(in_sample), 0.99);
-                let predicted = score.iter().map(|&score| score >= threshold).collect();
-                (score, predicted)
-            }
-        };
+        let fit = Fit::new(contender, vec![vec![train.clone()]], spec)?;
+        let judge = fit.judge(&train, mode, spec.train.seed)?;
+        // The last training rows are the context of the first judged ones, where they come before them; what was before the
+        // training part is not.
+        let first = judged_from
+            .saturating_sub(judge.context_len())
+            .max(self.train.start);
+        let rows = frame.slice(first..frame.n_samples())?;
+        let scores = judge.score(&self.recording.name, &rows, judged_from - first)?;
+        let predicted: Vec<bool> = scores.iter().map(|&score| score >= 1.0).collect();
         self.metrics(&scores, &predicted, judged_from)
     }
 
@@ -315,7 +263,7 @@ fn answer(
         let mut dataset_means = Vec::new();
         let mut entry = serde_json::Map::new();
         for dataset in &datasets {
-            let of_dataset: Vec<[f64; METRIC_KEYS.len()]> = results
+            let of_dataset: Vec<Values> = results
                 .iter()
                 .filter(|(series, name, _, _)| name == model && series.dataset == *dataset)
                 .map(|(_, _, metrics, _)| metric_values(metrics))
@@ -386,13 +334,7 @@ fn pooled(results: &[Judged<'_>]) -> BTreeMap<String, BTreeMap<String, Counts>> 
     pooled
 }
 
-fn row(
-    model: &str,
-    dataset: &str,
-    n: usize,
-    mean: &[f64; METRIC_KEYS.len()],
-    pot: Option<Counts>,
-) -> Vec<Value> {
+fn row(model: &str, dataset: &str, n: usize, mean: &Values, pot: Option<Counts>) -> Vec<Value> {
     let of = |key: &str| {
         let at = METRIC_KEYS.iter().position(|known| *known == key);
         at.map_or(Value::Null, |at| json!(mean[at]))

@@ -21,6 +21,8 @@ pub(crate) struct MetricsRow {
     /// One number per metric, NaN where it is not defined on this data.
     #[serde(serialize_with = "wire::numbers")]
     pub(crate) values: Vec<f64>,
+    /// 95 % intervals of the numbers, where there are any.
+    pub(crate) intervals: Vec<Option<[f64; 2]>>,
 }
 
 /// What a number measures.
@@ -59,8 +61,9 @@ impl MetricsTable {
     /// Where a row has not one value per key: a bug of the caller.
     pub(crate) fn new(keys: &[&'static str], rows: Vec<MetricsRow>) -> Self {
         assert!(
-            rows.iter().all(|row| row.values.len() == keys.len()),
-            "one value per metric in every row"
+            rows.iter()
+                .all(|row| row.values.len() == keys.len() && row.intervals.len() == keys.len()),
+            "one value and one interval per metric in every row"
         );
         Self {
             metrics: keys.iter().map(|&key| Metric::of(key)).collect(),

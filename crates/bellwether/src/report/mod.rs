@@ -4,6 +4,7 @@
 //! rows is as small in memory as on disk, and one of a thousand devices keeps charts of the worst only.
 
 pub(crate) mod causes;
+mod cost;
 mod decimate;
 mod metrics;
 mod page;
@@ -17,6 +18,7 @@ use std::io;
 use bellwether_core::time::Timestamp;
 use serde::Serialize;
 
+pub(crate) use cost::{CostRow, CostTable};
 pub(crate) use metrics::{MetricsRow, MetricsTable};
 pub(crate) use series::{Event, Expected, Resolution, SeriesInput, SeriesReport};
 pub(crate) use sweep::Sweep;
@@ -47,6 +49,8 @@ pub(crate) struct Report {
     pub(crate) metrics: Option<MetricsTable>,
     /// How often alarms would be at other thresholds.
     pub(crate) sweep: Option<Sweep>,
+    /// What thresholds would have cost.
+    pub(crate) costs: Option<CostTable>,
     totals: Totals,
     series: Vec<SeriesReport>,
 }
@@ -79,6 +83,7 @@ impl Report {
             notes: Vec::new(),
             metrics: None,
             sweep: None,
+            costs: None,
             totals: Totals::default(),
             series: Vec::new(),
         }

@@ -9,10 +9,11 @@ use super::Report;
 const TEMPLATE: &str = include_str!("assets/report.html");
 pub(super) const STYLE: &str = include_str!("assets/report.css");
 /// Plain scripts that share one scope, in this order.
-const SCRIPTS: [&str; 4] = [
+const SCRIPTS: [&str; 5] = [
     include_str!("assets/scale.js"),
     include_str!("assets/chart.js"),
     include_str!("assets/sweep.js"),
+    include_str!("assets/cost.js"),
     include_str!("assets/report.js"),
 ];
 

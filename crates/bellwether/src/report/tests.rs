@@ -179,6 +179,7 @@ fn one_series() -> Report {
         model: model.to_owned(),
         is_baseline,
         values: values.to_vec(),
+        intervals: vec![None; 11],
     };
     report.metrics = Some(MetricsTable::new(
         &keys,

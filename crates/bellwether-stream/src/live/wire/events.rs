@@ -17,9 +17,9 @@ pub(super) struct TrackerWire {
 enum PhaseWire {
     Quiet(Vec<RowWire>),
     Event {
-        event: EventWire,
+        event: Box<EventWire>,
         score_sum: f64,
-        trace: TraceWire,
+        trace: Box<TraceWire>,
         is_open: bool,
         n_rows: u64,
         n_quiet: u64,
@@ -128,9 +128,9 @@ impl TrackerWireV2 {
                 n_rows,
                 n_quiet,
             } => PhaseWire::Event {
-                event: event.with_members(n_members),
+                event: Box::new(event.with_members(n_members)),
                 score_sum: 0.0,
-                trace: TraceWire::default(),
+                trace: Box::default(),
                 is_open,
                 n_rows,
                 n_quiet,
@@ -182,9 +182,9 @@ impl TrackerWire {
                 n_rows,
                 n_quiet,
             } => PhaseWire::Event {
-                event: EventWire::of(series, event),
+                event: Box::new(EventWire::of(series, event)),
                 score_sum: *score_sum,
-                trace: TraceWire::of(trace),
+                trace: Box::new(TraceWire::of(trace)),
                 is_open: *is_open,
                 n_rows: *n_rows as u64,
                 n_quiet: *n_quiet as u64,

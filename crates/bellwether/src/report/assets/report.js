@@ -120,6 +120,10 @@ function formatMetric(value, unit) {
   return unit === "ratio" ? value.toFixed(3) : formatNumber(value, 3);
 }
 
+/** Where a number may lie, in small print. */
+const range = (interval, unit) => interval
+  ? el("small", { title: "95 % interval" }, `${formatMetric(interval[0], unit)} – ${formatMetric(interval[1], unit)}`) : null;
+
 function drawMetrics() {
   if (!report.metrics) return;
   const { metrics, rows } = report.metrics;
@@ -131,11 +135,13 @@ function drawMetrics() {
   const heads = metrics.map((metric) => el("th", { scope: "col", className: "number", title: metric.meaning }, `${metric.label} ${arrow(metric)}`));
   const body = rows.map((row) => el("tr", { className: row.is_baseline ? "baseline" : "" },
     el("th", { scope: "row" }, row.model, row.is_baseline ? el("span", { className: "tag" }, "baseline") : null),
-    ...row.values.map((value, i) => el("td", { className: rows.length > 1 && value === best[i] ? "number best" : "number" }, formatMetric(value, metrics[i].unit)))));
+    ...row.values.map((value, i) => el("td", { className: rows.length > 1 && value === best[i] ? "number best" : "number" },
+      formatMetric(value, metrics[i].unit), range(row.intervals[i], metrics[i].unit)))));
   byId("metrics").replaceChildren(
     el("h2", {}, "Detection quality against the labels"),
     el("div", { className: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Detector"), ...heads)), el("tbody", {}, ...body))),
-    el("p", { className: "how" }, "How to read this: ↑ more is better, ↓ less is better; the best of each column is bold. A model is worth having only where it beats the baselines."),
+    el("p", { className: "how" }, "How to read this: ↑ more is better, ↓ less is better; the best of each column is bold. A model is worth having only where it beats the baselines."
+      + (rows.some((row) => row.intervals.some((one) => one)) ? " Small print is the 95 % interval by block bootstrap: figures whose intervals overlap widely may differ by luck." : "")),
     el("details", {}, el("summary", {}, "What each number means"),
       el("dl", {}, ...metrics.filter((metric) => metric.meaning).flatMap((metric) =>
         [el("dt", {}, metric.label), el("dd", {}, `${metric.meaning} ${metric.higher_is_better ? "More" : "Less"} is better.`)]))));
@@ -295,6 +301,7 @@ function watchTheme() {
 
 watchTheme();
 drawMetrics();
+drawCosts();
 if (report.series.length) {
   drawTiles();
   drawFleet();
