@@ -191,8 +191,9 @@ fn costs_and_point_adjusted_figures_come_where_they_are_asked_for() {
     assert!(plain.get("cost").is_none() && plain["series"][0].get("point_adjusted").is_none());
     let options = "--cost-miss 100 --cost-false-alarm 1 --point-adjusted --report costs.html";
     let told = format!("evaluate {line} {options} --format json");
-    let ran = with_model(fleet::folder(), &told).ends(0);
-    ran.says(&["inflated by design", "cost at the present threshold"]);
+    let ran = with_model(fleet::folder(), &told)
+        .ends(0)
+        .says(&["inflated by design", "cost at the present threshold"]);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     let cost = |point: &str| document["cost"][point]["cost"].as_f64().unwrap();
     assert!(cost("cheapest") <= cost("present"));
