@@ -115,7 +115,7 @@ mod tests {
             let curve = cost_curve(&[(&labels, &scores)], prices, 1.0).unwrap();
             assert!(curve.iter().any(|point| (point.threshold - 1.0).abs() < 1e-15));
             let best = cheapest(&curve).unwrap();
-            assert!((best.threshold - threshold).abs() < 1e-15, "{best:?}");
+            assert_eq!(best.threshold.to_bits(), threshold.to_bits(), "{best:?}");
             assert!((best.cost - cost).abs() < 1e-12, "{best:?}");
         };
         check(1.0, 2.0, 2.0, 1.0);

@@ -3,7 +3,8 @@
 //! Point adjustment (Xu et al., WWW 2018) takes one predicted sample of an event for all of it. An event of a thousand
 //! samples is then nearly always "found", by chance too: random scores reach the state of the art (Kim et al., "Towards
 //! a Rigorous Evaluation of Time-Series Anomaly Detection", AAAI 2022). PA%K of the same paper adjusts only where more
-//! than the share K of an event is predicted; K = 0 is point adjustment, K = 1 none.
+//! than the share K of an event is predicted; K = 0 is point adjustment, K = 1 none. As in the TSB-AD reference, the very
+//! first sample of a series is never filled in.
 
 use super::{EvalError, F1, check_predicted, point, runs};
 
@@ -25,7 +26,7 @@ pub fn point_adjusted_f1(labels: &[bool], predicted: &[bool], share: f64) -> Res
     for event in runs(labels) {
         let n_hits = predicted[event.clone()].iter().filter(|&&marked| marked).count();
         if n_hits as f64 > share * event.len() as f64 {
-            adjusted[event].fill(true);
+            adjusted[event.start.max(1)..event.end.max(1)].fill(true);
         }
     }
     point::point_f1(labels, &adjusted)
@@ -52,8 +53,8 @@ mod tests {
     #[test]
     fn one_hit_counts_as_the_event_up_to_its_share() {
         // One event of four with one hit, one false alarm.
-        let labels = [true, true, true, true, false, false];
-        let predicted = [false, true, false, false, true, false];
+        let labels = [false, true, true, true, true, false, false];
+        let predicted = [false, false, true, false, false, true, false];
         let check = |share: f64, precision: f64, recall: f64| {
             let got = point_adjusted_f1(&labels, &predicted, share).unwrap();
             assert!((got.precision - precision).abs() < 1e-15, "{got:?}");
@@ -68,5 +69,8 @@ mod tests {
         let area = pa_k_area(&labels, &predicted).unwrap();
         let want = (24.5 * 8.0 / 9.0 + 75.5 / 3.0) / 100.0;
         assert!((area - want).abs() < 1e-12, "{area} {want}");
+        // The quirk of the reference: of this event the first sample stays a miss.
+        let got = point_adjusted_f1(&[true, true, false], &[false, true, false], 0.0).unwrap();
+        assert!((got.recall - 0.5).abs() < 1e-15, "{got:?}");
     }
 }
