@@ -177,7 +177,7 @@ async fn a_commit_is_all_there(database: &Database) {
         first.confidence.map(f64::to_bits),
         Some((0.1_f64 + 0.2).to_bits())
     );
-    assert_eq!(first.members, commit.events[0].members);
+    assert_eq!(first.members, commit(1).events[0].members);
     assert_eq!((first.peak_score, first.is_open), (f64::INFINITY, true));
     let filter = EventFilter {
         series: vec!["pump-1".into()],

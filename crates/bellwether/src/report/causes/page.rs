@@ -30,10 +30,10 @@ pub(super) fn write(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
          <style>\n{STYLE}{OWN_STYLE}</style>\n</head>\n<body>\n<header class=\"page\"><div><p class=\"brand\">\
          <span aria-hidden=\"true\" class=\"bell\"></span>bellwether</p><h1>{title}</h1></div></header>\n<main>\n"
     )?;
-    write!(
+    writeln!(
         out,
         "<section class=\"card lead\"><p class=\"summary\">{}</p><p class=\"how\">Model {}, {} scores. {} samples from {} to {}; \
-         the highest score was {} at {}.</p></section>\n",
+         the highest score was {} at {}.</p></section>",
         escaped(&causes.sentence),
         escaped(&causes.model),
         escaped(&causes.mode),
@@ -44,10 +44,10 @@ pub(super) fn write(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
         escaped(&causes.peak_time),
     )?;
     channels(causes, out)?;
-    write!(
+    writeln!(
         out,
         "<section class=\"card\"><h2>Which channels, and when</h2>{}<p class=\"how\">Each cell is a channel's exact share of all \
-         scores of the stretch; all cells sum to 1.</p></section>\n",
+         scores of the stretch; all cells sum to 1.</p></section>",
         heat_map(causes)
     )?;
     write!(
@@ -63,10 +63,10 @@ pub(super) fn write(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             trajectory(of)
         )?;
     }
-    write!(
+    writeln!(
         out,
         "<p class=\"how\">Solid: measured. Dashed: expected. The band is three usual deviations wide on either side; the stretch \
-         is shaded.</p></section>\n"
+         is shaded.</p></section>"
     )?;
     counterfactual(causes, out)?;
     pairs(causes, out)?;
@@ -129,11 +129,11 @@ fn channels(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             maybe(cause.gradient),
         )?;
     }
-    write!(
+    writeln!(
         out,
         "</tbody></table></div><p class=\"how\">Share: of the scores, exact. Cured: the part of the scores that is gone with this \
          channel set to what is expected of it. Gradient and Shapley value: parts of the error of the window that ends with the \
-         peak.</p></section>\n"
+         peak.</p></section>"
     )
 }
 
@@ -195,9 +195,9 @@ fn pairs(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             pair.q_value
         )?;
     }
-    write!(
+    writeln!(
         out,
-        "</tbody></table></div><p class=\"how\">Correlations.</p></section>\n"
+        "</tbody></table></div><p class=\"how\">Correlations.</p></section>"
     )
 }
 
@@ -219,9 +219,9 @@ fn similar(causes: &Causes, out: &mut impl Write) -> io::Result<()> {
             event.similarity
         )?;
     }
-    write!(
+    writeln!(
         out,
-        "</tbody></table></div><p class=\"how\">Alike: cosine of the shares of the channels, 1 where they are the same.</p></section>\n"
+        "</tbody></table></div><p class=\"how\">Alike: cosine of the shares of the channels, 1 where they are the same.</p></section>"
     )
 }
 
