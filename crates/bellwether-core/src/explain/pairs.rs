@@ -177,7 +177,7 @@ mod tests {
     fn columns(n_rows: usize, broken_from: usize, memory: f64, seed: u64) -> Vec<Vec<f64>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 - 0.5;
-        let mut columns = vec![Vec::with_capacity(n_rows); 3];
+        let mut columns = vec![Vec::new(); 3];
         let mut state = [0.0; 4];
         for row in 0..n_rows {
             for value in &mut state {

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bellwether_core::detect::Mode;
+use bellwether_core::eval::interval;
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::synth::{self, PlantSpec, Template};
 use bellwether_core::threshold::{AlarmBudget, ThresholdRule};
@@ -222,7 +223,7 @@ impl Outcome {
         let allowed: f64 = kept.iter().map(|kept| budget.events_in(kept.span)).sum();
         let promised: f64 = kept.iter().map(|kept| kept.promised).sum();
         let raised: usize = kept.iter().map(|kept| kept.n_events).sum();
-        let (low, high) = poisson_interval(raised);
+        let interval = interval::poisson_mean(raised);
         let ratio = raised as f64 / allowed;
         Self {
             source: source.to_owned(),
@@ -233,8 +234,8 @@ impl Outcome {
             promised,
             raised,
             ratio,
-            ratio_low: low / allowed,
-            ratio_high: high / allowed,
+            ratio_low: interval.low / allowed,
+            ratio_high: interval.high / allowed,
             verdict: if allowed < TELLING {
                 Verdict::TooShort
             } else if promised > 1.001 * allowed {
@@ -248,15 +249,6 @@ impl Outcome {
             },
         }
     }
-}
-
-/// The means that a count of chance events goes with, at 95 %: Byar's approximation (Breslow and Day, *Statistical Methods
-/// in Cancer Research* II, 1987, p. 69).
-fn poisson_interval(n: usize) -> (f64, f64) {
-    let bound = |n: f64, z: f64| n * (1.0 - 1.0 / (9.0 * n) + z / (3.0 * n.sqrt())).powi(3);
-    let n = n as f64;
-    let low = if n > 0.0 { bound(n, -1.96) } else { 0.0 };
-    (low, bound(n + 1.0, 1.96))
 }
 
 fn answer(outcomes: &[Outcome], output: &Output) -> Result<(), Failure> {
@@ -280,25 +272,4 @@ fn answer(outcomes: &[Outcome], output: &Output) -> Result<(), Failure> {
         ]);
     }
     output.answer(&json!({ "outcomes": outcomes }), &rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bellwether_testkit::assert_close;
-
-    #[test]
-    fn intervals_of_counts_are_those_of_the_exact_method_nearly() {
-        // scipy 1.16: chi2.ppf(0.025, 2 n) / 2 and chi2.ppf(0.975, 2 n + 2) / 2.
-        for (n, low, high) in [
-            (0, 0.0, 3.688_9),
-            (1, 0.025_3, 5.571_6),
-            (10, 4.795_4, 18.390_4),
-            (50, 37.110_8, 65.918_7),
-        ] {
-            let found = poisson_interval(n);
-            assert_close(found.0, low, 0.02, "low");
-            assert_close(found.1, high, 0.03, "high");
-        }
-    }
 }
