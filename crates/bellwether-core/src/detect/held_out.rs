@@ -16,6 +16,9 @@ use crate::score::{Calibration, ChannelRule, Ranges, Smoothing, Tail, ruled_weig
 use crate::transform::{ChannelKind, Pipeline, Prepared};
 use crate::window::Windows;
 
+/// What a model becomes before it is asked.
+type UnderRules<'a> = &'a dyn Fn(&Arc<dyn Model>) -> Arc<dyn Model>;
+
 /// The prepared rows of all folds, one after the other.
 pub(super) struct HeldOutRows<'a> {
     n_channels: usize,
@@ -219,7 +222,7 @@ impl<'a> HeldOutRows<'a> {
         &self,
         candidate: &Candidate,
         reach: Reach,
-        under_rules: &dyn Fn(&Arc<dyn Model>) -> Arc<dyn Model>,
+        under_rules: UnderRules<'_>,
     ) -> Result<ChannelErrors, ModelError> {
         let n = self.n_channels;
         let weights = &self.weights;
