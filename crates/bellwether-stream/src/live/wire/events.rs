@@ -17,7 +17,7 @@ pub(super) struct TrackerWire {
 enum PhaseWire {
     Quiet(Vec<RowWire>),
     Event {
-        event: EventWire,
+        event: Box<EventWire>,
         score_sum: f64,
         trace: TraceWire,
         is_open: bool,
@@ -128,7 +128,7 @@ impl TrackerWireV2 {
                 n_rows,
                 n_quiet,
             } => PhaseWire::Event {
-                event: event.with_members(n_members),
+                event: Box::new(event.with_members(n_members)),
                 score_sum: 0.0,
                 trace: TraceWire::default(),
                 is_open,
@@ -182,7 +182,7 @@ impl TrackerWire {
                 n_rows,
                 n_quiet,
             } => PhaseWire::Event {
-                event: EventWire::of(series, event),
+                event: Box::new(EventWire::of(series, event)),
                 score_sum: *score_sum,
                 trace: TraceWire::of(trace),
                 is_open: *is_open,
