@@ -197,7 +197,8 @@ pub fn block_len(values: &[f64]) -> f64 {
     let n = values.len();
     let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
     let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if n < 4 || !(lowest < highest) {
+    let varies = lowest < highest;
+    if n < 4 || !varies {
         return 1.0;
     }
     let mean = values.iter().map(|value| value / n as f64).sum::<f64>();
