@@ -88,8 +88,10 @@ pub fn injected_recall<E>(
             for fault in faults {
                 let magnitude = fault.kind.default_magnitude().map(|usual| usual * strength);
                 let end = (fault.last_idx + 1 + spec.grace).min(after.len());
-                let hit = (fault.first_idx..end)
-                    .find(|&idx| after[idx] >= 1.0 && (before[idx] < 1.0 || before[idx].is_nan()));
+                // A sample without a score, NaN, is in no alarm.
+                let is_alarm = |scores: &[f64], idx: usize| scores[idx] >= 1.0;
+                let hit =
+                    (fault.first_idx..end).find(|&idx| is_alarm(&after, idx) && !is_alarm(&before, idx));
                 add(
                     &mut found,
                     fault.kind,
