@@ -9,9 +9,10 @@ use super::Report;
 const TEMPLATE: &str = include_str!("assets/report.html");
 pub(super) const STYLE: &str = include_str!("assets/report.css");
 /// Plain scripts that share one scope, in this order.
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     include_str!("assets/scale.js"),
     include_str!("assets/chart.js"),
+    include_str!("assets/svg.js"),
     include_str!("assets/sweep.js"),
     include_str!("assets/cost.js"),
     include_str!("assets/report.js"),

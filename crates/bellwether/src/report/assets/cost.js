@@ -1,13 +1,5 @@
 // What thresholds would have cost: a curve and a table of its points of interest.
 
-/** An element of a drawing. */
-function svg(tag, properties, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
 /** The curve over thresholds on a logarithmic scale; steps, because a cost holds from one threshold to the next. */
 function costChart({ curve, present, cheapest }) {
   const finite = curve.filter((point) => point.threshold !== null && point.threshold > 0);

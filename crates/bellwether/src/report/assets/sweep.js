@@ -1,13 +1,5 @@
 // The curve of alarms against thresholds.
 
-/** An SVG element with attributes and children. */
-function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
 /** Alarms per week at each threshold, the one in force, and what was asked for; both axes logarithmic. */
 function drawSweep() {
   const { sweep } = report;
