@@ -52,7 +52,7 @@ fn parse_event(text: &str) -> Result<EventId, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct CausesArgs {
-    /// Plants of each template, each with a fault of each kind
+    /// Plants of each template, each with a fault of each kind; their seeds count up from --seed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) seeds: NonZeroUsize,
     /// Only plants of these templates: pump, server, boiler, turbine, compressor, sine

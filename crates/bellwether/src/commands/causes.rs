@@ -69,7 +69,8 @@ pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
         [] => Template::ALL.to_vec(),
         some => some.to_vec(),
     };
-    let seeds = 1..=args.seeds.get() as u64;
+    let first = args.fit.seed;
+    let seeds = first..first.saturating_add(args.seeds.get() as u64);
     let plants = templates
         .iter()
         .flat_map(|template| seeds.clone().map(move |seed| (*template, seed)));
