@@ -217,7 +217,7 @@ fn numbers_of_members_that_are_out_of_range_are_named_by_path() {
             4,
             "/n_neighbours",
             json!(0),
-            "n_neighbours is 0, wanted at least 1 window",
+            "n_neighbours is 0, wanted at least 1 neighbour",
         ),
         (
             2,
