@@ -1,8 +1,8 @@
 // The curve of alarms against thresholds.
 
-/** An SVG element with attributes and children. */
+/** An SVG element with attributes and children. The picture in the page says of which namespace: no address stands here. */
 function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const element = document.createElementNS(byId("curve").namespaceURI, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
@@ -42,9 +42,12 @@ function drawSweep() {
   parts.push(svg("polyline", { points: points.join(" "), class: "curve" }));
   if (predicted !== null) parts.push(svg("circle", { cx: x(1), cy: y(predicted), r: 4.5, class: "predicted" }));
   const words = `Alarms per week against the threshold${asked > 0 ? `; ${formatNumber(asked, 3)} per week were asked for` : ""}.`;
+  const curve = byId("curve");
+  curve.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  curve.setAttribute("aria-label", words);
+  curve.replaceChildren(...parts);
   byId("sweep").replaceChildren(
-    el("h2", {}, "Alarms per week at other thresholds"),
-    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words }, ...parts),
+    el("h2", {}, "Alarms per week at other thresholds"), curve,
     el("p", { className: "how" }, "How to read this: the curve says how many events a week each threshold would have given in the data of this report, faults included."
       + (predicted !== null ? " The dot is what normal rows of the training predict at the threshold in force." : "")
       + (asked > 0 ? " The dashed line is the alarm budget." : "")
