@@ -159,6 +159,13 @@ fn one_series() -> Report {
     let mut report = Report::new("press-01, first half of March", "bellwether 0.1.0");
     report.model = Some("press@3".to_owned());
     report.threshold = Some(0.021_345_6);
+    report.sweep = Some(Sweep {
+        thresholds: vec![0.25, 0.5, 1.0, 2.0, 10.0],
+        alarms_per_week: vec![40.0, 12.0, 1.5, 0.5, 0.0],
+        asked_per_week: Some(1.0),
+        predicted_per_week: Some(0.8),
+        weeks: 2.0,
+    });
     report.notes =
         vec!["The channel humidity was missing for 2 h and was held at its last value.".to_owned()];
     report.push(Machine::new("press-01", 20_160, &spans, 2.4, 0).report(&CHANNELS, Resolution::for_fleet(1)));
