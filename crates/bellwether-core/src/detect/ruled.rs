@@ -31,6 +31,10 @@ struct Ruled {
 }
 
 impl Model for Ruled {
+    fn name(&self) -> &'static str {
+        self.model.name()
+    }
+
     fn window(&self) -> WindowSpec {
         self.model.window()
     }
