@@ -22,6 +22,9 @@ pub struct AlertMove {
     pub tell: Vec<Tell>,
 }
 
+/// Columns of an alert; what a statement asks for beside it comes behind them.
+const N_COLUMNS: usize = 21;
+
 /// The columns of an alert. What its event has become counts more than what it was when the alert began.
 macro_rules! select_alerts {
     ($more:literal, $rest:literal) => {
@@ -62,7 +65,7 @@ impl Database {
             .bind(i64::from(limit));
         let rows = self.all("read alerts", query).await?;
         let open = |row| {
-            let verdict: Option<String> = self.get(row, 19)?;
+            let verdict: Option<String> = self.get(row, N_COLUMNS)?;
             let verdict = verdict.map(|word| self.word("feedback", &word, Verdict::from_word));
             Ok((self.alert(row)?, verdict.transpose()?))
         };
