@@ -312,8 +312,9 @@ fn compare(
         &rows,
     )?;
     output.note(&format!(
-        "{n_found} of {} faults found, {n_false} false alarms in 16 device-days.",
-        faults.len()
+        "{n_found} of {} faults found, {n_false} false {} in 16 device-days.",
+        faults.len(),
+        if n_false == 1 { "alarm" } else { "alarms" }
     ));
     Ok(())
 }
