@@ -1,8 +1,11 @@
 // What thresholds would have cost: a curve and a table of its points of interest.
 
+/** The namespace of drawings, asked of the browser: a page that loads nothing names no address. */
+const drawings = new DOMParser().parseFromString("<svg></svg>", "text/html").body.firstChild.namespaceURI;
+
 /** An element of a drawing. */
 function svg(tag, properties, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const element = document.createElementNS(drawings, tag);
   for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
   element.append(...children);
   return element;
