@@ -13,17 +13,7 @@ use crate::bench_peers;
 use crate::cargo;
 
 const PAGE: &str = "docs/results.md";
-const MODELS: [&str; 9] = [
-    "default",
-    "linear",
-    "lstm",
-    "lstm-forecast",
-    "lstm-ae",
-    "pca",
-    "var",
-    "max-z",
-    "random",
-];
+const MODELS: [&str; 7] = ["default", "linear", "lstm", "pca", "var", "max-z", "random"];
 /// Those that are held against what others have published.
 const COMPARED: [&str; 2] = ["default", "linear"];
 /// Share of the training rows that faults are put into.
