@@ -19,7 +19,7 @@ use shared::bellwether;
 const COLUMNS: &str = "timestamp,series,score,is_anomaly,event,top_channel,top_share";
 const EVENT_COLUMNS: &str = "event,series,start,end,peak_time,peak_score,samples,severity,kind,channels";
 /// Rows of a window where the data are enough.
-const WINDOW: usize = 16;
+const WINDOW: usize = 20;
 
 /// `detect DATA` in `folder`, with `options`; returns stdout.
 fn detect(folder: &Path, options: &str) -> String {
