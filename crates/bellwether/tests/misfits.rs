@@ -163,7 +163,7 @@ fn short_data_have_no_score_and_say_why() {
     for n in [1, 2, 12] {
         let ran = detect(&head(n))
             .ends(0)
-            .says(&["no sample has a score", "a window of 16"]);
+            .says(&["no sample has a score", "a window of 20"]);
         assert_eq!(ran.stdout.lines().count(), n + 1);
         assert!(ran.stdout.lines().skip(1).all(|line| line.ends_with(",,,,")));
     }
