@@ -65,7 +65,7 @@ fn every_rule_says_what_it_rests_on() {
         let ran = train(own.path(), &format!("plain.csv --rows 1300 --threshold {rule}")).ends(0);
         assert!(ran.stderr.contains(words), "{rule}: {}", ran.stderr);
     };
-    check("conformal:0.05", "0.05: a normal stretch of");
+    check("conformal:0.1", "0.1: a normal stretch of");
     check("conformal:1e-6", "held-out data vouch for no less than");
     check("budget:1/hour", "1/hour: counted on");
     let ran = train(own.path(), "plain.csv --threshold dynamic").ends(2);
