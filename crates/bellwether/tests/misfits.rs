@@ -420,7 +420,7 @@ fn poor_training_data_make_a_model_or_a_clear_refusal() {
         .ends(0)
         .says(&["no value in the training part", "b"]);
     bellwether(own, "models promote m@3 --registry models").ends(0);
-    assert_eq!(judge("half.csv"), 385);
+    assert_eq!(judge("half.csv"), 381);
     train(own, "nothing.csv").ends(1).says(&["every cell is missing"]);
     train(own, "absurd.csv").ends(0);
     train(own, "apart.csv").ends(1).says(&["\"b\"", "too far apart"]);
