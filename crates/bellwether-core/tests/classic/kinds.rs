@@ -1,9 +1,14 @@
 //! What every kind of detector owes: answers of its own, exact copies, and an error in words where it cannot be fitted.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bellwether_core::classic::{Classic, FitClassicError, Kind, Tensor, Training};
+use bellwether_core::detect::{CalibrationSpec, Candidate, Detector, Mode};
+use bellwether_core::frame::{Channel, Frame, Sample, SeriesId};
 use bellwether_core::model::Answers;
+use bellwether_core::time::Timestamp;
+use bellwether_core::transform::PipelineSpec;
 use bellwether_core::window::Windows;
 use proptest::prelude::*;
 
@@ -288,6 +293,63 @@ fn windows_are_shorter_where_rows_are_few_and_bounded_where_they_are_many() {
     }
     assert_eq!(Kind::SeasonalNaive.window_len(100_000, 38), 289);
     assert_eq!(Kind::SeasonalNaive.window_len(100_000, 1000), 16);
+}
+
+/// Calibrated on rows that it has not seen, judged row by row and as a file: the same bits, and a fault is found.
+#[test]
+fn every_kind_makes_a_detector_that_says_the_same_in_a_stream_and_in_a_file() {
+    let frame = |from: usize, fault: bool| {
+        let mut values = rows(1200)[from * N_CHANNELS..(from + 400) * N_CHANNELS].to_vec();
+        if fault {
+            for row in 200..230 {
+                values[row * N_CHANNELS] += if row % 2 == 0 { 6.0 } else { 5.0 };
+            }
+        }
+        let channels = ["a", "b", "c", "d"].map(Channel::new).to_vec();
+        let times = (from..from + 400).map(|row| Timestamp::from_secs(row as i64));
+        Frame::new(channels, times.collect(), values).unwrap()
+    };
+    for kind in Kind::ALL {
+        let len = kind.window_len(400, N_CHANNELS);
+        let spec = PipelineSpec::for_window(NonZeroUsize::new(len).unwrap());
+        let pipeline = spec.fit(&[frame(0, false)]).unwrap();
+        let prepared = pipeline.apply(frame(0, false)).unwrap();
+        let starts = prepared.window_starts(len, 1);
+        let training = Training {
+            windows: &[prepared.windows(len, &starts)],
+            n_channels: N_CHANNELS,
+            active: &ACTIVE,
+            weights: &pipeline.channel_weights(),
+            seed: 42,
+        };
+        let model = kind.fit(len, &training).unwrap();
+        let folds = vec![vec![pipeline.apply(frame(400, false)).unwrap()]];
+        let candidates = vec![Candidate::alone(model)];
+        let spec = CalibrationSpec::default();
+        let (detector, _) = Detector::calibrate(pipeline, candidates, folds, &spec).unwrap();
+        let detector = Arc::new(detector);
+        let judged = frame(800, true);
+        let series = SeriesId::new("pump-1");
+        let scores = detector.score(&series, judged.clone(), Mode::Causal).unwrap();
+        let mut session = detector.session(series, judged.schema()).unwrap();
+        for (row, values) in judged.values().chunks_exact(N_CHANNELS).enumerate() {
+            let time = judged.time()[row];
+            let verdict = session.push(Sample { time, values }).unwrap();
+            let score = verdict.and_then(|verdict| verdict.score).unwrap_or(f64::NAN);
+            assert_eq!(
+                score.to_bits(),
+                scores.score[row].to_bits(),
+                "{kind:?}, row {row}"
+            );
+        }
+        let largest = |rows: std::ops::Range<usize>| scores.score[rows].iter().copied().fold(0.0, f64::max);
+        assert!(
+            largest(200..250) > largest(100..200),
+            "{kind:?}: {}",
+            largest(200..250)
+        );
+        detector.expected(&judged, 350..400, Mode::Causal).unwrap();
+    }
 }
 
 proptest! {
