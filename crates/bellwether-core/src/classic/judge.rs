@@ -45,6 +45,9 @@ pub(super) trait Judge: Debug + Send + Sync {
     fn tensors(&self) -> Vec<(&'static str, Tensor)>;
 }
 
+/// What a judge is asked: [`Judge::errors`] or [`Judge::expected`].
+type Ask<'a> = &'a dyn Fn(&Layout<'_>, &[f64], &mut [f64]);
+
 /// A judge as a [`Model`].
 #[derive(Debug)]
 pub(super) struct Judging {
@@ -87,12 +90,7 @@ impl Judging {
 
     /// Calls `ask` with the active cells of some windows at a time; `put(answer, window_idx)` then has the answer of
     /// each, `[n_answers, n_active]`.
-    fn each(
-        &self,
-        windows: &Windows<'_>,
-        ask: &dyn Fn(&Layout<'_>, &[f64], &mut [f64]),
-        put: &mut dyn FnMut(&[f64], usize),
-    ) {
+    fn each(&self, windows: &Windows<'_>, ask: Ask<'_>, put: &mut dyn FnMut(&[f64], usize)) {
         let layout = self.layout();
         let (n_cells, n_said) = (layout.n_cells(), self.n_answers() * layout.active.len());
         let n_at_once = WINDOWS_AT_ONCE.min(windows.n_windows());

@@ -50,7 +50,7 @@ impl Case {
         kind.fit(len, &training).unwrap()
     }
 
-    fn from_parts(
+    fn made_of(
         &self,
         kind: Kind,
         window_len: usize,
@@ -207,7 +207,7 @@ fn isolation_scores_on_the_trees_of_the_reference_are_its_scores() {
     let case = Case::new(&golden);
     let of = &golden["isolation_forest"];
     let n_trees = numbers(&of["roots"]).len();
-    let model = case.from_parts(Kind::IsolationForest, 1, &[("n_trees", n_trees)], trees(of));
+    let model = case.made_of(Kind::IsolationForest, 1, &[("n_trees", n_trees)], trees(of));
     let squares = sums(&case.errors(&*model, &case.test), case.active.len());
     let scores: Vec<f64> = squares.iter().map(|square| square.sqrt()).collect();
     all_close(&scores, &numbers(&of["scores"]), TOLERANCE, "scores");
@@ -237,7 +237,7 @@ fn expected_displacements_are_the_mean_of_random_insertions() {
     };
     let mut tensors = trees(of);
     tensors.push(("points", Tensor::F64(numbers(&of["points"]))));
-    let model = case.from_parts(Kind::Rrcf, 1, &[("n_trees", 1)], tensors);
+    let model = case.made_of(Kind::Rrcf, 1, &[("n_trees", 1)], tensors);
     let got = sums(&case.errors(&*model, &numbers(&of["rows"])), 3);
     let (means, errors) = (numbers(&of["means"]), numbers(&of["standard_errors"]));
     for ((got, mean), error) in got.iter().zip(&means).zip(&errors) {
@@ -315,6 +315,6 @@ fn likelihood_ratios_are_those_of_the_reference() {
     let golden = golden();
     let case = Case::new(&golden);
     let floor = vec![("floor", Tensor::F64(vec![1e-6; 3]))];
-    let model = case.from_parts(Kind::Changepoint, count(&golden["window_len"]), &[], floor);
+    let model = case.made_of(Kind::Changepoint, count(&golden["window_len"]), &[], floor);
     case.check(Kind::Changepoint, &*model, &golden["changepoint"]["errors"], 1e-8);
 }
