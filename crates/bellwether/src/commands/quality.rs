@@ -190,7 +190,7 @@ impl<'a> Case<'a> {
         } = *how;
         let frame = &self.recording.frame;
         let train = frame.slice(self.train.clone())?;
-        let train = contamination::contaminated(&train, contaminate, spec.train.seed)?;
+        let train = contamination::contaminated(&train, contaminate, spec.train.seed);
         let judged_from = self.recording.rows.sample_idx(self.series.judged_from);
         let fit = Fit::new(contender, vec![vec![train.clone()]], spec)?;
         let judge = fit.judge(&train, mode, spec.train.seed)?;
