@@ -25,6 +25,8 @@ const N_SLOPES: usize = 5;
 const N_BEFORE: usize = 21;
 /// Rows that a window has to have.
 const LEN_MIN: usize = 6;
+/// Rows that it can have: its tables grow with their square.
+const LEN_MAX: usize = 1024;
 /// Amplitudes below this are none.
 const AMPLITUDE_LEAST: f64 = 1e-8;
 /// A channel moves less than this within a window, in units of its scale: it stands still.
@@ -85,6 +87,12 @@ impl SpectralResidual {
                 want: LEN_MIN,
             });
         }
+        if layout.len > LEN_MAX {
+            return Err(FitClassicError::Spec {
+                name: "the window of a spectrum",
+                want: "at most 1024 rows",
+            });
+        }
         // Nothing is learnt of them, but without any there is nothing to calibrate with either.
         places(training.windows, layout)?;
         Ok(Self::new(layout.len))
@@ -93,6 +101,10 @@ impl SpectralResidual {
     pub(super) fn from_parts(layout: &Layout<'_>, _parts: &Parts) -> Result<Self, PartsError> {
         if layout.len < LEN_MIN {
             let (name, at, why) = ("window_len", 0, "too short for a spectrum");
+            return Err(PartsError::Value { name, at, why });
+        }
+        if layout.len > LEN_MAX {
+            let (name, at, why) = ("window_len", 0, "too long for a spectrum");
             return Err(PartsError::Value { name, at, why });
         }
         Ok(Self::new(layout.len))

@@ -40,8 +40,10 @@ impl Detector {
                     let cells = row_idx * n..(row_idx + 1) * n;
                     let Some(errors) = errors else { return };
                     let of_row = sums[cells.clone()].iter_mut().zip(&mut weights[cells]);
-                    for ((sum, total), (error, scale)) in of_row.zip(errors.iter().zip(&calibration.scale)) {
-                        if !error.is_nan() {
+                    let measured = errors.iter().zip(&calibration.scale).zip(&calibration.weights);
+                    for ((sum, total), ((error, scale), of_channel)) in of_row.zip(measured) {
+                        // What is left out of the score moves nobody.
+                        if !error.is_nan() && *of_channel > 0.0 {
                             *sum += weight * error / scale;
                             *total += weight;
                         }

@@ -12,13 +12,17 @@ pub struct EventRule {
     len_min: usize,
 }
 
+/// Most samples of a merge gap or a shortest event: at one a second eleven days.
+const SAMPLES_MAX: usize = 1_000_000;
+
 impl EventRule {
     /// An event opens once `n` of the last `m` scores are at or above 1 and it is `len_min` samples long, counted
     /// from the first of those. It stays open while a score of at least `clear_ratio` comes within every
     /// `merge_gap` samples.
     ///
     /// # Errors
-    /// [`EventRuleError`] where 1 ≤ n ≤ m ≤ 1000, 0 < clear_ratio ≤ 1, merge_gap ≥ 1 or len_min ≥ 1 does not hold.
+    /// [`EventRuleError`] where 1 ≤ n ≤ m ≤ 1000, 0 < clear_ratio ≤ 1, 1 ≤ merge_gap ≤ 1,000,000 or 1 ≤ len_min ≤ 1,000,000 does
+    /// not hold.
     pub fn new(
         n: usize,
         m: usize,
@@ -32,8 +36,9 @@ impl EventRule {
         if !(0.0 < clear_ratio && clear_ratio <= 1.0) {
             return Err(EventRuleError::ClearRatio { got: clear_ratio });
         }
-        if merge_gap == 0 || len_min == 0 {
-            return Err(EventRuleError::Zero { merge_gap, len_min });
+        let is_in_range = |samples: usize| (1..=SAMPLES_MAX).contains(&samples);
+        if !is_in_range(merge_gap) || !is_in_range(len_min) {
+            return Err(EventRuleError::Samples { merge_gap, len_min });
         }
         Ok(Self {
             n,
@@ -126,9 +131,9 @@ pub enum EventRuleError {
         /// What was given.
         got: f64,
     },
-    /// A length of zero.
-    #[error("merge gap {merge_gap} and shortest event {len_min}: each must be at least 1 sample")]
-    Zero {
+    /// A length of zero, or longer than anyone waits.
+    #[error("merge gap {merge_gap} and shortest event {len_min}: each must be between 1 and 1000000 samples")]
+    Samples {
         /// The gap.
         merge_gap: usize,
         /// The length.

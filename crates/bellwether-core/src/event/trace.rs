@@ -249,7 +249,8 @@ impl MissingRuns {
         for row in recent {
             runs.push(row[channel_idx].is_nan());
         }
-        if !before.is_empty() && before.iter().all(|row| row[channel_idx].is_nan()) {
+        // Where nothing is known of the channel, or it has not been there at all, its absence is no news.
+        if before.iter().all(|row| row[channel_idx].is_nan()) {
             runs.usual = u32::MAX;
         }
         runs

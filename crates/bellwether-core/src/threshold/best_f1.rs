@@ -64,7 +64,7 @@ pub(super) fn best_f1_level(of: F1Of, held_out: &HeldOut<'_>) -> Result<(f64, F1
         .filter(|&row_idx| !held_out.errors[row_idx].is_nan())
         .collect();
     if !rows.iter().any(|&row_idx| labels[row_idx]) {
-        return Err(ThresholdError::NoneLabelled { n_rows: labels.len() });
+        return Err(ThresholdError::NoneLabelled { n_rows: rows.len() });
     }
     rows.sort_unstable_by(|&one, &other| held_out.errors[other].total_cmp(&held_out.errors[one]));
     let (mut n_true, mut n_found, mut found) = (0, 0, vec![false; n_events]);

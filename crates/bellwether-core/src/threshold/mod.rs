@@ -186,7 +186,8 @@ impl fmt::Display for Fallback {
             Self::NoSpread => f.write_str("all held-out errors are alike: the threshold is twice that error"),
             Self::FewPeaks { n_peaks } => write!(
                 f,
-                "only {n_peaks} separate peaks in the held-out errors: the threshold is twice their 99 % quantile"
+                "only {n_peaks} separate peaks in the held-out errors: the threshold is twice their 99 % quantile, and \
+                 above all peaks"
             ),
             Self::BadTail {
                 n_peaks,

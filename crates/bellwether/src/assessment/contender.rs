@@ -7,6 +7,8 @@ use bellwether_core::detect::{Detector, Mode};
 use bellwether_core::eval::runs;
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::quantile::{quantile_sorted, sorted_finite};
+use bellwether_core::threshold::ThresholdRule;
+use bellwether_core::time::Timestamp;
 
 use crate::failure::Failure;
 use crate::fitting::{self, Family, FitSpec, Fitted};
@@ -65,6 +67,21 @@ pub(crate) enum Fit {
 }
 
 impl Fit {
+    /// Refuses a threshold rule that would need the truth: detectors that are compared never see it.
+    ///
+    /// # Errors
+    /// Where the rule goes by labels.
+    pub(crate) fn check(spec: &FitSpec) -> Result<(), Failure> {
+        match spec.threshold {
+            ThresholdRule::BestF1(_) => Err(Failure::Usage(
+                "--threshold best-f1 goes by labels, and detectors that are compared never see any: give another rule, or \
+                 use `train`"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Fits on the training part of each series; a series that is interrupted comes as several frames.
     pub(crate) fn new(contender: Contender, train: Vec<Vec<Frame>>, spec: &FitSpec) -> Result<Self, Failure> {
         let Contender::Family(family) = contender else {
@@ -122,7 +139,7 @@ impl<'a> Judge<'a> {
         let n = frame.n_samples();
         match self {
             Self::Detector(detector, mode) => {
-                let first = from.saturating_sub(detector.context_len());
+                let first = from.saturating_sub(self.context_len());
                 let scores = detector
                     .score(&SeriesId::new(series), frame.slice(first..n)?, *mode)
                     .map_err(Failure::misfit)?;
@@ -146,9 +163,14 @@ impl<'a> Judge<'a> {
     }
 
     /// Alarms that these scores raise: events where the detector has a rule for them, else runs at or above 1.
-    pub(crate) fn n_alarms(&self, scores: &[f64]) -> usize {
+    /// Both: `[n_samples]`.
+    pub(crate) fn n_alarms(&self, scores: &[f64], time: &[Timestamp]) -> usize {
         match self {
-            Self::Detector(detector, _) => detector.parts().events.count(scores, 1.0, |row| row == 0),
+            Self::Detector(detector, _) => {
+                let gap_max = detector.pipeline().parts().gap_max;
+                let is_start = |row: usize| row == 0 || time[row].since(time[row - 1]) > gap_max;
+                detector.parts().events.count(scores, 1.0, is_start)
+            }
             _ => runs(&scores.iter().map(|&score| score >= 1.0).collect::<Vec<_>>()).len(),
         }
     }
@@ -164,7 +186,7 @@ impl<'a> Judge<'a> {
     /// Rows that a score looks back on.
     pub(crate) fn context_len(&self) -> usize {
         match self {
-            Self::Detector(detector, _) => detector.context_len(),
+            Self::Detector(detector, mode) => detector.surroundings(*mode).0,
             Self::LastValue { .. } => 1,
             Self::Random { .. } | Self::MaxZ { .. } => 0,
         }

@@ -64,8 +64,8 @@ pub(crate) fn unlabelled(
     let n_scored = scores.iter().filter(|score| !score.is_nan()).count();
     let weeks = n_scored as f64 * frame.schema().cadence().as_secs_f64() / (7.0 * 86_400.0);
     let others = judge.score(series, &shaken(frame, SHAKE, seed)?, from)?;
-    let first = from.saturating_sub(judge.context_len());
-    let rows = frame.slice(first..frame.n_samples())?;
+    // The same rows for all detectors, so that all look for the same faults, and none in what was learnt from.
+    let rows = frame.slice(from..frame.n_samples())?;
     let spec = InjectionSpec {
         grace: judge.window_len(),
         seed,
@@ -74,7 +74,7 @@ pub(crate) fn unlabelled(
     Ok(Unlabelled {
         model: model.to_owned(),
         series: series.to_owned(),
-        n_alarms: judge.n_alarms(&scores),
+        n_alarms: judge.n_alarms(&scores, &frame.time()[from..]),
         weeks,
         stretches: stability::stretches(&scores, N_STRETCHES),
         shaken: agreement(&scores, &others)?,

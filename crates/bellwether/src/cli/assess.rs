@@ -72,7 +72,7 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Detectors to compare: default, linear, full, lstm, lstm-ae, lstm-forecast, pca, var, knn, random, max-z, last-value
+    /// Detectors to compare: what --model-family knows, default, random, max-z, last-value
     #[arg(
         long,
         value_name = "A,B,…",

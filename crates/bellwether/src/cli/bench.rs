@@ -41,7 +41,7 @@ pub(crate) struct QualityArgs {
     /// The folder
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Detectors to compare: what --model-family knows, default, random, max-z
+    /// Detectors to compare: what --model-family knows, default, random, max-z, last-value
     #[arg(
         long,
         value_name = "A,B,…",

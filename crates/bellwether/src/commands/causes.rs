@@ -119,7 +119,7 @@ fn plant(template: Template, seed: u64, mode: Mode, spec: &FitSpec) -> Result<Ve
     let device = generate(&healthy)?.remove(0);
     let train = device.frame.slice(0..N_TRAIN)?;
     let fitted = fitting::fit(vec![vec![train]], None, spec, &mut |_| ControlFlow::Continue(()))?;
-    let first = N_TRAIN - fitted.detector.context_len().min(N_TRAIN);
+    let first = N_TRAIN - fitted.detector.surroundings(mode).0.min(N_TRAIN);
     let mut outcomes = Vec::new();
     for (kind_idx, kind) in AnomalyKind::ALL.into_iter().enumerate() {
         // Another seed for each kind: other channels, lengths and directions.

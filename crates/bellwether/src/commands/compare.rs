@@ -4,6 +4,7 @@ mod replay;
 
 use std::time::{Duration, Instant};
 
+use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
 use bellwether_core::time::humane;
 use bellwether_store::read::Recording;
@@ -30,6 +31,12 @@ pub(crate) fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
     refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
     let contenders = contenders(args)?;
     let fit_spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    Fit::check(&fit_spec)?;
+    if args.retrain_every.is_some() && args.assess.mode == Mode::Retrospective {
+        return Err(Failure::Usage(
+            "--retrain-every judges causally, each stretch by what was known before it: leave out --mode retrospective".to_owned(),
+        ));
+    }
     let recordings = read(&args.data, output)?;
     let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
     let parts = parts(args, &recordings, known.as_deref(), output)?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use bellwether_core::detect::{Detector, Mode, Scores};
 use bellwether_core::event::Event;
 use bellwether_core::frame::{Frame, SeriesId};
+use bellwether_core::threshold::Threshold;
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::Recording;
 use bellwether_store::write::{
@@ -26,6 +27,8 @@ use crate::output::{Output, Rows};
 pub(crate) struct Judged {
     pub(crate) recording: Recording,
     pub(crate) scores: Scores,
+    /// The error that scores of 1 stand for.
+    pub(crate) threshold: Threshold,
 }
 
 pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
@@ -115,7 +118,11 @@ pub(crate) fn judge(
         for note in about(&recording, &scores, &loaded.detector) {
             output.note(&note);
         }
-        judged.push(Judged { recording, scores });
+        judged.push(Judged {
+            recording,
+            scores,
+            threshold: loaded.detector.threshold(mode),
+        });
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -199,7 +206,9 @@ fn fill_rows<W: Write + Send>(
         .collect();
     while let Some(Reverse((_, series, row))) = waiting.pop() {
         waiting.extend(next_of(series, row + 1));
-        let Judged { recording, scores } = &judged[series];
+        let Judged {
+            recording, scores, ..
+        } = &judged[series];
         let sample = recording.rows.sample_idx(row);
         let top = scores.top[sample];
         writer.row(&VerdictRow {
@@ -256,7 +265,10 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
         Column::new("channels", ColumnKind::Text),
     ];
     let mut writer = table(path, columns)?;
-    for Judged { recording, scores } in judged {
+    for Judged {
+        recording, scores, ..
+    } in judged
+    {
         for event in &scores.events {
             let text = |at: Timestamp| time_text(recording, at);
             writer.row(&[
@@ -389,7 +401,12 @@ fn answer(
         "channels",
     ]);
     let (mut events, mut series) = (Vec::new(), Vec::new());
-    for Judged { recording, scores } in judged {
+    for Judged {
+        recording,
+        scores,
+        threshold,
+    } in judged
+    {
         for event in &scores.events {
             let shares = shares(event, channels);
             let top: Vec<String> = shares
@@ -420,22 +437,22 @@ fn answer(
                 .map(|(name, share)| (name.to_owned(), json!(share)))
                 .collect();
             events.push(json!({
-                "event": event.id.to_string(),
-                "series": recording.name,
-                "start": start,
-                "end": end,
-                "peak_time": time_text(recording, event.peak_time),
-                "peak_score": event.peak_score,
-                "samples": event.n_samples,
-                "severity": event.severity(),
-                "kind": event.kind.name(),
-                "confidence": event.confidence,
-                "is_open": event.is_open,
-                "channels": all,
-                "members": members,
-            }));
+                    "event": event.id.to_string(),
+                    "series": recording.name,
+                    "start": start,
+                    "end": end,
+                    "peak_time": time_text(recording, event.peak_time),
+                    "peak_score": event.peak_score,
+                    "samples": event.n_samples,
+                    "severity": event.severity(),
+                    "kind": event.kind.name(),
+                    "confidence": event.confidence,
+                    "is_open": event.is_open,
+                    "channels": all,
+                    "members": members,
+                }));
         }
-        series.push(summary(recording, scores));
+        series.push(summary(recording, scores, *threshold));
     }
     let n_samples: usize = judged
         .iter()
@@ -454,7 +471,7 @@ fn answer(
     let document = json!({
         "model": loaded.reference,
         "mode": judged.first().map(|series| series.scores.mode.to_string()),
-        "threshold": loaded.detector.threshold(judged.first().map_or(Mode::Causal, |s| s.scores.mode)).error(),
+        "threshold": rates::common_threshold(judged).map(Threshold::error),
         "alarms": rates.json(),
         "events": events,
         "series": series,
@@ -462,10 +479,11 @@ fn answer(
     output.answer(&document, &rows)
 }
 
-fn summary(recording: &Recording, scores: &Scores) -> Value {
+fn summary(recording: &Recording, scores: &Scores, threshold: Threshold) -> Value {
     let worst = scores.score.iter().copied().fold(f64::NAN, f64::max);
     json!({
         "series": recording.name,
+        "threshold": threshold.error(),
         "samples": recording.frame.n_samples(),
         "scored": scores.score.iter().filter(|score| !score.is_nan()).count(),
         "filling": scores.unscored.n_filling,

@@ -44,7 +44,12 @@ pub(crate) fn apply(
 ) -> Result<(), Failure> {
     let detector = &loaded.detector;
     let mode = Mode::Retrospective;
-    for Judged { recording, scores } in judged {
+    for Judged {
+        recording,
+        scores,
+        threshold: in_force,
+    } in judged
+    {
         let unit = detector.threshold(mode).error();
         let errors: Vec<f64> = scores.score.iter().map(|score| score * unit).collect();
         let rows = HeldOut {
@@ -74,6 +79,7 @@ pub(crate) fn apply(
             }
         };
         if let Some(threshold) = threshold {
+            *in_force = threshold;
             let own = (**detector).clone().with_threshold(mode, threshold);
             let series = SeriesId::new(name.as_str());
             *scores = own

@@ -68,6 +68,12 @@ fn against_labels(
     let mut results = Vec::new();
     for (series, known) in judged.iter().zip(known) {
         let name = &series.recording.name;
+        if first_row(args, &series.recording) >= series.recording.rows.n_rows() {
+            output.note(&format!(
+                "note: {name}: left out, it ends before --from or --skip-rows"
+            ));
+            continue;
+        }
         let of_series = assess_all(args, loaded, series, known, &spec)?;
         note_of(name, &of_series[0], &spec, output);
         results.extend(of_series);
@@ -171,7 +177,9 @@ fn assess_all(
     known: &SeriesTruth,
     spec: &AssessSpec,
 ) -> Result<Vec<Assessed>, Failure> {
-    let Judged { recording, scores } = judged;
+    let Judged {
+        recording, scores, ..
+    } = judged;
     let first = first_row(args, recording);
     let truth = row_truth(recording, &known.rows, first);
     let of_samples = |scores: &[f64]| truth.samples.iter().map(|&sample| scores[sample]).collect();

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
+use bellwether_core::threshold::Threshold;
 use bellwether_store::read::Recording;
 use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
 use crate::commands::detect::{Judged, channel_names, column_order, member_shares, shares};
 use crate::commands::now;
-use crate::commands::rates::Rates;
+use crate::commands::rates::{Rates, common_threshold};
 use crate::failure::Failure;
 use crate::report::{Event, Expected, MetricsTable, Report, Resolution, SeriesInput, SeriesReport};
 
@@ -30,16 +31,23 @@ pub(crate) fn report(
     let mut report = Report::new(title, concat!("bellwether ", env!("CARGO_PKG_VERSION")));
     report.generated_at = Some(now());
     report.model = Some(loaded.reference.clone());
-    report.threshold = Some(loaded.detector.threshold(mode).error());
-    report.notes.push(format!(
-        "Scores are {mode}. Threshold rule: {}.",
-        loaded.manifest.calibration.rule
-    ));
+    let threshold = common_threshold(judged);
+    report.threshold = threshold.map(Threshold::error);
+    let is_stored = |series: &Judged| series.threshold == loaded.detector.threshold(mode);
+    let is_own = judged.iter().all(is_stored);
+    let rule = if is_own {
+        loaded.manifest.calibration.rule.as_str()
+    } else {
+        "dynamic, for each series by its own errors"
+    };
+    report
+        .notes
+        .push(format!("Scores are {mode}. Threshold rule: {rule}."));
     let record = match mode {
         Mode::Causal => &loaded.manifest.calibration.causal,
         Mode::Retrospective => &loaded.manifest.calibration.retrospective,
     };
-    if let Some(support) = &record.support {
+    if let Some(support) = record.support.as_ref().filter(|_| is_own) {
         report
             .notes
             .push(format!("The threshold rests on this: {support}."));
@@ -79,7 +87,9 @@ fn series_report(
     labels: Option<&[bool]>,
     resolution: Resolution,
 ) -> Result<SeriesReport, Failure> {
-    let Judged { recording, scores } = judged;
+    let Judged {
+        recording, scores, ..
+    } = judged;
     let names = channel_names(&loaded.detector);
     let channels: Vec<&str> = names.iter().map(String::as_str).collect();
     let events = scores.events.iter().map(|event| Event {

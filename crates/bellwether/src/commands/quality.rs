@@ -67,6 +67,7 @@ pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
         .map(|name| Ok((name.as_str(), Contender::from_name(name)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
     let spec = FitSpec::from_args(fit, threads.n())?;
+    Fit::check(&spec)?;
     let mut wanted = protocol.series(dir)?;
     wanted.retain(|series| datasets.is_empty() || datasets.contains(&series.dataset));
     if wanted.is_empty() {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bellwether_core::detect::{Detector, Mode, Scores};
-use bellwether_core::threshold::{AlarmBudget, Allowance, Period, ThresholdRule};
+use bellwether_core::threshold::{AlarmBudget, Allowance, Period, Threshold, ThresholdRule};
 use bellwether_core::time::humane;
 use bellwether_store::bundle::manifest::Manifest;
 use serde_json::{Value, json};
@@ -134,6 +134,15 @@ pub(crate) fn segment_starts(scores: &Scores, detector: &Detector) -> Vec<usize>
     let time = &scores.time;
     let is_start = |row: &usize| *row == 0 || time[*row].since(time[*row - 1]) > gap_max;
     (0..time.len()).filter(is_start).collect()
+}
+
+/// The threshold that all series are judged by; `None` where each has its own.
+pub(crate) fn common_threshold(judged: &[Judged]) -> Option<Threshold> {
+    let first = judged.first()?.threshold;
+    judged
+        .iter()
+        .all(|series| series.threshold == first)
+        .then_some(first)
 }
 
 /// Events that open in all series at so many times the threshold.

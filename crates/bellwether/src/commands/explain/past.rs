@@ -24,13 +24,16 @@ pub(super) fn past(
         Some(path) => of_file(path)?,
         None => Vec::new(),
     };
-    for Judged { recording, scores } in judged {
+    for Judged {
+        recording, scores, ..
+    } in judged
+    {
         past.extend(scores.events.iter().map(|event| Past {
             event: event.id.to_string(),
             series: recording.name.clone(),
             start: time_text(recording, event.start).to_owned(),
             end: time_text(recording, event.end).to_owned(),
-            kind: None,
+            kind: Some(event.kind.name().to_owned()),
             shares: named(&names, &event.shares),
         }));
     }
