@@ -1,7 +1,7 @@
 //! The raw error that is an alarm: rules over the smoothed errors of held-out normal rows, never of what is judged.
 //!
 //! [`budget`] counts or extrapolates alarms per time; [`pot`] takes a risk per row, [`conformal`] one per stretch;
-//! [`spread`] the middle and the width; [`best_f1`] asks labels. [`gpd`] is the tail that the first two share, [`peaks`]
+//! [`spread`] the middle and the width; [`best_f1`] asks labels. [`gpd`] is the tail that the first two share, `peaks`
 //! what it is fitted to. [`dynamic`] alone looks at what is judged; it is no rule of a detector.
 
 pub mod best_f1;
