@@ -437,20 +437,20 @@ fn answer(
                 .map(|(name, share)| (name.to_owned(), json!(share)))
                 .collect();
             events.push(json!({
-                    "event": event.id.to_string(),
-                    "series": recording.name,
-                    "start": start,
-                    "end": end,
-                    "peak_time": time_text(recording, event.peak_time),
-                    "peak_score": event.peak_score,
-                    "samples": event.n_samples,
-                    "severity": event.severity(),
-                    "kind": event.kind.name(),
-                    "confidence": event.confidence,
-                    "is_open": event.is_open,
-                    "channels": all,
-                    "members": members,
-                }));
+                "event": event.id.to_string(),
+                "series": recording.name,
+                "start": start,
+                "end": end,
+                "peak_time": time_text(recording, event.peak_time),
+                "peak_score": event.peak_score,
+                "samples": event.n_samples,
+                "severity": event.severity(),
+                "kind": event.kind.name(),
+                "confidence": event.confidence,
+                "is_open": event.is_open,
+                "channels": all,
+                "members": members,
+            }));
         }
         series.push(summary(recording, scores, *threshold));
     }
