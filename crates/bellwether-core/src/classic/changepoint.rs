@@ -13,7 +13,6 @@ use super::judge::Judge;
 use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_least};
 use super::parts::{Parts, Tensor};
-use crate::model::Answers;
 use crate::quantile::{median_sorted, sorted_finite};
 
 /// Most windows to learn from, evenly spaced.
@@ -76,10 +75,6 @@ fn mean_variance(cells: &[f64], channel: usize, n_active: usize) -> (f64, f64) {
 impl Judge for ChangePoint {
     fn kind(&self) -> Kind {
         Kind::Changepoint
-    }
-
-    fn answers(&self) -> Answers {
-        Answers::LastRow
     }
 
     /// The mean of the earlier half.

@@ -18,7 +18,9 @@ pub(super) trait Judge: Debug + Send + Sync {
     fn kind(&self) -> Kind;
 
     /// Which rows it answers for.
-    fn answers(&self) -> Answers;
+    fn answers(&self) -> Answers {
+        Answers::LastRow
+    }
 
     /// Whether its errors are the squares of what its expectations are off by.
     fn squares_residuals(&self) -> bool {
@@ -43,6 +45,13 @@ pub(super) trait Judge: Debug + Send + Sync {
     }
 
     fn tensors(&self) -> Vec<(&'static str, Tensor)>;
+}
+
+/// Expects the same row, `[n_active]`, of every window; `out: [n_windows, n_active]`.
+pub(super) fn expect_level(level: &[f64], out: &mut [f64]) {
+    for row in out.chunks_exact_mut(level.len()) {
+        row.copy_from_slice(level);
+    }
 }
 
 /// A judge as a [`Model`].

@@ -9,13 +9,12 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::fit::{FitClassicError, Training, centre, evenly, last_rows, places};
-use super::judge::Judge;
+use super::judge::{Judge, expect_level};
 use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_least};
 use super::linear::DECOMPOSED_MAX;
 use super::parts::{Parts, Tensor};
 use super::product::Panels;
-use crate::model::Answers;
 
 /// Most rows to learn from, evenly spaced.
 const ROWS_MAX: usize = 20_000;
@@ -140,14 +139,8 @@ impl Judge for Mahalanobis {
         Kind::Mahalanobis
     }
 
-    fn answers(&self) -> Answers {
-        Answers::LastRow
-    }
-
-    fn expected(&self, layout: &Layout<'_>, _cells: &[f64], out: &mut [f64]) {
-        for out in out.chunks_exact_mut(layout.active.len()) {
-            out.copy_from_slice(&self.mean);
-        }
+    fn expected(&self, _layout: &Layout<'_>, _cells: &[f64], out: &mut [f64]) {
+        expect_level(&self.mean, out);
     }
 
     fn errors(&self, layout: &Layout<'_>, cells: &[f64], out: &mut [f64]) {

@@ -6,11 +6,10 @@
 
 use super::baseline::centre_and_spread;
 use super::fit::{FitClassicError, Training, columns, evenly, places};
-use super::judge::Judge;
+use super::judge::{Judge, expect_level};
 use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_least};
 use super::parts::{Parts, Tensor};
-use crate::model::Answers;
 use crate::quantile::sorted_finite;
 
 /// Most rows to learn from, evenly spaced.
@@ -56,14 +55,8 @@ impl Judge for RobustZ {
         Kind::RobustZ
     }
 
-    fn answers(&self) -> Answers {
-        Answers::LastRow
-    }
-
-    fn expected(&self, layout: &Layout<'_>, _cells: &[f64], out: &mut [f64]) {
-        for out in out.chunks_exact_mut(layout.active.len()) {
-            out.copy_from_slice(&self.median);
-        }
+    fn expected(&self, _layout: &Layout<'_>, _cells: &[f64], out: &mut [f64]) {
+        expect_level(&self.median, out);
     }
 
     fn errors(&self, layout: &Layout<'_>, cells: &[f64], out: &mut [f64]) {

@@ -17,11 +17,10 @@ use rand_core::SeedableRng;
 
 use super::fit::{FitClassicError, Training, below, check_finite, columns, drawn, last_rows, places, unit};
 use super::forest::{Trees, medians};
-use super::judge::Judge;
+use super::judge::{Judge, expect_level};
 use super::kind::Kind;
 use super::layout::{Layout, PartsError};
 use super::parts::{Parts, Tensor};
-use crate::model::Answers;
 
 const N_TREES: usize = 40;
 /// Rows of a tree; fewer where there are so many channels that all rows of all trees would hold more numbers than
@@ -226,14 +225,8 @@ impl Judge for RandomCutForest {
         Kind::Rrcf
     }
 
-    fn answers(&self) -> Answers {
-        Answers::LastRow
-    }
-
-    fn expected(&self, layout: &Layout<'_>, _cells: &[f64], out: &mut [f64]) {
-        for out in out.chunks_exact_mut(layout.active.len()) {
-            out.copy_from_slice(&self.median);
-        }
+    fn expected(&self, _layout: &Layout<'_>, _cells: &[f64], out: &mut [f64]) {
+        expect_level(&self.median, out);
     }
 
     fn errors(&self, layout: &Layout<'_>, cells: &[f64], out: &mut [f64]) {

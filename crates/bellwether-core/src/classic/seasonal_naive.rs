@@ -12,7 +12,6 @@ use super::judge::Judge;
 use super::kind::Kind;
 use super::layout::{Layout, PartsError};
 use super::parts::{Parts, Tensor};
-use crate::model::Answers;
 
 /// Most windows to learn from, evenly spaced.
 const WINDOWS_MAX: usize = 4000;
@@ -125,10 +124,6 @@ fn period(correlations: &[f64]) -> usize {
 impl Judge for SeasonalNaive {
     fn kind(&self) -> Kind {
         Kind::SeasonalNaive
-    }
-
-    fn answers(&self) -> Answers {
-        Answers::LastRow
     }
 
     fn squares_residuals(&self) -> bool {

@@ -15,7 +15,6 @@ use super::kind::Kind;
 use super::layout::{Layout, PartsError};
 use super::parts::{Parts, Tensor};
 use super::product::Panels;
-use crate::model::Answers;
 
 /// Guessed rows behind the last one.
 const N_GUESSED: usize = 5;
@@ -152,10 +151,6 @@ fn guess(rows: &mut Vec<f64>) {
 impl Judge for SpectralResidual {
     fn kind(&self) -> Kind {
         Kind::SpectralResidual
-    }
-
-    fn answers(&self) -> Answers {
-        Answers::LastRow
     }
 
     /// The mean of the rows before.

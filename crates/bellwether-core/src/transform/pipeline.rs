@@ -7,7 +7,7 @@ use super::columns::{ApplyError, Columns};
 use super::scale::{ChannelKind, ChannelScale, ScalerKind};
 use crate::frame::{Channel, Frame, Schema};
 use crate::quantile::{quantile_sorted, sorted_finite};
-use crate::time::humane;
+use crate::time::{Timestamp, humane};
 
 /// Spacings may differ from the trained one by this factor before the data are refused: less than the doubling that a
 /// logger set to another rate makes, more than what irregular data vary by.
@@ -214,6 +214,12 @@ impl Pipeline {
     /// Channels and cadence of the training rows.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Rows of a frame with these times that begin a segment: the first, and each after a gap that is not bridged.
+    pub fn segment_starts(&self, time: &[Timestamp]) -> Vec<usize> {
+        let is_start = |row: &usize| *row == 0 || time[*row].since(time[*row - 1]) > self.parts.gap_max;
+        (0..time.len()).filter(is_start).collect()
     }
 
     /// How many channels prepared rows have.

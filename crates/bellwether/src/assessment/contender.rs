@@ -167,8 +167,8 @@ impl<'a> Judge<'a> {
     pub(crate) fn n_alarms(&self, scores: &[f64], time: &[Timestamp]) -> usize {
         match self {
             Self::Detector(detector, _) => {
-                let gap_max = detector.pipeline().parts().gap_max;
-                let is_start = |row: usize| row == 0 || time[row].since(time[row - 1]) > gap_max;
+                let starts = detector.pipeline().segment_starts(time);
+                let is_start = |row: usize| starts.binary_search(&row).is_ok();
                 detector.parts().events.count(scores, 1.0, is_start)
             }
             _ => runs(&scores.iter().map(|&score| score >= 1.0).collect::<Vec<_>>()).len(),

@@ -8,13 +8,13 @@ use bellwether_core::eval::interval;
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::synth::{self, PlantSpec, Template};
 use bellwether_core::threshold::{AlarmBudget, ThresholdRule};
-use bellwether_nn::TrainSpec;
 use bellwether_store::read::{self, ReadOptions};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::AlarmsArgs;
+use crate::commands::pool;
 use crate::commands::quality::all_series;
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
@@ -86,15 +86,8 @@ enum Verdict {
 }
 
 pub(crate) fn run(args: &AlarmsArgs, output: &Output) -> Result<(), Failure> {
-    let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
-    // Series side by side are faster than threads within one.
-    let spec = FitSpec {
-        train: TrainSpec {
-            n_threads: 1,
-            ..spec.train.clone()
-        },
-        ..spec
-    };
+    // Side by side is faster than threads within one fit, and the figures do not depend on either.
+    let spec = FitSpec::from_args(&args.fit, 1)?;
     let healthy = match &args.dir {
         Some(dir) => files(dir)?,
         None => plants(args),
@@ -111,10 +104,7 @@ pub(crate) fn run(args: &AlarmsArgs, output: &Output) -> Result<(), Failure> {
         bar.inc(1);
         kept.map_err(named)
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads.n())
-        .build();
-    let pool = pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))?;
+    let pool = pool(&args.threads)?;
     let kept: Vec<Vec<Kept>> = pool.install(|| healthy.par_iter().map(&judge).collect::<Result<_, _>>())?;
     bar.finish_and_clear();
     answer(&outcomes(&healthy, &kept, &args.budgets), output)

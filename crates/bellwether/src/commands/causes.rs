@@ -10,11 +10,11 @@ use bellwether_core::explain::shares::ranked;
 use bellwether_core::explain::{Stretch, ranking};
 use bellwether_core::frame::{Frame, SeriesId};
 use bellwether_core::synth::{AnomalyKind, AnomalySpec, Fault, PlantSpec, Start, Template, generate, inject};
-use bellwether_nn::TrainSpec;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::{Value, json};
 
 use crate::cli::CausesArgs;
+use crate::commands::pool;
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
 use crate::output::{Output, Rows, object};
@@ -55,16 +55,8 @@ struct Found {
 }
 
 pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
-    let n_threads = args.threads.n();
-    let spec = FitSpec::from_args(&args.fit, n_threads)?;
-    // Plants side by side are faster than threads within one, and the figures do not depend on either.
-    let spec = FitSpec {
-        train: TrainSpec {
-            n_threads: 1,
-            ..spec.train.clone()
-        },
-        ..spec
-    };
+    // Side by side is faster than threads within one fit, and the figures do not depend on either.
+    let spec = FitSpec::from_args(&args.fit, 1)?;
     let templates = match args.templates.as_slice() {
         [] => Template::ALL.to_vec(),
         some => some.to_vec(),
@@ -81,8 +73,7 @@ pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
         bar.inc(1);
         outcomes
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
-    let pool = pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))?;
+    let pool = pool(&args.threads)?;
     let outcomes: Vec<Vec<Outcome>> =
         pool.install(|| plants.par_iter().map(judge).collect::<Result<_, Failure>>())?;
     bar.finish_and_clear();

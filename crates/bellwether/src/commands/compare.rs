@@ -16,10 +16,10 @@ use crate::assessment::{
 };
 use crate::cli::{CompareArgs, Format};
 use crate::commands::evaluate::{
-    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, pool, row_of, spec, unlabelled_json,
-    unlabelled_means, with_interval,
+    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_json, unlabelled_means,
+    with_interval,
 };
-use crate::commands::{looking, now, read, refuse_overwriting};
+use crate::commands::{looking, now, pool, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};

@@ -6,7 +6,6 @@ use bellwether_core::threshold::{HeldOut, Threshold, dynamic, dynamic_threshold}
 
 use crate::artifact::Loaded;
 use crate::commands::detect::Judged;
-use crate::commands::rates::segment_starts;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -54,7 +53,7 @@ pub(crate) fn apply(
         let errors: Vec<f64> = scores.score.iter().map(|score| score * unit).collect();
         let rows = HeldOut {
             errors: &errors,
-            segment_starts: &segment_starts(scores, detector),
+            segment_starts: &detector.pipeline().segment_starts(&scores.time),
             cadence: recording.frame.schema().cadence(),
             labels: None,
         };

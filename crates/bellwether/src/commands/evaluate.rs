@@ -12,10 +12,10 @@ use crate::assessment::{
     AssessSpec, Assessed, Contender, Costs, Judge, METRIC_KEYS, Mean, SeriesTruth, UNLABELLED_KEYS,
     Unlabelled, assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled, unlabelled_mean,
 };
-use crate::cli::{AssessArgs, EvaluateArgs, Format, ThreadArgs};
+use crate::cli::{AssessArgs, EvaluateArgs, Format};
 use crate::commands::detect::{Judged, judge};
 use crate::commands::rates::Rates;
-use crate::commands::{looking, read, refuse_overwriting};
+use crate::commands::{looking, pool, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 use crate::report::{MetricsRow, MetricsTable};
@@ -35,12 +35,6 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
         Some(known) => against_labels(args, &loaded, &judged, known, output),
         None => without_labels(args, &loaded, &judged, output),
     })
-}
-
-/// Threads that resamples are judged on.
-pub(super) fn pool(threads: &ThreadArgs) -> Result<rayon::ThreadPool, Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
-    pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))
 }
 
 /// How to judge, as the flags say.

@@ -33,7 +33,7 @@ use bellwether_store::read::{self, ReadOptions, Recording};
 use bellwether_store::registry::Registry;
 
 use crate::cli::alerts::Who;
-use crate::cli::{BenchCommand, Command, DataArgs, ReadingArgs, RegistryArgs};
+use crate::cli::{BenchCommand, Command, DataArgs, ReadingArgs, RegistryArgs, ThreadArgs};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -63,6 +63,12 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Config { command } => config::run(&command, output),
         Command::Completions { shell } => completions::run(shell, output),
     }
+}
+
+/// Threads for work that is done side by side.
+fn pool(threads: &ThreadArgs) -> Result<rayon::ThreadPool, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
+    pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))
 }
 
 /// The registry that the flags name, else `$BELLWETHER_HOME`, else the platform's data folder.

@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use bellwether_core::detect::Mode;
 use bellwether_core::eval::{self, Metrics};
-use bellwether_nn::TrainSpec;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
@@ -18,6 +17,7 @@ use crate::assessment::{
     Contender, Fit, METRIC_KEYS, Values, column_means, metric_values, metrics_json, row_truth,
 };
 use crate::cli::QualityArgs;
+use crate::commands::pool;
 use crate::failure::Failure;
 use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};
@@ -66,7 +66,8 @@ pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
         .iter()
         .map(|name| Ok((name.as_str(), Contender::from_name(name)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
-    let spec = FitSpec::from_args(fit, threads.n())?;
+    // Side by side is faster than threads within one fit, and the figures do not depend on either.
+    let spec = FitSpec::from_args(fit, 1)?;
     Fit::check(&spec)?;
     let mut wanted = protocol.series(dir)?;
     wanted.retain(|series| datasets.is_empty() || datasets.contains(&series.dataset));
@@ -77,14 +78,6 @@ pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
         )));
     }
     let bar = output.progress((wanted.len() * contenders.len()) as u64, "series");
-    // Series side by side are faster than threads within one, and the figures do not depend on either.
-    let spec = FitSpec {
-        train: TrainSpec {
-            n_threads: 1,
-            ..spec.train.clone()
-        },
-        ..spec
-    };
     let judge = |series| {
         judge_all(
             series,
@@ -103,8 +96,7 @@ pub(crate) fn run(args: &QualityArgs, output: &Output) -> Result<(), Failure> {
             },
         )
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
-    let pool = pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))?;
+    let pool = pool(threads)?;
     let results: Vec<Vec<Judged<'_>>> =
         pool.install(|| wanted.par_iter().map(&judge).collect::<Result<_, _>>())?;
     let results: Vec<Judged<'_>> = results.into_iter().flatten().collect();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bellwether_core::detect::{Detector, Mode, Scores};
+use bellwether_core::detect::{Detector, Mode};
 use bellwether_core::threshold::{AlarmBudget, Allowance, Period, Threshold, ThresholdRule};
 use bellwether_core::time::humane;
 use bellwether_store::bundle::manifest::Manifest;
@@ -128,14 +128,6 @@ fn watched(series: &Judged) -> Duration {
     series.recording.frame.schema().cadence().mul_f64(n_scored as f64)
 }
 
-/// Rows that follow a gap; the first among them.
-pub(crate) fn segment_starts(scores: &Scores, detector: &Detector) -> Vec<usize> {
-    let gap_max = detector.pipeline().parts().gap_max;
-    let time = &scores.time;
-    let is_start = |row: &usize| *row == 0 || time[*row].since(time[*row - 1]) > gap_max;
-    (0..time.len()).filter(is_start).collect()
-}
-
 /// The threshold that all series are judged by; `None` where each has its own.
 pub(crate) fn common_threshold(judged: &[Judged]) -> Option<Threshold> {
     let first = judged.first()?.threshold;
@@ -149,7 +141,7 @@ pub(crate) fn common_threshold(judged: &[Judged]) -> Option<Threshold> {
 fn n_events(judged: &[Judged], detector: &Detector, threshold: f64) -> usize {
     let rule = &detector.parts().events;
     let of_series = judged.iter().map(|Judged { scores, .. }| {
-        let starts = segment_starts(scores, detector);
+        let starts = detector.pipeline().segment_starts(&scores.time);
         rule.count(&scores.score, threshold, |row| starts.binary_search(&row).is_ok())
     });
     of_series.sum()
