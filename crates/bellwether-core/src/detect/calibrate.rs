@@ -14,6 +14,10 @@ use crate::score::{ChannelRule, Ranges};
 use crate::threshold::{FittedThreshold, HeldOut, ThresholdError, ThresholdRule};
 use crate::transform::{Pipeline, Prepared};
 
+/// The threshold is learnt from the folds that members of this share of the weight judge unseen. They make up for the others,
+/// as they do for a row that a member has no answer for: four times the rows know their tail far better.
+const PRESENT_MIN: f64 = 0.5;
+
 /// What is to be decided at calibration.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CalibrationSpec {
@@ -114,8 +118,8 @@ pub enum CalibrateError {
         /// Held-out rows.
         n_rows: usize,
     },
-    /// No fold of the normal rows is unseen by every model.
-    #[error("no normal rows are left that no model was fitted on: hold some out")]
+    /// No fold of the normal rows is unseen by models of half the weight.
+    #[error("no normal rows are left that models were not fitted on: hold some out")]
     NoFold,
 }
 
@@ -124,7 +128,7 @@ impl Detector {
     ///
     /// `folds` are the parts that the normal rows were cut into, each with its frames of one or more series as `pipeline`
     /// prepared them. A candidate's channels and tail are learnt from every fold that one of its models has not seen; threshold and
-    /// events from the folds that all candidates can judge so.
+    /// events from the folds that at least half of the candidates, by weight, can judge so.
     ///
     /// # Errors
     /// [`CalibrateError`] where pipeline, models and rows do not fit together, or no row gets a score.
@@ -147,15 +151,16 @@ impl Detector {
         };
         super::check_rules(&pipeline, &spec.rules)?;
         let rows = HeldOutRows::new(&pipeline, &spec.rules, folds)?;
+        let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
         let is_common = |fold: usize| {
-            let has_model = |of: &Candidate| of.held_out.get(fold).is_some_and(Option::is_some);
-            candidates.iter().all(has_model)
+            let has_model = |of: &&Candidate| of.held_out.get(fold).is_some_and(Option::is_some);
+            let judging = candidates.iter().filter(has_model);
+            judging.map(|candidate| candidate.weight).sum::<f64>() >= PRESENT_MIN * total
         };
         let common = rows.common(&is_common);
         if common.is_empty() {
             return Err(CalibrateError::NoFold);
         }
-        let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
         let (mut causal, mut retrospective) = (Errors::new(&rows), Errors::new(&rows));
         let mut members = Vec::with_capacity(candidates.len());
         for candidate in &candidates {

@@ -32,7 +32,7 @@ const N_ERRORS_MIN: usize = 10;
 /// Where there is no tail to go by, the 99 % quantile times this: between 1.5 and 2 point F1 was best on labelled series,
 /// and of those the highest has the fewest false alarms. A surprise is the logarithm of how rare an error is: twice that of
 /// one row in a hundred is one in ten thousand.
-const FEW_PEAKS_FACTOR: f64 = 2.0;
+const FEW_PEAKS_FACTOR: f64 = 1.75;
 
 /// The raw error at which the score is 1: finite and above zero.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]

@@ -12,6 +12,11 @@ const AUTOENCODER: Wanted = Wanted {
     rows: None,
     weight: 1.0,
 };
+/// Beside the forecaster, which ranks better alone.
+const AUTOENCODER_BESIDE: Wanted = Wanted {
+    weight: 0.5,
+    ..AUTOENCODER
+};
 const FORECASTER: Wanted = Wanted {
     kind: Kind::LstmForecast,
     ..AUTOENCODER
@@ -155,7 +160,7 @@ impl Family {
                 let networks = vec![AUTOENCODER, FORECASTER];
                 ([networks, CLASSIC.to_vec(), vec![NEAREST]].concat(), 40.0)
             }
-            Self::Lstm => (vec![AUTOENCODER, FORECASTER], 0.0),
+            Self::Lstm => (vec![AUTOENCODER_BESIDE, FORECASTER], 0.0),
             Self::LstmAe => (alone(Kind::LstmAe), 0.0),
             Self::LstmForecast => (alone(Kind::LstmForecast), 0.0),
             Self::Classic(kind) => (alone(Kind::Classic(kind)), 0.0),
