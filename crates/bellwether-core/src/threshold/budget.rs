@@ -14,6 +14,12 @@ use crate::time::humane;
 /// The tail is believed out to this many times the held-out span, no further.
 const REACH_MAX: f64 = 10.0;
 
+/// A rate that is known to this factor is known well enough to say nothing of it.
+const TELLING_FACTOR: f64 = 2.0;
+
+/// So many allowed alarms are counted. Of fewer, their number alone would hardly tell: the tail knows more.
+const N_COUNTED_ENOUGH: f64 = 10.0;
+
 /// Peaks below which no tail is fitted.
 const N_PEAKS_MIN: usize = 10;
 
@@ -177,6 +183,9 @@ pub struct BudgetSupport {
     pub tail: Option<TailSupport>,
     /// Peaks of separate held-out exceedances it was fitted to, or would have been.
     pub n_peaks: usize,
+    /// How far the true rate of such rows may be from the predicted one, either way, in 95 of 100 cases: a factor of at least
+    /// 1, infinite where nothing was to be counted.
+    pub factor: f64,
 }
 
 /// A tail that a threshold lies on.
@@ -190,7 +199,17 @@ pub struct TailSupport {
     pub extremal_index: f64,
 }
 
+/// The factor within which a rate is known, where its logarithm has that variance.
+fn factor_within(log_variance: f64) -> f64 {
+    (1.96 * log_variance.sqrt()).exp()
+}
+
 impl BudgetSupport {
+    /// Whether the held-out rows are enough to know the rate to a factor of two.
+    pub fn is_telling(&self) -> bool {
+        self.is_met() && self.factor <= TELLING_FACTOR
+    }
+
     /// Whether the threshold was chosen for the rate asked for.
     pub fn is_met(&self) -> bool {
         self.supported.events <= self.asked.events * (1.0 + 1e-9)
@@ -212,20 +231,32 @@ impl fmt::Display for BudgetSupport {
         match self.tail {
             Some(tail) => write!(
                 f,
-                "{asked}: extrapolated from {} peaks in {span} of held-out data (tail shape {:.2}, Anderson-Darling \
+                "{asked}: from the tail of {} peaks in {span} of held-out data (tail shape {:.2}, Anderson-Darling \
                  {:.2}, extremal index {:.2})",
                 self.n_peaks, tail.xi, tail.statistic, tail.extremal_index
-            ),
-            None => write!(f, "{asked}: counted on {span} of held-out data"),
+            )?,
+            None => write!(f, "{asked}: counted on {span} of held-out data")?,
         }
+        if self.factor > TELLING_FACTOR {
+            write!(
+                f,
+                "; so few rows know that rate to a factor of {:.1} only: train on more data to be surer",
+                self.factor
+            )?;
+        }
+        Ok(())
     }
 }
 
 /// A threshold for `budget`, what it rests on, and why it is not the rule's own where it is not.
 ///
-/// Where the held-out rows cover one or more alarms of the budget, events are counted on them, exactly as the event
+/// Where the held-out rows cover ten or more alarms of the budget, events are counted on them, exactly as the event
 /// rule would open them. Where they do not, the peaks of separate exceedances are given a generalised Pareto tail,
 /// and the level is the one that so few of them reach, at most ten times beyond the held-out span.
+///
+/// How well a rate is known: of n peaks beyond a base, k are beyond the level. The number of peaks in the held-out time is known
+/// to 1 / n (variance of the logarithm), the scale of their tail too, and at the level an error of the scale counts
+/// ln(n / k) times. That is exact for an exponential tail of independent peaks.
 ///
 /// `sorted`: the errors that are there, ascending, at least one.
 pub(super) fn budget_level(
@@ -243,19 +274,28 @@ pub(super) fn budget_level(
         predicted: budget,
         tail: None,
         n_peaks: 0,
+        // Of k events by chance, the logarithm of their rate has a variance of 1 / k.
+        factor: factor_within(1.0 / allowed),
     };
-    if allowed >= 1.0 {
+    let counted = |mut support: BudgetSupport| {
         let level = counted_level(allowed, held_out, rule, sorted);
         support.predicted = budget.same_unit(held_out.count_events(rule, level) as f64, span);
-        return (level, support, None);
+        (level, support, None)
+    };
+    if allowed >= N_COUNTED_ENOUGH {
+        return counted(support);
     }
     let levels = opening_levels(held_out, rule);
     let highest = levels.iter().fold(0.0, |one: f64, other| one.max(*other));
     let believed = believed_tail(&levels, held_out, rule.merge_gap());
+    if allowed >= 1.0 && believed.is_err() {
+        return counted(support);
+    }
     let (peaks, checked) = match believed {
         Ok(believed) => believed,
         Err(fallback) => {
             support.supported = budget.same_unit(1.0, span);
+            support.factor = f64::INFINITY;
             support.predicted = support.supported;
             if let Fallback::FewPeaks { n_peaks } | Fallback::BadTail { n_peaks, .. } = fallback {
                 support.n_peaks = n_peaks;
@@ -271,10 +311,15 @@ pub(super) fn budget_level(
         support.supported = budget.same_unit(reached, span);
     }
     let level = peaks.base + tail.excess_at(reached / n_peaks as f64);
-    let level = level.max(just_above(highest));
+    let level = if allowed >= 1.0 {
+        level
+    } else {
+        level.max(just_above(highest))
+    };
     let beyond = n_peaks as f64 * tail.survival(level - peaks.base);
     support.predicted = budget.same_unit(beyond, span);
     support.n_peaks = n_peaks;
+    support.factor = factor_within((1.0 + (n_peaks as f64 / beyond).ln().powi(2)) / n_peaks as f64);
     support.tail = Some(TailSupport {
         xi: tail.shape,
         statistic: checked.statistic,

@@ -116,6 +116,14 @@ pub enum Support {
 }
 
 impl Support {
+    /// Whether the held-out rows are enough to know the rate of alarms to a factor of two; `None` where no rate was asked for.
+    pub fn is_telling(&self) -> Option<bool> {
+        match self {
+            Self::Budget(of) => Some(of.is_telling()),
+            _ => None,
+        }
+    }
+
     /// Alarms that the threshold was chosen for in `span`; `None` where the rule names no rate.
     pub fn supported_in(&self, span: Duration) -> Option<f64> {
         match self {
@@ -159,12 +167,12 @@ pub enum Fallback {
     },
     /// All errors are alike: twice that; 1 where that is 0.
     NoSpread,
-    /// Fewer than ten separate peaks: twice the 99 % quantile of the errors, and above all peaks.
+    /// Fewer than ten separate peaks: 1.75 times the 99 % quantile of the errors, and above all peaks.
     FewPeaks {
         /// How many there are.
         n_peaks: usize,
     },
-    /// The peaks follow no generalised Pareto distribution: twice the 99 % quantile of the errors, and above all
+    /// The peaks follow no generalised Pareto distribution: 1.75 times the 99 % quantile of the errors, and above all
     /// peaks.
     BadTail {
         /// How many there are.
@@ -186,7 +194,7 @@ impl fmt::Display for Fallback {
             Self::NoSpread => f.write_str("all held-out errors are alike: the threshold is twice that error"),
             Self::FewPeaks { n_peaks } => write!(
                 f,
-                "only {n_peaks} separate peaks in the held-out errors: the threshold is twice their 99 % quantile, and \
+                "only {n_peaks} separate peaks in the held-out errors: the threshold is 1.75 times their 99 % quantile, and \
                  above all peaks"
             ),
             Self::BadTail {
@@ -196,7 +204,7 @@ impl fmt::Display for Fallback {
             } => write!(
                 f,
                 "the {n_peaks} separate peaks in the held-out errors follow no generalised Pareto tail (Anderson-Darling \
-                 {statistic:.2}, believed up to {most:.2}): the threshold is twice the 99 % quantile of the errors, \
+                 {statistic:.2}, believed up to {most:.2}): the threshold is 1.75 times the 99 % quantile of the errors, \
                  and above all peaks"
             ),
         }

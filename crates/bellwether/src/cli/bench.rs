@@ -94,7 +94,7 @@ pub(crate) struct AlarmsArgs {
     #[arg(long, value_name = "N", default_value = "50")]
     pub(crate) weeks: NonZeroUsize,
     /// Weeks of each made-up plant that are learnt from
-    #[arg(long, value_name = "N", default_value = "4")]
+    #[arg(long, value_name = "N", default_value = "12")]
     pub(crate) train_weeks: NonZeroUsize,
     #[command(flatten)]
     pub(crate) fit: FitArgs,

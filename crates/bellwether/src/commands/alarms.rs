@@ -51,6 +51,8 @@ struct Kept {
     n_events: usize,
     /// Alarms at the rate that the held-out rows bear out; at that asked for, where they are long enough.
     promised: f64,
+    /// Whether the held-out rows know that rate to a factor of two.
+    is_telling: bool,
 }
 
 /// Budget and outcome over all series of a plant or data set.
@@ -183,10 +185,12 @@ fn keep(frame: &Frame, n_learnt: usize, budget: AlarmBudget, spec: &FitSpec) -> 
     let span = cadence * (frame.n_samples() - n_learnt) as u32;
     let support = fitted.calibration.causal.threshold.support;
     let supported = support.and_then(|support| support.supported_in(span));
+    let is_telling = support.and_then(|support| support.is_telling()).unwrap_or(true);
     Ok(Kept {
         span,
         n_events: scores.events.iter().filter(|event| event.start >= begin).count(),
         promised: supported.unwrap_or_else(|| budget.events_in(span)),
+        is_telling,
     })
 }
 
@@ -213,6 +217,7 @@ impl Outcome {
         let allowed: f64 = kept.iter().map(|kept| budget.events_in(kept.span)).sum();
         let promised: f64 = kept.iter().map(|kept| kept.promised).sum();
         let raised: usize = kept.iter().map(|kept| kept.n_events).sum();
+        let is_telling = kept.iter().all(|kept| kept.is_telling);
         let interval = interval::poisson_mean(raised);
         let ratio = raised as f64 / allowed;
         Self {
@@ -228,14 +233,14 @@ impl Outcome {
             ratio_high: interval.high / allowed,
             verdict: if allowed < TELLING {
                 Verdict::TooShort
-            } else if promised > 1.001 * allowed {
+            } else if promised <= 1.001 * allowed && (0.5..=2.0).contains(&ratio) {
+                Verdict::Kept
+            } else if promised > 1.001 * allowed || !is_telling {
                 Verdict::NotPromised
             } else if ratio > 2.0 {
                 Verdict::TooMany
-            } else if ratio < 0.5 {
-                Verdict::TooFew
             } else {
-                Verdict::Kept
+                Verdict::TooFew
             },
         }
     }

@@ -3,9 +3,8 @@
 //! The training part is cut into four folds, each a quarter of every series. A network is fitted on the first three (of
 //! which the last eighth decides when to stop) and judges the fourth unseen. A classic detector is fast: it is fitted
 //! five times, each time but the last without the fold that it then judges, and once on all of them. What the members
-//! make of rows that they have not seen calibrates them; the folds unseen by all decide the threshold: the fourth, or every one
-//! where no member is a network. The
-//! scaler is fitted on all of the training part.
+//! make of rows that they have not seen calibrates them; the folds unseen by members of at least half of the weight decide the threshold. The scaler is fitted on
+//! all of the training part.
 
 mod family;
 mod folds;

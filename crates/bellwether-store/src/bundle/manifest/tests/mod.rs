@@ -301,6 +301,7 @@ fn a_record_keeps_what_the_calibration_found() {
         predicted: "2/day".parse().unwrap(),
         tail: None,
         n_peaks: 3,
+        factor: f64::INFINITY,
     };
     let support = Support::Budget(support);
     let mode = |support, fallback| ModeReport {
