@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod classic;
+pub mod condition;
 pub mod detect;
 pub mod drift;
 pub mod eval;
