@@ -230,6 +230,26 @@ impl Frame {
         }
     }
 
+    /// The same instants with values of other channels, finite or NaN, `[n_samples, n_channels]`; the cadence stays.
+    ///
+    /// # Panics
+    /// Where there are not as many: the caller's mistake.
+    pub(crate) fn with_channels(&self, schema: Schema, values: Vec<f64>) -> Self {
+        assert_eq!(values.len(), self.time.len() * schema.n_channels(), "a value for each channel");
+        debug_assert!(
+            !values.iter().any(|value| value.is_infinite()),
+            "no value is infinite"
+        );
+        Self {
+            schema: Schema {
+                cadence: self.schema.cadence,
+                ..schema
+            },
+            time: self.time.clone(),
+            values,
+        }
+    }
+
     /// The first `n` samples, and the rest; either may be absent. Moves the larger part instead of copying it.
     pub fn split_at(self, n: usize) -> (Option<Self>, Option<Self>) {
         if n == 0 {

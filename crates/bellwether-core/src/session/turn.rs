@@ -10,7 +10,7 @@ use crate::event::{EventChange, JudgedRow};
 use crate::frame::Sample;
 use crate::model::{Model, ModelError};
 use crate::score::CausalSmoother;
-use crate::transform::ChannelScale;
+use crate::transform::{ChannelScale, Outside, RowStep};
 use crate::window::Windows;
 
 /// Samples of one device that wait to be judged, in order.
@@ -111,6 +111,7 @@ struct RowScratch {
 #[derive(Debug)]
 enum Step {
     Refused(PushError),
+    Outside(Outside),
     Row {
         starts_segment: bool,
         is_due: bool,
@@ -184,6 +185,7 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
                     }
                     answer
                 }
+                Step::Outside(outside) => Ok(Some(turn.session.pass(*sample, outside))),
                 Step::Refused(error) => Err(error),
             };
             visit(Judged {
@@ -226,7 +228,18 @@ impl Scratch {
             let step = session
                 .state
                 .step(pipeline, sample.time, sample.values, row, marks);
-            if step.starts_segment {
+            let starts_segment = match step {
+                RowStep::Outside(outside) => {
+                    // No window holds it, and none reaches across.
+                    self.values.truncate(at);
+                    self.observed.truncate(at);
+                    segment_start = at / n;
+                    self.steps.push(Step::Outside(outside));
+                    continue;
+                }
+                RowStep::Inside { starts_segment, .. } => starts_segment,
+            };
+            if starts_segment {
                 segment_start = at / n;
             }
             let n_rows = at / n + 1 - segment_start;
@@ -235,7 +248,7 @@ impl Scratch {
                 self.ends.push(at / n + 1);
             }
             self.steps.push(Step::Row {
-                starts_segment: step.starts_segment,
+                starts_segment,
                 is_due,
                 row_idx: at / n,
             });
@@ -350,6 +363,19 @@ struct Scored {
 }
 
 impl Session {
+    /// A sample that does not count ends what is open.
+    fn pass(&mut self, sample: Sample<'_>, outside: Outside) -> Verdict {
+        let ended = self.tracker.restart();
+        Verdict {
+            time: sample.time,
+            score: None,
+            top: None,
+            change: EventChange::Quiet,
+            ended: ended.or_else(|| self.ended.take()),
+            outside: Some(outside),
+        }
+    }
+
     /// From what the models say to a verdict; `None`: the windows are not full yet.
     fn answer(
         &mut self,
@@ -361,7 +387,7 @@ impl Session {
     ) -> Result<Option<Verdict>, PushError> {
         if starts_segment {
             self.smoothers.iter_mut().for_each(CausalSmoother::restart);
-            self.ended = self.tracker.restart();
+            self.ended = self.tracker.restart().or_else(|| self.ended.take());
         }
         let is_full = due.is_some();
         let scored = match due {
@@ -390,6 +416,7 @@ impl Session {
             top,
             change,
             ended,
+            outside: None,
         }))
     }
 
