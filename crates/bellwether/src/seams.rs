@@ -25,7 +25,7 @@ use crate::config::changing::Replaced;
 use crate::config::checked::Checked;
 use crate::config::{self, Overrides, changing};
 use crate::failure::Failure;
-use crate::fitting::{self, FitSpec};
+use crate::fitting::{self, FitSpec, WindowWish};
 use crate::publishing::{Unpublished, series_record};
 
 /// Loads bundles of the registry.
@@ -79,7 +79,7 @@ impl Fitter {
     fn spec(&self, request: &TrainRequest) -> Result<FitSpec, Failure> {
         let args = FitArgs {
             epochs: request.epochs,
-            window: request.window,
+            window: request.window.map(WindowWish::Rows),
             alarm_budget: request.alarm_budget,
             seed: request.seed,
             ..FitArgs::by_default()

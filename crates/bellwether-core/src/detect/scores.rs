@@ -12,7 +12,7 @@ use crate::frame::{Channel, SeriesId};
 use crate::model::{Answers, ModelError};
 use crate::threshold::Threshold;
 use crate::time::Timestamp;
-use crate::transform::{Outside, Prepared};
+use crate::transform::{Outside, Pipeline, Prepared};
 
 /// What a detector says about each row of a frame. All columns are `[n_samples]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,17 @@ impl Scores {
     pub fn is_anomaly(&self, row_idx: usize) -> Option<bool> {
         let score = self.score[row_idx];
         (!score.is_nan()).then_some(score >= 1.0)
+    }
+
+    /// Rows at which whoever counts events begins anew: the first, those after gaps, rows that do not count, and those
+    /// after them.
+    pub fn segment_starts(&self, pipeline: &Pipeline) -> Vec<usize> {
+        let mut starts = pipeline.segment_starts(&self.time);
+        let is_outside = |row: usize| self.outside.get(row).is_some_and(Option::is_some);
+        starts.extend((0..self.outside.len()).filter(|&row| is_outside(row) || (row > 0 && is_outside(row - 1))));
+        starts.sort_unstable();
+        starts.dedup();
+        starts
     }
 }
 

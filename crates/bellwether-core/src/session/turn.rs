@@ -38,6 +38,24 @@ pub struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// The values of the model's channels at the sample, `[n_channels]` in their units, NaN where missing: those of
+    /// `values`, laid out as the pipeline's inputs, and of features those of the window, NaN while it fills.
+    pub fn measured(&self, values: &[f64]) -> Vec<f64> {
+        let pipeline = self.session.detector.pipeline();
+        let last = self.window.map(|window| {
+            let (n, row) = (window.n_channels(), window.window_len() - 1);
+            let observed = window.observed(0).map(|marks| &marks[row * n..]);
+            (&window.values(0)[row * n..], observed)
+        });
+        let channels = pipeline.scales().iter().enumerate();
+        let value = |(idx, scale): (usize, &ChannelScale)| match (pipeline.input_idx(idx), last) {
+            (Some(input), _) => values[input],
+            (None, Some((row, observed))) if observed.is_none_or(|marks| marks[idx]) => scale.original(row[idx]),
+            (None, _) => f64::NAN,
+        };
+        channels.map(value).collect()
+    }
+
     /// What was expected of the sample, `[n_channels]` in the channels' units, NaN where nothing is known; `None` while
     /// the window fills.
     ///

@@ -147,6 +147,24 @@ impl PipelineState {
     }
 }
 
+impl PipelineState {
+    /// Marks what was worked out of values that were filled in as not observed; how many there are.
+    ///
+    /// # Shapes
+    /// `filled`: of a sample of the data; `observed: [n_channels]`.
+    fn forget_filled(&self, pipeline: &Pipeline, filled: &[bool], observed: &mut [bool]) -> usize {
+        let mut n_filled = 0;
+        for (channel_idx, observed) in observed.iter_mut().enumerate() {
+            let of_filled = |input: usize| filled[self.columns.order[input]];
+            if *observed && pipeline.derivation().sources_of(channel_idx).iter().copied().any(of_filled) {
+                *observed = false;
+                n_filled += 1;
+            }
+        }
+        n_filled
+    }
+}
+
 impl Pipeline {
     /// Prepares all rows of a frame, without features in the frame's own memory: a loop over [`PipelineState::step`].
     ///
@@ -158,6 +176,7 @@ impl Pipeline {
         let ignored = columns.ignored().to_vec();
         let (n_data, n) = (columns.n_data, self.n_channels());
         let mut state = PipelineState::new(self, columns);
+        let filled = frame.filled().to_vec();
         let (_, time, mut values) = frame.into_parts();
         if n > n_data {
             widen(&mut values, n_data, n);
@@ -181,8 +200,11 @@ impl Pipeline {
                 }
                 RowStep::Inside {
                     starts_segment,
-                    n_missing,
+                    mut n_missing,
                 } => {
+                    if let Some(filled) = filled.get(row_idx * n_data..(row_idx + 1) * n_data) {
+                        n_missing += state.forget_filled(self, filled, &mut marks);
+                    }
                     match segments.last_mut() {
                         Some(last) if !starts_segment => last.end = row_idx + 1,
                         _ => segments.push(row_idx..row_idx + 1),

@@ -1,8 +1,9 @@
 //! From raw rows to rows a model can see: columns by name, missing cells filled, channels scaled, gaps found.
 //!
 //! [`derive`] says which rows count and works out features; [`scale`] learns one channel, [`pipeline`] all of them;
-//! [`columns`] finds them in data by name; [`apply`] does the work, row by row, the same way for a file and for a stream.
+//! [`align`] brings channels of different cadence to one grid beforehand; [`columns`] finds channels in data by name; [`apply`] does the work, row by row, the same way for a file and for a stream.
 
+pub mod align;
 pub mod apply;
 pub mod columns;
 pub mod derive;
@@ -11,6 +12,7 @@ pub mod scale;
 
 pub(crate) use apply::PipelineMemory;
 pub use apply::{PipelineState, Prepared, RowStep};
+pub use align::{Align, AlignError, Aligned, Fill, Join};
 pub use columns::{ApplyError, Columns, MissingChannel};
 pub use derive::{
     DerivationMemory, DerivationParts, DerivationSpec, DerivationState, Derived, FeatureWish, Interval, Operation, Outside,

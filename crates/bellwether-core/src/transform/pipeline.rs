@@ -264,6 +264,11 @@ impl Pipeline {
         self.derivation.inputs()
     }
 
+    /// Where a channel of prepared rows stands among the [inputs](Self::inputs); `None` for a feature.
+    pub fn input_idx(&self, channel_idx: usize) -> Option<usize> {
+        self.derivation.input_idx(channel_idx)
+    }
+
     /// Which rows count as operation; `None`: all.
     pub fn operation(&self) -> Option<&Operation> {
         self.derivation.parts().operation.as_ref()
@@ -286,7 +291,7 @@ impl Pipeline {
         Self::from_parts(parts).expect("a pipeline without features is a pipeline")
     }
 
-    /// Rows of the model's channels in their own units: features worked out, rows that do not count without a value.
+    /// Rows of the model's channels in their own units, features worked out, and which of them count.
     ///
     /// # Errors
     /// [`ApplyError`] where the data do not fit.
@@ -298,6 +303,11 @@ impl Pipeline {
     /// Rows before a row that its prepared values may depend on.
     pub fn memory(&self) -> usize {
         self.parts.fill_len_max + self.derivation.memory()
+    }
+
+    /// Raw values that features and modes keep at hand.
+    pub fn n_remembered(&self) -> usize {
+        self.derivation.n_remembered()
     }
 
     pub(super) fn derivation(&self) -> &Derivation {
@@ -440,7 +450,7 @@ pub enum FitError {
         problem: String,
     },
     /// The condition of the mode names channels that are not there.
-    #[error("the mode cannot be told")]
+    #[error("the condition of the mode cannot be told")]
     Mode(#[from] crate::condition::UnknownChannels),
     /// Blanking is too long.
     #[error("blanking takes {rows} rows, wanted at most {rows_max}: shorten it")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bellwether_core::time::humane;
+use bellwether_core::time::{Timestamp, humane};
 
 /// Something in the data that its user should know of. Prints as a sentence without a full stop.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,20 @@ pub enum Note {
         n_rows: usize,
         /// Time of the first such row, as written.
         first: String,
+    },
+    /// Rows that came before a row of a later time were put behind it.
+    Sorted {
+        /// Rows that came too late.
+        n_rows: usize,
+        /// Time of the first of them.
+        first: Timestamp,
+    },
+    /// Samples of times that have not come yet.
+    Future {
+        /// How many.
+        n_samples: usize,
+        /// Time of the last.
+        last: Timestamp,
     },
     /// The spacing of samples varies.
     Jitter {
@@ -30,6 +44,8 @@ pub enum Note {
         n_gaps: usize,
         /// The longest spacing.
         longest: Duration,
+        /// Time of the sample before the longest.
+        since: Timestamp,
         /// Median spacing.
         cadence: Duration,
     },
@@ -70,6 +86,17 @@ impl fmt::Display for Note {
                     "{n_rows} {rows} the time of an earlier row (first: {first}); the first row of a time counts"
                 )
             }
+            Self::Sorted { n_rows, first } => {
+                let rows = if *n_rows == 1 { "row was" } else { "rows were" };
+                write!(f, "{n_rows} {rows} out of order and put in place (first: {first})")
+            }
+            Self::Future { n_samples, last } => {
+                let samples = if *n_samples == 1 { "sample lies" } else { "samples lie" };
+                write!(
+                    f,
+                    "{n_samples} {samples} in the future, up to {last}: the clock that wrote them, or its time zone, is wrong"
+                )
+            }
             Self::Jitter { jitter, cadence } => {
                 write!(
                     f,
@@ -81,12 +108,13 @@ impl fmt::Display for Note {
             Self::Gaps {
                 n_gaps,
                 longest,
+                since,
                 cadence,
             } => {
                 let gaps = if *n_gaps == 1 { "gap" } else { "gaps" };
                 write!(
                     f,
-                    "{n_gaps} {gaps} in samples every {}, the longest {}",
+                    "{n_gaps} {gaps} in samples every {}, the longest {} after {since}",
                     humane(*cadence),
                     humane(*longest)
                 )

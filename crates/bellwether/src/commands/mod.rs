@@ -3,6 +3,7 @@
 mod alarms;
 mod alerts;
 mod at_database;
+mod calendar;
 mod causes;
 mod compare;
 mod completions;
@@ -173,6 +174,9 @@ fn options(args: &ReadingArgs) -> ReadOptions {
         ignore_columns: args.ignore_columns.clone(),
         missing: args.missing.clone(),
         delimiter: None,
+        timezone: args.timezone.clone(),
+        sort: args.sort,
+        now: Some(now()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::zone::Zone;
+use crate::zone::Zone;
 use crate::frame::Channel;
 use crate::score::Smoothing;
 use crate::transform::pipeline::FitError;
@@ -127,7 +127,7 @@ impl FeatureKind {
     /// Rows that it looks at, the newest included.
     pub fn rows(&self) -> usize {
         match *self {
-            Self::Diff { rows } | Self::Lag { rows } => rows + 1,
+            Self::Diff { rows } | Self::Lag { rows } => rows.saturating_add(1),
             Self::Mean { rows }
             | Self::Std { rows }
             | Self::Min { rows }
@@ -178,7 +178,7 @@ impl Feature {
             FeatureKind::BoxCox { lambda } => want(lambda.abs() <= 10.0, "its λ lies outside of −10 to 10"),
             FeatureKind::OneHot { value } => want(value.is_finite(), "its value is no number"),
             FeatureKind::Band { rows, first, last } => want(
-                1 <= *first && first <= last && 2 * last <= *rows && last - first < BAND_BINS_MAX,
+                1 <= *first && first <= last && last.saturating_mul(2) <= *rows && last - first < BAND_BINS_MAX,
                 "its frequencies lie outside of one period in all rows to one in two, or are more than 64",
             ),
             FeatureKind::Season { period, profile, .. } => {

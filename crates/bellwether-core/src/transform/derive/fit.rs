@@ -8,7 +8,7 @@ use super::feature::{
 use super::operation::Operation;
 use super::value::{box_cox, phase};
 use super::wish::{FeatureWish, Rolling, Span, Wish};
-use super::zone::Zone;
+use crate::zone::Zone;
 use super::{Derivation, DerivationParts, Outside, RawRow, stretches};
 use crate::condition::Condition;
 use crate::frame::{Channel, Frame, Schema};
@@ -50,6 +50,9 @@ impl DerivationSpec {
     /// those they are called after, the other features behind them.
     pub(in crate::transform) fn fit(&self, training: &Training<'_>) -> Result<(Schema, DerivationParts), FitError> {
         let schema = training.frames[0].schema();
+        if let Some(when) = &self.mode_when {
+            when.bind(schema.channels())?;
+        }
         let parts = DerivationParts {
             operation: self.operation(training),
             features: Vec::new(),

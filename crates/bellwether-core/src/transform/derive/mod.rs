@@ -15,7 +15,6 @@ pub mod operation;
 mod state;
 mod value;
 mod wish;
-pub mod zone;
 
 use std::time::Duration;
 
@@ -28,7 +27,6 @@ pub use fit::DerivationSpec;
 pub use operation::{Interval, Operation, Outside};
 pub use state::{DerivationMemory, DerivationState};
 pub use wish::{FeatureWish, WishError};
-pub use zone::{Zone, ZoneError};
 pub(super) use fit::Training;
 
 use super::columns::{ApplyError, Columns};
@@ -152,6 +150,22 @@ impl Derivation {
         &self.inputs
     }
 
+    /// Where a channel of the model stands among the inputs; `None` for a feature.
+    pub(super) fn input_idx(&self, channel_idx: usize) -> Option<usize> {
+        match self.sources[channel_idx] {
+            Source::Input(idx) => Some(idx),
+            Source::Feature(_) => None,
+        }
+    }
+
+    /// Positions of the inputs that a channel of the model is, or is worked out of at the same row.
+    pub(super) fn sources_of(&self, channel_idx: usize) -> &[usize] {
+        match &self.sources[channel_idx] {
+            Source::Input(idx) => std::slice::from_ref(idx),
+            Source::Feature(idx) => &self.reads[*idx],
+        }
+    }
+
     /// Whether rows are taken as they come.
     pub(super) fn is_identity(&self) -> bool {
         self.parts.is_empty()
@@ -164,6 +178,7 @@ impl Derivation {
         let mut state = DerivationState::new(self);
         let mut values = vec![f64::NAN; frame.n_samples() * n];
         let (mut outside, mut raw) = (Vec::with_capacity(frame.n_samples()), Vec::new());
+        let (n_data, mut filled) = (frame.n_channels(), Vec::new());
         let mut last: Option<Timestamp> = None;
         for (row_idx, out) in values.chunks_exact_mut(n).enumerate() {
             let sample = frame.sample(row_idx);
@@ -174,16 +189,36 @@ impl Derivation {
                 is_after_gap: last.is_none_or(|last| sample.time.since(last) > gap_max),
                 values: &raw,
             };
-            outside.push(state.step(self, row, out));
+            let why = state.step(self, row, out);
+            if why.is_some() {
+                let inputs = out.iter_mut().zip(&self.sources);
+                for (out, source) in inputs {
+                    if let Source::Input(idx) = *source {
+                        *out = raw[idx];
+                    }
+                }
+            }
+            let filled_row = frame.filled().get(row_idx * n_data..(row_idx + 1) * n_data);
+            filled.extend(filled_row.into_iter().flat_map(|marks| {
+                let is_filled = |input: &usize| marks[columns.order()[*input]];
+                (0..n).map(move |channel_idx| self.sources_of(channel_idx).iter().any(is_filled))
+            }));
+            outside.push(why);
             last = Some(sample.time);
         }
         if outside.iter().all(Option::is_none) {
             outside.clear();
         }
+        let derived = frame.with_channels(self.channels.clone(), values);
         Ok(Derived {
-            frame: frame.with_channels(self.channels.clone(), values),
+            frame: if filled.is_empty() { derived } else { derived.with_filled(filled) },
             outside,
         })
+    }
+
+    /// Raw values that are kept at hand.
+    pub(super) fn n_remembered(&self) -> usize {
+        self.reach.iter().sum()
     }
 
     /// Rows before a row that what is derived of it may depend on.
@@ -212,13 +247,21 @@ impl Derivation {
 /// A frame of the model's channels, not yet scaled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
-    /// All rows of the data; NaN is missing, and all of a row outside of operation.
+    /// All rows of the data; NaN is missing. Rows outside of operation have no features.
     pub frame: Frame,
     /// Why a row is outside of operation, `[n_samples]`; empty where every row counts.
     pub outside: Vec<Option<Outside>>,
 }
 
 impl Derived {
+    /// The rows of the stretches in operation, in order.
+    pub fn stretches(&self) -> Vec<std::ops::Range<usize>> {
+        if self.outside.is_empty() {
+            return vec![0..self.frame.n_samples()];
+        }
+        stretches(&self.outside)
+    }
+
     /// The stretches in operation, in the order of time.
     pub fn pieces(self) -> Vec<Frame> {
         if self.outside.is_empty() {

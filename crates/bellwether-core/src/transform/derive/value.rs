@@ -1,7 +1,7 @@
 //! The value of a feature at a row.
 
 use super::feature::{ClockPeriod, FeatureKind};
-use super::zone::Zone;
+use crate::zone::Zone;
 use crate::score::Smoothing;
 use crate::time::Timestamp;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::zone::{Zone, ZoneError};
+use crate::zone::{Zone, ZoneError};
 
 /// The kinds and their arguments, for messages.
 const KINDS: [(&str, &str); 17] = [

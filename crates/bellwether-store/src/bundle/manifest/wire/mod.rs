@@ -3,6 +3,7 @@
 //! A struct carries the version that brought it; what a later one did not change, it shares.
 
 mod calibration;
+mod derivation;
 mod pipeline;
 mod rules;
 mod v1;
