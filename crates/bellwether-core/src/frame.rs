@@ -179,7 +179,11 @@ impl Frame {
     #[must_use]
     pub fn with_filled(self, filled: Vec<bool>) -> Self {
         assert_eq!(filled.len(), self.values.len(), "a mark for each value");
-        let filled = if filled.contains(&true) { filled } else { Vec::new() };
+        let filled = if filled.contains(&true) {
+            filled
+        } else {
+            Vec::new()
+        };
         Self { filled, ..self }
     }
 
@@ -272,7 +276,11 @@ impl Frame {
     /// # Panics
     /// Where there are not as many: the caller's mistake.
     pub(crate) fn with_channels(&self, schema: Schema, values: Vec<f64>) -> Self {
-        assert_eq!(values.len(), self.time.len() * schema.n_channels(), "a value for each channel");
+        assert_eq!(
+            values.len(),
+            self.time.len() * schema.n_channels(),
+            "a value for each channel"
+        );
         debug_assert!(
             !values.iter().any(|value| value.is_infinite()),
             "no value is infinite"
@@ -306,7 +314,11 @@ impl Frame {
         let rest = Self {
             time: time.split_off(n),
             values: values.split_off(n_head),
-            filled: if filled.is_empty() { Vec::new() } else { filled.split_off(n_head) },
+            filled: if filled.is_empty() {
+                Vec::new()
+            } else {
+                filled.split_off(n_head)
+            },
             schema: schema.clone(),
         };
         let head = Self {

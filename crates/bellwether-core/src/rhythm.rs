@@ -47,7 +47,7 @@ pub struct Rhythm {
 pub struct Period {
     /// Its length in rows.
     pub rows: usize,
-    /// Mean autocorrelation of all channels at that length, in [0, 1].
+    /// Mean autocorrelation at that length of the channels that have it, in [0, 1].
     pub strength: f64,
     /// Channels that have it.
     pub n_channels: usize,
@@ -79,7 +79,7 @@ impl Rhythm {
         }
         let fallen = mean.iter().position(|value| *value < (-1.0_f64).exp());
         Some(Self {
-            period: shared_period(&channels, &mean),
+            period: shared_period(&channels),
             decay: fallen.unwrap_or(mean.len()).max(1),
         })
     }
@@ -146,7 +146,11 @@ fn detrended(values: &[f64]) -> Option<Vec<f64>> {
     }
     let slope = up / square;
     let line = |row: usize| mean + slope * (row as f64 - middle);
-    let rest: Vec<f64> = values.iter().enumerate().map(|(row, value)| value - line(row)).collect();
+    let rest: Vec<f64> = values
+        .iter()
+        .enumerate()
+        .map(|(row, value)| value - line(row))
+        .collect();
     let left: f64 = rest.iter().map(|value| value * value).sum::<f64>() / n;
     let size = values.iter().map(|value| value.abs()).fold(1.0, f64::max);
     (left.is_finite() && left.sqrt() > 1e-9 * size).then_some(rest)
@@ -161,13 +165,17 @@ fn spectrum(values: &[f64]) -> Option<Spectrum> {
         .into_iter()
         .map(|power| Complex::new(power, 0.0))
         .collect();
-    FftPlanner::new().plan_fft_inverse(padded).process(&mut covariance);
+    FftPlanner::new()
+        .plan_fft_inverse(padded)
+        .process(&mut covariance);
     let of_all = covariance[0].re;
     if !(of_all > 0.0) {
         return None;
     }
     let lags = 0..n / 3 + 1;
-    let autocorrelation = lags.map(|lag| covariance[lag].re / of_all).collect();
+    // Over as many products as there are: the plain sum shrinks with the lag, which would move hills to the left.
+    let unbiased = |lag: usize| covariance[lag].re / of_all * (n as f64 / (n - lag) as f64);
+    let autocorrelation = lags.map(unbiased).collect();
     // Of white noise the power of each of m frequencies is exponential: once in a hundred series one exceeds this.
     let half = &power[1..n / 2 + 1];
     let mean = half.iter().sum::<f64>() / half.len() as f64;
@@ -189,43 +197,69 @@ fn power(values: &[f64], n: usize) -> Vec<f64> {
     buffer.into_iter().map(|value| value.norm_sqr()).collect()
 }
 
-/// The length on a hill of the mean autocorrelation that most speaks for, among those that channels have.
-fn shared_period(channels: &[Spectrum], mean: &[f64]) -> Option<Period> {
-    let mut found: Vec<Period> = Vec::new();
-    for channel in channels {
-        let mut of_channel: Vec<usize> = Vec::new();
+/// The length that most channels have most of, among those that lie on a hill of their autocorrelation.
+fn shared_period(channels: &[Spectrum]) -> Option<Period> {
+    // A length, and the channels that have it or one that is nearly the same.
+    let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (channel_idx, channel) in channels.iter().enumerate() {
         for &length in &channel.lengths {
-            if let Some(rows) = hill(&channel.autocorrelation, length)
-                && !of_channel.contains(&rows)
+            let Some(rows) = hill(&channel.autocorrelation, length) else {
+                continue;
+            };
+            match found
+                .iter_mut()
+                .find(|(known, _)| rows.abs_diff(*known) <= slack(*known))
             {
-                of_channel.push(rows);
-            }
-        }
-        for rows in of_channel {
-            match found.iter_mut().find(|period| period.rows == rows) {
-                Some(period) => period.n_channels += 1,
-                None => found.push(Period {
-                    rows,
-                    strength: mean[rows].clamp(0.0, 1.0),
-                    n_channels: 1,
-                }),
+                Some((_, members)) if members.contains(&channel_idx) => {}
+                Some((_, members)) => members.push(channel_idx),
+                None => found.push((rows, vec![channel_idx])),
             }
         }
     }
-    // Twice a period is none: of lengths that are nearly as strong the shortest.
-    let strongest = found.iter().map(|period| period.strength).fold(0.0, f64::max);
-    found.retain(|period| period.strength >= HILL_MIN && period.strength >= 0.9 * strongest);
-    found.into_iter().min_by_key(|period| period.rows)
+    let periods = found.into_iter().map(|(about, members)| {
+        let mean = |lag: usize| {
+            let values = members.iter().map(|&idx| channels[idx].autocorrelation[lag]);
+            values.sum::<f64>() / members.len() as f64
+        };
+        let n_lags = channels[0].autocorrelation.len();
+        let lags = about.saturating_sub(slack(about)).max(1)..=(about + slack(about)).min(n_lags - 1);
+        let rows = lags
+            .max_by(|&one, &other| mean(one).total_cmp(&mean(other)))
+            .unwrap_or(about);
+        Period {
+            rows,
+            strength: mean(rows).clamp(0.0, 1.0),
+            n_channels: members.len(),
+        }
+    });
+    let weight = |period: &Period| period.strength * period.n_channels as f64;
+    let periods: Vec<Period> = periods.collect();
+    let most = periods.iter().map(weight).fold(0.0, f64::max);
+    // Twice a period is none: of lengths that have nearly as much the shortest.
+    let strong = periods.into_iter().filter(|period| weight(period) >= 0.9 * most);
+    strong.min_by_key(|period| period.rows)
+}
+
+/// Lengths that differ by no more are the same.
+fn slack(rows: usize) -> usize {
+    (rows / 20).max(1)
 }
 
 /// The top of the hill of the autocorrelation about a length, in rows; `None` where there is none.
 fn hill(autocorrelation: &[f64], length: f64) -> Option<usize> {
     // Between two frequencies lie lengths that neither names.
     let (low, high) = ((0.85 * length).floor() as usize, (1.15 * length).ceil() as usize);
-    let (low, high) = (low.max(PERIOD_MIN), high.min(autocorrelation.len().saturating_sub(2)));
+    let (low, high) = (
+        low.max(PERIOD_MIN),
+        high.min(autocorrelation.len().saturating_sub(2)),
+    );
     let top = (low..=high).max_by(|&one, &other| autocorrelation[one].total_cmp(&autocorrelation[other]))?;
-    let is_top = autocorrelation[top] > autocorrelation[top - 1] && autocorrelation[top] >= autocorrelation[top + 1];
-    let valley = autocorrelation[..top].iter().copied().fold(f64::INFINITY, f64::min);
+    let is_top =
+        autocorrelation[top] > autocorrelation[top - 1] && autocorrelation[top] >= autocorrelation[top + 1];
+    let valley = autocorrelation[..top]
+        .iter()
+        .copied()
+        .fold(f64::INFINITY, f64::min);
     let is_hill = is_top && autocorrelation[top] >= HILL_MIN && autocorrelation[top] - valley >= HILL_MIN;
     is_hill.then_some(top)
 }
@@ -242,10 +276,17 @@ mod tests {
     fn frame(n_rows: usize, n_channels: usize, value: impl Fn(usize, usize, f64) -> f64) -> Frame {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut noise = || (rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
-        let names: Vec<Channel> = (0..n_channels).map(|idx| Channel::new(format!("c{idx}"))).collect();
+        let names: Vec<Channel> = (0..n_channels)
+            .map(|idx| Channel::new(format!("c{idx}")))
+            .collect();
         let cells = (0..n_rows).flat_map(|row| (0..n_channels).map(move |idx| (row, idx)));
         let values = cells.map(|(row, idx)| value(row, idx, noise())).collect();
-        Frame::new(names, (0..n_rows as i64).map(Timestamp::from_secs).collect(), values).unwrap()
+        Frame::new(
+            names,
+            (0..n_rows as i64).map(Timestamp::from_secs).collect(),
+            values,
+        )
+        .unwrap()
     }
 
     fn wave(row: usize, period: f64) -> f64 {
@@ -259,8 +300,18 @@ mod tests {
         let spectrum = spectrum(&rest).unwrap();
         let all: f64 = rest.iter().map(|value| value * value).sum();
         for (lag, got) in spectrum.autocorrelation.iter().enumerate() {
-            let want: f64 = rest.iter().zip(&rest[lag..]).map(|(one, other)| one * other).sum();
-            assert_close(*got, want / all, 1e-9, "autocorrelation");
+            let want: f64 = rest
+                .iter()
+                .zip(&rest[lag..])
+                .map(|(one, other)| one * other)
+                .sum();
+            let n_products = (rest.len() - lag) as f64;
+            assert_close(
+                *got,
+                want / all * rest.len() as f64 / n_products,
+                1e-9,
+                "autocorrelation",
+            );
         }
     }
 
@@ -280,9 +331,17 @@ mod tests {
             assert_eq!(rhythm.window_len(), period.max(8));
         }
         // Other shapes than sines.
-        check(frame(900, 1, |row, _, noise| f64::from(u8::from(row % 30 < 4)) + 0.1 * noise), Some(30));
+        check(
+            frame(900, 1, |row, _, noise| {
+                f64::from(u8::from(row % 30 < 4)) + 0.1 * noise
+            }),
+            Some(30),
+        );
         // A period that no window holds: rows forget within a few.
-        let long = check(frame(5000, 2, |row, _, noise| wave(row, 700.0) + 0.1 * noise), Some(700));
+        let long = check(
+            frame(5000, 2, |row, _, noise| wave(row, 700.0) + 0.1 * noise),
+            Some(700),
+        );
         assert_eq!(long.window_len(), 64);
         let noise = check(frame(2000, 3, |_, _, noise| noise), None);
         assert_eq!((noise.decay, noise.window_len()), (1, 8));
@@ -294,7 +353,14 @@ mod tests {
     fn a_walk_at_random_has_no_period() {
         let steps = frame(3000, 1, |_, _, noise| noise);
         let mut at = 0.0;
-        let walk: Vec<f64> = steps.values().iter().map(|step| { at += step; at }).collect();
+        let walk: Vec<f64> = steps
+            .values()
+            .iter()
+            .map(|step| {
+                at += step;
+                at
+            })
+            .collect();
         let rhythm = Rhythm::of(&[steps.with_values(walk)]).unwrap();
         assert_eq!(rhythm.period, None);
         assert_eq!(rhythm.window_len(), 64);

@@ -1,6 +1,7 @@
 //! The command line: what people type. Names, columns and exit codes are a contract.
 
 pub(crate) mod alerts;
+mod align;
 mod assess;
 mod bench;
 mod config;
@@ -20,8 +21,8 @@ use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
-use bellwether_core::zone::Zone;
 use bellwether_core::transform::scale::ScalerKind;
+use bellwether_core::zone::Zone;
 use bellwether_store::registry::{ModelName, ModelRef};
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
@@ -165,6 +166,8 @@ pub(crate) struct ReadingArgs {
     /// Put rows that are out of order in order, instead of refusing them
     #[arg(long)]
     pub(crate) sort: bool,
+    #[command(flatten)]
+    pub(crate) align: align::AlignArgs,
 }
 
 /// Where models live.

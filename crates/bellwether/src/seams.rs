@@ -46,6 +46,7 @@ impl Loader for Bundles {
         };
         let failed = |failure: crate::failure::Failure| SeamError::Failed(failure.text());
         let loaded = artifact::load_wrapped(&args, 1, wrap).map_err(failed)?;
+        loaded.refuse_grid().map_err(failed)?;
         let detector: Arc<Detector> = loaded.detector;
         Ok(Loaded {
             reference: loaded.reference.into(),
@@ -127,6 +128,7 @@ impl Fitter {
             series: records,
             seconds: clock::instant().saturating_duration_since(started).as_secs_f64(),
             settings: json!({ "window": request.window, "epochs": request.epochs }),
+            alignment: None,
         };
         let failed = |failure: Failure| SeamError::Failed(failure.text());
         let (version, _) = learnt.publish(&self.registry).map_err(failed)?;

@@ -50,7 +50,9 @@ impl Scores {
     pub fn segment_starts(&self, pipeline: &Pipeline) -> Vec<usize> {
         let mut starts = pipeline.segment_starts(&self.time);
         let is_outside = |row: usize| self.outside.get(row).is_some_and(Option::is_some);
-        starts.extend((0..self.outside.len()).filter(|&row| is_outside(row) || (row > 0 && is_outside(row - 1))));
+        starts.extend(
+            (0..self.outside.len()).filter(|&row| is_outside(row) || (row > 0 && is_outside(row - 1))),
+        );
         starts.sort_unstable();
         starts.dedup();
         starts

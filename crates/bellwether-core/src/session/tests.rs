@@ -28,7 +28,8 @@ fn as_inputs(detector: &Detector, data: &Frame) -> Frame {
     let inputs = detector.pipeline().inputs().channels();
     let place = |channel: &Channel| data.schema().channel_idx(channel.name()).unwrap();
     let order: Vec<usize> = inputs.iter().map(place).collect();
-    let values = (0..data.n_samples()).flat_map(|row| order.iter().map(move |&idx| data.sample(row).values[idx]));
+    let values =
+        (0..data.n_samples()).flat_map(|row| order.iter().map(move |&idx| data.sample(row).values[idx]));
     Frame::new(inputs.to_vec(), data.time().to_vec(), values.collect()).unwrap()
 }
 

@@ -50,7 +50,9 @@ impl Judged<'_> {
         let channels = pipeline.scales().iter().enumerate();
         let value = |(idx, scale): (usize, &ChannelScale)| match (pipeline.input_idx(idx), last) {
             (Some(input), _) => values[input],
-            (None, Some((row, observed))) if observed.is_none_or(|marks| marks[idx]) => scale.original(row[idx]),
+            (None, Some((row, observed))) if observed.is_none_or(|marks| marks[idx]) => {
+                scale.original(row[idx])
+            }
             (None, _) => f64::NAN,
         };
         channels.map(value).collect()

@@ -135,7 +135,9 @@ impl Align {
     /// # Errors
     /// [`AlignError`] where the cadence is no spacing, or the grid would be too fine for the data.
     pub fn apply(&self, frame: &Frame) -> Result<Aligned, AlignError> {
-        let cadence = i64::try_from(self.cadence.as_nanos()).ok().filter(|nanos| *nanos > 0);
+        let cadence = i64::try_from(self.cadence.as_nanos())
+            .ok()
+            .filter(|nanos| *nanos > 0);
         let cadence = cadence.ok_or(AlignError::Cadence)?;
         let grid = Grid { cadence };
         let n_channels = frame.n_channels();
@@ -158,7 +160,9 @@ impl Align {
                 continue;
             }
             if time.len() >= SAMPLES_MAX {
-                return Err(AlignError::TooFine { samples_max: SAMPLES_MAX });
+                return Err(AlignError::TooFine {
+                    samples_max: SAMPLES_MAX,
+                });
             }
             time.push(Timestamp::from_nanos(instant));
             for (idx, cell) in row.iter().enumerate() {
@@ -176,7 +180,8 @@ impl Align {
             time.partition_point(|of| *of < instant).min(time.len() - 1)
         });
         let sample_of = sample_of.collect();
-        let aligned = Frame::new(frame.schema().channels().to_vec(), time, values).map_err(|_| AlignError::Empty)?;
+        let aligned =
+            Frame::new(frame.schema().channels().to_vec(), time, values).map_err(|_| AlignError::Empty)?;
         Ok(Aligned {
             frame: aligned.with_filled(filled),
             sample_of,
@@ -238,7 +243,11 @@ impl Grid {
     /// The grid instant that a step with this instant in it ends with.
     fn step_of(self, nanos: i64) -> i64 {
         let over = nanos.rem_euclid(self.cadence);
-        if over == 0 { nanos } else { nanos.saturating_add(self.cadence - over) }
+        if over == 0 {
+            nanos
+        } else {
+            nanos.saturating_add(self.cadence - over)
+        }
     }
 }
 
@@ -408,7 +417,11 @@ mod tests {
             let sample = frame.sample(row);
             let cells = sample.values.iter().enumerate().map(|(idx, value)| {
                 let star = if frame.is_filled(row, idx) { "*" } else { "" };
-                if value.is_nan() { "-".to_owned() } else { format!("{value}{star}") }
+                if value.is_nan() {
+                    "-".to_owned()
+                } else {
+                    format!("{value}{star}")
+                }
             });
             let secs = sample.time.as_nanos() / 1_000_000_000;
             format!("{secs}: {}", cells.collect::<Vec<_>>().join(" "))
@@ -429,9 +442,19 @@ mod tests {
             assert_eq!(shown(&aligned), expect, "{fill:?} {join:?}");
         };
         use Fill::{Last, Linear, Mean, Previous};
-        check(Last, Join::Outer, 10, "0: 1 5, 10: 3 7, 20: 4 -, 30: 8 9, 50: 6 -");
+        check(
+            Last,
+            Join::Outer,
+            10,
+            "0: 1 5, 10: 3 7, 20: 4 -, 30: 8 9, 50: 6 -",
+        );
         check(Last, Join::Inner, 10, "0: 1 5, 10: 3 7, 30: 8 9");
-        check(Mean, Join::Outer, 10, "0: 1 5, 10: 2.5 7, 20: 4 -, 30: 8 9, 50: 6 -");
+        check(
+            Mean,
+            Join::Outer,
+            10,
+            "0: 1 5, 10: 2.5 7, 20: 4 -, 30: 8 9, 50: 6 -",
+        );
         check(Fill::None, Join::Outer, 10, "0: 1 5, 30: 8 9");
         check(
             Previous,
@@ -445,7 +468,7 @@ mod tests {
             Linear,
             Join::Outer,
             20,
-            "0: 1 5, 10: 3.5 -, 20: 5.777777777777779 -, 30: 8 9, 40: 6.181818181818182* -",
+            "0: 1 5, 10: 3.5 -, 20: 5.777777777777778 -, 30: 8 9, 40: 6.181818181818182* -",
         );
         let aligned = align(Previous, Join::Outer, 12).apply(&data).unwrap();
         assert_eq!(aligned.n_filled, [1, 2]);
@@ -459,7 +482,10 @@ mod tests {
         assert_eq!(shown(&aligned), "0: 1, 10: 1*, 20: 1*, 30: 1*, 1000000000: 2");
         // Data that begin beside the grid.
         let data = frame(&["a"], &[-3, 5], &[1.0, 2.0]);
-        assert_eq!(shown(&align(Fill::Last, Join::Outer, 0).apply(&data).unwrap()), "0: 1, 10: 2");
+        assert_eq!(
+            shown(&align(Fill::Last, Join::Outer, 0).apply(&data).unwrap()),
+            "0: 1, 10: 2"
+        );
     }
 
     #[test]

@@ -156,7 +156,14 @@ impl PipelineState {
         let mut n_filled = 0;
         for (channel_idx, observed) in observed.iter_mut().enumerate() {
             let of_filled = |input: usize| filled[self.columns.order[input]];
-            if *observed && pipeline.derivation().sources_of(channel_idx).iter().copied().any(of_filled) {
+            if *observed
+                && pipeline
+                    .derivation()
+                    .sources_of(channel_idx)
+                    .iter()
+                    .copied()
+                    .any(of_filled)
+            {
                 *observed = false;
                 n_filled += 1;
             }

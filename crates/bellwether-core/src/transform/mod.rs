@@ -10,12 +10,13 @@ pub mod derive;
 pub mod pipeline;
 pub mod scale;
 
+pub use align::{Align, AlignError, Aligned, Fill, Join};
 pub(crate) use apply::PipelineMemory;
 pub use apply::{PipelineState, Prepared, RowStep};
-pub use align::{Align, AlignError, Aligned, Fill, Join};
 pub use columns::{ApplyError, Columns, MissingChannel};
 pub use derive::{
-    DerivationMemory, DerivationParts, DerivationSpec, DerivationState, Derived, FeatureWish, Interval, Operation, Outside,
+    DerivationMemory, DerivationParts, DerivationSpec, DerivationState, Derived, FeatureWish, Interval,
+    Operation, Outside,
 };
 pub use pipeline::{FitError, Pipeline, PipelineParts, PipelineSpec};
 pub use scale::{ChannelKind, ChannelScale, ScalerKind};

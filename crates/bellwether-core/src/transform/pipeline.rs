@@ -4,9 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::columns::{ApplyError, Columns};
-use super::derive::{
-    Derivation, DerivationParts, DerivationSpec, Derived, Interval, Operation, Training,
-};
+use super::derive::{Derivation, DerivationParts, DerivationSpec, Derived, Interval, Operation, Training};
 use super::scale::{ChannelKind, ChannelScale, ScalerKind};
 use crate::frame::{Channel, Frame, Schema};
 use crate::quantile::{quantile_sorted, sorted_finite};
@@ -77,7 +75,11 @@ impl PipelineSpec {
         let mut pieces = Vec::new();
         for frame in train {
             let whole = derived.apply(frame, gap_max);
-            pieces.extend(whole.map_err(|_| FitError::TooFewSamples { n_samples: 0 })?.pieces());
+            pieces.extend(
+                whole
+                    .map_err(|_| FitError::TooFewSamples { n_samples: 0 })?
+                    .pieces(),
+            );
         }
         let (channels, fill_len_max) = self.scales(&pieces, gap_max)?;
         Pipeline::from_parts(parts(channels, fill_len_max, derivation))
@@ -461,7 +463,9 @@ pub enum FitError {
         rows_max: usize,
     },
     /// No row counts.
-    #[error("no training row is in operation ({operation}): look at the condition of the mode and the blanking")]
+    #[error(
+        "no training row is in operation ({operation}): look at the condition of the mode and the blanking"
+    )]
     NeverInOperation {
         /// What would be.
         operation: String,

@@ -78,13 +78,16 @@ impl Cells {
             Some(time) => Ok(Some(time)),
             None if is_blank() => Ok(None),
             None if text.trim_ascii().is_empty() => Err(at(self.layout.time, Problem::NoTime)),
-            None => Err(at(self.layout.time, match self.times.skipped_in(text) {
-                Some(zone) => Problem::SkippedTime {
-                    found: shown(text),
-                    zone: zone.name().to_owned(),
+            None => Err(at(
+                self.layout.time,
+                match self.times.skipped_in(text) {
+                    Some(zone) => Problem::SkippedTime {
+                        found: shown(text),
+                        zone: zone.name().to_owned(),
+                    },
+                    None => Problem::BadTime { found: shown(text) },
                 },
-                None => Problem::BadTime { found: shown(text) },
-            })),
+            )),
         }
     }
 

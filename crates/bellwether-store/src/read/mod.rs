@@ -19,6 +19,7 @@
 //! **Streams.** [`TableRows`] reads the rows of a table that is still being written, with the same rules and the same
 //! code for each cell; [`Followed`] is a file that grows.
 
+mod aligned;
 mod cells;
 mod csv;
 mod error;

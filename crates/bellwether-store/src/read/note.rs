@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bellwether_core::time::{Timestamp, humane};
+use bellwether_core::transform::Align;
 
 /// Something in the data that its user should know of. Prints as a sentence without a full stop.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +59,24 @@ pub enum Note {
         /// All samples.
         n_samples: usize,
     },
+    /// Samples were brought to a grid.
+    Aligned {
+        /// Which.
+        align: Align,
+        /// Samples that there were.
+        n_before: usize,
+        /// Samples there are.
+        n_samples: usize,
+    },
+    /// Samples with a value of a channel that nobody measured.
+    FilledCells {
+        /// The channel.
+        channel: String,
+        /// Samples with such a value.
+        n_cells: usize,
+        /// All samples.
+        n_samples: usize,
+    },
     /// A column that is neither time, label nor channel was left out.
     ColumnLeftOut {
         /// Its name, or its position where it has none.
@@ -88,10 +107,17 @@ impl fmt::Display for Note {
             }
             Self::Sorted { n_rows, first } => {
                 let rows = if *n_rows == 1 { "row was" } else { "rows were" };
-                write!(f, "{n_rows} {rows} out of order and put in place (first: {first})")
+                write!(
+                    f,
+                    "{n_rows} {rows} out of order and put in place (first: {first})"
+                )
             }
             Self::Future { n_samples, last } => {
-                let samples = if *n_samples == 1 { "sample lies" } else { "samples lie" };
+                let samples = if *n_samples == 1 {
+                    "sample lies"
+                } else {
+                    "samples lie"
+                };
                 write!(
                     f,
                     "{n_samples} {samples} in the future, up to {last}: the clock that wrote them, or its time zone, is wrong"
@@ -129,6 +155,19 @@ impl fmt::Display for Note {
                     "channel {channel:?} is missing in {n_cells} of {n_samples} samples"
                 )
             }
+            Self::Aligned {
+                align,
+                n_before,
+                n_samples,
+            } => write!(f, "{n_before} samples make {n_samples} {align}"),
+            Self::FilledCells {
+                channel,
+                n_cells,
+                n_samples,
+            } => write!(
+                f,
+                "channel {channel:?} is filled in {n_cells} of {n_samples} samples: these values count as missing"
+            ),
             Self::ColumnLeftOut { column, reason } => write!(f, "column {column:?} is left out: {reason}"),
             Self::FileLeftOut { file } => {
                 write!(f, "{} is left out: only delimited text is read", file.display())

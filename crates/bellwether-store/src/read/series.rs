@@ -234,7 +234,10 @@ impl SeriesRows {
         let mut order: Vec<usize> = (0..self.time.len()).collect();
         order.sort_by_key(|&sample| self.time[sample]);
         let mut place = vec![0_u32; order.len()];
-        let (mut time, mut values) = (Vec::with_capacity(order.len()), Vec::with_capacity(self.values.len()));
+        let (mut time, mut values) = (
+            Vec::with_capacity(order.len()),
+            Vec::with_capacity(self.values.len()),
+        );
         let mut repeated = Vec::new();
         for sample in order {
             if time.last() == Some(&self.time[sample]) {

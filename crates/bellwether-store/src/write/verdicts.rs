@@ -171,26 +171,31 @@ fn first_row(file: &File) -> io::Result<Vec<u8>> {
 /// ours if it begins as ours, and tells nothing: `otherwise` holds.
 fn find_columns(head: &[u8], format: TableFormat, otherwise: VerdictColumns) -> Option<VerdictColumns> {
     let choices = [(true, true), (true, false), (false, true), (false, false)];
-    let mut choices = choices.map(|(with_series, with_reason)| VerdictColumns {
-        with_series,
-        with_reason,
-    }).into_iter();
+    let mut choices = choices
+        .map(|(with_series, with_reason)| VerdictColumns {
+            with_series,
+            with_reason,
+        })
+        .into_iter();
     let first = |columns| match format {
         TableFormat::Csv => header(columns) + "\n",
         _ => r#"{"timestamp":"#.to_owned(),
     };
     if !head.ends_with(b"\n") {
         let is_ours = |ours: String| ours.as_bytes().starts_with(head) || head.starts_with(ours.as_bytes());
-        return choices.any(|columns| is_ours(first(columns))).then_some(otherwise);
+        return choices
+            .any(|columns| is_ours(first(columns)))
+            .then_some(otherwise);
     }
     match format {
         TableFormat::Csv => choices.find(|&columns| head == first(columns).as_bytes()),
         _ => {
             let names = |key: &[u8]| head.windows(key.len()).any(|bytes| bytes == key);
-            head.starts_with(first(otherwise).as_bytes()).then(|| VerdictColumns {
-                with_series: names(b"\"series\":"),
-                with_reason: names(b"\"reason\":"),
-            })
+            head.starts_with(first(otherwise).as_bytes())
+                .then(|| VerdictColumns {
+                    with_series: names(b"\"series\":"),
+                    with_reason: names(b"\"reason\":"),
+                })
         }
     }
 }
@@ -210,10 +215,7 @@ fn whole_rows(file: &mut File, n_bytes: u64) -> io::Result<Option<u64>> {
 
 /// The first line of a table as CSV, without its end.
 fn header(columns: VerdictColumns) -> String {
-    let names: Vec<String> = all(columns)
-        .into_iter()
-        .map(|column| column.name)
-        .collect();
+    let names: Vec<String> = all(columns).into_iter().map(|column| column.name).collect();
     names.join(",") // no name needs quotes
 }
 
@@ -295,7 +297,8 @@ mod tests {
         let append = |name: &str, before: &str| {
             let path = dir.path().join(name);
             crate::disk::write_atomic(&path, before.as_bytes()).unwrap();
-            let appended = VerdictWriter::append(&path, VerdictColumns::default()).map(|mut table| table.row(&row).unwrap());
+            let appended = VerdictWriter::append(&path, VerdictColumns::default())
+                .map(|mut table| table.row(&row).unwrap());
             let after = String::from_utf8(crate::disk::read_bounded(&path, 1 << 20).unwrap()).unwrap();
             (appended, after)
         };

@@ -439,7 +439,10 @@ fn blocks(rows: &[Row], values: &[f64]) -> Vec<JudgedBlock> {
         block.values.extend(std::iter::repeat_n(f64::NAN, n_features));
         block.score.push(row.score);
         block.event.push(row.event);
-        block.top.push(row.top.map(|(channel, share)| (place(row, block, channel), share)));
+        block.top.push(
+            row.top
+                .map(|(channel, share)| (place(row, block, channel), share)),
+        );
     }
     blocks
 }

@@ -98,7 +98,7 @@ impl Served {
 
     /// What is kept of a judged sample: the columns that were sent, and behind them the channels that are worked out of
     /// them.
-    pub(super) fn kept(&self) -> Vec<Arc<str>> {
+    pub fn kept(&self) -> Vec<Arc<str>> {
         let features = self.channels.iter().filter(|name| !self.columns.contains(name));
         self.columns.iter().chain(features).map(Arc::clone).collect()
     }

@@ -3,7 +3,9 @@
 use std::io::{Stdout, stdout};
 use std::path::PathBuf;
 
-use bellwether_store::write::{AppendedFile, TableFormat, VerdictColumns, VerdictRow, VerdictWriter, WriteError};
+use bellwether_store::write::{
+    AppendedFile, TableFormat, VerdictColumns, VerdictRow, VerdictWriter, WriteError,
+};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -90,7 +92,9 @@ impl Outputs {
         if !(self.planned.is_empty() && self.tables.is_empty()) {
             let columns = VerdictColumns {
                 with_series: self.unnamed.as_deref() != Some(&*first.series),
-                with_reason: rows.iter().any(|row| row.served.detector.pipeline().operation().is_some()),
+                with_reason: rows
+                    .iter()
+                    .any(|row| row.served.detector.pipeline().operation().is_some()),
             };
             tokio::task::block_in_place(|| self.write(rows, columns)).map_err(LiveError::Output)?;
         }

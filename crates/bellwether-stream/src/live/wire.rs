@@ -260,18 +260,18 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
 
 fn session_wire(series: &str, session: &SessionState) -> SessionV3 {
     SessionWire {
-            last_time: session.last_time.map(Timestamp::as_nanos),
-            last_value: session.last_value.clone(),
-            age: session
-                .age
-                .iter()
-                .map(|age| (*age != usize::MAX).then_some(*age as u64))
-                .collect(),
-            recent: session.recent.clone(),
-            observed: pack(&session.observed),
-            contributions: session.contributions.clone(),
-            tracker: TrackerWire::of(series, &session.tracker),
-            ended: session.ended.as_ref().map(|event| EventWire::of(series, event)),
+        last_time: session.last_time.map(Timestamp::as_nanos),
+        last_value: session.last_value.clone(),
+        age: session
+            .age
+            .iter()
+            .map(|age| (*age != usize::MAX).then_some(*age as u64))
+            .collect(),
+        recent: session.recent.clone(),
+        observed: pack(&session.observed),
+        contributions: session.contributions.clone(),
+        tracker: TrackerWire::of(series, &session.tracker),
+        ended: session.ended.as_ref().map(|event| EventWire::of(series, event)),
     }
 }
 
@@ -340,11 +340,7 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
     };
     let n_columns = wire.columns.len();
     let fits = |sample: &WaitingWire| {
-        sample.values.len() == n_columns
-            && sample
-                .given
-                .as_ref()
-                .is_none_or(|given| given.len() == n_columns)
+        sample.values.len() == n_columns && sample.given.as_ref().is_none_or(|given| given.len() == n_columns)
     };
     if !wire.waiting.iter().all(|(_, sample)| fits(sample)) {
         let problem = "a waiting sample has another number of columns".to_owned();

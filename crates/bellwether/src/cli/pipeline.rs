@@ -77,7 +77,9 @@ fn read(file: &Path) -> Result<DerivationSpec, Failure> {
             None => None,
         },
         blank_after_start: match blank_after_start {
-            Some(text) => Some(parse_duration(&text).map_err(|problem| of_key("blank_after_start", problem))?),
+            Some(text) => {
+                Some(parse_duration(&text).map_err(|problem| of_key("blank_after_start", problem))?)
+            }
             None => None,
         },
     })

@@ -13,7 +13,8 @@ use bellwether_core::threshold::Threshold;
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::Recording;
 use bellwether_store::write::{
-    AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictColumns, VerdictRow, VerdictWriter, WriteError,
+    AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictColumns, VerdictRow,
+    VerdictWriter, WriteError,
 };
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
 use crate::commands::calendar::Calendar;
 use crate::commands::rates::{self, Rates};
-use crate::commands::{dynamic, looking, read, refuse_overwriting};
+use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
@@ -85,7 +86,7 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     refuse_overwriting(&args.data.data, outputs)?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let calendar = args.calendar.as_deref().map(Calendar::read).transpose()?;
-    let recordings = read(&args.data, output)?;
+    let recordings = read_for(&loaded.manifest, &args.data, output)?;
     let mut judged = judge_by(&loaded, calendar.as_ref(), recordings, args.mode, output)?;
     if let Some(prune) = args.threshold {
         dynamic::apply(&mut judged, prune, output)?;
@@ -241,7 +242,9 @@ fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<AtomicFile>, F
 fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
     let columns = VerdictColumns {
         with_series: judged.iter().any(|series| series.recording.series.is_some()),
-        with_reason: judged.iter().any(|of| of.detector.pipeline().operation().is_some()),
+        with_reason: judged
+            .iter()
+            .any(|of| of.detector.pipeline().operation().is_some()),
     };
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -373,12 +376,7 @@ pub(crate) fn time_text(recording: &Recording, at: Timestamp) -> &str {
 /// Rows whose expected values are asked for at once.
 const EXPECTED_ROWS: usize = 4096;
 
-fn write_expected(
-    path: &Path,
-    judged: &[Judged],
-    mode: Mode,
-    channels: &[String],
-) -> Result<(), Failure> {
+fn write_expected(path: &Path, judged: &[Judged], mode: Mode, channels: &[String]) -> Result<(), Failure> {
     let with_series = judged.iter().any(|series| series.recording.series.is_some());
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
     if with_series {
@@ -555,6 +553,20 @@ fn summary(judged: &Judged) -> Value {
         "events": scores.events.len(),
         "worst_score": worst,
     });
+    let filled = recording.frame.filled();
+    if !filled.is_empty() {
+        let channels = recording.frame.schema().channels().iter().enumerate();
+        let of = |idx: usize| filled.iter().skip(idx).step_by(recording.frame.n_channels());
+        let counts: serde_json::Map<String, Value> = channels
+            .map(|(idx, channel)| {
+                (
+                    channel.name().to_owned(),
+                    json!(of(idx).filter(|mark| **mark).count()),
+                )
+            })
+            .collect();
+        summary["filled"] = counts.into();
+    }
     if judged.detector.pipeline().operation().is_some() {
         let reasons: serde_json::Map<String, Value> = judged
             .outside()

@@ -34,11 +34,7 @@ pub(crate) fn check(mode: Mode) -> Result<(), Failure> {
 }
 
 /// Judges each series again, by its own threshold.
-pub(crate) fn apply(
-    judged: &mut [Judged],
-    prune: f64,
-    output: &Output,
-) -> Result<(), Failure> {
+pub(crate) fn apply(judged: &mut [Judged], prune: f64, output: &Output) -> Result<(), Failure> {
     let mode = Mode::Retrospective;
     for Judged {
         recording,

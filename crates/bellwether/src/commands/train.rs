@@ -29,7 +29,12 @@ use crate::publishing::{Unpublished, series_record};
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
-    let calendar = args.calendar.as_deref().map(Calendar::read).transpose()?.unwrap_or_default();
+    let calendar = args
+        .calendar
+        .as_deref()
+        .map(Calendar::read)
+        .transpose()?
+        .unwrap_or_default();
     refuse_overwriting(&args.data.data, [("--log", args.log.as_ref())])?;
     if let Some(column) = &args.group_by {
         args.data.reading.series_column = Some(column.clone());
@@ -302,6 +307,7 @@ impl Job<'_> {
             series,
             seconds,
             settings: self.settings(&fitted),
+            alignment: self.args.data.reading.align.wish(),
         };
         let (version, manifest) = learnt.publish(self.registry)?;
         let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
@@ -347,6 +353,8 @@ impl Job<'_> {
             "mode_when": self.spec.derivation.mode_when.as_ref().map(ToString::to_string),
             "blank_after_start": self.spec.derivation.blank_after_start.map(humane),
             "calendar": self.args.calendar.as_ref().map(|path| path.display().to_string()),
+            "timezone": self.args.data.reading.timezone.as_ref().map(ToString::to_string),
+            "align": self.args.data.reading.align.wish().map(|align| align.to_string()),
             "exclude": self.args.exclude.iter().map(|(from, to)| format!("{from}/{to}")).collect::<Vec<_>>(),
         })
     }

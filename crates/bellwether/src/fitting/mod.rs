@@ -44,7 +44,11 @@ impl std::str::FromStr for WindowWish {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Rows) }
+        if text == "auto" {
+            Ok(Self::Auto)
+        } else {
+            text.parse().map(Self::Rows)
+        }
     }
 }
 
@@ -66,17 +70,24 @@ fn window_len<'a>(
         };
         let pipeline = pipeline_spec.fit(&frames)?;
         let derived = frames.iter().map(|frame| Ok(pipeline.derive(frame)?.pieces()));
-        frames = derived.collect::<Result<Vec<_>, Failure>>()?.into_iter().flatten().collect();
+        frames = derived
+            .collect::<Result<Vec<_>, Failure>>()?
+            .into_iter()
+            .flatten()
+            .collect();
     }
     let Some(rhythm) = Rhythm::of(&frames) else {
-        let text = "--window auto: too few rows, or none that vary, to tell what repeats; the usual window is taken";
+        let text =
+            "--window auto: too few rows, or none that vary, to tell what repeats; the usual window is taken";
         return Ok((None, Some(text.to_owned())));
     };
     let rows = rhythm.window_len();
     let why = match rhythm.period {
-        Some(Period { rows, strength, n_channels }) => format!(
-            "{n_channels} channels repeat every {rows} rows (autocorrelation {strength:.2})"
-        ),
+        Some(Period {
+            rows,
+            strength,
+            n_channels,
+        }) => format!("{n_channels} channels repeat every {rows} rows (autocorrelation {strength:.2})"),
         None => "nothing repeats".to_owned(),
     };
     let decay = rhythm.decay;
@@ -234,7 +245,12 @@ pub(crate) fn fit(
     drop(raw);
     notes.extend(about_channels(&pipeline));
     notes.extend(about_operation(&pipeline, &derived, n_rows_all));
-    let folds = Folds::cut(derived, &n_pieces, &pipeline.after_derivation(), plan.has_network())?;
+    let folds = Folds::cut(
+        derived,
+        &n_pieces,
+        &pipeline.after_derivation(),
+        plan.has_network(),
+    )?;
     let mut members = Members::new(&pipeline, &folds, spec);
     let mut candidates = Vec::with_capacity(plan.members.len());
     let mut refused = None;

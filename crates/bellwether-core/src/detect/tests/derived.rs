@@ -45,7 +45,10 @@ pub(crate) fn derived_ensemble(len: usize) -> Detector {
     };
     let pipeline = spec.fit(&[clean(600).rows(1)]).unwrap();
     let n_channels = pipeline.n_channels();
-    let models: [Arc<dyn Model>; 2] = [toy(&pipeline, len, false), Arc::new(AsBefore { len: 2, n_channels })];
+    let models: [Arc<dyn Model>; 2] = [
+        toy(&pipeline, len, false),
+        Arc::new(AsBefore { len: 2, n_channels }),
+    ];
     let candidates = models.into_iter().map(Candidate::alone).collect();
     let after = pipeline.after_derivation();
     let held_out = pipeline.derive(&clean(400).rows(2)).unwrap().pieces();
@@ -55,7 +58,9 @@ pub(crate) fn derived_ensemble(len: usize) -> Detector {
         range_weight: 5.0,
         ..CalibrationSpec::default()
     };
-    Detector::calibrate(pipeline, candidates, vec![prepared.collect()], &spec).unwrap().0
+    Detector::calibrate(pipeline, candidates, vec![prepared.collect()], &spec)
+        .unwrap()
+        .0
 }
 
 #[test]
@@ -82,7 +87,10 @@ fn rows_that_do_not_count_have_a_reason_and_no_score() {
     let n_outside = scores.outside.iter().filter(|why| why.is_some()).count();
     assert_eq!(scores.unscored.n_outside, n_outside);
     let operation = detector.pipeline().operation().unwrap();
-    assert_eq!(operation.reason(Outside::Mode), "not wave > -0.9 and constant < 100");
+    assert_eq!(
+        operation.reason(Outside::Mode),
+        "not wave > -0.9 and constant < 100"
+    );
     // A calendar beside it.
     let at = |row: usize| data.time()[row];
     let service = Interval {
@@ -91,8 +99,12 @@ fn rows_that_do_not_count_have_a_reason_and_no_score() {
         reason: "service".to_owned(),
     };
     let detector = detector.with_calendar(vec![service]);
-    let scores = detector.score(&series(), data.clone(), Mode::Retrospective).unwrap();
-    assert!((50..60).all(|row| scores.outside[row] == Some(Outside::Calendar(0)) && scores.score[row].is_nan()));
+    let scores = detector
+        .score(&series(), data.clone(), Mode::Retrospective)
+        .unwrap();
+    assert!(
+        (50..60).all(|row| scores.outside[row] == Some(Outside::Calendar(0)) && scores.score[row].is_nan())
+    );
     let operation = detector.pipeline().operation().unwrap();
     assert_eq!(operation.reason(Outside::Calendar(0)), "service");
     assert_ne!(scores.outside[60], None, "it starts again after the service");
@@ -114,8 +126,16 @@ fn an_event_ends_with_operation() {
         threshold: ThresholdRule::Quantile(0.99),
         ..CalibrationSpec::default()
     };
-    let detector = Arc::new(Detector::calibrate(pipeline, vec![candidate], folds, &spec).unwrap().0);
-    let data = Plant { fault: true, ..clean(80) }.rows(13);
+    let detector = Arc::new(
+        Detector::calibrate(pipeline, vec![candidate], folds, &spec)
+            .unwrap()
+            .0,
+    );
+    let data = Plant {
+        fault: true,
+        ..clean(80)
+    }
+    .rows(13);
     let mut values = data.values().to_vec();
     for row in 52..55 {
         values[row * 4 + 2] = 5.0;
@@ -130,12 +150,19 @@ fn an_event_ends_with_operation() {
 #[test]
 fn a_part_of_the_inputs_in_another_order_gives_the_same_bits() {
     let detector = derived_ensemble(5);
-    let data = Plant { missing: 0.1, ..clean(150) }.rows(6);
+    let data = Plant {
+        missing: 0.1,
+        ..clean(150)
+    }
+    .rows(6);
     let order = [2, 0, 3, 1];
     let rows = data.values().chunks_exact(4);
     let moved = frame(
         &order.map(|idx: usize| CHANNELS[idx]),
-        data.time().iter().map(|time| time.as_nanos() / 1_000_000_000).collect(),
+        data.time()
+            .iter()
+            .map(|time| time.as_nanos() / 1_000_000_000)
+            .collect(),
         rows.flat_map(|row| order.map(|idx| row[idx])).collect(),
     );
     for mode in [Mode::Causal, Mode::Retrospective] {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::zone::Zone;
 use crate::frame::Channel;
 use crate::score::Smoothing;
 use crate::transform::pipeline::FitError;
+use crate::zone::Zone;
 
 /// A feature looks back at no more rows than this: a week of minutes.
 pub const FEATURE_ROWS_MAX: usize = 10_080;
@@ -178,7 +178,10 @@ impl Feature {
             FeatureKind::BoxCox { lambda } => want(lambda.abs() <= 10.0, "its λ lies outside of −10 to 10"),
             FeatureKind::OneHot { value } => want(value.is_finite(), "its value is no number"),
             FeatureKind::Band { rows, first, last } => want(
-                1 <= *first && first <= last && last.saturating_mul(2) <= *rows && last - first < BAND_BINS_MAX,
+                1 <= *first
+                    && first <= last
+                    && last.saturating_mul(2) <= *rows
+                    && last - first < BAND_BINS_MAX,
                 "its frequencies lie outside of one period in all rows to one in two, or are more than 64",
             ),
             FeatureKind::Season { period, profile, .. } => {

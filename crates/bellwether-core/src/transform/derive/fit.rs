@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use super::feature::{
-    BAND_BINS_MAX, ClockPeriod, FEATURE_ROWS_MAX, Feature, FeatureKind, PROFILE_LEN_MAX,
-};
+use super::feature::{BAND_BINS_MAX, ClockPeriod, FEATURE_ROWS_MAX, Feature, FeatureKind, PROFILE_LEN_MAX};
 use super::operation::Operation;
 use super::value::{box_cox, phase};
 use super::wish::{FeatureWish, Rolling, Span, Wish};
-use crate::zone::Zone;
 use super::{Derivation, DerivationParts, Outside, RawRow, stretches};
 use crate::condition::Condition;
 use crate::frame::{Channel, Frame, Schema};
@@ -16,6 +13,7 @@ use crate::quantile::{median_sorted, sorted_finite};
 use crate::time::Timestamp;
 use crate::transform::pipeline::FitError;
 use crate::transform::{DerivationState, MissingChannel};
+use crate::zone::Zone;
 
 /// States of a channel that a wish for one feature each may make.
 const STATES_MAX: usize = 16;
@@ -48,7 +46,10 @@ pub(in crate::transform) struct Training<'a> {
 impl DerivationSpec {
     /// Learns from training rows, and names the channels of the model: those of the first frame, features in place of
     /// those they are called after, the other features behind them.
-    pub(in crate::transform) fn fit(&self, training: &Training<'_>) -> Result<(Schema, DerivationParts), FitError> {
+    pub(in crate::transform) fn fit(
+        &self,
+        training: &Training<'_>,
+    ) -> Result<(Schema, DerivationParts), FitError> {
         let schema = training.frames[0].schema();
         if let Some(when) = &self.mode_when {
             when.bind(schema.channels())?;
@@ -91,7 +92,11 @@ impl DerivationSpec {
         }
         let blank = self.blank_after_start.unwrap_or_default();
         Some(Operation {
-            fill_len: if self.mode_when.is_some() { training.window_len } else { 0 },
+            fill_len: if self.mode_when.is_some() {
+                training.window_len
+            } else {
+                0
+            },
             blank_len: rows_of(blank, training.cadence).ceil() as usize,
             when: self.mode_when.clone(),
             calendar: Vec::new(),
@@ -108,7 +113,11 @@ fn first_twice(features: &[Feature]) -> Option<&str> {
 /// How many rows make up a time; 0 where there is no cadence.
 fn rows_of(time: Duration, cadence: Duration) -> f64 {
     let cadence = cadence.as_secs_f64();
-    if cadence > 0.0 { time.as_secs_f64() / cadence } else { 0.0 }
+    if cadence > 0.0 {
+        time.as_secs_f64() / cadence
+    } else {
+        0.0
+    }
 }
 
 /// The training rows in operation.
@@ -143,7 +152,12 @@ impl Values {
         }
         if values.time.is_empty() {
             return Err(FitError::NeverInOperation {
-                operation: raw.parts().operation.as_ref().map(ToString::to_string).unwrap_or_default(),
+                operation: raw
+                    .parts()
+                    .operation
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
             });
         }
         Ok(values)
@@ -222,7 +236,9 @@ impl Context<'_> {
                 };
                 return states.into_iter().map(of).collect();
             }
-            Wish::Rolling(rolling, channel, span) => (vec![self.channel(channel)?], self.rolling(*rolling, *span)?),
+            Wish::Rolling(rolling, channel, span) => {
+                (vec![self.channel(channel)?], self.rolling(*rolling, *span)?)
+            }
             Wish::Ratio(a, b) => (vec![self.channel(a)?, self.channel(b)?], FeatureKind::Ratio),
             Wish::Minus(a, b) => (vec![self.channel(a)?, self.channel(b)?], FeatureKind::Minus),
             Wish::Log(channel) => (vec![self.channel(channel)?], FeatureKind::Log),
@@ -234,9 +250,10 @@ impl Context<'_> {
                 };
                 (vec![channel], FeatureKind::BoxCox { lambda })
             }
-            Wish::Band(channel, length, shortest, longest) => {
-                (vec![self.channel(channel)?], self.band(*length, *shortest, *longest)?)
-            }
+            Wish::Band(channel, length, shortest, longest) => (
+                vec![self.channel(channel)?],
+                self.band(*length, *shortest, *longest)?,
+            ),
             Wish::Season(channel, period, zone) => {
                 let channel = self.channel(channel)?;
                 let profile = self.profile(&channel, *period, zone)?;
@@ -322,7 +339,12 @@ impl Context<'_> {
     }
 
     fn lambda(&self, channel: &Channel) -> Result<f64, FitError> {
-        let observed = self.values.column(channel).iter().copied().filter(|value| !value.is_nan());
+        let observed = self
+            .values
+            .column(channel)
+            .iter()
+            .copied()
+            .filter(|value| !value.is_nan());
         let all: Vec<f64> = observed.collect();
         let above: Vec<f64> = all.iter().copied().filter(|value| *value > 0.0).collect();
         if 2 * above.len() < all.len() || above.len() < 2 {
@@ -353,11 +375,14 @@ impl Context<'_> {
         }
         let medians = points.into_iter().map(|values| {
             let sorted = sorted_finite(values);
-            if sorted.is_empty() { f64::NAN } else { median_sorted(&sorted) }
+            if sorted.is_empty() {
+                f64::NAN
+            } else {
+                median_sorted(&sorted)
+            }
         });
-        bridged(&medians.collect::<Vec<_>>()).ok_or_else(|| {
-            self.refused(format!("channel {:?} has no value in training", channel.name()))
-        })
+        bridged(&medians.collect::<Vec<_>>())
+            .ok_or_else(|| self.refused(format!("channel {:?} has no value in training", channel.name())))
     }
 }
 

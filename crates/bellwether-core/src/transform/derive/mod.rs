@@ -24,10 +24,10 @@ use crate::time::Timestamp;
 
 pub use feature::{Feature, FeatureKind};
 pub use fit::DerivationSpec;
+pub(super) use fit::Training;
 pub use operation::{Interval, Operation, Outside};
 pub use state::{DerivationMemory, DerivationState};
 pub use wish::{FeatureWish, WishError};
-pub(super) use fit::Training;
 
 use super::columns::{ApplyError, Columns};
 use super::pipeline::FitError;
@@ -82,7 +82,10 @@ impl Derivation {
     /// A derivation of the channels of a model.
     pub(super) fn new(channels: &Schema, parts: DerivationParts) -> Result<Self, FitError> {
         if parts.features.len() > FEATURES_MAX {
-            return Err(FitError::feature("", format!("more than {FEATURES_MAX} features")));
+            return Err(FitError::feature(
+                "",
+                format!("more than {FEATURES_MAX} features"),
+            ));
         }
         let mut inputs: Vec<Channel> = Vec::new();
         let mut add = |channel: &Channel| match inputs.iter().position(|known| known == channel) {
@@ -94,7 +97,10 @@ impl Derivation {
         };
         let mut sources = Vec::with_capacity(channels.n_channels());
         for channel in channels.channels() {
-            let feature = parts.features.iter().position(|feature| feature.channel == *channel);
+            let feature = parts
+                .features
+                .iter()
+                .position(|feature| feature.channel == *channel);
             sources.push(match feature {
                 Some(idx) => Source::Feature(idx),
                 None => Source::Input(add(channel)),
@@ -113,9 +119,16 @@ impl Derivation {
         }
         // A feature of the time of day alone reads nothing, and a row of nothing has no place in data.
         if inputs.is_empty() {
-            return Err(FitError::feature("", "no channel is left that data have to have".to_owned()));
+            return Err(FitError::feature(
+                "",
+                "no channel is left that data have to have".to_owned(),
+            ));
         }
-        let when = match parts.operation.as_ref().and_then(|operation| operation.when.as_ref()) {
+        let when = match parts
+            .operation
+            .as_ref()
+            .and_then(|operation| operation.when.as_ref())
+        {
             Some(condition) => Some(condition.bind(&inputs)?),
             None => None,
         };
@@ -211,7 +224,11 @@ impl Derivation {
         }
         let derived = frame.with_channels(self.channels.clone(), values);
         Ok(Derived {
-            frame: if filled.is_empty() { derived } else { derived.with_filled(filled) },
+            frame: if filled.is_empty() {
+                derived
+            } else {
+                derived.with_filled(filled)
+            },
             outside,
         })
     }

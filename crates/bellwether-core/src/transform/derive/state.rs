@@ -39,7 +39,8 @@ impl DerivationState {
 
     /// What is to be kept.
     pub(in crate::transform) fn memory(&self, derivation: &Derivation) -> DerivationMemory {
-        let last = |(values, reach): (&Vec<f64>, &usize)| values[values.len().saturating_sub(*reach)..].to_vec();
+        let last =
+            |(values, reach): (&Vec<f64>, &usize)| values[values.len().saturating_sub(*reach)..].to_vec();
         DerivationMemory {
             history: self.history.iter().zip(&derivation.reach).map(last).collect(),
             since_start: self.since_start,

@@ -67,7 +67,10 @@ fn features_by_hand() {
         &of("f = ewma(a, 3)", &x)[..4],
         &[1.0, (2.0 + 0.5) / 1.5, (4.0 + 1.0 + 0.25) / 1.75, NAN],
     );
-    check(&of("f = log(a)", &[1.0, 0.0, -1.0, 4.0]), &[0.0, NAN, NAN, 4.0_f64.ln()]);
+    check(
+        &of("f = log(a)", &[1.0, 0.0, -1.0, 4.0]),
+        &[0.0, NAN, NAN, 4.0_f64.ln()],
+    );
     check(&of("f = boxcox(a, 2)", &[1.0, 3.0, 0.0]), &[0.0, 4.0, NAN]);
     check(&of("f = absent(a)", &x), &[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
     // The state of the last one: 16.
@@ -77,7 +80,9 @@ fn features_by_hand() {
 #[test]
 fn two_channels_make_a_ratio_and_a_difference() {
     let data = frame(&["a", "b"], &[0, 1, 2], &[6.0, 3.0, 1.0, 0.0, NAN, 2.0]);
-    let pipeline = spec(&["r = ratio(a, b)", "m = minus(a, b)"]).fit(&[data.clone()]).unwrap();
+    let pipeline = spec(&["r = ratio(a, b)", "m = minus(a, b)"])
+        .fit(&[data.clone()])
+        .unwrap();
     let derived = pipeline.derive(&data).unwrap().frame;
     let names: Vec<&str> = derived.schema().channels().iter().map(Channel::name).collect();
     assert_eq!(names, ["a", "b", "r", "m"]);
@@ -128,11 +133,23 @@ fn a_missing_value_of_the_mode_is_taken_from_the_rows_before() {
     // Windows of three rows: for three rows a value stands.
     let on = [NAN, 1.0, NAN, NAN, NAN, NAN, 0.0, NAN, 1.0];
     let values: Vec<f64> = on.iter().flat_map(|on| [*on, 1.0]).collect();
-    let derived = pipeline.derive(&frame(&["on", "x"], &[0, 1, 2, 3, 4, 5, 6, 7, 8], &values)).unwrap();
+    let derived = pipeline
+        .derive(&frame(&["on", "x"], &[0, 1, 2, 3, 4, 5, 6, 7, 8], &values))
+        .unwrap();
     use Outside::{Mode, Unknown};
     assert_eq!(
         derived.outside,
-        [Some(Unknown), None, None, None, None, Some(Unknown), Some(Mode), Some(Mode), None]
+        [
+            Some(Unknown),
+            None,
+            None,
+            None,
+            None,
+            Some(Unknown),
+            Some(Mode),
+            Some(Mode),
+            None
+        ]
     );
 }
 
@@ -168,16 +185,23 @@ fn clocks_go_by_their_zone_and_seasons_by_theirs() {
     check(&week, &[phase(144.0), phase(145.0)]);
     // Two days of hours: medians of two are their means.
     let secs: Vec<i64> = (0..48).map(|row| row * 3600).collect();
-    let values: Vec<f64> = (0..48).map(|row| f64::from(row % 24) + if row < 24 { 0.0 } else { 1.0 }).collect();
+    let values: Vec<f64> = (0..48)
+        .map(|row| f64::from(row % 24) + if row < 24 { 0.0 } else { 1.0 })
+        .collect();
     let rest = of_at("f = season(a, 1d)", &secs, &values);
-    assert!(rest[..24].iter().all(|rest| (rest + 0.5).abs() < 1e-9), "{rest:?}");
+    assert!(
+        rest[..24].iter().all(|rest| (rest + 0.5).abs() < 1e-9),
+        "{rest:?}"
+    );
     assert!(rest[24..].iter().all(|rest| (rest - 0.5).abs() < 1e-9));
 }
 
 /// scipy 1.17 `stats.boxcox`, its λ of the greatest likelihood, by `tests/golden/boxcox.py`.
 #[test]
 fn lambda_is_that_of_the_greatest_likelihood() {
-    let values: Vec<f64> = (1..=200).map(|k| (f64::from(k * 37 % 200) / 100.0 + 0.05).powi(2)).collect();
+    let values: Vec<f64> = (1..=200)
+        .map(|k| (f64::from(k * 37 % 200) / 100.0 + 0.05).powi(2))
+        .collect();
     assert_close(fit::lambda_of(&values), BOX_COX_LAMBDA, 1e-5, "λ");
 }
 
@@ -185,12 +209,19 @@ const BOX_COX_LAMBDA: f64 = 0.363_311_765_920_536_8;
 
 #[test]
 fn what_cannot_be_is_refused_with_its_name() {
-    let data = frame(&["flow", "p"], &[0, 1, 2, 3], &[1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0]);
+    let data = frame(
+        &["flow", "p"],
+        &[0, 1, 2, 3],
+        &[1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0],
+    );
     let refused = |features: &[&str], expect: &str| {
         let error = spec(features).fit(&[data.clone()]).unwrap_err().to_string();
         assert!(error.contains(expect), "{error}");
     };
-    refused(&["f = diff(flwo)"], "no channel \"flwo\" (did you mean \"flow\"?)");
+    refused(
+        &["f = diff(flwo)"],
+        "no channel \"flwo\" (did you mean \"flow\"?)",
+    );
     refused(&["f = lag(flow, 1w)"], "604800 rows at the cadence of the data");
     refused(&["f = boxcox(p)"], "0 values above 0 of 4");
     refused(&["f = band(flow, 8, 1)"], "none below 2 rows");
@@ -199,7 +230,10 @@ fn what_cannot_be_is_refused_with_its_name() {
     let mut never = spec(&[]);
     never.derivation.mode_when = Some(crate::condition::Condition::parse("flow > 9").unwrap());
     let error = never.fit(&[data.clone()]).unwrap_err().to_string();
-    assert!(error.contains("no training row is in operation (while flow > 9)"), "{error}");
+    assert!(
+        error.contains("no training row is in operation (while flow > 9)"),
+        "{error}"
+    );
     never.derivation.mode_when = Some(crate::condition::Condition::parse("rpm > 9").unwrap());
     assert!(never.fit(&[data]).unwrap_err().to_string().contains("mode"));
 }
@@ -219,10 +253,21 @@ fn all_kinds() -> Pipeline {
 }
 
 /// The last `rows` values of the segment that ends with a row: the definition, without any state.
-fn looked_back_at(pipeline: &Pipeline, data: &Frame, derived: &Derived, row: usize, input: usize, rows: usize) -> Vec<f64> {
+fn looked_back_at(
+    pipeline: &Pipeline,
+    data: &Frame,
+    derived: &Derived,
+    row: usize,
+    input: usize,
+    rows: usize,
+) -> Vec<f64> {
     let is_gap = |row: usize| data.time()[row].since(data.time()[row - 1]) > pipeline.parts().gap_max;
     let mut first = row;
-    while first > 0 && row + 1 - first < rows && !is_gap(first) && derived.outside.get(first - 1).is_none_or(Option::is_none) {
+    while first > 0
+        && row + 1 - first < rows
+        && !is_gap(first)
+        && derived.outside.get(first - 1).is_none_or(Option::is_none)
+    {
         first -= 1;
     }
     (first..=row).map(|row| data.sample(row).values[input]).collect()

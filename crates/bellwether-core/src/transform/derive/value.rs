@@ -1,9 +1,9 @@
 //! The value of a feature at a row.
 
 use super::feature::{ClockPeriod, FeatureKind};
-use crate::zone::Zone;
 use crate::score::Smoothing;
 use crate::time::Timestamp;
+use crate::zone::Zone;
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 

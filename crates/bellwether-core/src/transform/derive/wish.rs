@@ -344,7 +344,9 @@ fn span(text: &str) -> Result<Span, WishError> {
     let wrong = || WishError::Length {
         text: text.chars().take(80).collect(),
     };
-    let at = text.find(|sign: char| sign.is_ascii_alphabetic()).unwrap_or(text.len());
+    let at = text
+        .find(|sign: char| sign.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     let length: f64 = text[..at].trim().parse().map_err(|_| wrong())?;
     if !(length > 0.0 && length <= 1e12) {
         return Err(wrong());
@@ -360,7 +362,11 @@ fn span(text: &str) -> Result<Span, WishError> {
         _ => return Err(wrong()),
     };
     let time = Duration::try_from_secs_f64(length * secs).map_err(|_| wrong())?;
-    if time.is_zero() { Err(wrong()) } else { Ok(Span::Time(time)) }
+    if time.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(Span::Time(time))
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use bellwether_core::condition::Condition;
 use bellwether_core::frame::Channel;
 use bellwether_core::transform::derive::feature::ClockPeriod;
 use bellwether_core::transform::derive::{Feature, FeatureKind};
-use bellwether_core::transform::{DerivationParts, Operation, Pipeline, PipelineParts};
+use bellwether_core::transform::{Align, DerivationParts, Operation, Pipeline, PipelineParts};
 use bellwether_core::zone::Zone;
 use serde_json::{Value, json};
 
@@ -13,7 +13,10 @@ use crate::bundle::manifest::Manifest;
 use crate::disk::tests::told;
 
 fn with(derivation: DerivationParts) -> Manifest {
-    let mut manifest = manifest_of_one();
+    let mut manifest = Manifest {
+        alignment: Some(Align::every(std::time::Duration::from_millis(1500))),
+        ..manifest_of_one(NUMBERS)
+    };
     let parts = PipelineParts {
         derivation,
         ..pipeline(NUMBERS).parts().clone()
@@ -72,7 +75,10 @@ fn features_and_modes_come_back_as_they_were() {
         let derivation = DerivationParts {
             features: vec![Feature {
                 channel: Channel::new(CHANNELS[0]),
-                inputs: inputs[..n_inputs].iter().map(|&name| Channel::new(name)).collect(),
+                inputs: inputs[..n_inputs]
+                    .iter()
+                    .map(|&name| Channel::new(name))
+                    .collect(),
                 kind,
             }],
             operation: Some(Operation {
@@ -91,15 +97,17 @@ fn features_and_modes_come_back_as_they_were() {
 
 #[test]
 fn what_says_nothing_of_features_is_as_before() {
-    let json: Value = serde_json::from_slice(&manifest_of_one().to_json_bytes().unwrap()).unwrap();
+    let json: Value = serde_json::from_slice(&manifest_of_one(NUMBERS).to_json_bytes().unwrap()).unwrap();
     let pipeline = json["detector"]["pipeline"].as_object().unwrap();
     assert!(!pipeline.contains_key("features") && !pipeline.contains_key("operation"));
+    assert!(json.get("alignment").is_none());
 }
 
 #[test]
 fn features_that_make_no_sense_are_refused_with_their_place() {
     let check = |features: Value, operation: Value, expect: &str| {
-        let mut json: Value = serde_json::from_slice(&manifest_of_one().to_json_bytes().unwrap()).unwrap();
+        let mut json: Value =
+            serde_json::from_slice(&manifest_of_one(NUMBERS).to_json_bytes().unwrap()).unwrap();
         json["detector"]["pipeline"]["features"] = features;
         if !operation.is_null() {
             json["detector"]["pipeline"]["operation"] = operation;
@@ -134,5 +142,9 @@ fn features_that_make_no_sense_are_refused_with_their_place() {
         "features[0].zone",
     );
     check(json!([]), json!({"mode_when": "rpm >"}), "operation.mode_when");
-    check(json!([]), json!({"blank_len": 10_000_000}), "blanking takes 10000000 rows");
+    check(
+        json!([]),
+        json!({"blank_len": 10_000_000}),
+        "blanking takes 10000000 rows",
+    );
 }

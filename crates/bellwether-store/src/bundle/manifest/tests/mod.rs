@@ -13,7 +13,9 @@ use bellwether_core::event::EventRule;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::score::{Calibration, Smoothing, Tail};
 use bellwether_core::threshold::{BudgetSupport, Fallback, FittedThreshold, Support, Threshold};
-use bellwether_core::transform::{ChannelKind, ChannelScale, DerivationParts, Pipeline, PipelineParts, ScalerKind};
+use bellwether_core::transform::{
+    ChannelKind, ChannelScale, DerivationParts, Pipeline, PipelineParts, ScalerKind,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -211,6 +213,7 @@ fn manifest_of_one(numbers: [f64; 3]) -> Manifest {
         training: training(),
         calibration: calibration_record(),
         baseline: None,
+        alignment: None,
     }
 }
 

@@ -57,7 +57,11 @@ impl From<&Feature> for FeatureV2 {
         let named = |kind: &str| Self {
             channel: feature.channel.name().to_owned(),
             kind: kind.to_owned(),
-            inputs: feature.inputs.iter().map(|input| input.name().to_owned()).collect(),
+            inputs: feature
+                .inputs
+                .iter()
+                .map(|input| input.name().to_owned())
+                .collect(),
             ..Self::default()
         };
         let over = |kind: &str, rows: usize| Self {
@@ -164,12 +168,24 @@ impl FeatureV2 {
     fn feature(mut self, path: &str) -> Result<Feature, ManifestError> {
         let kind = std::mem::take(&mut self.kind);
         let fitted = match kind.as_str() {
-            "diff" => FeatureKind::Diff { rows: self.rows(path)? },
-            "lag" => FeatureKind::Lag { rows: self.rows(path)? },
-            "mean" => FeatureKind::Mean { rows: self.rows(path)? },
-            "std" => FeatureKind::Std { rows: self.rows(path)? },
-            "min" => FeatureKind::Min { rows: self.rows(path)? },
-            "max" => FeatureKind::Max { rows: self.rows(path)? },
+            "diff" => FeatureKind::Diff {
+                rows: self.rows(path)?,
+            },
+            "lag" => FeatureKind::Lag {
+                rows: self.rows(path)?,
+            },
+            "mean" => FeatureKind::Mean {
+                rows: self.rows(path)?,
+            },
+            "std" => FeatureKind::Std {
+                rows: self.rows(path)?,
+            },
+            "min" => FeatureKind::Min {
+                rows: self.rows(path)?,
+            },
+            "max" => FeatureKind::Max {
+                rows: self.rows(path)?,
+            },
             "ewma" => FeatureKind::Ewma {
                 span: taken(path, "span", &mut self.span)?,
             },
@@ -244,7 +260,9 @@ impl FeatureV2 {
             ("profile", self.profile.is_some()),
             ("value", self.value.is_some()),
         ];
-        fields.into_iter().find_map(|(name, is_left)| is_left.then_some(name))
+        fields
+            .into_iter()
+            .find_map(|(name, is_left)| is_left.then_some(name))
     }
 }
 
