@@ -116,6 +116,8 @@ pub struct Frame {
     schema: Schema,
     time: Vec<Timestamp>,
     values: Vec<f64>,
+    /// Which values nobody measured, as long as `values`; empty: none.
+    filled: Vec<bool>,
 }
 
 impl Frame {
@@ -159,7 +161,40 @@ impl Frame {
                 channel,
             });
         }
-        Ok(Self { schema, time, values })
+        Ok(Self {
+            schema,
+            time,
+            values,
+            filled: Vec::new(),
+        })
+    }
+
+    /// The same samples, of which some values were filled in and not measured: they count as missing for models.
+    ///
+    /// # Shapes
+    /// `filled: [n_samples, n_channels]`.
+    ///
+    /// # Panics
+    /// Where there is not a mark for each value: the caller's mistake.
+    #[must_use]
+    pub fn with_filled(self, filled: Vec<bool>) -> Self {
+        assert_eq!(filled.len(), self.values.len(), "a mark for each value");
+        let filled = if filled.contains(&true) {
+            filled
+        } else {
+            Vec::new()
+        };
+        Self { filled, ..self }
+    }
+
+    /// Which values were filled in, `[n_samples, n_channels]`; empty: none.
+    pub fn filled(&self) -> &[bool] {
+        &self.filled
+    }
+
+    /// Whether a value was filled in.
+    pub fn is_filled(&self, sample_idx: usize, channel_idx: usize) -> bool {
+        self.filled.get(sample_idx * self.n_channels() + channel_idx) == Some(&true)
     }
 
     /// Channels and cadence.
@@ -210,6 +245,11 @@ impl Frame {
             schema: self.schema.clone(),
             time: self.time[range.start..end].to_vec(),
             values: self.values[range.start * n..end * n].to_vec(),
+            filled: self
+                .filled
+                .get(range.start * n..end * n)
+                .map(<[bool]>::to_vec)
+                .unwrap_or_default(),
         })
     }
 
@@ -227,6 +267,32 @@ impl Frame {
             schema: self.schema.clone(),
             time: self.time.clone(),
             values,
+            filled: self.filled.clone(),
+        }
+    }
+
+    /// The same instants with values of other channels, finite or NaN, `[n_samples, n_channels]`; the cadence stays.
+    ///
+    /// # Panics
+    /// Where there are not as many: the caller's mistake.
+    pub(crate) fn with_channels(&self, schema: Schema, values: Vec<f64>) -> Self {
+        assert_eq!(
+            values.len(),
+            self.time.len() * schema.n_channels(),
+            "a value for each channel"
+        );
+        debug_assert!(
+            !values.iter().any(|value| value.is_infinite()),
+            "no value is infinite"
+        );
+        Self {
+            schema: Schema {
+                cadence: self.schema.cadence,
+                ..schema
+            },
+            time: self.time.clone(),
+            values,
+            filled: Vec::new(),
         }
     }
 
@@ -242,13 +308,26 @@ impl Frame {
             schema,
             mut time,
             mut values,
+            mut filled,
         } = self;
+        let n_head = n * schema.n_channels();
         let rest = Self {
             time: time.split_off(n),
-            values: values.split_off(n * schema.n_channels()),
+            values: values.split_off(n_head),
+            filled: if filled.is_empty() {
+                Vec::new()
+            } else {
+                filled.split_off(n_head)
+            },
             schema: schema.clone(),
         };
-        (Some(Self { schema, time, values }), Some(rest))
+        let head = Self {
+            schema,
+            time,
+            values,
+            filled,
+        };
+        (Some(head), Some(rest))
     }
 
     /// What is left without the samples at which `is_left_out` holds: a frame for each stretch between them, in the

@@ -229,7 +229,12 @@ impl Drifts {
         for place in looked_at {
             let (device, last) = &devices[place];
             let rows = reach.rows(&self.db, &self.history, device, *last, &served.reference);
-            found.push((Arc::clone(device), rows.await.map_err(error::history)?));
+            let mut rows = rows.await.map_err(error::history)?;
+            // What the model learnt from was in operation. What is not has no score.
+            if served.detector.pipeline().operation().is_some() {
+                rows.retain(|row| !row.score.is_nan());
+            }
+            found.push((Arc::clone(device), rows));
         }
         Ok(found)
     }

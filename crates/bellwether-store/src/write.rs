@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub use atomic::AtomicFile;
 pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, push_real};
-pub use verdicts::{AppendedFile, VerdictRow, VerdictWriter};
+pub use verdicts::{AppendedFile, VerdictColumns, VerdictRow, VerdictWriter};
 
 use crate::disk::DiskError;
 

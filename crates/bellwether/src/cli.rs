@@ -1,6 +1,7 @@
 //! The command line: what people type. Names, columns and exit codes are a contract.
 
 pub(crate) mod alerts;
+mod align;
 mod assess;
 mod bench;
 mod config;
@@ -8,6 +9,7 @@ pub(crate) mod drift;
 pub(crate) mod explain;
 pub(crate) mod keys;
 mod models;
+pub(crate) mod pipeline;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,10 +22,11 @@ use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
+use bellwether_core::zone::Zone;
 use bellwether_store::registry::{ModelName, ModelRef};
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::fitting::Family;
+use crate::fitting::{Family, WindowWish};
 
 pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, QualityArgs};
@@ -157,6 +160,14 @@ pub(crate) struct ReadingArgs {
     /// A cell that stands for a missing value, beside the usual ones (repeatable)
     #[arg(long, value_name = "TEXT")]
     pub(crate) missing: Vec<String>,
+    /// The time zone of times without an offset, e.g. Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = parse::<Zone>)]
+    pub(crate) timezone: Option<Zone>,
+    /// Put rows that are out of order in order, instead of refusing them
+    #[arg(long)]
+    pub(crate) sort: bool,
+    #[command(flatten)]
+    pub(crate) align: align::AlignArgs,
 }
 
 /// Where models live.
@@ -272,6 +283,9 @@ pub(crate) struct TrainArgs {
     /// Leave out a stretch of time, START/END (repeatable): maintenance, known faults
     #[arg(long, value_name = "START/END", value_parser = parse_interval)]
     pub(crate) exclude: Vec<(Timestamp, Timestamp)>,
+    /// The same from a file with the columns start, end and reason, perhaps series
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calendar: Option<PathBuf>,
     /// Train a model of its own for each value of this column, named NAME-VALUE
     #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
     pub(crate) group_by: Option<String>,
@@ -295,9 +309,9 @@ pub(crate) struct FitArgs {
     /// The networks: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
     #[arg(long, value_name = "NAME", default_value = "lstm")]
     pub(crate) architecture: String,
-    /// Samples in a window [default: 16, fewer where the data are few]
-    #[arg(long, value_name = "N", alias = "window-size")]
-    pub(crate) window: Option<NonZeroUsize>,
+    /// Samples in a window, or `auto`: as the rhythm of the data suggests [default: 16, fewer where the data are few]
+    #[arg(long, value_name = "N|auto", alias = "window-size", value_parser = parse::<WindowWish>)]
+    pub(crate) window: Option<WindowWish>,
     /// Samples between the starts of training windows
     #[arg(long, value_name = "N", default_value = "1", alias = "step")]
     pub(crate) stride: NonZeroUsize,
@@ -342,6 +356,8 @@ pub(crate) struct FitArgs {
     /// Seed of weights and order
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) pipeline: pipeline::PipelineArgs,
 }
 
 impl FitArgs {
@@ -392,6 +408,9 @@ pub(crate) struct DetectArgs {
     /// Judge each series by a threshold from its own errors, retrospectively: dynamic, dynamic:0.13 (Hundman 2018)
     #[arg(long, value_name = "RULE", value_parser = crate::commands::dynamic::parse)]
     pub(crate) threshold: Option<f64>,
+    /// Leave out stretches of time: a file with the columns start, end and reason, perhaps series; these rows have no score
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calendar: Option<PathBuf>,
     /// Show how many events each threshold would give
     #[arg(long)]
     pub(crate) sweep: bool,

@@ -2,6 +2,7 @@
 
 use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
+use bellwether_core::transform::Align;
 use bellwether_nn::TrainEnd;
 use bellwether_store::bundle::manifest::{
     CalibrationRecord, EpochRecord, Manifest, SeriesRecord, TrainingRecord,
@@ -26,6 +27,8 @@ pub(crate) struct Unpublished<'a> {
     pub(crate) seconds: f64,
     /// What was asked for, as it was understood.
     pub(crate) settings: Value,
+    /// The grid that its rows were brought to.
+    pub(crate) alignment: Option<Align>,
 }
 
 /// What the manifest says of the frames of one series; `None` where there are none.
@@ -104,6 +107,7 @@ impl Unpublished<'_> {
             },
             calibration: CalibrationRecord::new(&self.spec.threshold, &self.fitted.calibration),
             baseline: Some(self.fitted.baseline.clone()),
+            alignment: self.alignment,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::config::changing::Replaced;
 use crate::config::checked::Checked;
 use crate::config::{self, Overrides, changing};
 use crate::failure::Failure;
-use crate::fitting::{self, FitSpec};
+use crate::fitting::{self, FitSpec, WindowWish};
 use crate::publishing::{Unpublished, series_record};
 
 /// Loads bundles of the registry.
@@ -46,6 +46,7 @@ impl Loader for Bundles {
         };
         let failed = |failure: crate::failure::Failure| SeamError::Failed(failure.text());
         let loaded = artifact::load_wrapped(&args, 1, wrap).map_err(failed)?;
+        loaded.refuse_grid().map_err(failed)?;
         let detector: Arc<Detector> = loaded.detector;
         Ok(Loaded {
             reference: loaded.reference.into(),
@@ -79,7 +80,7 @@ impl Fitter {
     fn spec(&self, request: &TrainRequest) -> Result<FitSpec, Failure> {
         let args = FitArgs {
             epochs: request.epochs,
-            window: request.window,
+            window: request.window.map(WindowWish::Rows),
             alarm_budget: request.alarm_budget,
             seed: request.seed,
             ..FitArgs::by_default()
@@ -127,6 +128,7 @@ impl Fitter {
             series: records,
             seconds: clock::instant().saturating_duration_since(started).as_secs_f64(),
             settings: json!({ "window": request.window, "epochs": request.epochs }),
+            alignment: None,
         };
         let failed = |failure: Failure| SeamError::Failed(failure.text());
         let (version, _) = learnt.publish(&self.registry).map_err(failed)?;

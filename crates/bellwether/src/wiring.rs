@@ -105,6 +105,7 @@ pub(crate) fn live_rules(
                 };
                 // Shards judge in parallel; a model needs no threads of its own.
                 let fresh = artifact::load(&args, 1)?;
+                fresh.refuse_grid()?;
                 let manifest = fresh.manifest;
                 let served = Served::new(fresh.reference, fresh.detector)
                     .with_record(manifest.created_at, manifest.calibration.causal.alarms_per_week)

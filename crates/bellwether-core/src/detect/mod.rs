@@ -30,7 +30,7 @@ use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
 use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, ruled_weights};
 use crate::threshold::Threshold;
-use crate::transform::{ApplyError, Pipeline};
+use crate::transform::{ApplyError, Interval, Pipeline};
 
 /// No weight is larger: what is added up stays finite.
 const WEIGHT_MAX: f64 = 1e6;
@@ -157,6 +157,13 @@ impl Detector {
         self
     }
 
+    /// The same detector for which some stretches of time do not count as operation, in place of those it had.
+    #[must_use]
+    pub fn with_calendar(mut self, calendar: Vec<Interval>) -> Self {
+        self.parts.pipeline = self.parts.pipeline.with_calendar(calendar);
+        self
+    }
+
     /// Weight of all members.
     pub(crate) fn weight(&self) -> f64 {
         self.weight
@@ -193,9 +200,10 @@ impl Detector {
     /// Rows that a causal score depends on, its own included: a file cut with `context_len() - 1` rows before the
     /// first one wanted gives the same bits as the whole.
     ///
-    /// A score joins `memory` windows; the first of these may hold values carried forward from before it.
+    /// A score joins `memory` windows; the first of these may hold values carried forward from before it, and features
+    /// that look back further.
     pub fn context_len(&self) -> usize {
-        self.window_len() + memory(&self.members) - 1 + self.pipeline().parts().fill_len_max
+        self.window_len() + memory(&self.members) - 1 + self.pipeline().memory()
     }
 
     /// Rows before and after a stretch that its scores of that mode depend on: a frame cut so far from it on both sides
@@ -210,7 +218,7 @@ impl Detector {
                     .map(|member| member.parts.retrospective.smoothing.memory());
                 // A row's windows, those of the rows that are smoothed with it, and what was carried forward into them.
                 let after = 2 * self.window_len() + memory.max().unwrap_or(1);
-                (after + self.pipeline().parts().fill_len_max, after)
+                (after + self.pipeline().memory(), after)
             }
         }
     }

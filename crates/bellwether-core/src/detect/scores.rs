@@ -1,5 +1,6 @@
 //! Scores of a frame: one row each, the events they make, and how the rows got there.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Detector;
@@ -11,7 +12,7 @@ use crate::frame::{Channel, SeriesId};
 use crate::model::{Answers, ModelError};
 use crate::threshold::Threshold;
 use crate::time::Timestamp;
-use crate::transform::Prepared;
+use crate::transform::{Outside, Pipeline, Prepared};
 
 /// What a detector says about each row of a frame. All columns are `[n_samples]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,9 @@ pub struct Scores {
     pub events: Vec<Event>,
     /// Why rows have no score.
     pub unscored: Unscored,
+    /// Why a row does not count as operation: it has no score, and no window reaches across it. Empty where every row
+    /// counts.
+    pub outside: Vec<Option<Outside>>,
     /// Channels of the data that the detector does not know and left out.
     pub ignored: Vec<Channel>,
 }
@@ -39,6 +43,19 @@ impl Scores {
     pub fn is_anomaly(&self, row_idx: usize) -> Option<bool> {
         let score = self.score[row_idx];
         (!score.is_nan()).then_some(score >= 1.0)
+    }
+
+    /// Rows at which whoever counts events begins anew: the first, those after gaps, rows that do not count, and those
+    /// after them.
+    pub fn segment_starts(&self, pipeline: &Pipeline) -> Vec<usize> {
+        let mut starts = pipeline.segment_starts(&self.time);
+        let is_outside = |row: usize| self.outside.get(row).is_some_and(Option::is_some);
+        starts.extend(
+            (0..self.outside.len()).filter(|&row| is_outside(row) || (row > 0 && is_outside(row - 1))),
+        );
+        starts.sort_unstable();
+        starts.dedup();
+        starts
     }
 }
 
@@ -50,6 +67,8 @@ pub struct Unscored {
     /// Too little was observed for every member: less than half of the row's cells, and for those that look at windows as a
     /// whole, causally, less than half of its window's.
     pub n_missing: usize,
+    /// The machine was not in operation.
+    pub n_outside: usize,
 }
 
 /// One scored row, with the shares of all channels.
@@ -97,7 +116,10 @@ pub(super) fn score_rows(
         )?;
     }
     let mut sink = Sink::new(detector, series, &prepared, mode, visit);
+    let mut next = 0;
     for segment in prepared.segments() {
+        sink.pass(next..segment.start);
+        next = segment.end;
         for row_idx in segment {
             let Some(mut joined) = said.of_scorable(row_idx) else {
                 sink.fill();
@@ -111,9 +133,10 @@ pub(super) fn score_rows(
             sink.row(row_idx, &joined, agreement);
         }
     }
+    sink.pass(next..prepared.n_samples());
     let mut scores = sink.finish();
     scores.ignored = prepared.ignored().to_vec();
-    scores.time = prepared.into_time();
+    (scores.time, scores.outside) = prepared.into_time();
     Ok(scores)
 }
 
@@ -216,6 +239,7 @@ impl<'a> Sink<'a> {
                 event: Vec::with_capacity(n_rows),
                 events: Vec::new(),
                 unscored: Unscored::default(),
+                outside: Vec::new(),
                 ignored: Vec::new(),
             },
         }
@@ -246,6 +270,18 @@ impl<'a> Sink<'a> {
     fn fill(&mut self) {
         self.scores.unscored.n_filling += 1;
         self.write(f64::NAN, None, 0.0);
+    }
+
+    /// Rows that do not count: what is open ends with the last before them.
+    fn pass(&mut self, rows: Range<usize>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.scores.events.extend(self.tracker.restart());
+        self.scores.unscored.n_outside += rows.len();
+        self.scores.score.resize(rows.end, f64::NAN);
+        self.scores.top.resize(rows.end, None);
+        self.scores.event.resize(rows.end, None);
     }
 
     fn write(&mut self, score: f64, top: Option<Top>, agreement: f64) {

@@ -1,7 +1,10 @@
 //! Detectors of toy models on a toy plant: cases by hand here, laws in [`laws`].
 
+mod derived;
 mod laws;
 mod rules;
+
+pub(crate) use derived::{derivation, derived_ensemble};
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -281,21 +281,14 @@ impl<'a> Case<'a> {
         self.rows.start.saturating_sub(margin)..(self.rows.end + margin).min(self.frame.n_samples())
     }
 
-    /// What was measured in `rows`, in the pipeline's order of channels.
+    /// What was measured in `rows`, and features of it, in the pipeline's order of channels.
     fn values(&self, rows: Range<usize>) -> Vec<f64> {
-        let schema = self.frame.schema();
-        let channels = self.detector.pipeline().schema().channels();
-        let places: Vec<Option<usize>> = channels
-            .iter()
-            .map(|channel| schema.channel_idx(channel.name()))
-            .collect();
-        rows.flat_map(|row| {
-            let values = self.frame.sample(row).values;
-            places
-                .iter()
-                .map(|place| place.map_or(f64::NAN, |idx| values[idx]))
-        })
-        .collect()
+        let n = self.detector.pipeline().n_channels();
+        match self.detector.pipeline().derive(&self.frame) {
+            Ok(derived) => derived.frame.values()[rows.start * n..rows.end * n].to_vec(),
+            // It was judged, so it fits.
+            Err(_) => vec![f64::NAN; rows.len() * n],
+        }
     }
 
     /// Pairs are compared with stretches of the same length that end where the search for changes begins.
@@ -392,13 +385,7 @@ impl<'a> Case<'a> {
         is_quiet: &[bool],
     ) -> Result<Vec<Onset>, DetectError> {
         let channel_idx = likeliest.channel_idx;
-        let name = self.detector.pipeline().schema().channels()[channel_idx].name();
-        let Some(column) = self
-            .frame
-            .schema()
-            .channel_idx(name)
-            .filter(|_| likeliest.cured > 0.0)
-        else {
+        let Some(column) = trial.place(channel_idx).filter(|_| likeliest.cured > 0.0) else {
             return Ok(seen);
         };
         let n_columns = self.frame.n_channels();

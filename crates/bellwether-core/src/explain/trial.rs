@@ -88,8 +88,10 @@ impl Trial<'_> {
         self.set.clone().map(value).collect()
     }
 
-    /// Where a channel of the pipeline stands in the frame.
-    fn place(&self, channel_idx: usize) -> Option<usize> {
+    /// Where a channel of the pipeline stands in the frame; `None` for a feature: it is worked out of others, and cannot
+    /// be set.
+    pub(super) fn place(&self, channel_idx: usize) -> Option<usize> {
+        self.detector.pipeline().input_idx(channel_idx)?;
         let name = self.detector.pipeline().schema().channels()[channel_idx].name();
         self.frame.schema().channel_idx(name)
     }

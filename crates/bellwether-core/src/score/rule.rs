@@ -154,9 +154,9 @@ impl NamedRule {
         let schema = pipeline.schema();
         let mut resolved: Vec<Option<ChannelRule>> = vec![None; pipeline.n_channels()];
         for named in rules {
-            let channel_idx = schema
-                .channel_idx(&named.channel)
-                .ok_or_else(|| ChannelRuleError::Unknown(MissingChannel::new(&named.channel, schema)))?;
+            let channel_idx = schema.channel_idx(&named.channel).ok_or_else(|| {
+                ChannelRuleError::Unknown(MissingChannel::new(&named.channel, schema.channels()))
+            })?;
             let channel = || named.channel.clone();
             let scale = &pipeline.scales()[channel_idx];
             if scale.is_unseen() {

@@ -16,7 +16,7 @@ use crate::frame::{Channel, Sample, Schema, SeriesId};
 use crate::model::ModelError;
 use crate::score::CausalSmoother;
 use crate::time::Timestamp;
-use crate::transform::{ApplyError, PipelineState};
+use crate::transform::{ApplyError, Outside, PipelineState};
 use recent::Recent;
 pub use state::{SessionState, StateError};
 pub use turn::{Judged, Scratch, Turn, judge};
@@ -32,8 +32,10 @@ pub struct Verdict {
     pub top: Option<Top>,
     /// What the sample did to the series' events.
     pub change: EventChange,
-    /// The event that a gap before the sample ended.
+    /// The event that a gap before the sample ended, or the sample that does not count.
     pub ended: Option<Event>,
+    /// Why the sample does not count as operation; it has no score then.
+    pub outside: Option<Outside>,
 }
 
 impl Verdict {

@@ -8,7 +8,7 @@ use crate::event::{Event, TrackerState};
 use crate::frame::SeriesId;
 use crate::score::CausalSmoother;
 use crate::time::Timestamp;
-use crate::transform::PipelineState;
+use crate::transform::{DerivationMemory, PipelineMemory, PipelineState};
 
 /// Everything that a session remembers, without its detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct SessionState {
     pub last_value: Vec<f64>,
     /// Rows since each was observed, `[n_channels]`; `usize::MAX`: never in this segment.
     pub age: Vec<usize>,
+    /// What features and modes remember of raw rows.
+    pub derivation: DerivationMemory,
     /// The last prepared rows, oldest first, at most a window: `[n_rows, n_channels]`.
     pub recent: Vec<f64>,
     /// Which of their cells were observed.
@@ -43,10 +45,12 @@ pub struct StateError {
 impl Session {
     /// What the session remembers.
     pub fn state(&self) -> SessionState {
+        let memory = self.state.memory(self.detector.pipeline());
         SessionState {
-            last_time: self.state.last_time(),
-            last_value: self.state.last_value().to_vec(),
-            age: self.state.age().to_vec(),
+            last_time: memory.last_time,
+            last_value: memory.last_value,
+            age: memory.age,
+            derivation: memory.derivation,
             recent: self.recent.values.clone(),
             observed: self.recent.observed.clone(),
             contributions: self.smoothers.iter().map(CausalSmoother::rows).collect(),
@@ -57,7 +61,7 @@ impl Session {
 }
 
 impl Detector {
-    /// Goes on with a session where its state was taken. Samples are laid out as the pipeline's schema.
+    /// Goes on with a session where its state was taken. Samples are laid out as the pipeline's inputs.
     ///
     /// # Errors
     /// [`StateError`] where the state was not taken from a session of this detector.
@@ -97,11 +101,19 @@ impl Detector {
                 "its contributions are not those of its channels",
             )?;
         }
-        let schema = self.pipeline().schema();
+        let schema = self.pipeline().inputs();
         let mut session = self.session(series.clone(), schema).map_err(|_| StateError {
             problem: "the pipeline does not accept its own channels",
         })?;
-        session.state = PipelineState::resume(session.state, state.last_time, state.last_value, state.age);
+        let memory = PipelineMemory {
+            last_time: state.last_time,
+            last_value: state.last_value,
+            age: state.age,
+            derivation: state.derivation,
+        };
+        session.state = PipelineState::resume(self.pipeline(), session.state, memory).ok_or(StateError {
+            problem: "its features remember other rows",
+        })?;
         session.recent.replace(&state.recent, &state.observed);
         let members = self.members().iter().zip(&state.contributions);
         session.smoothers = members

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::tests::{Plant, ensemble};
+use crate::detect::tests::{Plant, derived_ensemble, ensemble};
 use crate::frame::Frame;
 
 /// What one device was told, bit for bit.
@@ -18,9 +18,19 @@ fn told(verdict: Option<&Verdict>, shares: &[f64]) -> String {
         .map(|value| value.to_bits())
         .collect();
     format!(
-        "{bits:?} {:?} {:?} {:?}",
-        verdict.top, verdict.change, verdict.ended
+        "{bits:?} {:?} {:?} {:?} {:?}",
+        verdict.top, verdict.change, verdict.ended, verdict.outside
     )
+}
+
+/// The samples laid out as those of a session that is taken up.
+fn as_inputs(detector: &Detector, data: &Frame) -> Frame {
+    let inputs = detector.pipeline().inputs().channels();
+    let place = |channel: &Channel| data.schema().channel_idx(channel.name()).unwrap();
+    let order: Vec<usize> = inputs.iter().map(place).collect();
+    let values =
+        (0..data.n_samples()).flat_map(|row| order.iter().map(move |&idx| data.sample(row).values[idx]));
+    Frame::new(inputs.to_vec(), data.time().to_vec(), values.collect()).unwrap()
 }
 
 fn one_by_one(detector: &Arc<Detector>, name: &str, data: &Frame) -> (Vec<String>, Option<Event>) {
@@ -42,10 +52,13 @@ proptest! {
         seed in any::<u64>(), len in 1_usize..12, missing in 0.0..0.5_f64, gaps in 0.0..0.1_f64,
         chunks in proptest::collection::vec(0_usize..9, 12..40),
     ) {
-        let detector = Arc::new(ensemble(len, seed % 2 == 0));
+        let detector = Arc::new(match seed % 3 {
+            0 => derived_ensemble(len.min(8)),
+            rest => ensemble(len, rest == 1),
+        });
         let names = ["a", "b", "c"];
         let data: Vec<Frame> = (0..3)
-            .map(|idx| Plant { n_rows: 90, missing, gaps, fault: true }.rows(seed ^ idx))
+            .map(|idx| as_inputs(&detector, &Plant { n_rows: 90, missing, gaps, fault: true }.rows(seed ^ idx)))
             .collect();
         let mut sessions: Vec<Session> = names.iter().zip(&data)
             .map(|(name, data)| detector.session(SeriesId::new(*name), data.schema()).unwrap())

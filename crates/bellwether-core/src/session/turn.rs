@@ -10,7 +10,7 @@ use crate::event::{EventChange, JudgedRow};
 use crate::frame::Sample;
 use crate::model::{Model, ModelError};
 use crate::score::CausalSmoother;
-use crate::transform::ChannelScale;
+use crate::transform::{ChannelScale, Outside, RowStep};
 use crate::window::Windows;
 
 /// Samples of one device that wait to be judged, in order.
@@ -38,6 +38,26 @@ pub struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// The values of the model's channels at the sample, `[n_channels]` in their units, NaN where missing: those of
+    /// `values`, laid out as the pipeline's inputs, and of features those of the window, NaN while it fills.
+    pub fn measured(&self, values: &[f64]) -> Vec<f64> {
+        let pipeline = self.session.detector.pipeline();
+        let last = self.window.map(|window| {
+            let (n, row) = (window.n_channels(), window.window_len() - 1);
+            let observed = window.observed(0).map(|marks| &marks[row * n..]);
+            (&window.values(0)[row * n..], observed)
+        });
+        let channels = pipeline.scales().iter().enumerate();
+        let value = |(idx, scale): (usize, &ChannelScale)| match (pipeline.input_idx(idx), last) {
+            (Some(input), _) => values[input],
+            (None, Some((row, observed))) if observed.is_none_or(|marks| marks[idx]) => {
+                scale.original(row[idx])
+            }
+            (None, _) => f64::NAN,
+        };
+        channels.map(value).collect()
+    }
+
     /// What was expected of the sample, `[n_channels]` in the channels' units, NaN where nothing is known; `None` while
     /// the window fills.
     ///
@@ -111,6 +131,7 @@ struct RowScratch {
 #[derive(Debug)]
 enum Step {
     Refused(PushError),
+    Outside(Outside),
     Row {
         starts_segment: bool,
         is_due: bool,
@@ -184,6 +205,7 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
                     }
                     answer
                 }
+                Step::Outside(outside) => Ok(Some(turn.session.pass(*sample, outside))),
                 Step::Refused(error) => Err(error),
             };
             visit(Judged {
@@ -226,7 +248,18 @@ impl Scratch {
             let step = session
                 .state
                 .step(pipeline, sample.time, sample.values, row, marks);
-            if step.starts_segment {
+            let starts_segment = match step {
+                RowStep::Outside(outside) => {
+                    // No window holds it, and none reaches across.
+                    self.values.truncate(at);
+                    self.observed.truncate(at);
+                    segment_start = at / n;
+                    self.steps.push(Step::Outside(outside));
+                    continue;
+                }
+                RowStep::Inside { starts_segment, .. } => starts_segment,
+            };
+            if starts_segment {
                 segment_start = at / n;
             }
             let n_rows = at / n + 1 - segment_start;
@@ -235,7 +268,7 @@ impl Scratch {
                 self.ends.push(at / n + 1);
             }
             self.steps.push(Step::Row {
-                starts_segment: step.starts_segment,
+                starts_segment,
                 is_due,
                 row_idx: at / n,
             });
@@ -350,6 +383,19 @@ struct Scored {
 }
 
 impl Session {
+    /// A sample that does not count ends what is open.
+    fn pass(&mut self, sample: Sample<'_>, outside: Outside) -> Verdict {
+        let ended = self.tracker.restart();
+        Verdict {
+            time: sample.time,
+            score: None,
+            top: None,
+            change: EventChange::Quiet,
+            ended: ended.or_else(|| self.ended.take()),
+            outside: Some(outside),
+        }
+    }
+
     /// From what the models say to a verdict; `None`: the windows are not full yet.
     fn answer(
         &mut self,
@@ -361,7 +407,7 @@ impl Session {
     ) -> Result<Option<Verdict>, PushError> {
         if starts_segment {
             self.smoothers.iter_mut().for_each(CausalSmoother::restart);
-            self.ended = self.tracker.restart();
+            self.ended = self.tracker.restart().or_else(|| self.ended.take());
         }
         let is_full = due.is_some();
         let scored = match due {
@@ -390,6 +436,7 @@ impl Session {
             top,
             change,
             ended,
+            outside: None,
         }))
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::columns::{ApplyError, Columns};
+use super::derive::{DerivationMemory, DerivationState, Outside, RawRow};
 use super::pipeline::Pipeline;
 use crate::frame::{Channel, Frame, Schema};
 use crate::time::Timestamp;
@@ -11,22 +12,42 @@ use crate::window::Windows;
 
 /// What became of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowStep {
-    /// The row follows a gap, or is the first: nothing of the rows before it may be used with it.
-    pub starts_segment: bool,
-    /// Cells that were missing, and have been filled.
-    pub n_missing: usize,
+pub enum RowStep {
+    /// It counts, and was prepared.
+    Inside {
+        /// The row follows a gap or rows that do not count, or is the first: nothing of the rows before it may be used
+        /// with it.
+        starts_segment: bool,
+        /// Cells that were missing, and have been filled.
+        n_missing: usize,
+    },
+    /// It does not count; nothing was prepared.
+    Outside(Outside),
 }
 
-/// What the row step remembers from row to row: the last time, and the last value of each channel.
+/// What the row step remembers from row to row: the last time, the last value of each channel, what features look at.
 #[derive(Debug, Clone)]
 pub struct PipelineState {
     columns: Columns,
+    derivation: DerivationState,
     last_time: Option<Timestamp>,
     /// Scaled, `[n_channels]`.
     last_value: Vec<f64>,
     /// Rows since that value was observed; beyond `fill_len_max` it is forgotten.
     age: Vec<usize>,
+    /// Memory for a row of the pipeline's inputs.
+    raw: Vec<f64>,
+}
+
+/// What a [`PipelineState`] remembers, as plain data.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PipelineMemory {
+    pub(crate) last_time: Option<Timestamp>,
+    /// Scaled, `[n_channels]`.
+    pub(crate) last_value: Vec<f64>,
+    /// `[n_channels]`
+    pub(crate) age: Vec<usize>,
+    pub(crate) derivation: DerivationMemory,
 }
 
 impl PipelineState {
@@ -34,35 +55,34 @@ impl PipelineState {
     pub fn new(pipeline: &Pipeline, columns: Columns) -> Self {
         Self {
             columns,
+            derivation: DerivationState::new(pipeline.derivation()),
             last_time: None,
             last_value: vec![0.0; pipeline.n_channels()],
             age: vec![usize::MAX; pipeline.n_channels()],
+            raw: Vec::new(),
         }
     }
 
-    /// `before` as it was after rows that left this behind; both lists `[n_channels]`.
-    pub(crate) fn resume(
-        before: Self,
-        last_time: Option<Timestamp>,
-        last_value: Vec<f64>,
-        age: Vec<usize>,
-    ) -> Self {
-        Self {
-            columns: before.columns,
-            last_time,
-            last_value,
-            age,
+    /// `before` as it was after rows that left this behind; `None` where it is none of this pipeline. Both lists have
+    /// `[n_channels]`: the caller's to check.
+    pub(crate) fn resume(pipeline: &Pipeline, before: Self, memory: PipelineMemory) -> Option<Self> {
+        Some(Self {
+            derivation: DerivationState::resume(pipeline.derivation(), memory.derivation)?,
+            last_time: memory.last_time,
+            last_value: memory.last_value,
+            age: memory.age,
+            ..before
+        })
+    }
+
+    /// What is to be kept.
+    pub(crate) fn memory(&self, pipeline: &Pipeline) -> PipelineMemory {
+        PipelineMemory {
+            last_time: self.last_time,
+            last_value: self.last_value.clone(),
+            age: self.age.clone(),
+            derivation: self.derivation.memory(pipeline.derivation()),
         }
-    }
-
-    /// The last value of each channel, scaled, `[n_channels]`.
-    pub(crate) fn last_value(&self) -> &[f64] {
-        &self.last_value
-    }
-
-    /// Rows since each was observed, `[n_channels]`.
-    pub(crate) fn age(&self) -> &[usize] {
-        &self.age
     }
 
     /// The time of the last row.
@@ -70,10 +90,10 @@ impl PipelineState {
         self.last_time
     }
 
-    /// Prepares one row: columns by name, missing cells filled, channels scaled.
+    /// Prepares one row: columns by name, features worked out, missing cells filled, channels scaled.
     ///
     /// A missing cell takes the channel's last value of this segment while that is at most `fill_len_max` rows old,
-    /// else the training median.
+    /// else the training median. A row outside of operation is only remembered.
     ///
     /// # Shapes
     /// `raw`: a sample of the data, NaN where missing; `out, observed: [n_channels]`.
@@ -86,14 +106,24 @@ impl PipelineState {
         observed: &mut [bool],
     ) -> RowStep {
         let parts = pipeline.parts();
-        let starts_segment = self.last_time.is_none_or(|last| time.since(last) > parts.gap_max);
+        self.raw.clear();
+        self.raw.extend(self.columns.order.iter().map(|&idx| raw[idx]));
+        let row = RawRow {
+            time,
+            is_after_gap: self.last_time.is_none_or(|last| time.since(last) > parts.gap_max),
+            values: &self.raw,
+        };
+        self.last_time = Some(time);
+        if let Some(outside) = self.derivation.step(pipeline.derivation(), row, out) {
+            return RowStep::Outside(outside);
+        }
+        let starts_segment = self.derivation.starts_segment();
         if starts_segment {
             self.age.fill(usize::MAX);
         }
-        self.last_time = Some(time);
         let mut n_missing = 0;
         for (idx, scale) in parts.channels.iter().enumerate() {
-            let value = raw[self.columns.order[idx]];
+            let value = out[idx];
             observed[idx] = value.is_finite() && !scale.is_unseen();
             if observed[idx] {
                 out[idx] = scale.scaled(value);
@@ -110,15 +140,40 @@ impl PipelineState {
                 };
             }
         }
-        RowStep {
+        RowStep::Inside {
             starts_segment,
             n_missing,
         }
     }
 }
 
+impl PipelineState {
+    /// Marks what was worked out of values that were filled in as not observed; how many there are.
+    ///
+    /// # Shapes
+    /// `filled`: of a sample of the data; `observed: [n_channels]`.
+    fn forget_filled(&self, pipeline: &Pipeline, filled: &[bool], observed: &mut [bool]) -> usize {
+        let mut n_filled = 0;
+        for (channel_idx, observed) in observed.iter_mut().enumerate() {
+            let of_filled = |input: usize| filled[self.columns.order[input]];
+            if *observed
+                && pipeline
+                    .derivation()
+                    .sources_of(channel_idx)
+                    .iter()
+                    .copied()
+                    .any(of_filled)
+            {
+                *observed = false;
+                n_filled += 1;
+            }
+        }
+        n_filled
+    }
+}
+
 impl Pipeline {
-    /// Prepares all rows of a frame, in the frame's own memory: a loop over [`PipelineState::step`].
+    /// Prepares all rows of a frame, without features in the frame's own memory: a loop over [`PipelineState::step`].
     ///
     /// # Errors
     /// [`ApplyError`] where the data do not fit, see [`Pipeline::check`]; the spacing of fewer than ten samples is
@@ -128,22 +183,49 @@ impl Pipeline {
         let ignored = columns.ignored().to_vec();
         let (n_data, n) = (columns.n_data, self.n_channels());
         let mut state = PipelineState::new(self, columns);
+        let filled = frame.filled().to_vec();
         let (_, time, mut values) = frame.into_parts();
+        if n > n_data {
+            widen(&mut values, n_data, n);
+        }
+        // Prepared rows that are no wider than raw ones land at or before the place they come from.
+        let n_stored = n_data.max(n);
         let mut observed: Option<Vec<bool>> = None;
-        let mut segment_starts = Vec::new();
+        let (mut segments, mut outside): (Vec<Range<usize>>, Vec<Option<Outside>>) = Default::default();
         let (mut raw, mut marks) = (vec![0.0; n_data], vec![true; n]);
         for (row_idx, &at) in time.iter().enumerate() {
-            // Prepared rows are never wider than raw ones: each lands at or before the place it came from.
-            raw.copy_from_slice(&values[row_idx * n_data..(row_idx + 1) * n_data]);
+            raw.copy_from_slice(&values[row_idx * n_stored..row_idx * n_stored + n_data]);
             let out = &mut values[row_idx * n..(row_idx + 1) * n];
-            let step = state.step(self, at, &raw, out, &mut marks);
-            if step.starts_segment {
-                segment_starts.push(row_idx);
-            }
-            if step.n_missing > 0 {
+            let missing = match state.step(self, at, &raw, out, &mut marks) {
+                RowStep::Outside(why) => {
+                    outside.resize(row_idx, None);
+                    outside.push(Some(why));
+                    // Nobody looks at it.
+                    out.fill(0.0);
+                    marks.fill(false);
+                    n
+                }
+                RowStep::Inside {
+                    starts_segment,
+                    mut n_missing,
+                } => {
+                    if let Some(filled) = filled.get(row_idx * n_data..(row_idx + 1) * n_data) {
+                        n_missing += state.forget_filled(self, filled, &mut marks);
+                    }
+                    match segments.last_mut() {
+                        Some(last) if !starts_segment => last.end = row_idx + 1,
+                        _ => segments.push(row_idx..row_idx + 1),
+                    }
+                    n_missing
+                }
+            };
+            if missing > 0 {
                 let mask = observed.get_or_insert_with(|| vec![true; time.len() * n]);
                 mask[row_idx * n..(row_idx + 1) * n].copy_from_slice(&marks);
             }
+        }
+        if !outside.is_empty() {
+            outside.resize(time.len(), None);
         }
         values.truncate(time.len() * n);
         Ok(Prepared {
@@ -151,9 +233,19 @@ impl Pipeline {
             time,
             values,
             observed,
-            segment_starts,
+            segments,
+            outside,
             ignored,
         })
+    }
+}
+
+/// Rows of `n` cells each where there were fewer, `n_data`: those that were there come first.
+fn widen(values: &mut Vec<f64>, n_data: usize, n: usize) {
+    let n_rows = values.len() / n_data;
+    values.resize(n_rows * n, 0.0);
+    for row in (0..n_rows).rev() {
+        values.copy_within(row * n_data..(row + 1) * n_data, row * n);
     }
 }
 
@@ -164,7 +256,9 @@ pub struct Prepared {
     time: Vec<Timestamp>,
     values: Vec<f64>,
     observed: Option<Vec<bool>>,
-    segment_starts: Vec<usize>,
+    segments: Vec<Range<usize>>,
+    /// `[n_samples]`, or empty where every row counts.
+    outside: Vec<Option<Outside>>,
     ignored: Vec<Channel>,
 }
 
@@ -215,20 +309,26 @@ impl Prepared {
         &self.ignored
     }
 
-    /// Rows between gaps, in order, covering all rows.
+    /// Rows between gaps, and between rows that do not count, in order.
     pub fn segments(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        let ends = self.segment_starts.iter().skip(1).copied();
-        let ends = ends.chain(std::iter::once(self.n_samples()));
-        self.segment_starts
-            .iter()
-            .copied()
-            .zip(ends)
-            .map(|(start, end)| start..end)
+        self.segments.iter().cloned()
     }
 
-    /// Whether the row follows a gap or is the first.
+    /// Whether a segment starts with the row.
     pub fn starts_segment(&self, row_idx: usize) -> bool {
-        self.segment_starts.binary_search(&row_idx).is_ok()
+        self.segments
+            .binary_search_by_key(&row_idx, |segment| segment.start)
+            .is_ok()
+    }
+
+    /// Why a row does not count; `None`: it does.
+    pub fn outside(&self, row_idx: usize) -> Option<Outside> {
+        self.outside.get(row_idx).copied().flatten()
+    }
+
+    /// Why rows do not count, `[n_samples]`; empty where all do.
+    pub fn all_outside(&self) -> &[Option<Outside>] {
+        &self.outside
     }
 
     /// First rows of the windows of `len` rows, `stride` apart, that reach across no gap.
@@ -251,9 +351,9 @@ impl Prepared {
         Windows::new(&self.values, self.observed(), self.n_channels(), len, starts)
     }
 
-    /// The instants, once the values are no longer needed.
-    pub fn into_time(self) -> Vec<Timestamp> {
-        self.time
+    /// The instants, and why rows do not count, once the values are no longer needed.
+    pub fn into_time(self) -> (Vec<Timestamp>, Vec<Option<Outside>>) {
+        (self.time, self.outside)
     }
 
     /// Time covered: the samples times the training cadence, gaps apart.
@@ -283,7 +383,7 @@ mod tests {
         let values: Vec<f64> = (0..11).map(f64::from).collect();
         let spec = PipelineSpec {
             scaler: ScalerKind::MinMax,
-            window_len: NonZeroUsize::new(3).unwrap(),
+            ..PipelineSpec::for_window(NonZeroUsize::new(3).unwrap())
         };
         spec.fit(&[frame(&["a"], &secs, &values)]).unwrap()
     }

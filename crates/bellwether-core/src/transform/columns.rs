@@ -30,7 +30,7 @@ impl Columns {
         for channel in wanted {
             match schema.channel_idx(channel.name()) {
                 Some(idx) => order.push(idx),
-                None => missing.push(MissingChannel::new(channel.name(), schema)),
+                None => missing.push(MissingChannel::new(channel.name(), schema.channels())),
             }
         }
         if !missing.is_empty() {
@@ -66,9 +66,8 @@ pub struct MissingChannel {
 }
 
 impl MissingChannel {
-    pub(crate) fn new(name: &str, schema: &Schema) -> Self {
-        let mut alike: Vec<(f64, &str)> = schema
-            .channels()
+    pub(crate) fn new(name: &str, channels: &[Channel]) -> Self {
+        let mut alike: Vec<(f64, &str)> = channels
             .iter()
             .map(|channel| (strsim::jaro_winkler(name, channel.name()), channel.name()))
             .filter(|(likeness, _)| *likeness >= NAME_LIKENESS_MIN)

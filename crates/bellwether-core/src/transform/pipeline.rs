@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::columns::{ApplyError, Columns};
+use super::derive::{Derivation, DerivationParts, DerivationSpec, Derived, Interval, Operation, Training};
 use super::scale::{ChannelKind, ChannelScale, ScalerKind};
 use crate::frame::{Channel, Frame, Schema};
 use crate::quantile::{quantile_sorted, sorted_finite};
@@ -20,20 +21,23 @@ const FILL_LEN_MAX: usize = 1024;
 const CADENCE_SAMPLES_MIN: usize = 10;
 
 /// What a [`Pipeline`] is to learn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PipelineSpec {
     /// How channels are scaled.
     pub scaler: ScalerKind,
     /// Samples in a window of the model: decides which gaps can be bridged.
     pub window_len: NonZeroUsize,
+    /// Which rows count, and what is worked out of the channels.
+    pub derivation: DerivationSpec,
 }
 
 impl PipelineSpec {
-    /// The default for windows of that length: min-max scaling.
+    /// The default for windows of that length: min-max scaling of the channels as they are, all rows count.
     pub fn for_window(window_len: NonZeroUsize) -> Self {
         Self {
             scaler: ScalerKind::default(),
             window_len,
+            derivation: DerivationSpec::default(),
         }
     }
 
@@ -45,12 +49,50 @@ impl PipelineSpec {
     /// [`FitError`] where the frames do not belong together or hold too little.
     pub fn fit(&self, train: &[Frame]) -> Result<Pipeline, FitError> {
         let first = train.first().ok_or(FitError::TooFewSamples { n_samples: 0 })?;
+        for (frame_idx, frame) in train.iter().enumerate() {
+            same_channels(first, frame, frame_idx)?;
+        }
+        let (cadence, gap_max) = self.spacing(train)?;
+        let parts = |channels, fill_len_max, derivation| PipelineParts {
+            scaler: self.scaler,
+            cadence,
+            gap_max,
+            fill_len_max,
+            channels,
+            derivation,
+        };
+        if self.derivation == DerivationSpec::default() {
+            let (channels, fill_len_max) = self.scales(train, gap_max)?;
+            return Pipeline::from_parts(parts(channels, fill_len_max, DerivationParts::default()));
+        }
+        let (schema, derivation) = self.derivation.fit(&Training {
+            frames: train,
+            cadence,
+            gap_max,
+            window_len: self.window_len.get(),
+        })?;
+        let derived = Derivation::new(&schema, derivation.clone())?;
+        let mut pieces = Vec::new();
+        for frame in train {
+            let whole = derived.apply(frame, gap_max);
+            pieces.extend(
+                whole
+                    .map_err(|_| FitError::TooFewSamples { n_samples: 0 })?
+                    .pieces(),
+            );
+        }
+        let (channels, fill_len_max) = self.scales(&pieces, gap_max)?;
+        Pipeline::from_parts(parts(channels, fill_len_max, derivation))
+    }
+
+    /// The scale of each channel, and rows that its last value stands for missing ones.
+    fn scales(&self, train: &[Frame], gap_max: Duration) -> Result<(Vec<ChannelScale>, usize), FitError> {
+        let first = train.first().ok_or(FitError::TooFewSamples { n_samples: 0 })?;
         let orders = train
             .iter()
             .enumerate()
             .map(|(frame_idx, frame)| same_channels(first, frame, frame_idx))
             .collect::<Result<Vec<_>, _>>()?;
-        let (cadence, gap_max) = self.spacing(train)?;
         let mut channels = Vec::with_capacity(first.n_channels());
         for (channel_idx, channel) in first.schema().channels().iter().enumerate() {
             let observed = train.iter().zip(&orders).flat_map(|(frame, order)| {
@@ -70,13 +112,7 @@ impl PipelineSpec {
         }
         let silence = train.iter().map(|frame| longest_silence(frame, gap_max)).max();
         let window_len = self.window_len.get();
-        Pipeline::from_parts(PipelineParts {
-            scaler: self.scaler,
-            cadence,
-            gap_max,
-            fill_len_max: silence.unwrap_or(0).min(FILL_LEN_MAX).max(window_len),
-            channels,
-        })
+        Ok((channels, silence.unwrap_or(0).min(FILL_LEN_MAX).max(window_len)))
     }
 
     /// Cadence (median of the frames' own) and longest bridged spacing of all frames together.
@@ -178,6 +214,8 @@ pub struct PipelineParts {
     pub fill_len_max: usize,
     /// The channels in the order of prepared rows.
     pub channels: Vec<ChannelScale>,
+    /// Which rows count, and which of the channels are worked out of others.
+    pub derivation: DerivationParts,
 }
 
 /// The fitted way from raw rows to prepared ones; never refitted on what is being judged.
@@ -185,6 +223,7 @@ pub struct PipelineParts {
 pub struct Pipeline {
     parts: PipelineParts,
     schema: Schema,
+    derivation: Derivation,
 }
 
 impl Pipeline {
@@ -203,7 +242,12 @@ impl Pipeline {
         }
         let channels: Vec<Channel> = parts.channels.iter().map(|scale| scale.channel.clone()).collect();
         let schema = Schema::new(channels, parts.cadence)?;
-        Ok(Self { parts, schema })
+        let derivation = Derivation::new(&schema, parts.derivation.clone())?;
+        Ok(Self {
+            parts,
+            schema,
+            derivation,
+        })
     }
 
     /// All it knows, as plain data.
@@ -214,6 +258,62 @@ impl Pipeline {
     /// Channels and cadence of the training rows.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// The channels that data must have, in the order of the samples of a live system: those of the rows that are not
+    /// worked out of others, and what else features and modes look at.
+    pub fn inputs(&self) -> &Schema {
+        self.derivation.inputs()
+    }
+
+    /// Where a channel of prepared rows stands among the [inputs](Self::inputs); `None` for a feature.
+    pub fn input_idx(&self, channel_idx: usize) -> Option<usize> {
+        self.derivation.input_idx(channel_idx)
+    }
+
+    /// Which rows count as operation; `None`: all.
+    pub fn operation(&self) -> Option<&Operation> {
+        self.derivation.parts().operation.as_ref()
+    }
+
+    /// The same pipeline for which some stretches of time do not count, in place of those it had.
+    #[must_use]
+    pub fn with_calendar(mut self, calendar: Vec<Interval>) -> Self {
+        self.derivation.set_calendar(calendar);
+        self.parts.derivation = self.derivation.parts().clone();
+        self
+    }
+
+    /// The rest of the way for rows that are [derived](Self::derive) already.
+    pub fn after_derivation(&self) -> Self {
+        let parts = PipelineParts {
+            derivation: DerivationParts::default(),
+            ..self.parts.clone()
+        };
+        Self::from_parts(parts).expect("a pipeline without features is a pipeline")
+    }
+
+    /// Rows of the model's channels in their own units, features worked out, and which of them count.
+    ///
+    /// # Errors
+    /// [`ApplyError`] where the data do not fit.
+    pub fn derive(&self, frame: &Frame) -> Result<Derived, ApplyError> {
+        self.check_frame(frame)?;
+        self.derivation.apply(frame, self.parts.gap_max)
+    }
+
+    /// Rows before a row that its prepared values may depend on.
+    pub fn memory(&self) -> usize {
+        self.parts.fill_len_max + self.derivation.memory()
+    }
+
+    /// Raw values that features and modes keep at hand.
+    pub fn n_remembered(&self) -> usize {
+        self.derivation.n_remembered()
+    }
+
+    pub(super) fn derivation(&self) -> &Derivation {
+        &self.derivation
     }
 
     /// Rows of a frame with these times that begin a segment: the first, and each after a gap that is not bridged.
@@ -283,13 +383,13 @@ impl Pipeline {
                 trained: self.parts.cadence,
             });
         }
-        Columns::matching(self.schema.channels(), schema)
+        Columns::matching(self.inputs().channels(), schema)
     }
 
     /// As [`Pipeline::check`], but the spacing of fewer than ten samples is taken as it is.
     pub(super) fn check_frame(&self, frame: &Frame) -> Result<Columns, ApplyError> {
         if frame.n_samples() < CADENCE_SAMPLES_MIN {
-            return Columns::matching(self.schema.channels(), frame.schema());
+            return Columns::matching(self.inputs().channels(), frame.schema());
         }
         self.check(frame.schema())
     }
@@ -343,6 +443,42 @@ pub enum FitError {
     /// The channels are unusable.
     #[error(transparent)]
     Schema(#[from] crate::frame::SchemaError),
+    /// A feature cannot be worked out.
+    #[error("the feature {feature:?} cannot be: {problem}")]
+    Feature {
+        /// Its name.
+        feature: String,
+        /// Why.
+        problem: String,
+    },
+    /// The condition of the mode names channels that are not there.
+    #[error("the condition of the mode cannot be told")]
+    Mode(#[from] crate::condition::UnknownChannels),
+    /// Blanking is too long.
+    #[error("blanking takes {rows} rows, wanted at most {rows_max}: shorten it")]
+    Blanking {
+        /// Rows wanted.
+        rows: usize,
+        /// Rows there may be.
+        rows_max: usize,
+    },
+    /// No row counts.
+    #[error(
+        "no training row is in operation ({operation}): look at the condition of the mode and the blanking"
+    )]
+    NeverInOperation {
+        /// What would be.
+        operation: String,
+    },
+}
+
+impl FitError {
+    pub(super) fn feature(feature: &str, problem: String) -> Self {
+        Self::Feature {
+            feature: feature.to_owned(),
+            problem,
+        }
+    }
 }
 
 #[cfg(test)]

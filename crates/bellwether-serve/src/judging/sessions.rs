@@ -185,7 +185,8 @@ impl Open {
     }
 }
 
-/// What a session of this model keeps at most: its last window, and the rows that smoothing remembers.
+/// What a session of this model keeps at most: its last window, the rows that smoothing remembers, and those that features
+/// look back at.
 fn bytes_of(model: &AtHand) -> usize {
     let detector = &model.loaded.detector;
     let n = detector.pipeline().n_channels();
@@ -193,7 +194,8 @@ fn bytes_of(model: &AtHand) -> usize {
         .members()
         .iter()
         .map(|of| of.parts().causal.smoothing.memory());
-    (detector.window_len() * 9 + memories.sum::<usize>() * 8 + 64) * n + 1024
+    let history = 2 * 8 * detector.pipeline().n_remembered();
+    (detector.window_len() * 9 + memories.sum::<usize>() * 8 + 64) * n + history + 1024
 }
 
 fn gone() -> Problem {

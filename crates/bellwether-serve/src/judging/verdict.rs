@@ -5,9 +5,10 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use bellwether_core::detect::{Mode, Scores};
 use bellwether_core::event::Event;
-use bellwether_core::frame::{Channel, SeriesId};
+use bellwether_core::frame::{Channel, Schema, SeriesId};
 use bellwether_core::time::Timestamp;
-use bellwether_store::write::{TableFormat, VerdictRow, VerdictWriter};
+use bellwether_core::transform::Operation;
+use bellwether_store::write::{TableFormat, VerdictColumns, VerdictRow, VerdictWriter};
 use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
 use serde::Serialize;
@@ -21,13 +22,15 @@ use crate::error;
 #[derive(Debug)]
 pub(crate) struct Verdicts {
     pub(crate) names: Names,
+    /// Which rows count; `None`: all.
+    operation: Option<Operation>,
     pub(crate) series: Vec<(Input, Scores)>,
 }
 
 /// What channels and members of a model are called.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// In the order of a sample.
+    /// In the order of shares, features among them.
     pub(crate) channels: Vec<String>,
     /// In the order of the model, and last the training ranges.
     pub(crate) members: Vec<&'static str>,
@@ -36,7 +39,7 @@ pub(crate) struct Names {
 impl Names {
     pub(crate) fn of(model: &AtHand) -> Self {
         Self {
-            channels: channel_names(model),
+            channels: names(model.loaded.detector.pipeline().schema()),
             members: model.loaded.detector.member_names().collect(),
         }
     }
@@ -61,6 +64,9 @@ pub(crate) struct RowBody {
     pub(crate) top_channel: Option<String>,
     /// and that share.
     pub(crate) top_share: Option<f64>,
+    /// Why it does not count as operation, where it does not: then it has no score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 /// A stretch of time that was not normal.
@@ -139,14 +145,19 @@ pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<V
     crate::metrics::scored(n_windows, duration);
     Ok(Verdicts {
         names: Names::of(model),
+        operation: detector.pipeline().operation().cloned(),
         series: judged,
     })
 }
 
-/// The channels of a model, in the order of a sample.
-pub(crate) fn channel_names(model: &AtHand) -> Vec<String> {
-    let channels = model.loaded.detector.pipeline().schema().channels();
-    channels.iter().map(Channel::name).map(str::to_owned).collect()
+/// What a model has to be sent, in the order of a sample.
+pub(crate) fn column_names(model: &AtHand) -> Vec<String> {
+    names(model.loaded.detector.pipeline().inputs())
+}
+
+fn names(schema: &Schema) -> Vec<String> {
+    let channels = schema.channels().iter();
+    channels.map(Channel::name).map(str::to_owned).collect()
 }
 
 impl Verdicts {
@@ -165,6 +176,7 @@ impl Verdicts {
                     event: scores.event[row.sample_idx].map(|event| event.to_string()),
                     top_channel: top.map(|top| self.names.channels[top.channel_idx].clone()),
                     top_share: top.map(|top| top.share),
+                    reason: self.reason(scores, row.sample_idx),
                 }
             })
             .collect()
@@ -194,8 +206,13 @@ impl Verdicts {
     pub(crate) fn to_csv(&self) -> Result<Vec<u8>, Problem> {
         let written = (|| {
             let mut bytes = Vec::new();
-            let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, self.with_series())?;
+            let columns = VerdictColumns {
+                with_series: self.with_series(),
+                with_reason: self.operation.is_some(),
+            };
+            let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, columns)?;
             for (series, scores, row) in self.in_order() {
+                let reason = self.reason(scores, row.sample_idx);
                 let top = scores.top[row.sample_idx];
                 writer.row(&VerdictRow {
                     time: &row.time,
@@ -203,12 +220,19 @@ impl Verdicts {
                     score: scores.score[row.sample_idx],
                     event: scores.event[row.sample_idx],
                     top: top.map(|top| (self.names.channels[top.channel_idx].as_str(), top.share)),
+                    reason: reason.as_deref(),
                 })?;
             }
             writer.finish()?;
             Ok(bytes)
         })();
         written.map_err(|error: bellwether_store::write::WriteError| error::internal(&error))
+    }
+
+    /// Why a row does not count.
+    fn reason(&self, scores: &Scores, sample_idx: usize) -> Option<String> {
+        let outside = scores.outside.get(sample_idx).copied().flatten()?;
+        self.operation.as_ref().map(|operation| operation.reason(outside))
     }
 
     fn with_series(&self) -> bool {

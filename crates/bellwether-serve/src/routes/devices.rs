@@ -130,7 +130,7 @@ async fn one(
     Ok(Json(DeviceDetail {
         device: Device::of(&entry),
         channels: served
-            .map(|served| served.channels().iter().map(ToString::to_string).collect())
+            .map(|served| served.columns().iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
         first_time: first_time.map(Time),
     }))

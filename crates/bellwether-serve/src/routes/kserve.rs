@@ -20,7 +20,7 @@ use super::kserve_tensors::{Tensor, outputs_of, series_of};
 use crate::access::{Caller, Permission, guard, open};
 use crate::app::App;
 use crate::judging::models::AtHand;
-use crate::judging::verdict::{channel_names, judge};
+use crate::judging::verdict::{column_names, judge};
 use crate::wire::{Json, Path, ProblemDetails, Raw, from_json};
 use crate::{audit, error};
 
@@ -355,7 +355,7 @@ async fn metadata(app: Arc<App>, reference: NamedRef) -> Result<Json<KserveModel
 }
 
 fn described(reference: &NamedRef, model: &AtHand, versions: Vec<u32>) -> KserveModel {
-    let channels = channel_names(model);
+    let channels = column_names(model);
     let n = i64::try_from(channels.len()).unwrap_or(i64::MAX);
     let cadence = model.loaded.detector.pipeline().schema().cadence();
     let tensor = |name, datatype, shape: &[i64]| TensorBody {

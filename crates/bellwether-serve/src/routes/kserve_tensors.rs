@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::error;
 use crate::judging::models::AtHand;
 use crate::judging::table::{CHANNELS_MAX, Gather, ROWS_MAX, Series, UNNAMED};
-use crate::judging::verdict::{Verdicts, channel_names};
+use crate::judging::verdict::{Verdicts, column_names};
 
 /// A tensor with its data in JSON, row-major, flat or nested.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -73,7 +73,7 @@ pub(super) fn series_of(
     }
     let input = |name: &str| inputs.iter().find(|input| input.name == name);
     let values = input("values").ok_or_else(|| error::unprocessable("the input `values` is wanted"))?;
-    let channels = channel_names(model);
+    let channels = column_names(model);
     let [n_rows, n_channels] = values.shape[..] else {
         return Err(error::unprocessable(
             "the input `values` wants the shape [n_rows, n_channels]",

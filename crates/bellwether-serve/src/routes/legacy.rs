@@ -19,7 +19,7 @@ use crate::access::{Caller, Permission, guard};
 use crate::app::App;
 use crate::judging::models::AtHand;
 use crate::judging::table::check_rows;
-use crate::judging::verdict::{channel_names, judge};
+use crate::judging::verdict::{column_names, judge};
 use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
 use crate::{audit, error};
 
@@ -147,7 +147,7 @@ async fn info(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result
     Ok(Json(InfoBody {
         model: model.loaded.reference.to_string(),
         architecture: manifest.architecture(),
-        channels: channel_names(&model),
+        channels: column_names(&model),
         window_size: detector.window_len(),
         threshold: detector.threshold(Mode::Causal).error(),
         n_weights: manifest.n_weights(),

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::error;
 use crate::judging::models::AtHand;
 use crate::judging::table::{self, Gather, Series, TimeText, UNNAMED, check_rows};
-use crate::judging::verdict::{RowBody, channel_names, judge};
+use crate::judging::verdict::{RowBody, column_names, judge};
 use crate::wire::{Json, ProblemDetails, Query, Raw, from_json};
 
 /// The column that is the time; without it rows follow each other by the cadence of the model.
@@ -158,7 +158,7 @@ fn of_json(body: Invocation, model: &AtHand) -> Result<Series, Problem> {
 
 /// Rows of values: by name, or in the order of the model's channels.
 pub(super) fn in_rows(data: &[Value], model: &AtHand) -> Result<Series, Problem> {
-    let channels = channel_names(model);
+    let channels = column_names(model);
     let mut rows = Rows::new(data.len(), model)?;
     for row in data {
         match row {

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::error;
 use crate::judging::sessions::{Open, lock};
 use crate::judging::table::UNNAMED;
-use crate::judging::verdict::{EventBody, Names, RowBody, channel_names, event_body};
+use crate::judging::verdict::{EventBody, Names, RowBody, column_names, event_body};
 use crate::wire::{Json, Path, ProblemDetails, Raw, Time, from_json};
 
 /// Samples of one request at most.
@@ -120,7 +120,7 @@ async fn create(
             let device = new.device.unwrap_or_else(|| UNNAMED.to_owned());
             let detector = &model.loaded.detector;
             let session = detector
-                .session(SeriesId::new(device.as_str()), detector.pipeline().schema())
+                .session(SeriesId::new(device.as_str()), detector.pipeline().inputs())
                 .map_err(|error| error::internal(&error))?;
             app.judging.sessions.add(&caller, model, device, session)
         })
@@ -211,17 +211,18 @@ async fn push(
 fn judge(open: &Open, session: &mut Session, samples: Vec<JudgedSample>) -> Result<PushAnswer, Problem> {
     let names = Names::of(&open.model);
     let channels = &names.channels;
+    let columns = column_names(&open.model);
     let mut ignored = BTreeSet::new();
     let mut read = Vec::with_capacity(samples.len());
     // All are read before the first is taken: a request is wrong as a whole, or not at all.
     for sample in samples {
         let (time, text) = sample.timestamp.read()?;
-        let values: Vec<f64> = channels
+        let values: Vec<f64> = columns
             .iter()
             .map(|name| sample.values.get(name).copied().flatten().unwrap_or(f64::NAN))
             .collect();
         let n_sent = sample.values.len();
-        let unknown = sample.values.into_keys().filter(|name| !channels.contains(name));
+        let unknown = sample.values.into_keys().filter(|name| !columns.contains(name));
         let unknown: Vec<String> = unknown.collect();
         let is_known = n_sent == 0 || unknown.len() < n_sent;
         ignored.extend(unknown);
@@ -252,6 +253,8 @@ fn judge(open: &Open, session: &mut Session, samples: Vec<JudgedSample>) -> Resu
         let top = verdict.as_ref().and_then(|verdict| verdict.top);
         let closed = verdict.as_ref().and_then(|verdict| verdict.closed());
         let event = verdict.as_ref().and_then(|verdict| verdict.event());
+        let outside = verdict.as_ref().and_then(|verdict| verdict.outside);
+        let operation = open.model.loaded.detector.pipeline().operation();
         answer
             .events
             .extend(closed.map(|event| event_body(event, &open.device, &names, |at| at.to_string())));
@@ -263,6 +266,7 @@ fn judge(open: &Open, session: &mut Session, samples: Vec<JudgedSample>) -> Resu
             event: event.map(|event| event.to_string()),
             top_channel: top.map(|top| channels[top.channel_idx].clone()),
             top_share: top.map(|top| top.share),
+            reason: outside.zip(operation).map(|(outside, of)| of.reason(outside)),
         });
     }
     Ok(answer)
@@ -273,7 +277,7 @@ fn described(id: String, open: &Open) -> SessionBody {
         id,
         model: open.model.loaded.reference.to_string(),
         device: open.device.clone(),
-        channels: channel_names(&open.model),
+        channels: column_names(&open.model),
         expires_at: open.expires_at().into(),
         last_time: lock(&open.pushed).session.last_time().map(Time),
     }

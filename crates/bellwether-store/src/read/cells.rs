@@ -38,7 +38,7 @@ impl Cells {
     /// For rows of a table as `layout` has it; `missing` are the caller's own markers.
     pub(super) fn new(layout: Layout, missing: &[String]) -> Self {
         Self {
-            times: TimeParser::new(layout.time_format),
+            times: TimeParser::new(layout.time_format).in_zone(layout.zone.clone()),
             numbers: Numbers::new(missing),
             layout,
         }
@@ -78,7 +78,16 @@ impl Cells {
             Some(time) => Ok(Some(time)),
             None if is_blank() => Ok(None),
             None if text.trim_ascii().is_empty() => Err(at(self.layout.time, Problem::NoTime)),
-            None => Err(at(self.layout.time, Problem::BadTime { found: shown(text) })),
+            None => Err(at(
+                self.layout.time,
+                match self.times.skipped_in(text) {
+                    Some(zone) => Problem::SkippedTime {
+                        found: shown(text),
+                        zone: zone.name().to_owned(),
+                    },
+                    None => Problem::BadTime { found: shown(text) },
+                },
+            )),
         }
     }
 

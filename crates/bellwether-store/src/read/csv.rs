@@ -115,7 +115,7 @@ impl Rows<'_> {
                 Some(&idx) => idx,
                 None => {
                     by_series.insert(series.to_owned(), all.len());
-                    all.push(LongRows::new(series));
+                    all.push(LongRows::new(series, gather.sort()));
                     all.len() - 1
                 }
             };

@@ -271,6 +271,17 @@ pub enum Problem {
         /// The cell.
         found: String,
     },
+    /// The clocks of the zone never showed that time.
+    #[error(
+        "{found:?} is no time in {zone}: clocks were put forward over it; name the zone of the clock that wrote it \
+         (--timezone), or leave --timezone out where it keeps to UTC"
+    )]
+    SkippedTime {
+        /// The cell.
+        found: String,
+        /// The zone.
+        zone: String,
+    },
     /// Time runs backwards within a series.
     #[error(
         "time runs backwards: {time} comes after {last}; sort the rows by time (a step back of an hour is a clock \

@@ -117,7 +117,7 @@ fn samples_in(spans: &[(Timestamp, Timestamp)], time: &[Timestamp]) -> Vec<bool>
 }
 
 /// Reads a label file: a column of 0 and 1 (alone with or without a header, or called `is_anomaly`, `anomaly` or
-/// `label` beside others), or `start,end[,kind|type][,channels|sensors][,series|device|asset_id]` with or without a
+/// `label` beside others), or `start,end[,kind|type|reason][,channels|sensors][,series|device|asset_id]` with or without a
 /// header, times in any form that data have, channels divided by semicolons. Two columns of times without a header are what
 /// Amazon Lookout for Equipment asks for. Besides, two forms of public data: the JSON of the Numenta Anomaly Benchmark, and the
 /// stretches of rows, `FIRST-LAST:CHANNELS`, of the Server Machine Dataset.
@@ -281,7 +281,7 @@ impl Columns {
             (Some(start), Some(end)) => Kind::Intervals {
                 start,
                 end,
-                kind: named(&["kind", "type"]),
+                kind: named(&["kind", "type", "reason"]),
                 channels: named(&["channels", "sensors"]),
                 series: named(&["series", "device", "asset_id"]),
             },

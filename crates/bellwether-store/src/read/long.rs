@@ -24,6 +24,10 @@ pub(super) struct LongRows {
     last_times: Vec<Timestamp>,
     entries: Vec<Entry>,
     rows: InputRows,
+    /// Rows out of order are put in order.
+    sort: bool,
+    /// Times of rows that came after one of a later time.
+    late: Vec<Timestamp>,
     pub(super) labels: Vec<bool>,
     pub(super) changepoints: Vec<bool>,
 }
@@ -36,13 +40,15 @@ struct Entry {
 }
 
 impl LongRows {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, sort: bool) -> Self {
         Self {
             name: name.to_owned(),
             by_channel: HashMap::new(),
             channels: Vec::new(),
             last_times: Vec::new(),
             entries: Vec::new(),
+            sort,
+            late: Vec::new(),
             rows: InputRows::default(),
             labels: Vec::new(),
             changepoints: Vec::new(),
@@ -92,9 +98,12 @@ impl LongRows {
         };
         let last = &mut self.last_times[channel as usize];
         if time < *last {
-            return Err(Problem::TimeRunsBack { time, last: *last });
+            if !self.sort {
+                return Err(Problem::TimeRunsBack { time, last: *last });
+            }
+            self.late.push(time);
         }
-        *last = time;
+        *last = time.max(*last);
         self.entries.push(Entry {
             time,
             channel,
@@ -110,6 +119,7 @@ impl LongRows {
     pub(super) fn pivot_into(self, time: Vec<Timestamp>, series: &mut SeriesRows) -> Result<(), Problem> {
         if let (Some(&last), Some(&first)) = (series.time.last(), time.first())
             && first <= last
+            && !self.sort
         {
             return Err(Problem::TimeRunsBack { time: first, last });
         }
@@ -143,6 +153,14 @@ impl LongRows {
             series
                 .rows
                 .push(text, (series.time.len() + sample_idx) as u32, entry.position);
+        }
+        for late in &self.late {
+            series.count_late(*late);
+        }
+        if let (Some(&last), Some(&first)) = (series.time.last(), time.first())
+            && first <= last
+        {
+            series.count_late(first);
         }
         series.time.extend(time);
         series.values.extend(values);

@@ -5,7 +5,8 @@
 //! blank lines and lines that start with `#` are passed over; plain, gzip or zstd, told by the first bytes. The text
 //! is UTF-8, numbers have a decimal point. [`read`] takes files, folders (their data files in order of name) and `-`.
 //!
-//! **Time.** The first column that reads as time: see [`time_format`]. Within a series it never runs backwards. A
+//! **Time.** The first column that reads as time: see [`time_format`]. Within a series it never runs backwards, unless the caller wants
+//! rows put in order: then rows of one time keep their order. A
 //! time that stands twice is no error, for clocks do that: its first row is the sample, see [`InputRows`].
 //!
 //! **Values.** Wide, a column per channel, or long, a row per value: `timestamp,device,channel,value`. Missing is an
@@ -18,6 +19,7 @@
 //! **Streams.** [`TableRows`] reads the rows of a table that is still being written, with the same rules and the same
 //! code for each cell; [`Followed`] is a file that grows.
 
+mod aligned;
 mod cells;
 mod csv;
 mod error;
@@ -39,6 +41,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bellwether_core::frame::{Frame, SeriesId};
+use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 
 pub use error::{Place, Problem, ReadError};
 pub use follow::{Fate, Followed};
@@ -63,6 +67,12 @@ pub struct ReadOptions {
     pub missing: Vec<String>,
     /// The byte between cells.
     pub delimiter: Option<u8>,
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    pub timezone: Option<Zone>,
+    /// Rows out of order are put in order instead of refused.
+    pub sort: bool,
+    /// The present, where it is known: later times are noted.
+    pub now: Option<Timestamp>,
 }
 
 /// How much is read in one go; more is refused before room is made for it.
@@ -116,7 +126,7 @@ pub struct Recording {
 pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, ReadError> {
     let files = source::list(paths)?;
     let names = series_names(files.iter().map(|(file, _)| file.as_path()));
-    let mut gather = Gather::new(Bounds::NONE);
+    let mut gather = Gather::new(Bounds::NONE, options);
     for ((file, left_out), name) in files.into_iter().zip(names) {
         let n_before = gather.n_series();
         csv::read_table(source::open(&file)?, &name, options, &mut gather)?;
@@ -137,7 +147,7 @@ pub fn read_csv_bytes(
     options: &ReadOptions,
     bounds: &Bounds,
 ) -> Result<Vec<Recording>, ReadError> {
-    let mut gather = Gather::new(*bounds);
+    let mut gather = Gather::new(*bounds, options);
     csv::read_table(
         source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?,
         "bytes",

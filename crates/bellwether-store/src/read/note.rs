@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bellwether_core::time::humane;
+use bellwether_core::time::{Timestamp, humane};
+use bellwether_core::transform::Align;
 
 /// Something in the data that its user should know of. Prints as a sentence without a full stop.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,20 @@ pub enum Note {
         n_rows: usize,
         /// Time of the first such row, as written.
         first: String,
+    },
+    /// Rows that came before a row of a later time were put behind it.
+    Sorted {
+        /// Rows that came too late.
+        n_rows: usize,
+        /// Time of the first of them.
+        first: Timestamp,
+    },
+    /// Samples of times that have not come yet.
+    Future {
+        /// How many.
+        n_samples: usize,
+        /// Time of the last.
+        last: Timestamp,
     },
     /// The spacing of samples varies.
     Jitter {
@@ -30,6 +45,8 @@ pub enum Note {
         n_gaps: usize,
         /// The longest spacing.
         longest: Duration,
+        /// Time of the sample before the longest.
+        since: Timestamp,
         /// Median spacing.
         cadence: Duration,
     },
@@ -38,6 +55,24 @@ pub enum Note {
         /// The channel.
         channel: String,
         /// Samples without it.
+        n_cells: usize,
+        /// All samples.
+        n_samples: usize,
+    },
+    /// Samples were brought to a grid.
+    Aligned {
+        /// Which.
+        align: Align,
+        /// Samples that there were.
+        n_before: usize,
+        /// Samples there are.
+        n_samples: usize,
+    },
+    /// Samples with a value of a channel that nobody measured.
+    FilledCells {
+        /// The channel.
+        channel: String,
+        /// Samples with such a value.
         n_cells: usize,
         /// All samples.
         n_samples: usize,
@@ -70,6 +105,24 @@ impl fmt::Display for Note {
                     "{n_rows} {rows} the time of an earlier row (first: {first}); the first row of a time counts"
                 )
             }
+            Self::Sorted { n_rows, first } => {
+                let rows = if *n_rows == 1 { "row was" } else { "rows were" };
+                write!(
+                    f,
+                    "{n_rows} {rows} out of order and put in place (first: {first})"
+                )
+            }
+            Self::Future { n_samples, last } => {
+                let samples = if *n_samples == 1 {
+                    "sample lies"
+                } else {
+                    "samples lie"
+                };
+                write!(
+                    f,
+                    "{n_samples} {samples} in the future, up to {last}: the clock that wrote them, or its time zone, is wrong"
+                )
+            }
             Self::Jitter { jitter, cadence } => {
                 write!(
                     f,
@@ -81,12 +134,13 @@ impl fmt::Display for Note {
             Self::Gaps {
                 n_gaps,
                 longest,
+                since,
                 cadence,
             } => {
                 let gaps = if *n_gaps == 1 { "gap" } else { "gaps" };
                 write!(
                     f,
-                    "{n_gaps} {gaps} in samples every {}, the longest {}",
+                    "{n_gaps} {gaps} in samples every {}, the longest {} after {since}",
                     humane(*cadence),
                     humane(*longest)
                 )
@@ -101,6 +155,19 @@ impl fmt::Display for Note {
                     "channel {channel:?} is missing in {n_cells} of {n_samples} samples"
                 )
             }
+            Self::Aligned {
+                align,
+                n_before,
+                n_samples,
+            } => write!(f, "{n_before} samples make {n_samples} {align}"),
+            Self::FilledCells {
+                channel,
+                n_cells,
+                n_samples,
+            } => write!(
+                f,
+                "channel {channel:?} is filled in {n_cells} of {n_samples} samples: these values count as missing"
+            ),
             Self::ColumnLeftOut { column, reason } => write!(f, "column {column:?} is left out: {reason}"),
             Self::FileLeftOut { file } => {
                 write!(f, "{} is left out: only delimited text is read", file.display())

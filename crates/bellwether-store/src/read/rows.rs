@@ -34,6 +34,13 @@ impl InputRows {
         self.positions[row_idx] as usize
     }
 
+    /// Rows belong to other samples: that of each is found in `place`.
+    pub(super) fn move_samples(&mut self, place: &[u32]) {
+        for sample in &mut self.samples {
+            *sample = place[*sample as usize];
+        }
+    }
+
     /// Adds a row. A time that was read is ASCII; anything else would be written with replacement characters.
     pub(super) fn push(&mut self, time_text: &[u8], sample_idx: u32, position: u32) {
         self.times.push_str(&String::from_utf8_lossy(time_text));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellwether_core::frame::{Channel, Frame, SeriesId};
 use bellwether_core::time::{Spacing, Timestamp};
@@ -10,7 +11,7 @@ use bellwether_core::time::{Spacing, Timestamp};
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
 use super::rows::InputRows;
-use super::{Bounds, Recording};
+use super::{Bounds, ReadOptions, Recording};
 
 /// A spacing is called jittery from this share of the cadence on: below it lies the noise of clocks.
 const JITTER_NOTED: f64 = 0.01;
@@ -30,18 +31,36 @@ pub(super) struct Gather {
     series: Vec<SeriesRows>,
     n_rows: u32,
     n_cells: usize,
+    order: Order,
+}
+
+/// What is to be done about times.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    /// Rows out of order are put in order.
+    pub(super) sort: bool,
+    now: Option<Timestamp>,
 }
 
 impl Gather {
     /// Nothing yet, and never more than `bounds`.
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, options: &ReadOptions) -> Self {
         Self {
+            order: Order {
+                sort: options.sort,
+                now: options.now,
+            },
             bounds,
             by_name: HashMap::new(),
             series: Vec::new(),
             n_rows: 0,
             n_cells: 0,
         }
+    }
+
+    /// Whether rows out of order are put in order.
+    pub(super) fn sort(&self) -> bool {
+        self.order.sort
     }
 
     /// Position of the next row among all rows.
@@ -91,7 +110,7 @@ impl Gather {
         }
         let idx = self.series.len();
         self.by_name.insert(name.to_owned(), idx);
-        self.series.push(SeriesRows::new(name, file, shape));
+        self.series.push(SeriesRows::new(name, file, shape, self.order));
         Ok(idx)
     }
 
@@ -140,10 +159,14 @@ pub(super) struct SeriesRows {
     pub(super) notes: Vec<Note>,
     n_repeated: usize,
     first_repeated: Option<String>,
+    pub(super) order: Order,
+    n_late: usize,
+    first_late: Option<Timestamp>,
+    latest: Option<Timestamp>,
 }
 
 impl SeriesRows {
-    fn new(name: &str, file: &Path, shape: &Shape) -> Self {
+    fn new(name: &str, file: &Path, shape: &Shape, order: Order) -> Self {
         Self {
             name: name.to_owned(),
             file: file.to_owned(),
@@ -156,6 +179,10 @@ impl SeriesRows {
             notes: Vec::new(),
             n_repeated: 0,
             first_repeated: None,
+            order,
+            n_late: 0,
+            first_late: None,
+            latest: None,
         }
     }
 
@@ -166,11 +193,17 @@ impl SeriesRows {
 
     /// Begins a row of a wide table; true where it is a sample, false where its time stands already.
     pub(super) fn begin_row(&mut self, time: Timestamp, text: &[u8], position: u32) -> Result<bool, Problem> {
-        let is_sample = match self.time.last() {
-            Some(&last) if time < last => return Err(Problem::TimeRunsBack { time, last }),
-            Some(&last) => time > last,
+        let is_sample = match self.latest {
+            Some(latest) if time < latest && self.order.sort => {
+                self.count_late(time);
+                true
+            }
+            Some(last) if time < last => return Err(Problem::TimeRunsBack { time, last }),
+            // Once rows are to be put in order, which of them share a time shows at the end.
+            Some(latest) => time > latest || self.n_late > 0,
             None => true,
         };
+        self.latest = self.latest.max(Some(time));
         if is_sample {
             self.time.push(time);
         } else {
@@ -188,7 +221,45 @@ impl SeriesRows {
             .get_or_insert_with(|| String::from_utf8_lossy(text).trim().to_owned());
     }
 
+    /// Counts a row that comes after one of a later time.
+    pub(super) fn count_late(&mut self, time: Timestamp) {
+        self.n_late += 1;
+        self.first_late.get_or_insert(time);
+    }
+
+    /// Puts samples in the order of time. Of those that share one the first row that was read is the sample, as where
+    /// rows come in order.
+    fn put_in_order(&mut self) {
+        let n_channels = self.shape.channels.len();
+        let mut order: Vec<usize> = (0..self.time.len()).collect();
+        order.sort_by_key(|&sample| self.time[sample]);
+        let mut place = vec![0_u32; order.len()];
+        let (mut time, mut values) = (
+            Vec::with_capacity(order.len()),
+            Vec::with_capacity(self.values.len()),
+        );
+        let mut repeated = Vec::new();
+        for sample in order {
+            if time.last() == Some(&self.time[sample]) {
+                repeated.push(self.time[sample]);
+            } else {
+                time.push(self.time[sample]);
+                values.extend_from_slice(&self.values[sample * n_channels..(sample + 1) * n_channels]);
+            }
+            // Never more samples than rows, and rows are counted in 32 bits.
+            place[sample] = (time.len() - 1) as u32;
+        }
+        self.rows.move_samples(&place);
+        for at in repeated {
+            self.count_repeated(at.to_string().as_bytes());
+        }
+        (self.time, self.values) = (time, values);
+    }
+
     fn finish(mut self, has_several: bool) -> Result<Recording, ReadError> {
+        if self.n_late > 0 {
+            self.put_in_order();
+        }
         self.note_rows();
         let frame = Frame::new(self.shape.channels, self.time, self.values)
             .map_err(|error| Place::file(&self.file).error(Problem::Frame(error)))?;
@@ -205,6 +276,20 @@ impl SeriesRows {
     }
 
     fn note_rows(&mut self) {
+        if let Some(first) = self.first_late {
+            self.notes.push(Note::Sorted {
+                n_rows: self.n_late,
+                first,
+            });
+        }
+        if let (Some(now), Some(&last)) = (self.order.now, self.time.last())
+            && last > now
+        {
+            self.notes.push(Note::Future {
+                n_samples: self.time.len() - self.time.partition_point(|time| *time <= now),
+                last,
+            });
+        }
         if let Some(first) = self.first_repeated.take() {
             self.notes.push(Note::RepeatedTimes {
                 n_rows: self.n_repeated,
@@ -225,6 +310,7 @@ impl SeriesRows {
                 self.notes.push(Note::Gaps {
                     n_gaps,
                     longest,
+                    since: before_longest(&self.time),
                     cadence,
                 });
             }
@@ -251,4 +337,16 @@ impl SeriesRows {
             });
         }
     }
+}
+
+/// The instant before the longest spacing, the first of equals.
+fn before_longest(time: &[Timestamp]) -> Timestamp {
+    let mut longest = (Duration::ZERO, Timestamp::from_nanos(0));
+    for pair in time.windows(2) {
+        let spacing = pair[1].since(pair[0]);
+        if spacing > longest.0 {
+            longest = (spacing, pair[0]);
+        }
+    }
+    longest.1
 }

@@ -1,5 +1,6 @@
 //! What a table is made of, told from its header and first rows: delimiter, time, series, labels, channels.
 
+use bellwether_core::zone::Zone;
 use std::collections::HashMap;
 use std::io::Cursor;
 
@@ -33,6 +34,8 @@ pub(super) struct Layout {
     pub(super) names: Vec<String>,
     pub(super) time: usize,
     pub(super) time_format: TimeFormat,
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    pub(super) zone: Option<Zone>,
     pub(super) series: Option<usize>,
     pub(super) label: Option<usize>,
     pub(super) changepoint: Option<usize>,
@@ -124,7 +127,7 @@ pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, Re
     let series = take_series(&sample, options, &mut free)?;
     let (label, changepoint) = take_labels(&sample, &mut free, &mut notes);
     let long = take_long(&sample, &mut free, &mut notes);
-    let may_fall = series.is_some() || long.is_some();
+    let may_fall = series.is_some() || long.is_some() || options.sort;
     let (time, time_format) = match asked_time {
         Some(column) => (column, time_column::format_of(&sample, column)?),
         None => time_column::find(&sample, &free, may_fall)?,
@@ -144,6 +147,7 @@ pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, Re
         names: sample.names,
         time,
         time_format,
+        zone: options.timezone.clone(),
         series,
         label,
         changepoint,

@@ -1,8 +1,9 @@
 //! Times as people write them: RFC 3339 and its looser relatives, and counts since the Unix epoch.
 //!
-//! A civil time without an offset is taken as UTC. Day and month are never guessed: `03/04/2024` is refused.
+//! A civil time without an offset is taken as UTC, or as that of the zone that the caller names. Day and month are never guessed: `03/04/2024` is refused.
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::{Shown, Zone};
 
 /// The forms that are read, for messages.
 pub(super) const WANTED_TIMES: &str = "2024-03-09T14:15:16Z, 2024-03-09 14:15:16 (UTC), 2024-03-09, or seconds, \
@@ -80,6 +81,10 @@ pub fn parse_time(text: &str) -> Option<Timestamp> {
 #[derive(Debug, Clone)]
 pub struct TimeParser {
     format: TimeFormat,
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    zone: Option<Zone>,
+    /// Seconds of the last instant of a zone: tells which of two a time is that clocks showed twice.
+    last_secs: i64,
     date_text: [u8; 10],
     date_secs: i64,
 }
@@ -89,9 +94,27 @@ impl TimeParser {
     pub fn new(format: TimeFormat) -> Self {
         Self {
             format,
+            zone: None,
+            last_secs: i64::MIN,
             date_text: *b"1970-01-01",
             date_secs: 0,
         }
+    }
+
+    /// The same for clocks of a zone.
+    ///
+    /// A time that clocks showed twice, because they were put back, is the first of the two unless that lies before the
+    /// time read last; one that they never showed is none.
+    #[must_use]
+    pub fn in_zone(self, zone: Option<Zone>) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The zone, where `text` is a time that its clocks never showed.
+    pub(super) fn skipped_in(&self, text: &[u8]) -> Option<&Zone> {
+        let mut in_utc = Self::new(self.format);
+        let is_time = self.format == TimeFormat::Civil && in_utc.parse(text).is_some();
+        self.zone.as_ref().filter(|_| is_time)
     }
 
     /// The instant; `None` where `text` is not in this format or lies outside the years 1678 to 2261.
@@ -116,7 +139,20 @@ impl TimeParser {
             [] => (0, 0, rest),
             _ => return None,
         };
-        let secs = self.date_secs + of_day - offset_secs(rest)?;
+        let local_secs = self.date_secs + of_day;
+        let secs = match &self.zone {
+            Some(zone) if rest.trim_ascii_start().is_empty() => {
+                let secs = match zone.shown(local_secs) {
+                    Shown::Once(offset) => local_secs - offset,
+                    Shown::Twice(first, second) if local_secs - first < self.last_secs => local_secs - second,
+                    Shown::Twice(first, _) => local_secs - first,
+                    Shown::Never => return None,
+                };
+                self.last_secs = secs;
+                secs
+            }
+            _ => local_secs - offset_secs(rest)?,
+        };
         secs.checked_mul(SECOND)?.checked_add(fraction)
     }
 }
@@ -239,6 +275,29 @@ fn two_digits([tens, units]: [u8; 2]) -> Option<i64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn clocks_of_a_zone_are_put_forward_and_back() {
+        let berlin: Zone = "Europe/Berlin".parse().unwrap();
+        let mut parser = TimeParser::new(TimeFormat::Civil).in_zone(Some(berlin));
+        let mut check = |text: &str, expect: Option<&str>| {
+            let time = parser.parse(text.as_bytes()).map(|time| time.to_string());
+            assert_eq!(time.as_deref(), expect, "{text}");
+        };
+        check("2024-03-31 01:59:59.5", Some("2024-03-31T00:59:59.500Z"));
+        check("2024-03-31 02:30", None);
+        check("2024-03-31 03:00", Some("2024-03-31T01:00:00Z"));
+        check("2024-10-27 02:00:00", Some("2024-10-27T00:00:00Z"));
+        check("2024-10-27 02:59:59", Some("2024-10-27T00:59:59Z"));
+        // The hour a second time.
+        check("2024-10-27 02:00:00", Some("2024-10-27T01:00:00Z"));
+        check("2024-10-27 02:30:00", Some("2024-10-27T01:30:00Z"));
+        check("2024-10-27 03:00:00", Some("2024-10-27T02:00:00Z"));
+        // An offset says more than a zone.
+        check("2024-10-27 03:00:00+00:00", Some("2024-10-27T03:00:00Z"));
+        assert!(parser.skipped_in(b"2024-03-31 02:30").is_some());
+        assert!(parser.skipped_in(b"no time").is_none());
+    }
 
     #[test]
     fn times_are_read_in_every_form() {

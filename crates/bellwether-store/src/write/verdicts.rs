@@ -23,26 +23,37 @@ pub struct VerdictRow<'a> {
     pub event: Option<EventId>,
     /// The channel with the largest share of the score, and that share.
     pub top: Option<(&'a str, f64)>,
+    /// Why it does not count as operation; left out where the table has no such column.
+    pub reason: Option<&'a str>,
+}
+
+/// The columns that a table of verdicts has besides those that all have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VerdictColumns {
+    /// It tells of several series.
+    pub with_series: bool,
+    /// The model knows of rows that do not count as operation.
+    pub with_reason: bool,
 }
 
 /// Writes verdicts row by row.
 #[derive(Debug)]
 pub struct VerdictWriter<W: Write + Send> {
     table: TableWriter<W>,
-    with_series: bool,
+    columns: VerdictColumns,
 }
 
 /// A file that rows are added to at its end.
 pub type AppendedFile = File;
 
 impl<W: Write + Send> VerdictWriter<W> {
-    /// Begins a table; `with_series`: it tells of several series.
+    /// Begins a table.
     ///
     /// # Errors
     /// [`WriteError::Table`] where `out` fails.
-    pub fn new(out: W, format: TableFormat, with_series: bool) -> Result<Self, WriteError> {
-        let table = TableWriter::new(out, format, columns(with_series))?;
-        Ok(Self { table, with_series })
+    pub fn new(out: W, format: TableFormat, columns: VerdictColumns) -> Result<Self, WriteError> {
+        let table = TableWriter::new(out, format, all(columns))?;
+        Ok(Self { table, columns })
     }
 
     /// Adds a row.
@@ -57,7 +68,7 @@ impl<W: Write + Send> VerdictWriter<W> {
             Cell::Integer(i64::from(row.score >= 1.0))
         };
         let mut cells = vec![Cell::Text(row.time)];
-        if self.with_series {
+        if self.columns.with_series {
             cells.push(Cell::Text(row.series));
         }
         cells.extend([
@@ -67,6 +78,9 @@ impl<W: Write + Send> VerdictWriter<W> {
             Cell::text(row.top.map(|(channel, _)| channel)),
             row.top.map_or(Cell::Missing, |(_, share)| Cell::Real(share)),
         ]);
+        if self.columns.with_reason {
+            cells.push(Cell::text(row.reason));
+        }
         self.table.row(&cells)
     }
 
@@ -92,9 +106,9 @@ impl VerdictWriter<AtomicFile> {
     ///
     /// # Errors
     /// Where the file cannot be made, or its ending names no format.
-    pub fn create(path: &Path, with_series: bool) -> Result<Self, WriteError> {
+    pub fn create(path: &Path, columns: VerdictColumns) -> Result<Self, WriteError> {
         let format = TableFormat::of_path(path)?;
-        Self::new(AtomicFile::create(path)?, format, with_series)
+        Self::new(AtomicFile::create(path)?, format, columns)
     }
 }
 
@@ -105,7 +119,7 @@ impl VerdictWriter<AppendedFile> {
     /// # Errors
     /// Where the file cannot be opened, its ending names no format that can be added to, or it holds something else
     /// than verdicts; it is then left as it is.
-    pub fn append(path: &Path, with_series: bool) -> Result<Self, WriteError> {
+    pub fn append(path: &Path, columns: VerdictColumns) -> Result<Self, WriteError> {
         let format = TableFormat::of_path(path)?;
         if format == TableFormat::Parquet {
             return Err(WriteError::NotAppendable {
@@ -122,13 +136,13 @@ impl VerdictWriter<AppendedFile> {
         let about = file.metadata().map_err(at)?;
         // What is no regular file (a pipe, a terminal) has no past.
         if !about.is_file() || about.len() == 0 {
-            return Self::new(file, format, with_series);
+            return Self::new(file, format, columns);
         }
         let not_ours = || WriteError::NotVerdicts {
             path: path.to_owned(),
         };
         let head = first_row(&file).map_err(at)?;
-        let with_series = find_series(&head, format, with_series).ok_or_else(not_ours)?;
+        let columns = find_columns(&head, format, columns).ok_or_else(not_ours)?;
         let n_bytes = whole_rows(&mut file, about.len())
             .map_err(at)?
             .ok_or_else(not_ours)?;
@@ -136,10 +150,10 @@ impl VerdictWriter<AppendedFile> {
             file.set_len(n_bytes).map_err(at)?;
         }
         if n_bytes == 0 {
-            return Self::new(file, format, with_series);
+            return Self::new(file, format, columns);
         }
-        let table = TableWriter::resume(file, format, columns(with_series));
-        Ok(Self { table, with_series })
+        let table = TableWriter::resume(file, format, all(columns));
+        Ok(Self { table, columns })
     }
 }
 
@@ -153,27 +167,35 @@ fn first_row(file: &File) -> io::Result<Vec<u8>> {
     Ok(row)
 }
 
-/// Whether a table that begins so tells of several series; `None`: it is no table of verdicts. A first line that was
-/// cut off is one of ours if it begins as ours, and tells nothing: `otherwise` holds.
-fn find_series(head: &[u8], format: TableFormat, otherwise: bool) -> Option<bool> {
-    let first = |with_series| match format {
-        TableFormat::Csv => header(with_series) + "\n",
+/// The columns of a table that begins so; `None`: it is no table of verdicts. A first line that was cut off is one of
+/// ours if it begins as ours, and tells nothing: `otherwise` holds.
+fn find_columns(head: &[u8], format: TableFormat, otherwise: VerdictColumns) -> Option<VerdictColumns> {
+    let choices = [(true, true), (true, false), (false, true), (false, false)];
+    let mut choices = choices
+        .map(|(with_series, with_reason)| VerdictColumns {
+            with_series,
+            with_reason,
+        })
+        .into_iter();
+    let first = |columns| match format {
+        TableFormat::Csv => header(columns) + "\n",
         _ => r#"{"timestamp":"#.to_owned(),
     };
     if !head.ends_with(b"\n") {
         let is_ours = |ours: String| ours.as_bytes().starts_with(head) || head.starts_with(ours.as_bytes());
-        return [true, false]
-            .into_iter()
-            .any(|with| is_ours(first(with)))
+        return choices
+            .any(|columns| is_ours(first(columns)))
             .then_some(otherwise);
     }
     match format {
-        TableFormat::Csv => [true, false]
-            .into_iter()
-            .find(|&with| head == first(with).as_bytes()),
+        TableFormat::Csv => choices.find(|&columns| head == first(columns).as_bytes()),
         _ => {
-            let names_series = head.windows(9).any(|bytes| bytes == b"\"series\":");
-            head.starts_with(first(true).as_bytes()).then_some(names_series)
+            let names = |key: &[u8]| head.windows(key.len()).any(|bytes| bytes == key);
+            head.starts_with(first(otherwise).as_bytes())
+                .then(|| VerdictColumns {
+                    with_series: names(b"\"series\":"),
+                    with_reason: names(b"\"reason\":"),
+                })
         }
     }
 }
@@ -192,17 +214,14 @@ fn whole_rows(file: &mut File, n_bytes: u64) -> io::Result<Option<u64>> {
 }
 
 /// The first line of a table as CSV, without its end.
-fn header(with_series: bool) -> String {
-    let names: Vec<String> = columns(with_series)
-        .into_iter()
-        .map(|column| column.name)
-        .collect();
+fn header(columns: VerdictColumns) -> String {
+    let names: Vec<String> = all(columns).into_iter().map(|column| column.name).collect();
     names.join(",") // no name needs quotes
 }
 
-fn columns(with_series: bool) -> Vec<Column> {
+fn all(wanted: VerdictColumns) -> Vec<Column> {
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
-    if with_series {
+    if wanted.with_series {
         columns.push(Column::new("series", ColumnKind::Text));
     }
     columns.extend([
@@ -212,6 +231,9 @@ fn columns(with_series: bool) -> Vec<Column> {
         Column::new("top_channel", ColumnKind::Text).optional(),
         Column::new("top_share", ColumnKind::Real).optional(),
     ]);
+    if wanted.with_reason {
+        columns.push(Column::new("reason", ColumnKind::Text).optional());
+    }
     columns
 }
 
@@ -228,6 +250,7 @@ mod tests {
             score: f64::NAN,
             event: None,
             top: None,
+            reason: None,
         };
         for (name, with_series, expect) in [
             (
@@ -243,14 +266,18 @@ mod tests {
         ] {
             let path = dir.path().join(name);
             for with_series in [with_series, !with_series] {
-                let mut table = VerdictWriter::append(&path, with_series).unwrap();
+                let columns = VerdictColumns {
+                    with_series,
+                    with_reason: false,
+                };
+                let mut table = VerdictWriter::append(&path, columns).unwrap();
                 table.row(&row).unwrap();
                 table.finish().unwrap();
             }
             let text = crate::disk::read_bounded(&path, 1000).unwrap();
             assert_eq!(String::from_utf8(text).unwrap(), expect);
         }
-        let error = VerdictWriter::append(Path::new("x.parquet"), true)
+        let error = VerdictWriter::append(Path::new("x.parquet"), VerdictColumns::default())
             .unwrap_err()
             .to_string();
         assert!(error.contains("cannot be added to Parquet"), "{error}");
@@ -265,11 +292,13 @@ mod tests {
             score: 0.5,
             event: None,
             top: None,
+            reason: None,
         };
         let append = |name: &str, before: &str| {
             let path = dir.path().join(name);
             crate::disk::write_atomic(&path, before.as_bytes()).unwrap();
-            let appended = VerdictWriter::append(&path, false).map(|mut table| table.row(&row).unwrap());
+            let appended = VerdictWriter::append(&path, VerdictColumns::default())
+                .map(|mut table| table.row(&row).unwrap());
             let after = String::from_utf8(crate::disk::read_bounded(&path, 1 << 20).unwrap()).unwrap();
             (appended, after)
         };

@@ -53,7 +53,9 @@ pub(super) struct Notes {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct DeviceState {
     pub(super) model: Arc<str>,
-    /// Channels of waiting samples: those of the model.
+    /// Columns of waiting samples: those that the model has to be sent.
+    pub(super) columns: Vec<Arc<str>>,
+    /// Channels of the model, features among them.
     pub(super) channels: Vec<Arc<str>>,
     pub(super) reorder: Reorder,
     pub(super) session: SessionState,
@@ -108,7 +110,7 @@ impl Device {
                 .resume(SeriesId::new(&*device.name), state.session)?;
             device.notes = state.notes;
         } else {
-            device.replace_waiting(&state.channels);
+            device.replace_waiting(&state.columns);
             let judge = Judge {
                 model: &state.model,
                 channels: &state.channels,
@@ -123,6 +125,7 @@ impl Device {
     pub(super) fn state(&self) -> DeviceState {
         DeviceState {
             model: Arc::clone(&self.served.reference),
+            columns: self.served.columns().to_vec(),
             channels: self.served.channels().to_vec(),
             reorder: self.reorder.clone(),
             session: self.session.state(),
@@ -143,7 +146,7 @@ impl Device {
     pub(super) fn switch(&mut self, served: &Arc<Served>, told: &mut Told) {
         let before = std::mem::replace(&mut self.served, Arc::clone(served));
         let session = std::mem::replace(&mut self.session, fresh_session(&self.name, served));
-        self.replace_waiting(before.channels());
+        self.replace_waiting(before.columns());
         let notes = self.notes.take();
         self.end_of_other_model(Judge::of(&before), &session.state(), notes, told);
     }
@@ -162,10 +165,10 @@ impl Device {
         told.ended(&self.name, judge, event, notes.as_ref());
     }
 
-    /// Puts waiting samples into the order of this model's channels.
-    fn replace_waiting(&mut self, channels: &[Arc<str>]) {
-        let place = |name: &Arc<str>| channels.iter().position(|channel| channel == name);
-        let places: Vec<Option<usize>> = self.served.channels().iter().map(place).collect();
+    /// Puts waiting samples into the order of this model's columns.
+    fn replace_waiting(&mut self, columns: &[Arc<str>]) {
+        let place = |name: &Arc<str>| columns.iter().position(|column| column == name);
+        let places: Vec<Option<usize>> = self.served.columns().iter().map(place).collect();
         for sample in self.reorder.waiting.values_mut() {
             let moved = |place: &Option<usize>| place.map_or(f64::NAN, |place| sample.values[place]);
             let values = places.iter().map(moved).collect();
@@ -185,7 +188,7 @@ impl Device {
 
     /// Takes a message; what it lets go is to be judged.
     pub(super) fn push(&mut self, message: Message<'_>) -> super::reorder::Entry {
-        self.reorder.push(message, self.served.channels().len())
+        self.reorder.push(message, self.served.columns().len())
     }
 
     /// The next sample to judge.
@@ -230,10 +233,10 @@ impl Told {
         if is_peak {
             // The model has just answered this window, so it does again.
             let expected = judged.expected().ok().flatten();
-            let expected = expected.unwrap_or_else(|| vec![f64::NAN; actual.len()]);
+            let expected = expected.unwrap_or_else(|| vec![f64::NAN; judge.channels.len()]);
             *notes = Some(Notes {
                 score,
-                actual: actual.to_vec(),
+                actual: judged.measured(actual),
                 expected,
             });
         }
@@ -340,7 +343,7 @@ impl<'a> Judge<'a> {
 }
 
 fn fresh_session(name: &Arc<str>, served: &Served) -> Session {
-    let schema = served.detector.pipeline().schema();
+    let schema = served.detector.pipeline().inputs();
     served
         .detector
         .session(SeriesId::new(Arc::clone(name)), schema)

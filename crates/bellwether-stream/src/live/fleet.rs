@@ -401,6 +401,13 @@ fn shard_idx(name: &str, n_shards: usize) -> usize {
     (hash.finish() % n_shards as u64) as usize
 }
 
+/// Where a channel of the model stands among those that are kept.
+fn place(row: &Row, block: &JudgedBlock, channel: u32) -> u32 {
+    let name = &row.served.channels()[channel as usize];
+    let kept = block.channels.iter().position(|kept| **kept == **name);
+    kept.map_or(channel, |idx| idx as u32)
+}
+
 /// Judged samples, a block for each model version, in order of judgement.
 fn blocks(rows: &[Row], values: &[f64]) -> Vec<JudgedBlock> {
     let mut blocks: Vec<JudgedBlock> = Vec::new();
@@ -411,12 +418,8 @@ fn blocks(rows: &[Row], values: &[f64]) -> Vec<JudgedBlock> {
         {
             Some(idx) => idx,
             None => {
-                let channels = row
-                    .served
-                    .channels()
-                    .iter()
-                    .map(|name| name.to_string())
-                    .collect();
+                let kept = row.served.kept();
+                let channels = kept.iter().map(|name| name.to_string()).collect();
                 let model = row.served.reference.to_string();
                 blocks.push(JudgedBlock {
                     model,
@@ -429,12 +432,17 @@ fn blocks(rows: &[Row], values: &[f64]) -> Vec<JudgedBlock> {
         let block = &mut blocks[idx];
         block.series.push(Arc::clone(&row.series));
         block.time.push(row.time);
-        block
-            .values
-            .extend_from_slice(&values[row.values..row.values + block.channels.len()]);
+        let sent = &values[row.values..row.values + row.served.columns().len()];
+        block.values.extend_from_slice(sent);
+        // Features are not kept: they are worked out of what is.
+        let n_features = block.channels.len() - sent.len();
+        block.values.extend(std::iter::repeat_n(f64::NAN, n_features));
         block.score.push(row.score);
         block.event.push(row.event);
-        block.top.push(row.top);
+        block.top.push(
+            row.top
+                .map(|(channel, share)| (place(row, block, channel), share)),
+        );
     }
     blocks
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bellwether_core::detect::Detector;
 use bellwether_core::drift::Baseline;
+use bellwether_core::frame::Schema;
 use bellwether_core::time::Timestamp;
 
 use crate::arrival::Layout;
@@ -24,6 +25,7 @@ pub struct Served {
     /// What it learnt from, where its bundle says so.
     pub baseline: Option<Arc<Baseline>>,
     channels: Vec<Arc<str>>,
+    columns: Vec<Arc<str>>,
 }
 
 /// A model version for each device; a device never seen before has that of its group. `None`: nobody has said which
@@ -48,18 +50,19 @@ impl Models {
 impl Served {
     /// Puts a detector into service.
     pub fn new(reference: impl Into<Arc<str>>, detector: Arc<Detector>) -> Self {
-        let schema = detector.pipeline().schema();
-        let channels = schema
-            .channels()
-            .iter()
-            .map(|channel| channel.name().into())
-            .collect();
+        let names = |schema: &Schema| -> Vec<Arc<str>> {
+            let channels = schema.channels().iter();
+            channels.map(|channel| channel.name().into()).collect()
+        };
+        let channels = names(detector.pipeline().schema());
+        let columns = names(detector.pipeline().inputs());
         Self {
             reference: reference.into(),
             made_at: None,
             alarms_per_week: None,
             baseline: None,
             channels,
+            columns,
             detector,
         }
     }
@@ -83,14 +86,26 @@ impl Served {
         }
     }
 
-    /// Names of its channels, in the order of a sample.
+    /// Names of its channels, features among them: whose shares it tells.
     pub fn channels(&self) -> &[Arc<str>] {
         &self.channels
     }
 
+    /// Names of what it has to be sent, in the order of a sample.
+    pub fn columns(&self) -> &[Arc<str>] {
+        &self.columns
+    }
+
+    /// What is kept of a judged sample: the columns that were sent, and behind them the channels that are worked out of
+    /// them.
+    pub fn kept(&self) -> Vec<Arc<str>> {
+        let features = self.channels.iter().filter(|name| !self.columns.contains(name));
+        self.columns.iter().chain(features).map(Arc::clone).collect()
+    }
+
     /// For each value of a message with that layout its place in a sample; `None`: the model does not know it.
     pub(super) fn places(&self, layout: &Layout) -> Vec<Option<usize>> {
-        let place = |name: &String| self.channels.iter().position(|channel| **channel == **name);
+        let place = |name: &String| self.columns.iter().position(|channel| **channel == **name);
         layout.channels.iter().map(place).collect()
     }
 }

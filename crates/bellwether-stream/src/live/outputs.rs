@@ -3,7 +3,9 @@
 use std::io::{Stdout, stdout};
 use std::path::PathBuf;
 
-use bellwether_store::write::{AppendedFile, TableFormat, VerdictRow, VerdictWriter, WriteError};
+use bellwether_store::write::{
+    AppendedFile, TableFormat, VerdictColumns, VerdictRow, VerdictWriter, WriteError,
+};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -88,8 +90,13 @@ impl Outputs {
             return Ok(());
         };
         if !(self.planned.is_empty() && self.tables.is_empty()) {
-            let with_series = self.unnamed.as_deref() != Some(&*first.series);
-            tokio::task::block_in_place(|| self.write(rows, with_series)).map_err(LiveError::Output)?;
+            let columns = VerdictColumns {
+                with_series: self.unnamed.as_deref() != Some(&*first.series),
+                with_reason: rows
+                    .iter()
+                    .any(|row| row.served.detector.pipeline().operation().is_some()),
+            };
+            tokio::task::block_in_place(|| self.write(rows, columns)).map_err(LiveError::Output)?;
         }
         for broker in &self.brokers {
             let n_shed = rows.iter().filter(|row| !broker.take(row)).count();
@@ -108,22 +115,24 @@ impl Outputs {
         }
     }
 
-    fn write(&mut self, rows: &[Row], with_series: bool) -> Result<(), WriteError> {
+    fn write(&mut self, rows: &[Row], columns: VerdictColumns) -> Result<(), WriteError> {
         for planned in self.planned.drain(..) {
             self.tables.push(match planned {
-                OutputTo::Stdout(format) => Table::Stdout(VerdictWriter::new(stdout(), format, with_series)?),
-                OutputTo::File(path) => Table::File(VerdictWriter::append(&path, with_series)?),
+                OutputTo::Stdout(format) => Table::Stdout(VerdictWriter::new(stdout(), format, columns)?),
+                OutputTo::File(path) => Table::File(VerdictWriter::append(&path, columns)?),
                 OutputTo::Mqtt { .. } => continue,
             });
         }
         for row in rows {
             let time = time_text(row);
+            let reason = reason(row);
             let verdict = VerdictRow {
                 time: &time,
                 series: &row.series,
                 score: row.score,
                 event: row.event,
                 top: top(row),
+                reason: reason.as_deref(),
             };
             for table in &mut self.tables {
                 match table {
@@ -173,7 +182,7 @@ impl BrokerQueue {
             return false;
         };
         let score = Some(row.score).filter(|score| !score.is_nan());
-        let message = json!({
+        let mut message = json!({
             "timestamp": time_text(row),
             "device": &*row.series,
             "score": score,
@@ -183,6 +192,9 @@ impl BrokerQueue {
             "top_share": top(row).map(|(_, share)| share),
             "model": &*row.served.reference,
         });
+        if let Some(reason) = reason(row) {
+            message["reason"] = reason.into();
+        }
         let topic = format!("{}/{}/verdict", self.prefix, topic::level(&row.series));
         place.send((topic, message.to_string().into_bytes()));
         true
@@ -194,6 +206,12 @@ fn time_text(row: &Row) -> String {
     row.time_text
         .as_deref()
         .map_or_else(|| row.time.to_string(), str::to_owned)
+}
+
+/// Why the sample does not count as operation.
+fn reason(row: &Row) -> Option<String> {
+    let operation = row.served.detector.pipeline().operation()?;
+    row.outside.map(|outside| operation.reason(outside))
 }
 
 fn top(row: &Row) -> Option<(&str, f64)> {

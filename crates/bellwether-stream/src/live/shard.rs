@@ -8,6 +8,7 @@ use bellwether_core::event::EventId;
 use bellwether_core::frame::Sample;
 use bellwether_core::session::{PushError, Scratch, Turn, judge};
 use bellwether_core::time::Timestamp;
+use bellwether_core::transform::Outside;
 
 use super::device::{Device, Told};
 use super::models::Served;
@@ -82,6 +83,8 @@ pub(super) struct Row {
     pub(super) score: f64,
     pub(super) event: Option<EventId>,
     pub(super) top: Option<(u32, f64)>,
+    /// Why the sample does not count as operation.
+    pub(super) outside: Option<Outside>,
 }
 
 impl Shard {
@@ -118,6 +121,7 @@ impl Shard {
                     score: f64::NAN,
                     event: None,
                     top: None,
+                    outside: None,
                 });
                 work.values.extend_from_slice(&sample.values);
             }
@@ -196,7 +200,7 @@ impl Shard {
             }
         }
         for (served, members) in by_model {
-            let n = served.channels().len();
+            let n = served.columns().len();
             let samples: Vec<Vec<Sample<'_>>> = members
                 .iter()
                 .map(|idx| {
@@ -241,14 +245,15 @@ impl Shard {
             for (turn_idx, sample_idx, answer) in answers {
                 let row = devices[members[turn_idx]].1[sample_idx];
                 if let Some(answer) = answer {
-                    (rows[row].score, rows[row].event, rows[row].top) = answer;
+                    let row = &mut rows[row];
+                    (row.score, row.event, row.top, row.outside) = answer;
                 }
             }
         }
     }
 }
 
-type Answer = (f64, Option<EventId>, Option<(u32, f64)>);
+type Answer = (f64, Option<EventId>, Option<(u32, f64)>, Option<Outside>);
 
 /// What a row says of its verdict.
 fn answer(
@@ -258,7 +263,8 @@ fn answer(
     match answer {
         Ok(Some(verdict)) => {
             let top = verdict.top.map(|top| (top.channel_idx as u32, top.share));
-            Some((verdict.score.unwrap_or(f64::NAN), verdict.event(), top))
+            let score = verdict.score.unwrap_or(f64::NAN);
+            Some((score, verdict.event(), top, verdict.outside))
         }
         Ok(None) => None,
         Err(error) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bellwether_core::session::SessionState;
 use bellwether_core::time::Timestamp;
+use bellwether_core::transform::DerivationMemory;
 use serde::{Deserialize, Serialize};
 
 use self::events::{EventWire, EventWireV2, TrackerWire, TrackerWireV2};
@@ -16,7 +17,9 @@ use super::reorder::{Reorder, Waiting};
 use crate::arrival::{Arrival, Layout};
 
 const JOURNAL_VERSION: u8 = 1;
-const STATE_VERSION: u8 = 3;
+const STATE_VERSION: u8 = 4;
+/// States from before there were features and modes; still read.
+const STATE_VERSION_3: u8 = 3;
 /// States from before events had kinds; still read.
 const STATE_VERSION_2: u8 = 2;
 /// States of one member, whose contributions stand by themselves; still read.
@@ -179,7 +182,7 @@ struct StateWire<Session> {
     model: String,
     newest: Option<i64>,
     released: Option<i64>,
-    channels: Vec<String>,
+    columns: Vec<String>,
     waiting: Vec<(i64, WaitingWire)>,
     session: Session,
     notes: Option<(f64, Vec<f64>, Vec<f64>)>,
@@ -204,7 +207,18 @@ struct SessionWire<Contributions, Tracker, Event> {
     ended: Option<Event>,
 }
 
-type SessionNow = SessionWire<Vec<MemberContributions>, TrackerWire, EventWire>;
+/// A session, the channels of its model where they are not the columns of samples, and what features and modes remember
+/// of raw rows.
+#[derive(Serialize, Deserialize)]
+struct SessionNow {
+    session: SessionV3,
+    channels: Option<Vec<String>>,
+    history: Vec<Vec<f64>>,
+    since_start: u64,
+    n_rows: u64,
+}
+
+type SessionV3 = SessionWire<Vec<MemberContributions>, TrackerWire, EventWire>;
 type SessionV2 = SessionWire<Vec<MemberContributions>, TrackerWireV2, EventWireV2>;
 type SessionV1 = SessionWire<MemberContributions, TrackerWireV2, EventWireV2>;
 
@@ -215,7 +229,7 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
         model: state.model.to_string(),
         newest: state.reorder.newest.map(Timestamp::as_nanos),
         released: state.reorder.released.map(Timestamp::as_nanos),
-        channels: state.channels.iter().map(|name| name.to_string()).collect(),
+        columns: texts(&state.columns),
         waiting: state
             .reorder
             .waiting
@@ -229,19 +243,12 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
                 (time.as_nanos(), sample)
             })
             .collect(),
-        session: SessionWire {
-            last_time: session.last_time.map(Timestamp::as_nanos),
-            last_value: session.last_value.clone(),
-            age: session
-                .age
-                .iter()
-                .map(|age| (*age != usize::MAX).then_some(*age as u64))
-                .collect(),
-            recent: session.recent.clone(),
-            observed: pack(&session.observed),
-            contributions: session.contributions.clone(),
-            tracker: TrackerWire::of(series, &session.tracker),
-            ended: session.ended.as_ref().map(|event| EventWire::of(series, event)),
+        session: SessionNow {
+            channels: (state.channels != state.columns).then(|| texts(&state.channels)),
+            history: session.derivation.history.clone(),
+            since_start: session.derivation.since_start as u64,
+            n_rows: session.derivation.n_rows as u64,
+            session: session_wire(series, session),
         },
         notes: state
             .notes
@@ -251,13 +258,45 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
     encode(STATE_VERSION, &wire)
 }
 
+fn session_wire(series: &str, session: &SessionState) -> SessionV3 {
+    SessionWire {
+        last_time: session.last_time.map(Timestamp::as_nanos),
+        last_value: session.last_value.clone(),
+        age: session
+            .age
+            .iter()
+            .map(|age| (*age != usize::MAX).then_some(*age as u64))
+            .collect(),
+        recent: session.recent.clone(),
+        observed: pack(&session.observed),
+        contributions: session.contributions.clone(),
+        tracker: TrackerWire::of(series, &session.tracker),
+        ended: session.ended.as_ref().map(|event| EventWire::of(series, event)),
+    }
+}
+
+impl SessionV3 {
+    /// What later versions make of it: all rows counted, and the last one was in the middle of its segment as far as
+    /// anybody looks back.
+    fn now(self) -> SessionNow {
+        let n_rows = u64::from(self.last_time.is_some());
+        SessionNow {
+            session: self,
+            channels: None,
+            history: Vec::new(),
+            since_start: n_rows,
+            n_rows,
+        }
+    }
+}
+
 impl<Session> StateWire<Session> {
     fn with_session<Other>(self, session: impl FnOnce(Session) -> Other) -> StateWire<Other> {
         StateWire {
             model: self.model,
             newest: self.newest,
             released: self.released,
-            channels: self.channels,
+            columns: self.columns,
             waiting: self.waiting,
             session: session(self.session),
             notes: self.notes,
@@ -267,7 +306,10 @@ impl<Session> StateWire<Session> {
 
 impl<Contributions> SessionWire<Contributions, TrackerWireV2, EventWireV2> {
     /// What later versions make of it.
-    fn now(self, contributions: impl FnOnce(Contributions) -> Vec<MemberContributions>) -> SessionNow {
+    fn with_members(
+        self,
+        contributions: impl FnOnce(Contributions) -> Vec<MemberContributions>,
+    ) -> SessionV3 {
         let contributions = contributions(self.contributions);
         let n_members = contributions.len();
         SessionWire {
@@ -288,27 +330,34 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
     const WHAT: &str = "device state";
     let wire: StateWire<SessionNow> = match bytes.first() {
         Some(&STATE_VERSION_1) => decode::<StateWire<SessionV1>>(WHAT, STATE_VERSION_1, bytes)?
-            .with_session(|session| session.now(|only| vec![only])),
+            .with_session(|session| session.with_members(|only| vec![only]).now()),
         Some(&STATE_VERSION_2) => decode::<StateWire<SessionV2>>(WHAT, STATE_VERSION_2, bytes)?
-            .with_session(|session| session.now(|members| members)),
+            .with_session(|session| session.with_members(|members| members).now()),
+        Some(&STATE_VERSION_3) => {
+            decode::<StateWire<SessionV3>>(WHAT, STATE_VERSION_3, bytes)?.with_session(SessionV3::now)
+        }
         _ => decode(WHAT, STATE_VERSION, bytes)?,
     };
-    let n_channels = wire.channels.len();
+    let n_columns = wire.columns.len();
     let fits = |sample: &WaitingWire| {
-        sample.values.len() == n_channels
-            && sample
-                .given
-                .as_ref()
-                .is_none_or(|given| given.len() == n_channels)
+        sample.values.len() == n_columns && sample.given.as_ref().is_none_or(|given| given.len() == n_columns)
     };
     if !wire.waiting.iter().all(|(_, sample)| fits(sample)) {
-        let problem = "a waiting sample has another number of channels".to_owned();
+        let problem = "a waiting sample has another number of columns".to_owned();
         return Err(WireError { what: WHAT, problem });
     }
-    let session = wire.session;
+    let SessionNow {
+        session,
+        channels,
+        history,
+        since_start,
+        n_rows,
+    } = wire.session;
+    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(DeviceState {
         model: wire.model.into(),
-        channels: wire.channels.into_iter().map(Arc::from).collect(),
+        channels: names(channels.as_ref().unwrap_or(&wire.columns)),
+        columns: names(&wire.columns),
         reorder: Reorder {
             newest: wire.newest.map(Timestamp::from_nanos),
             released: wire.released.map(Timestamp::from_nanos),
@@ -331,8 +380,13 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             age: session
                 .age
                 .into_iter()
-                .map(|age| age.map_or(usize::MAX, |age| usize::try_from(age).unwrap_or(usize::MAX)))
+                .map(|age| age.map_or(usize::MAX, count))
                 .collect(),
+            derivation: DerivationMemory {
+                history,
+                since_start: count(since_start),
+                n_rows: count(n_rows),
+            },
             observed: unpack(&session.observed, session.recent.len()),
             recent: session.recent,
             contributions: session.contributions,
@@ -345,6 +399,14 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             expected,
         }),
     })
+}
+
+fn texts(names: &[Arc<str>]) -> Vec<String> {
+    names.iter().map(|name| name.to_string()).collect()
+}
+
+fn names(texts: &[String]) -> Vec<Arc<str>> {
+    texts.iter().map(|name| name.as_str().into()).collect()
 }
 
 /// Eight truths to a byte.
@@ -404,12 +466,15 @@ mod tests {
             model: "pump@1".to_owned(),
             newest: Some(9),
             released: Some(9),
-            channels: vec!["a".to_owned(), "b".to_owned()],
+            columns: vec!["a".to_owned(), "b".to_owned()],
             waiting: Vec::new(),
             session,
             notes: None,
         };
         let state = decode_state(&encode(STATE_VERSION_2, &before)).unwrap();
+        assert_eq!(state.channels, state.columns);
+        // The last row was in the middle of its segment.
+        assert_eq!(state.session.derivation.n_rows, 1);
         assert_eq!(state.session.contributions.len(), 3);
         assert!(state.session.tracker.context.is_empty());
         let Phase::Quiet(rows) = &state.session.tracker.phase else {

@@ -7,6 +7,7 @@ mod tensors;
 
 use bellwether_core::detect::Detector;
 use bellwether_core::model::Model;
+use bellwether_core::transform::Align;
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::bundle::{Bundle, join_weights};
 use bellwether_store::registry::{ModelRef, Resolved};
@@ -25,6 +26,30 @@ pub(crate) struct Loaded {
     pub(crate) manifest: Manifest,
     /// Of what its members have learnt.
     pub(crate) weights_bytes: u64,
+}
+
+impl Loaded {
+    /// Refuses a model of rows on a grid where rows are judged one after the other as they come.
+    pub(crate) fn refuse_grid(&self) -> Result<(), Failure> {
+        match &self.manifest.alignment {
+            None => Ok(()),
+            Some(align) => Err(Failure::misfit(GridError {
+                model: self.reference.clone(),
+                align: *align,
+            })),
+        }
+    }
+}
+
+/// A model of rows on a grid is to judge rows as they come.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{model} learnt from rows on a grid ({align}), and rows that come one after the other are not brought to one: \
+     bring them to it where they come from, and train a model on such data without --align"
+)]
+struct GridError {
+    model: String,
+    align: Align,
 }
 
 /// The bundle of a manifest and what its members have learnt.

@@ -4,22 +4,25 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use bellwether_core::detect::{Detector, Mode, Scores};
 use bellwether_core::event::Event;
-use bellwether_core::frame::{Frame, SeriesId};
+use bellwether_core::frame::SeriesId;
 use bellwether_core::threshold::Threshold;
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::Recording;
 use bellwether_store::write::{
-    AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictRow, VerdictWriter, WriteError,
+    AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictColumns, VerdictRow,
+    VerdictWriter, WriteError,
 };
 use serde_json::{Value, json};
 
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
+use crate::commands::calendar::Calendar;
 use crate::commands::rates::{self, Rates};
-use crate::commands::{dynamic, looking, read, refuse_overwriting};
+use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
@@ -29,6 +32,44 @@ pub(crate) struct Judged {
     pub(crate) scores: Scores,
     /// The error that scores of 1 stand for.
     pub(crate) threshold: Threshold,
+    /// What judged it, under the calendar of the series.
+    pub(crate) detector: Arc<Detector>,
+}
+
+impl Judged {
+    /// Why samples do not count as operation, with how many there are of each; the most frequent first.
+    pub(crate) fn outside(&self) -> Vec<(String, usize)> {
+        outside(&self.scores, &self.detector)
+    }
+
+    /// Why a sample does not count.
+    fn reason(&self, sample_idx: usize) -> Option<String> {
+        let outside = self.scores.outside.get(sample_idx).copied().flatten()?;
+        let operation = self.detector.pipeline().operation()?;
+        Some(operation.reason(outside))
+    }
+}
+
+fn outside(scores: &Scores, detector: &Detector) -> Vec<(String, usize)> {
+    let Some(operation) = detector.pipeline().operation() else {
+        return Vec::new();
+    };
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    let mut last = (None, 0);
+    for outside in scores.outside.iter().flatten() {
+        if last.0 != Some(*outside) {
+            let reason = operation.reason(*outside);
+            let known = counts.iter().position(|(known, _)| *known == reason);
+            let idx = known.unwrap_or_else(|| {
+                counts.push((reason, 0));
+                counts.len() - 1
+            });
+            last = (Some(*outside), idx);
+        }
+        counts[last.1].1 += 1;
+    }
+    counts.sort_by_key(|(_, n)| Reverse(*n));
+    counts
 }
 
 pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
@@ -44,10 +85,11 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     ];
     refuse_overwriting(&args.data.data, outputs)?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
-    let recordings = read(&args.data, output)?;
-    let mut judged = judge(&loaded, recordings, args.mode, output)?;
+    let calendar = args.calendar.as_deref().map(Calendar::read).transpose()?;
+    let recordings = read_for(&loaded.manifest, &args.data, output)?;
+    let mut judged = judge_by(&loaded, calendar.as_ref(), recordings, args.mode, output)?;
     if let Some(prune) = args.threshold {
-        dynamic::apply(&loaded, &mut judged, prune, output)?;
+        dynamic::apply(&mut judged, prune, output)?;
     }
     let rates = Rates::new(&loaded.manifest, args.mode, &judged, args.threshold.is_none());
     let channels = channel_names(&loaded.detector);
@@ -58,7 +100,7 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
         write_events(path, &judged, &channels)?;
     }
     if let Some(path) = &args.expected {
-        write_expected(path, &loaded.detector, &judged, args.mode, &channels)?;
+        write_expected(path, &judged, args.mode, &channels)?;
     }
     if let Some(path) = &args.report {
         let report = looking::report(&loaded, &judged, args.mode, &rates, None, None)?;
@@ -103,25 +145,40 @@ pub(crate) fn judge(
     mode: Mode,
     output: &Output,
 ) -> Result<Vec<Judged>, Failure> {
+    judge_by(loaded, None, recordings, mode, output)
+}
+
+/// The same where a calendar says what does not count besides.
+fn judge_by(
+    loaded: &Loaded,
+    calendar: Option<&Calendar>,
+    recordings: Vec<Recording>,
+    mode: Mode,
+    output: &Output,
+) -> Result<Vec<Judged>, Failure> {
     let bar = output.progress(recordings.len() as u64, "scoring");
     let mut judged = Vec::new();
     for recording in recordings {
         bar.set_message(recording.name.clone());
         let series = SeriesId::new(recording.name.as_str());
-        let scores = loaded
-            .detector
+        let detector = match calendar {
+            Some(calendar) => Arc::new(calendar.over(&loaded.detector, &recording.name)),
+            None => Arc::clone(&loaded.detector),
+        };
+        let scores = detector
             .score(&series, recording.frame.clone(), mode)
             .map_err(|error| {
                 Failure::misfit(error)
                     .in_context(&format!("{} does not fit {}", recording.name, loaded.reference))
             })?;
-        for note in about(&recording, &scores, &loaded.detector) {
+        for note in about(&recording, &scores, &detector) {
             output.note(&note);
         }
         judged.push(Judged {
             recording,
             scores,
-            threshold: loaded.detector.threshold(mode),
+            threshold: detector.threshold(mode),
+            detector,
         });
         bar.inc(1);
     }
@@ -147,7 +204,12 @@ fn about(recording: &Recording, scores: &Scores, detector: &Detector) -> Vec<Str
             unscored.n_missing
         ));
     }
-    if unscored.n_filling == recording.frame.n_samples() {
+    for (reason, n) in outside(scores, detector) {
+        notes.push(format!(
+            "note: {name}: {n} samples are outside of operation and have no score: {reason}"
+        ));
+    }
+    if unscored.n_filling + unscored.n_outside == recording.frame.n_samples() {
         notes.push(format!(
             "note: {name}: no sample has a score: the {} samples do not fill a window of {} without a gap",
             recording.frame.n_samples(),
@@ -178,15 +240,20 @@ fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<AtomicFile>, F
 
 /// One row per input sample, in input order.
 fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
-    let with_series = judged.iter().any(|series| series.recording.series.is_some());
+    let columns = VerdictColumns {
+        with_series: judged.iter().any(|series| series.recording.series.is_some()),
+        with_reason: judged
+            .iter()
+            .any(|of| of.detector.pipeline().operation().is_some()),
+    };
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, with_series)?;
+        let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, columns)?;
         fill_rows(&mut writer, judged, channels)?;
         writer.finish()?;
         return output.write(&String::from_utf8_lossy(&bytes));
     }
-    let mut writer = VerdictWriter::create(path, with_series)?;
+    let mut writer = VerdictWriter::create(path, columns)?;
     fill_rows(&mut writer, judged, channels)?;
     Ok(writer.finish()?.commit()?)
 }
@@ -211,12 +278,14 @@ fn fill_rows<W: Write + Send>(
         } = &judged[series];
         let sample = recording.rows.sample_idx(row);
         let top = scores.top[sample];
+        let reason = judged[series].reason(sample);
         writer.row(&VerdictRow {
             time: recording.rows.time_text(row),
             series: &recording.name,
             score: scores.score[sample],
             event: scores.event[sample],
             top: top.map(|top| (channels[top.channel_idx].as_str(), top.share)),
+            reason: reason.as_deref(),
         })?;
     }
     Ok(())
@@ -307,13 +376,7 @@ pub(crate) fn time_text(recording: &Recording, at: Timestamp) -> &str {
 /// Rows whose expected values are asked for at once.
 const EXPECTED_ROWS: usize = 4096;
 
-fn write_expected(
-    path: &Path,
-    detector: &Detector,
-    judged: &[Judged],
-    mode: Mode,
-    channels: &[String],
-) -> Result<(), Failure> {
+fn write_expected(path: &Path, judged: &[Judged], mode: Mode, channels: &[String]) -> Result<(), Failure> {
     let with_series = judged.iter().any(|series| series.recording.series.is_some());
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
     if with_series {
@@ -323,10 +386,13 @@ fn write_expected(
     let reals = ["value", "expected", "lower", "upper", "share"];
     columns.extend(reals.map(|name| Column::new(name, ColumnKind::Real).optional()));
     let mut writer = table(path, columns)?;
-    for Judged { recording, .. } in judged {
+    for Judged {
+        recording, detector, ..
+    } in judged
+    {
         let frame = &recording.frame;
         let shares = all_shares(detector, recording, mode)?;
-        let order = column_order(frame, channels);
+        let measured = detector.pipeline().derive(frame).map_err(Failure::misfit)?.frame;
         for first in (0..frame.n_samples()).step_by(EXPECTED_ROWS) {
             let rows = first..(first + EXPECTED_ROWS).min(frame.n_samples());
             let expected = detector
@@ -334,7 +400,7 @@ fn write_expected(
                 .map_err(Failure::misfit)?;
             for row in rows {
                 let text = time_text(recording, frame.time()[row]);
-                let sample = frame.sample(row);
+                let sample = measured.sample(row);
                 for (idx, channel) in channels.iter().enumerate() {
                     let at = (row - first) * channels.len() + idx;
                     let mut cells = vec![Cell::Text(text)];
@@ -342,7 +408,7 @@ fn write_expected(
                         cells.push(Cell::Text(&recording.name));
                     }
                     cells.push(Cell::Text(channel));
-                    cells.push(Cell::Real(sample.values[order[idx]]));
+                    cells.push(Cell::Real(sample.values[idx]));
                     cells.push(Cell::Real(expected.expected[at]));
                     cells.push(Cell::Real(expected.lower[at]));
                     cells.push(Cell::Real(expected.upper[at]));
@@ -353,15 +419,6 @@ fn write_expected(
         }
     }
     Ok(writer.finish()?.commit()?)
-}
-
-/// Where the detector's channels stand in the frame.
-pub(crate) fn column_order(frame: &Frame, channels: &[String]) -> Vec<usize> {
-    let place = |name: &String| frame.schema().channel_idx(name);
-    channels
-        .iter()
-        .map(|name| place(name).expect("the frame was scored, so it has every channel"))
-        .collect()
 }
 
 /// Shares of all channels for each row, `[n_samples, n_channels]`; NaN where a row has no score.
@@ -401,12 +458,10 @@ fn answer(
         "channels",
     ]);
     let (mut events, mut series) = (Vec::new(), Vec::new());
-    for Judged {
-        recording,
-        scores,
-        threshold,
-    } in judged
-    {
+    for of_series in judged {
+        let Judged {
+            recording, scores, ..
+        } = of_series;
         for event in &scores.events {
             let shares = shares(event, channels);
             let top: Vec<String> = shares
@@ -452,7 +507,7 @@ fn answer(
                 "members": members,
             }));
         }
-        series.push(summary(recording, scores, *threshold));
+        series.push(summary(of_series));
     }
     let n_samples: usize = judged
         .iter()
@@ -479,9 +534,15 @@ fn answer(
     output.answer(&document, &rows)
 }
 
-fn summary(recording: &Recording, scores: &Scores, threshold: Threshold) -> Value {
+fn summary(judged: &Judged) -> Value {
+    let Judged {
+        recording,
+        scores,
+        threshold,
+        ..
+    } = judged;
     let worst = scores.score.iter().copied().fold(f64::NAN, f64::max);
-    json!({
+    let mut summary = json!({
         "series": recording.name,
         "threshold": threshold.error(),
         "samples": recording.frame.n_samples(),
@@ -491,5 +552,29 @@ fn summary(recording: &Recording, scores: &Scores, threshold: Threshold) -> Valu
         "anomalous": scores.score.iter().filter(|&&score| score >= 1.0).count(),
         "events": scores.events.len(),
         "worst_score": worst,
-    })
+    });
+    let filled = recording.frame.filled();
+    if !filled.is_empty() {
+        let channels = recording.frame.schema().channels().iter().enumerate();
+        let of = |idx: usize| filled.iter().skip(idx).step_by(recording.frame.n_channels());
+        let counts: serde_json::Map<String, Value> = channels
+            .map(|(idx, channel)| {
+                (
+                    channel.name().to_owned(),
+                    json!(of(idx).filter(|mark| **mark).count()),
+                )
+            })
+            .collect();
+        summary["filled"] = counts.into();
+    }
+    if judged.detector.pipeline().operation().is_some() {
+        let reasons: serde_json::Map<String, Value> = judged
+            .outside()
+            .into_iter()
+            .map(|(reason, n)| (reason, json!(n)))
+            .collect();
+        summary["outside"] = json!(scores.unscored.n_outside);
+        summary["outside_reasons"] = reasons.into();
+    }
+    summary
 }

@@ -5,12 +5,14 @@ use bellwether_core::drift::{
 };
 use bellwether_core::frame::Frame;
 use bellwether_core::time::Timestamp;
+use bellwether_core::transform::Pipeline;
+use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::read::Recording;
 use serde_json::{Value, json};
 
 use crate::artifact;
 use crate::cli::drift::DriftArgs;
-use crate::commands::{read, read_from};
+use crate::commands::{read, read_for, read_from};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
@@ -30,12 +32,22 @@ const CHANNEL_KEYS: [&str; 11] = [
 ];
 
 pub(crate) fn run(args: &DriftArgs, output: &Output) -> Result<(), Failure> {
-    let (model, baseline) = baseline(args, output)?;
-    let recordings = read(&args.data, output)?;
-    let frames = recent(&recordings, args.from, args.to)?;
+    let Known {
+        model,
+        baseline,
+        manifest,
+    } = known(args, output)?;
+    let recordings = match &manifest {
+        Some(manifest) => read_for(manifest, &args.data, output)?,
+        None => read(&args.data, output)?,
+    };
+    let mut frames = recent(&recordings, args.from, args.to)?;
+    if let Some(manifest) = manifest {
+        frames = in_operation(&manifest.detector.pipeline, frames)?;
+    }
     if frames.is_empty() {
         return Err(Failure::message(
-            "no row of the data lies between --from and --to: give another time",
+            "no row of the data lies between --from and --to and in operation: give another time",
         ));
     }
     let drift = compare(&baseline, &frames).map_err(|error| match error {
@@ -52,21 +64,49 @@ pub(crate) fn run(args: &DriftArgs, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the recent data are held against, and the model that it is of.
-fn baseline(args: &DriftArgs, output: &Output) -> Result<(Option<String>, Baseline), Failure> {
+/// What the recent data are held against.
+struct Known {
+    /// The model that it is of, and what is known of that.
+    model: Option<String>,
+    manifest: Option<Manifest>,
+    baseline: Baseline,
+}
+
+/// The stretches of frames that a pipeline counts as operation, as they were measured: what its baseline was made of.
+fn in_operation(pipeline: &Pipeline, frames: Vec<Frame>) -> Result<Vec<Frame>, Failure> {
+    if pipeline.operation().is_none() {
+        return Ok(frames);
+    }
+    let mut inside = Vec::new();
+    for frame in frames {
+        let stretches = pipeline.derive(&frame).map_err(Failure::misfit)?.stretches();
+        inside.extend(stretches.into_iter().filter_map(|rows| frame.slice(rows).ok()));
+    }
+    Ok(inside)
+}
+
+fn known(args: &DriftArgs, output: &Output) -> Result<Known, Failure> {
     let Some(model) = &args.model else {
-        let recordings = read_from(&args.baseline, &args.data.reading, output)?;
+        let recordings = read_from(&args.baseline, &args.data.reading, None, output)?;
         let frames: Vec<Frame> = recordings.into_iter().map(|recording| recording.frame).collect();
-        return Ok((None, Baseline::of(&frames)));
+        return Ok(Known {
+            model: None,
+            manifest: None,
+            baseline: Baseline::of(&frames),
+        });
     };
     let (reference, manifest) = artifact::manifest(model, &args.registry)?;
-    let baseline = manifest.baseline.ok_or_else(|| {
+    let baseline = manifest.baseline.clone().ok_or_else(|| {
         Failure::message(format!(
             "the model {reference} does not say what it learnt from, for an earlier version of bellwether trained it: \
              train it again, or give the data that it learnt from with --baseline in place of --model"
         ))
     })?;
-    Ok((Some(reference), baseline))
+    Ok(Known {
+        model: Some(reference),
+        manifest: Some(manifest),
+        baseline,
+    })
 }
 
 /// The samples in `[from, to)`, series by series.

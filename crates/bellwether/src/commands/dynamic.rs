@@ -4,7 +4,6 @@ use bellwether_core::detect::Mode;
 use bellwether_core::frame::SeriesId;
 use bellwether_core::threshold::{HeldOut, Threshold, dynamic, dynamic_threshold};
 
-use crate::artifact::Loaded;
 use crate::commands::detect::Judged;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -35,25 +34,20 @@ pub(crate) fn check(mode: Mode) -> Result<(), Failure> {
 }
 
 /// Judges each series again, by its own threshold.
-pub(crate) fn apply(
-    loaded: &Loaded,
-    judged: &mut [Judged],
-    prune: f64,
-    output: &Output,
-) -> Result<(), Failure> {
-    let detector = &loaded.detector;
+pub(crate) fn apply(judged: &mut [Judged], prune: f64, output: &Output) -> Result<(), Failure> {
     let mode = Mode::Retrospective;
     for Judged {
         recording,
         scores,
         threshold: in_force,
+        detector,
     } in judged
     {
         let unit = detector.threshold(mode).error();
         let errors: Vec<f64> = scores.score.iter().map(|score| score * unit).collect();
         let rows = HeldOut {
             errors: &errors,
-            segment_starts: &detector.pipeline().segment_starts(&scores.time),
+            segment_starts: &scores.segment_starts(detector.pipeline()),
             cadence: recording.frame.schema().cadence(),
             labels: None,
         };

@@ -15,7 +15,7 @@ use crate::assessment::{
 use crate::cli::{AssessArgs, EvaluateArgs, Format};
 use crate::commands::detect::{Judged, judge};
 use crate::commands::rates::Rates;
-use crate::commands::{looking, pool, read, refuse_overwriting};
+use crate::commands::{looking, pool, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 use crate::report::{MetricsRow, MetricsTable};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
     let inputs = [args.data.data.as_slice(), args.assess.labels.as_slice()].concat();
     refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
-    let recordings = read(&args.data, output)?;
+    let recordings = read_for(&loaded.manifest, &args.data, output)?;
     let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
     let judged = judge(&loaded, recordings, args.assess.mode, output)?;
     let pool = pool(&args.threads)?;

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use bellwether_core::detect::Mode;
+use bellwether_core::detect::{Detector, Mode};
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::Threshold;
 use bellwether_store::read::Recording;
 use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
-use crate::commands::detect::{Judged, channel_names, column_order, member_shares, shares};
+use crate::commands::detect::{Judged, channel_names, member_shares, shares};
 use crate::commands::now;
 use crate::commands::rates::{Rates, common_threshold};
 use crate::failure::Failure;
@@ -54,13 +54,20 @@ pub(crate) fn report(
     }
     report.notes.push(format!("Alarms: {}.", rates.in_words()));
     report.sweep = rates.curve(judged, &loaded.detector);
-    for recording in judged.iter().map(|series| &series.recording) {
+    for series in judged {
+        let recording = &series.recording;
         report.notes.extend(
             recording
                 .notes
                 .iter()
                 .map(|note| format!("{}: {note}.", recording.name)),
         );
+        for (reason, n) in series.outside() {
+            report.notes.push(format!(
+                "{}: {n} samples are outside of operation and have no score: {reason}.",
+                recording.name
+            ));
+        }
     }
     report.metrics = metrics;
     let resolution = Resolution::for_fleet(judged.len());
@@ -88,7 +95,10 @@ fn series_report(
     resolution: Resolution,
 ) -> Result<SeriesReport, Failure> {
     let Judged {
-        recording, scores, ..
+        recording,
+        scores,
+        detector,
+        ..
     } = judged;
     let names = channel_names(&loaded.detector);
     let channels: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -114,7 +124,7 @@ fn series_report(
     };
     let mut series = SeriesReport::new(input, resolution);
     let wanted = series.channels_to_chart();
-    let columns = expected_columns(loaded, &recording.frame, &wanted, &names, mode)?;
+    let columns = expected_columns(detector, &recording.frame, &wanted, mode)?;
     for (channel_idx, column) in wanted.into_iter().zip(columns) {
         let expected = Expected {
             expected: &column.expected,
@@ -137,26 +147,24 @@ struct ColumnOverTime {
 
 /// Values and expectations of the wanted channels, asked for in pieces so that the rest is never in memory.
 fn expected_columns(
-    loaded: &Loaded,
+    detector: &Detector,
     frame: &Frame,
     wanted: &[usize],
-    names: &[String],
     mode: Mode,
 ) -> Result<Vec<ColumnOverTime>, Failure> {
     const PIECE: usize = 16_384;
-    let order = column_order(frame, names);
-    let n = names.len();
+    let measured = detector.pipeline().derive(frame).map_err(Failure::misfit)?.frame;
+    let n = measured.n_channels();
     let mut columns: Vec<ColumnOverTime> = wanted.iter().map(|_| ColumnOverTime::default()).collect();
     for first in (0..frame.n_samples()).step_by(PIECE) {
         let rows = first..(first + PIECE).min(frame.n_samples());
-        let answer = loaded
-            .detector
+        let answer = detector
             .expected(frame, rows.clone(), mode)
             .map_err(Failure::misfit)?;
         for (&channel_idx, column) in wanted.iter().zip(&mut columns) {
             for row in rows.clone() {
                 let at = (row - first) * n + channel_idx;
-                column.value.push(frame.sample(row).values[order[channel_idx]]);
+                column.value.push(measured.sample(row).values[channel_idx]);
                 column.expected.push(answer.expected[at]);
                 column.lower.push(answer.lower[at]);
                 column.upper.push(answer.upper[at]);

@@ -3,6 +3,7 @@
 mod alarms;
 mod alerts;
 mod at_database;
+mod calendar;
 mod causes;
 mod compare;
 mod completions;
@@ -29,6 +30,8 @@ mod train;
 use std::path::PathBuf;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::transform::Align;
+use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use bellwether_store::registry::Registry;
 
@@ -104,12 +107,30 @@ pub(crate) fn home() -> Result<PathBuf, Failure> {
 
 /// Reads the data that the flags name, saying what was noticed.
 fn read(args: &DataArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
-    read_from(&args.data, &args.reading, output)
+    read_from(&args.data, &args.reading, None, output)
+}
+
+/// The same for a model: on the grid that its training rows were on, unless the flags name another.
+fn read_for(model: &Manifest, args: &DataArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
+    read_from(&args.data, &args.reading, model.alignment, output)
 }
 
 /// The same where the data are not the arguments of the command.
-fn read_from(data: &[PathBuf], reading: &ReadingArgs, output: &Output) -> Result<Vec<Recording>, Failure> {
-    let recordings = read::read(data, &options(reading))?;
+fn read_from(
+    data: &[PathBuf],
+    reading: &ReadingArgs,
+    alignment: Option<Align>,
+    output: &Output,
+) -> Result<Vec<Recording>, Failure> {
+    let mut recordings = read::read(data, &options(reading))?;
+    if let Some(align) = reading.align.wish().or(alignment) {
+        let aligned = recordings.into_iter().map(|recording| {
+            let name = recording.name.clone();
+            let failed = |error| Failure::from(error).in_context(&format!("--align: {name}"));
+            recording.aligned(&align).map_err(failed)
+        });
+        recordings = aligned.collect::<Result<_, Failure>>()?;
+    }
     for recording in &recordings {
         for note in &recording.notes {
             output.note(&format!("note: {}: {note}", recording.name));
@@ -173,6 +194,9 @@ fn options(args: &ReadingArgs) -> ReadOptions {
         ignore_columns: args.ignore_columns.clone(),
         missing: args.missing.clone(),
         delimiter: None,
+        timezone: args.timezone.clone(),
+        sort: args.sort,
+        now: Some(now()),
     }
 }
 

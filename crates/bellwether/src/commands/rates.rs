@@ -141,7 +141,7 @@ pub(crate) fn common_threshold(judged: &[Judged]) -> Option<Threshold> {
 fn n_events(judged: &[Judged], detector: &Detector, threshold: f64) -> usize {
     let rule = &detector.parts().events;
     let of_series = judged.iter().map(|Judged { scores, .. }| {
-        let starts = detector.pipeline().segment_starts(&scores.time);
+        let starts = scores.segment_starts(detector.pipeline());
         rule.count(&scores.score, threshold, |row| starts.binary_search(&row).is_ok())
     });
     of_series.sum()

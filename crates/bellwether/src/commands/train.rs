@@ -19,6 +19,7 @@ use bellwether_store::write::AtomicFile;
 use serde_json::{Value, json};
 
 use crate::cli::TrainArgs;
+use crate::commands::calendar::Calendar;
 use crate::commands::looking::sample_labels;
 use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
@@ -28,6 +29,12 @@ use crate::publishing::{Unpublished, series_record};
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    let calendar = args
+        .calendar
+        .as_deref()
+        .map(Calendar::read)
+        .transpose()?
+        .unwrap_or_default();
     refuse_overwriting(&args.data.data, [("--log", args.log.as_ref())])?;
     if let Some(column) = &args.group_by {
         args.data.reading.series_column = Some(column.clone());
@@ -58,6 +65,7 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
             name: &name,
             args: &args,
             spec: &spec,
+            calendar: &calendar,
             registry: &registry,
             interrupt: &interrupt,
         };
@@ -129,6 +137,7 @@ struct Job<'a> {
     name: &'a ModelName,
     args: &'a TrainArgs,
     spec: &'a FitSpec,
+    calendar: &'a Calendar,
     registry: &'a Registry,
     interrupt: &'a AtomicBool,
 }
@@ -137,6 +146,8 @@ struct Job<'a> {
 struct Published {
     name: ModelName,
     version: Version,
+    /// Why the window is as long as it is, where that was left to the data.
+    window_auto: Option<String>,
     manifest: Manifest,
     family: Family,
     /// `None` without a network.
@@ -177,7 +188,7 @@ impl Job<'_> {
         }
         if series.is_empty() {
             return Err(Failure::message(
-                "no training rows are left: look at --until, --rows and --exclude",
+                "no training rows are left: look at --until, --rows, --exclude and --calendar",
             ));
         }
         let n_labelled = labels.iter().filter(|label| **label).count();
@@ -214,11 +225,14 @@ impl Job<'_> {
             ));
             return Vec::new();
         };
-        if self.args.exclude.is_empty() {
+        let calendar = self.calendar.of(&name);
+        if self.args.exclude.is_empty() && calendar.is_empty() {
             return vec![frame];
         }
         let n_samples = frame.n_samples();
-        let is_excluded = |at: Timestamp| self.args.exclude.iter().any(|&(from, to)| from <= at && at < to);
+        let of_calendar = calendar.iter().map(|of| (of.start, of.end));
+        let excluded: Vec<_> = self.args.exclude.iter().copied().chain(of_calendar).collect();
+        let is_excluded = |at: Timestamp| excluded.iter().any(|&(from, to)| from <= at && at < to);
         let pieces = frame.without(is_excluded);
         let n_left: usize = pieces.iter().map(Frame::n_samples).sum();
         output.note(&format!("note: {name}: {} rows excluded", n_samples - n_left));
@@ -292,7 +306,8 @@ impl Job<'_> {
             data_fingerprint,
             series,
             seconds,
-            settings: self.settings(),
+            settings: self.settings(&fitted),
+            alignment: self.args.data.reading.align.wish(),
         };
         let (version, manifest) = learnt.publish(self.registry)?;
         let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
@@ -310,6 +325,7 @@ impl Job<'_> {
         Ok(Published {
             name: self.name.clone(),
             version,
+            window_auto: fitted.window_why,
             manifest,
             family: self.spec.family,
             val_loss,
@@ -318,12 +334,13 @@ impl Job<'_> {
     }
 
     /// What was asked for, as it was understood.
-    fn settings(&self) -> Value {
+    fn settings(&self, fitted: &Fitted) -> Value {
         let fit = &self.args.fit;
         json!({
             "data": self.args.data.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "model_family": fit.model_family.name(),
             "architecture": fit.architecture,
+            "window_auto": fitted.window_why,
             "stride": fit.stride,
             "scaler": fit.scaler.name(),
             "channels": fit.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -332,6 +349,12 @@ impl Job<'_> {
             "val_share": fit.val_share,
             "rows": self.args.rows,
             "until": self.args.until.map(|at| at.to_string()),
+            "features": self.spec.derivation.features.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "mode_when": self.spec.derivation.mode_when.as_ref().map(ToString::to_string),
+            "blank_after_start": self.spec.derivation.blank_after_start.map(humane),
+            "calendar": self.args.calendar.as_ref().map(|path| path.display().to_string()),
+            "timezone": self.args.data.reading.timezone.as_ref().map(ToString::to_string),
+            "align": self.args.data.reading.align.wish().map(|align| align.to_string()),
             "exclude": self.args.exclude.iter().map(|(from, to)| format!("{from}/{to}")).collect::<Vec<_>>(),
         })
     }
@@ -381,6 +404,7 @@ impl Published {
             "alarms_per_week": calibration.alarms_per_week,
             "predicted_per_week": calibration.predicted_per_week,
             "seconds": self.seconds,
+            "window_auto": self.window_auto,
         })
     }
 

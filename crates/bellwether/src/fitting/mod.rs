@@ -17,9 +17,10 @@ use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::event::EventWish;
 use bellwether_core::frame::Frame;
+use bellwether_core::rhythm::{Period, Rhythm};
 use bellwether_core::score::NamedRule;
 use bellwether_core::threshold::{ThresholdError, ThresholdRule};
-use bellwether_core::transform::{ChannelKind, Pipeline, PipelineSpec, ScalerKind};
+use bellwether_core::transform::{ChannelKind, DerivationSpec, Pipeline, PipelineSpec, ScalerKind};
 use bellwether_nn::{Architecture, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
 
 use crate::artifact::Learnt;
@@ -29,17 +30,83 @@ pub(crate) use family::Family;
 use folds::Folds;
 use members::Members;
 
+/// How long a window is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WindowWish {
+    /// So many rows.
+    Rows(NonZeroUsize),
+    /// As many as the rhythm of the training rows suggests.
+    Auto,
+}
+
+impl std::str::FromStr for WindowWish {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" {
+            Ok(Self::Auto)
+        } else {
+            text.parse().map(Self::Rows)
+        }
+    }
+}
+
+/// The rows of a window that was wished for, and what is to be said of it.
+fn window_len<'a>(
+    wish: WindowWish,
+    frames: impl Iterator<Item = &'a Frame>,
+    spec: &FitSpec,
+) -> Result<(Option<NonZeroUsize>, Option<String>), Failure> {
+    if let WindowWish::Rows(rows) = wish {
+        return Ok((Some(rows), None));
+    }
+    let mut frames: Vec<Frame> = frames.cloned().collect();
+    if spec.derivation != DerivationSpec::default() {
+        // What the model will see, whatever its window: how far gaps are bridged hardly matters here.
+        let pipeline_spec = PipelineSpec {
+            derivation: spec.derivation.clone(),
+            ..PipelineSpec::for_window(NonZeroUsize::MIN)
+        };
+        let pipeline = pipeline_spec.fit(&frames)?;
+        let derived = frames.iter().map(|frame| Ok(pipeline.derive(frame)?.pieces()));
+        frames = derived
+            .collect::<Result<Vec<_>, Failure>>()?
+            .into_iter()
+            .flatten()
+            .collect();
+    }
+    let Some(rhythm) = Rhythm::of(&frames) else {
+        let text =
+            "--window auto: too few rows, or none that vary, to tell what repeats; the usual window is taken";
+        return Ok((None, Some(text.to_owned())));
+    };
+    let rows = rhythm.window_len();
+    let why = match rhythm.period {
+        Some(Period {
+            rows,
+            strength,
+            n_channels,
+        }) => format!("{n_channels} channels repeat every {rows} rows (autocorrelation {strength:.2})"),
+        None => "nothing repeats".to_owned(),
+    };
+    let decay = rhythm.decay;
+    let text = format!("--window auto: {rows} rows; {why}, and rows forget after {decay}");
+    Ok((NonZeroUsize::new(rows), Some(text)))
+}
+
 /// What is asked of a fit.
 #[derive(Debug, Clone)]
 pub(crate) struct FitSpec {
     pub(crate) family: Family,
-    pub(crate) window: Option<NonZeroUsize>,
+    pub(crate) window: Option<WindowWish>,
     pub(crate) stride: NonZeroUsize,
     pub(crate) scaler: ScalerKind,
     pub(crate) threshold: ThresholdRule,
     /// What is known of channels beforehand.
     pub(crate) channels: Vec<NamedRule>,
     pub(crate) events: EventWish,
+    /// Which rows count, and what is worked out of the channels.
+    pub(crate) derivation: DerivationSpec,
     pub(crate) train: TrainSpec,
 }
 
@@ -56,6 +123,7 @@ impl FitSpec {
             threshold: args.threshold.or(budget).unwrap_or_default(),
             channels: args.channels.clone(),
             events: args.event_rule.unwrap_or_default(),
+            derivation: args.pipeline.spec()?,
             train: TrainSpec {
                 encoder,
                 decoder,
@@ -126,6 +194,8 @@ pub(crate) struct Fitted {
     /// What all of the training part looks like, and what the scores of its held-out rows are, for later comparison.
     pub(crate) baseline: Baseline,
     pub(crate) notes: Vec<String>,
+    /// Why the window is as long as it is, where that was left to the data.
+    pub(crate) window_why: Option<String>,
 }
 
 /// Fits a detector on the training part of one or several series; a series that is interrupted comes as several
@@ -143,22 +213,43 @@ pub(crate) fn fit(
     }
     let mut notes = Vec::new();
     let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
+    let n_rows_all: usize = series.iter().map(n_rows).sum();
+    let (window, window_why) = match spec.window {
+        Some(wish) => window_len(wish, series.iter().flatten(), spec)?,
+        None => (None, None),
+    };
+    notes.extend(window_why.clone());
     let plan = spec.family.plan(
         series.iter().map(n_rows).max().unwrap_or(0),
         series.iter().flatten().map(Frame::n_channels).max().unwrap_or(1),
-        spec.window,
+        window,
     );
     let pipeline_spec = PipelineSpec {
         scaler: spec.scaler,
+        derivation: spec.derivation.clone(),
         ..PipelineSpec::for_window(plan.longest_window())
     };
     let n_frames: Vec<usize> = series.iter().map(Vec::len).collect();
     let frames: Vec<Frame> = series.into_iter().flatten().collect();
     let pipeline = pipeline_spec.fit(&frames)?;
     let rules = NamedRule::resolve(&spec.channels, &pipeline)?;
-    let baseline = Baseline::of(&frames);
+    let Learning {
+        raw,
+        derived,
+        n_pieces,
+        labels,
+    } = in_operation(frames, &n_frames, labels, &pipeline)?;
+    let labels = labels.as_deref();
+    let baseline = Baseline::of(raw.as_ref().unwrap_or(&derived));
+    drop(raw);
     notes.extend(about_channels(&pipeline));
-    let folds = Folds::cut(frames, &n_frames, &pipeline, plan.has_network())?;
+    notes.extend(about_operation(&pipeline, &derived, n_rows_all));
+    let folds = Folds::cut(
+        derived,
+        &n_pieces,
+        &pipeline.after_derivation(),
+        plan.has_network(),
+    )?;
     let mut members = Members::new(&pipeline, &folds, spec);
     let mut candidates = Vec::with_capacity(plan.members.len());
     let mut refused = None;
@@ -208,7 +299,69 @@ pub(crate) fn fit(
         calibration,
         baseline,
         notes,
+        window_why,
     })
+}
+
+/// The rows that a model learns from.
+struct Learning {
+    /// As they were measured; `None` where nothing is derived.
+    raw: Option<Vec<Frame>>,
+    /// As derived of them.
+    derived: Vec<Frame>,
+    /// Frames of each series.
+    n_pieces: Vec<usize>,
+    labels: Option<Vec<bool>>,
+}
+
+/// The stretches in operation of all series, `n_frames` frames each, with what is worked out of their channels.
+fn in_operation(
+    frames: Vec<Frame>,
+    n_frames: &[usize],
+    labels: Option<&[bool]>,
+    pipeline: &Pipeline,
+) -> Result<Learning, Failure> {
+    if pipeline.parts().derivation.is_empty() {
+        return Ok(Learning {
+            raw: None,
+            derived: frames,
+            n_pieces: n_frames.to_vec(),
+            labels: labels.map(<[bool]>::to_vec),
+        });
+    }
+    let (mut raw, mut derived, mut n_pieces) = (Vec::new(), Vec::new(), Vec::new());
+    let mut kept = labels.map(|_| Vec::new());
+    let mut frames = frames.into_iter();
+    let mut n_before = 0;
+    for &n in n_frames {
+        let n_of_others = derived.len();
+        for frame in frames.by_ref().take(n) {
+            let whole = pipeline.derive(&frame)?;
+            for rows in whole.stretches() {
+                if let (Some(kept), Some(labels)) = (&mut kept, labels) {
+                    kept.extend_from_slice(&labels[n_before + rows.start..n_before + rows.end]);
+                }
+                raw.extend(frame.slice(rows));
+            }
+            n_before += frame.n_samples();
+            derived.extend(whole.pieces());
+        }
+        n_pieces.push(derived.len() - n_of_others);
+    }
+    Ok(Learning {
+        raw: Some(raw),
+        derived,
+        n_pieces,
+        labels: kept,
+    })
+}
+
+fn about_operation(pipeline: &Pipeline, derived: &[Frame], n_rows: usize) -> Option<String> {
+    let operation = pipeline.operation()?;
+    let n_inside: usize = derived.iter().map(Frame::n_samples).sum();
+    Some(format!(
+        "{n_inside} of {n_rows} training rows are in operation ({operation})"
+    ))
 }
 
 fn about_channels(pipeline: &Pipeline) -> Vec<String> {

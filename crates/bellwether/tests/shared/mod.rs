@@ -22,11 +22,21 @@ pub(crate) fn bellwether(folder: &Path, line: &str) -> Ran {
 
 /// The same with `input` on stdin.
 pub(crate) fn bellwether_fed(folder: &Path, line: &str, input: &[u8]) -> Ran {
+    run(folder, line, &[], input)
+}
+
+/// The same with more arguments, in which there may be spaces.
+pub(crate) fn bellwether_with(folder: &Path, line: &str, arguments: &[&str]) -> Ran {
+    run(folder, line, arguments, b"")
+}
+
+fn run(folder: &Path, line: &str, arguments: &[&str], input: &[u8]) -> Ran {
     let mut command = cargo_bin_cmd!("bellwether");
     command
         .current_dir(folder)
         .args(line.split_whitespace())
-        .write_stdin(input);
+        .args(arguments)
+        .write_stdin(input.to_vec());
     // What the environment of the tests says must not reach them.
     for name in ["FORMAT", "REGISTRY", "THREADS", "HOME"] {
         command.env_remove(format!("BELLWETHER_{name}"));

@@ -125,6 +125,8 @@ pub(super) fn assert_stream_equals_batch(detector: &Arc<Detector>, data: &Frame)
         let event = verdict.as_ref().and_then(crate::session::Verdict::event);
         assert_eq!(event, batch.event[row], "event of row {row}");
         assert_eq!(verdict.as_ref().and_then(|verdict| verdict.top), batch.top[row]);
+        let outside = verdict.as_ref().and_then(|verdict| verdict.outside);
+        assert_eq!(outside, batch.outside.get(row).copied().flatten(), "row {row}");
         if score.is_some() {
             assert_eq!(
                 bits(session.shares()),

@@ -22,7 +22,8 @@ const CONTEXT_SPANS: u32 = 2;
 #[derive(Debug)]
 pub(super) struct Band {
     pub(super) model: Arc<str>,
-    places: HashMap<String, usize>,
+    /// Where channels stand in what was expected, and in a row; `None`: features, of which rows keep no value.
+    places: HashMap<String, (usize, Option<usize>)>,
     rows: Vec<Row>,
     expected: Expected,
 }
@@ -58,11 +59,8 @@ impl Band {
     fn work_out(served: &Served, model: Arc<str>, context: Vec<Row>, mut rows: Vec<Row>) -> Option<Self> {
         rows.dedup_by_key(|row| row.time);
         let (n_context, n_rows) = (context.len(), rows.len());
-        let channels: Vec<Channel> = served
-            .channels()
-            .iter()
-            .map(|name| Channel::new(Arc::clone(name)))
-            .collect();
+        let kept = served.kept();
+        let channels: Vec<Channel> = kept.iter().map(|name| Channel::new(Arc::clone(name))).collect();
         let n_channels = channels.len();
         let all = context.iter().chain(&rows);
         if all.clone().any(|row| row.values.len() != n_channels) {
@@ -81,7 +79,10 @@ impl Band {
                     .channels()
                     .iter()
                     .enumerate()
-                    .map(|(idx, name)| (name.to_string(), idx))
+                    .map(|(idx, name)| {
+                        let place = served.columns().iter().position(|column| column == name);
+                        (name.to_string(), (idx, place))
+                    })
                     .collect(),
                 rows,
                 expected,
@@ -96,7 +97,7 @@ impl Band {
     /// Expected, lower and upper for each point of the envelope: the mean of what was expected, and what the bands of
     /// its samples reach over.
     pub(super) fn lines(&self, channel: &str, envelope: &Envelope) -> Option<[Vec<Option<f64>>; 3]> {
-        let place = *self.places.get(channel)?;
+        let (place, _) = *self.places.get(channel)?;
         let keys = envelope.keys();
         let mut sums = vec![(0.0, 0_usize); keys.len()];
         let (mut lower, mut upper) = (vec![f64::NAN; keys.len()], vec![f64::NAN; keys.len()]);
@@ -124,10 +125,11 @@ impl Band {
 
     /// The first sample where a channel lies outside of its band.
     pub(super) fn first_outside(&self, channel: &str) -> Option<Timestamp> {
-        let place = *self.places.get(channel)?;
+        let (place, in_row) = *self.places.get(channel)?;
+        let in_row = in_row?;
         let outside = self.rows.iter().enumerate().find(|(idx, row)| {
             let at = idx * self.expected.n_channels + place;
-            let value = row.values[place];
+            let value = row.values[in_row];
             value < self.expected.lower[at] || value > self.expected.upper[at]
         });
         outside.map(|(_, row)| row.time)

@@ -14,7 +14,7 @@ use bellwether_core::detect::DetectorParts;
 use bellwether_core::drift::{Baseline, BaselineError};
 use bellwether_core::event::EventRuleError;
 use bellwether_core::time::Timestamp;
-use bellwether_core::transform::FitError;
+use bellwether_core::transform::{Align, FitError};
 
 pub use fingerprint::fingerprint;
 pub use model::{ClassicManifest, ModelManifest, NetworkManifest};
@@ -41,6 +41,8 @@ pub struct Manifest {
     pub calibration: CalibrationRecord,
     /// What the training rows looked like; `None` in bundles that were made before it was kept.
     pub baseline: Option<Baseline>,
+    /// The grid that its training rows were brought to, and what it judges has to be; `None`: rows are taken as they come.
+    pub alignment: Option<Align>,
 }
 
 impl Manifest {

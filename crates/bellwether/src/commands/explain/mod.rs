@@ -17,7 +17,7 @@ use crate::artifact::{self, Loaded};
 use crate::cli::Format;
 use crate::cli::explain::ExplainArgs;
 use crate::commands::detect::{Judged, judge};
-use crate::commands::{read, refuse_overwriting};
+use crate::commands::{read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report::causes::Causes;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     let inputs: Vec<PathBuf> = args.data.data.iter().chain(&args.history).cloned().collect();
     refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
-    let mut recordings = read(&args.data, output)?;
+    let mut recordings = read_for(&loaded.manifest, &args.data, output)?;
     if let Some(wanted) = &args.series {
         let names: BTreeSet<String> = recordings
             .iter()

@@ -1,5 +1,6 @@
 //! What a manifest must keep bit for bit, and what it must refuse.
 
+mod derivation;
 mod laws;
 mod members;
 mod refused;
@@ -12,7 +13,9 @@ use bellwether_core::event::EventRule;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::score::{Calibration, Smoothing, Tail};
 use bellwether_core::threshold::{BudgetSupport, Fallback, FittedThreshold, Support, Threshold};
-use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline, PipelineParts, ScalerKind};
+use bellwether_core::transform::{
+    ChannelKind, ChannelScale, DerivationParts, Pipeline, PipelineParts, ScalerKind,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,6 +54,7 @@ fn pipeline(numbers: [f64; 3]) -> Pipeline {
         gap_max: Duration::MAX,
         fill_len_max: 64,
         channels: channels.collect(),
+        derivation: DerivationParts::default(),
     })
     .unwrap()
 }
@@ -209,6 +213,7 @@ fn manifest_of_one(numbers: [f64; 3]) -> Manifest {
         training: training(),
         calibration: calibration_record(),
         baseline: None,
+        alignment: None,
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! A struct carries the version that brought it; what a later one did not change, it shares.
 
+mod alignment;
 mod calibration;
+mod derivation;
 mod pipeline;
 mod rules;
 mod v1;

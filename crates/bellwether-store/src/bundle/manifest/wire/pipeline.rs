@@ -6,6 +6,7 @@ use bellwether_core::frame::Channel;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline, PipelineParts, ScalerKind};
 use serde::{Deserialize, Serialize};
 
+use super::derivation::{self, FeatureV2, OperationV2};
 use crate::bundle::manifest::ManifestError;
 
 #[derive(Serialize, Deserialize)]
@@ -16,6 +17,12 @@ pub(super) struct PipelineV1 {
     gap_max: Duration,
     fill_len_max: usize,
     channels: Vec<ChannelScaleV1>,
+    /// Absent where no channel is worked out of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    features: Vec<FeatureV2>,
+    /// Absent where every row counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<OperationV2>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +46,8 @@ impl From<&PipelineParts> for PipelineV1 {
             gap_max: parts.gap_max,
             fill_len_max: parts.fill_len_max,
             channels: parts.channels.iter().map(ChannelScaleV1::from).collect(),
+            features: parts.derivation.features.iter().map(FeatureV2::from).collect(),
+            operation: parts.derivation.operation.as_ref().map(OperationV2::from),
         }
     }
 }
@@ -74,6 +83,7 @@ impl PipelineV1 {
             gap_max: self.gap_max,
             fill_len_max: self.fill_len_max,
             channels,
+            derivation: derivation::read(self.features, self.operation)?,
         })?)
     }
 }

@@ -63,6 +63,7 @@ impl ManifestV1 {
             training: self.training,
             calibration: self.calibration,
             baseline: self.baseline.map(BaselineV1::baseline).transpose()?,
+            alignment: None,
         })
     }
 }

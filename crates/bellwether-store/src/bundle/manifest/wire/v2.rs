@@ -5,6 +5,7 @@ use bellwether_core::score::Tail;
 use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::alignment::AlignmentV2;
 use super::calibration::{self, ChannelCalibrationV1, smoothing};
 use super::pipeline::PipelineV1;
 use super::rules::{self, ChannelRuleV2};
@@ -28,6 +29,8 @@ pub(super) struct ManifestV2 {
     training: TrainingRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     baseline: Option<BaselineV1>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alignment: Option<AlignmentV2>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +85,7 @@ impl From<&Manifest> for ManifestV2 {
             calibration: manifest.calibration.clone(),
             training: manifest.training.clone(),
             baseline: manifest.baseline.as_ref().map(BaselineV1::from),
+            alignment: manifest.alignment.as_ref().map(AlignmentV2::from),
         }
     }
 }
@@ -136,6 +140,7 @@ impl ManifestV2 {
             training: self.training,
             calibration: self.calibration,
             baseline: self.baseline.map(BaselineV1::baseline).transpose()?,
+            alignment: self.alignment.map(AlignmentV2::align).transpose()?,
         })
     }
 }
