@@ -28,7 +28,7 @@ pub use scores::{ScoredRow, Scores, Unscored};
 use crate::event::{EventRule, Watched};
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
-use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, ruled_weights};
+use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, accuse, ruled_weights};
 use crate::threshold::Threshold;
 use crate::transform::{ApplyError, Interval, Pipeline};
 
@@ -61,6 +61,8 @@ pub struct Detector {
     members: Vec<Member>,
     ranges: Ranges,
     valid: ValidRanges,
+    /// Whether a channel counts at all, `[n_channels]`.
+    counts: Vec<bool>,
     watched: Arc<Watched>,
     weight: f64,
     window_len: usize,
@@ -102,6 +104,7 @@ impl Detector {
             watched: Arc::new(Watched::new(&parts.pipeline, reach)),
             ranges: Ranges::new(&parts.pipeline, &channel_weights, parts.range_weight),
             valid: ValidRanges::new(&parts.pipeline, &parts.rules),
+            counts: channel_weights.iter().map(|weight| *weight > 0.0).collect(),
             weight: members.iter().map(|member| member.parts.weight).sum(),
             window_len,
             members,
@@ -169,21 +172,25 @@ impl Detector {
         self.weight
     }
 
-    /// Adds to a row's parts what needs no model: values outside of the training rows, and outside of what is valid.
+    /// Adds to a row's parts what needs no model: values outside of the training rows, and outside of what is valid; and
+    /// channels that have `stopped`.
     ///
     /// # Shapes
     /// `row`, scaled, and `observed` (`None`: all): `[n_channels]`.
     pub(crate) fn add_outside(
         &self,
         mode: Mode,
-        row: &[f64],
-        observed: Option<&[bool]>,
+        (row, observed): (&[f64], Option<&[bool]>),
+        stopped: impl Iterator<Item = usize>,
         joined: &mut Joined<'_>,
     ) {
+        let threshold = self.threshold(mode);
         let of_ranges = self.ranges.add(row, observed, joined.parts);
-        let of_valid = self.valid.add(row, observed, self.threshold(mode), joined.parts);
+        let of_valid = self.valid.add(row, observed, threshold, joined.parts);
+        let stopped = stopped.filter(|&channel_idx| self.counts[channel_idx]);
+        let of_stopped = accuse(stopped, threshold, joined.parts);
         if let Some(added) = joined.members.last_mut() {
-            *added = of_ranges + of_valid;
+            *added = of_ranges + of_valid + of_stopped;
         }
     }
 

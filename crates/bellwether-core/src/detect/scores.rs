@@ -127,8 +127,8 @@ pub(super) fn score_rows(
             };
             let agreement = joined.complete(detector.weight());
             if agreement.is_some() {
-                let (row, observed) = prepared.row(row_idx);
-                detector.add_outside(mode, row, observed, &mut joined);
+                let stopped = prepared.stopped(row_idx);
+                detector.add_outside(mode, prepared.row(row_idx), stopped, &mut joined);
             }
             sink.row(row_idx, &joined, agreement);
         }

@@ -10,6 +10,7 @@ pub mod smoothing;
 pub mod tail;
 
 pub use calibration::{Calibration, CalibrationError, row_errors, window_errors};
+pub(crate) use range::accuse;
 pub use range::{Ranges, ValidRanges};
 pub use rule::{ChannelRule, ChannelRuleError, Direction, NamedRule, ruled_weights};
 pub use smoothing::{CausalSmoother, Smoothing, TwoSidedSmoother};

@@ -19,6 +19,8 @@ pub struct SessionState {
     pub last_value: Vec<f64>,
     /// Rows since each was observed, `[n_channels]`; `usize::MAX`: never in this segment.
     pub age: Vec<usize>,
+    /// Rows in a row that brought nothing new of each, `[n_channels]`.
+    pub still: Vec<usize>,
     /// What features and modes remember of raw rows.
     pub derivation: DerivationMemory,
     /// The last prepared rows, oldest first, at most a window: `[n_rows, n_channels]`.
@@ -50,6 +52,7 @@ impl Session {
             last_time: memory.last_time,
             last_value: memory.last_value,
             age: memory.age,
+            still: memory.still,
             derivation: memory.derivation,
             recent: self.recent.values.clone(),
             observed: self.recent.observed.clone(),
@@ -69,7 +72,7 @@ impl Detector {
         let fits = |fits: bool, problem| if fits { Ok(()) } else { Err(StateError { problem }) };
         let (len, n) = (self.window_len(), self.pipeline().n_channels());
         fits(
-            state.last_value.len() == n && state.age.len() == n,
+            state.last_value.len() == n && state.age.len() == n && state.still.len() == n,
             "it has another number of channels",
         )?;
         fits(
@@ -109,6 +112,7 @@ impl Detector {
             last_time: state.last_time,
             last_value: state.last_value,
             age: state.age,
+            still: state.still,
             derivation: state.derivation,
         };
         session.state = PipelineState::resume(self.pipeline(), session.state, memory).ok_or(StateError {

@@ -136,6 +136,8 @@ enum Step {
         starts_segment: bool,
         is_due: bool,
         row_idx: usize,
+        /// Channels that have stopped there.
+        stopped: Vec<usize>,
     },
 }
 
@@ -191,12 +193,14 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
                     starts_segment,
                     is_due,
                     row_idx,
+                    stopped,
                 } => {
                     let cells = row_idx * n..(row_idx + 1) * n;
                     let prepared = (&values[cells.clone()], observed.map(|marks| &marks[cells]));
                     let due = is_due.then_some(Due {
                         blocks: &mut blocks,
                         window_idx,
+                        stopped,
                     });
                     let answer = turn.session.answer(*sample, starts_segment, prepared, due, row);
                     if is_due {
@@ -271,6 +275,7 @@ impl Scratch {
                 starts_segment,
                 is_due,
                 row_idx: at / n,
+                stopped: session.state.stopped(pipeline).collect(),
             });
         }
         let n_rows = self.values.len() / n;
@@ -302,6 +307,8 @@ struct Blocks<'a> {
 struct Due<'a, 'b> {
     blocks: &'a mut [Blocks<'b>],
     window_idx: usize,
+    /// Channels that have stopped at the sample.
+    stopped: Vec<usize>,
 }
 
 /// A row's scaled values, and which of them were observed; `None`: all.
@@ -444,10 +451,14 @@ impl Session {
     fn score(
         &mut self,
         due: Due<'_, '_>,
-        (values, observed): PreparedRow<'_>,
+        prepared: PreparedRow<'_>,
         row: &mut RowScratch,
     ) -> Result<Option<Scored>, ModelError> {
-        let Due { blocks, window_idx } = due;
+        let Due {
+            blocks,
+            window_idx,
+            stopped,
+        } = due;
         let failed = blocks.iter_mut().find_map(|block| block.errors(window_idx).err());
         if let Some(error) = failed {
             for smoother in &mut self.smoothers {
@@ -481,7 +492,7 @@ impl Session {
             return Ok(None);
         };
         self.detector
-            .add_outside(Mode::Causal, values, observed, &mut joined);
+            .add_outside(Mode::Causal, prepared, stopped.into_iter(), &mut joined);
         let threshold = self.detector.threshold(Mode::Causal);
         finish_members(&row.members, &mut self.members);
         Ok(Some(Scored {

@@ -151,7 +151,11 @@ fn a_budget_beyond_the_rows_is_extrapolated_ten_times_at_most() {
         fitted.threshold.error()
     };
     let week = check("budget:1/week", true, "peaks in 5.6 days");
-    let month = check("budget:1/month", true, "so few rows know that rate to a factor of");
+    let month = check(
+        "budget:1/month",
+        true,
+        "so few rows know that rate to a factor of",
+    );
     let year = check("budget:1/year", false, "bear out no less than 6.57/year");
     let decade = check("budget:0.1/year", false, "6.57/year");
     assert!(largest < week && week <= month && month < year && (year - decade).abs() < 1e-9);

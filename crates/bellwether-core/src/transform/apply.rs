@@ -35,6 +35,8 @@ pub struct PipelineState {
     last_value: Vec<f64>,
     /// Rows since that value was observed; beyond `fill_len_max` it is forgotten.
     age: Vec<usize>,
+    /// Rows in a row that brought nothing new: no value, or the one before.
+    still: Vec<usize>,
     /// Memory for a row of the pipeline's inputs.
     raw: Vec<f64>,
 }
@@ -47,6 +49,8 @@ pub(crate) struct PipelineMemory {
     pub(crate) last_value: Vec<f64>,
     /// `[n_channels]`
     pub(crate) age: Vec<usize>,
+    /// `[n_channels]`
+    pub(crate) still: Vec<usize>,
     pub(crate) derivation: DerivationMemory,
 }
 
@@ -59,11 +63,12 @@ impl PipelineState {
             last_time: None,
             last_value: vec![0.0; pipeline.n_channels()],
             age: vec![usize::MAX; pipeline.n_channels()],
+            still: vec![0; pipeline.n_channels()],
             raw: Vec::new(),
         }
     }
 
-    /// `before` as it was after rows that left this behind; `None` where it is none of this pipeline. Both lists have
+    /// `before` as it was after rows that left this behind; `None` where it is none of this pipeline. The lists have
     /// `[n_channels]`: the caller's to check.
     pub(crate) fn resume(pipeline: &Pipeline, before: Self, memory: PipelineMemory) -> Option<Self> {
         Some(Self {
@@ -71,6 +76,7 @@ impl PipelineState {
             last_time: memory.last_time,
             last_value: memory.last_value,
             age: memory.age,
+            still: memory.still,
             ..before
         })
     }
@@ -81,6 +87,7 @@ impl PipelineState {
             last_time: self.last_time,
             last_value: self.last_value.clone(),
             age: self.age.clone(),
+            still: self.still.clone(),
             derivation: self.derivation.memory(pipeline.derivation()),
         }
     }
@@ -125,8 +132,10 @@ impl PipelineState {
         for (idx, scale) in parts.channels.iter().enumerate() {
             let value = out[idx];
             observed[idx] = value.is_finite() && !scale.is_unseen();
+            let mut is_new = starts_segment;
             if observed[idx] {
                 out[idx] = scale.scaled(value);
+                is_new |= self.age[idx] == usize::MAX || out[idx] != self.last_value[idx];
                 self.last_value[idx] = out[idx];
                 self.age[idx] = 0;
             } else {
@@ -139,6 +148,11 @@ impl PipelineState {
                     scale.scaled(scale.fill)
                 };
             }
+            self.still[idx] = if is_new {
+                0
+            } else {
+                self.still[idx].saturating_add(1)
+            };
         }
         RowStep::Inside {
             starts_segment,
@@ -148,6 +162,15 @@ impl PipelineState {
 }
 
 impl PipelineState {
+    /// The channels that have [stopped](crate::transform::ChannelScale::stopped_after) at the last row.
+    pub(crate) fn stopped<'a>(&'a self, pipeline: &'a Pipeline) -> impl Iterator<Item = usize> + 'a {
+        let channels = pipeline.scales().iter().zip(&self.still).enumerate();
+        channels.filter_map(|(idx, (scale, still))| {
+            let has_stopped = scale.stopped_after().is_some_and(|after| *still >= after);
+            has_stopped.then_some(idx)
+        })
+    }
+
     /// Marks what was worked out of values that were filled in as not observed; how many there are.
     ///
     /// # Shapes
@@ -192,6 +215,7 @@ impl Pipeline {
         let n_stored = n_data.max(n);
         let mut observed: Option<Vec<bool>> = None;
         let (mut segments, mut outside): (Vec<Range<usize>>, Vec<Option<Outside>>) = Default::default();
+        let mut stopped = Vec::new();
         let (mut raw, mut marks) = (vec![0.0; n_data], vec![true; n]);
         for (row_idx, &at) in time.iter().enumerate() {
             raw.copy_from_slice(&values[row_idx * n_stored..row_idx * n_stored + n_data]);
@@ -216,6 +240,7 @@ impl Pipeline {
                         Some(last) if !starts_segment => last.end = row_idx + 1,
                         _ => segments.push(row_idx..row_idx + 1),
                     }
+                    stopped.extend(state.stopped(self).map(|channel_idx| (row_idx, channel_idx)));
                     n_missing
                 }
             };
@@ -234,6 +259,7 @@ impl Pipeline {
             values,
             observed,
             segments,
+            stopped,
             outside,
             ignored,
         })
@@ -257,6 +283,8 @@ pub struct Prepared {
     values: Vec<f64>,
     observed: Option<Vec<bool>>,
     segments: Vec<Range<usize>>,
+    /// Rows and channels that have stopped there, in order.
+    stopped: Vec<(usize, usize)>,
     /// `[n_samples]`, or empty where every row counts.
     outside: Vec<Option<Outside>>,
     ignored: Vec<Channel>,
@@ -302,6 +330,15 @@ impl Prepared {
         let cells = row_idx * n..(row_idx + 1) * n;
         let observed = self.observed().map(|marks| &marks[cells.clone()]);
         (&self.values[cells], observed)
+    }
+
+    /// The channels that have [stopped](crate::transform::ChannelScale::stopped_after) at a row.
+    pub fn stopped(&self, row_idx: usize) -> impl Iterator<Item = usize> + '_ {
+        let first = self.stopped.partition_point(|(row, _)| *row < row_idx);
+        let of_row = self.stopped[first..]
+            .iter()
+            .take_while(move |(row, _)| *row == row_idx);
+        of_row.map(|(_, channel_idx)| *channel_idx)
     }
 
     /// Channels of the data that the pipeline does not know and left out.

@@ -1,7 +1,8 @@
 //! From raw rows to rows a model can see: columns by name, missing cells filled, channels scaled, gaps found.
 //!
 //! [`derive`] says which rows count and works out features; [`scale`] learns one channel, [`pipeline`] all of them;
-//! [`align`] brings channels of different cadence to one grid beforehand; [`columns`] finds channels in data by name; [`apply`] does the work, row by row, the same way for a file and for a stream.
+//! `still` knows when a channel has stopped; [`align`] brings channels of different cadence to one grid beforehand; [`columns`] finds
+//! channels in data by name; [`apply`] does the work, row by row, the same way for a file and for a stream.
 
 pub mod align;
 pub mod apply;
@@ -9,6 +10,7 @@ pub mod columns;
 pub mod derive;
 pub mod pipeline;
 pub mod scale;
+mod still;
 
 pub use align::{Align, AlignError, Aligned, Fill, Join};
 pub(crate) use apply::PipelineMemory;

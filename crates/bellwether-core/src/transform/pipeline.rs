@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::columns::{ApplyError, Columns};
 use super::derive::{Derivation, DerivationParts, DerivationSpec, Derived, Interval, Operation, Training};
 use super::scale::{ChannelKind, ChannelScale, ScalerKind};
+use super::still::longest_still;
 use crate::frame::{Channel, Frame, Schema};
 use crate::quantile::{quantile_sorted, sorted_finite};
 use crate::time::{Timestamp, humane};
@@ -109,6 +110,13 @@ impl PipelineSpec {
         }
         if channels.iter().all(ChannelScale::is_unseen) {
             return Err(FitError::NothingObserved);
+        }
+        let mut longest = vec![0; channels.len()];
+        for (frame, order) in train.iter().zip(&orders) {
+            longest_still(frame, order, gap_max, &mut longest);
+        }
+        for (scale, len) in channels.iter_mut().zip(longest) {
+            scale.still_len_max = Some(len);
         }
         let silence = train.iter().map(|frame| longest_silence(frame, gap_max)).max();
         let window_len = self.window_len.get();
@@ -304,7 +312,8 @@ impl Pipeline {
 
     /// Rows before a row that its prepared values may depend on.
     pub fn memory(&self) -> usize {
-        self.parts.fill_len_max + self.derivation.memory()
+        let stopped_after = self.scales().iter().filter_map(ChannelScale::stopped_after).max();
+        self.parts.fill_len_max.max(stopped_after.unwrap_or(0)) + self.derivation.memory()
     }
 
     /// Raw values that features and modes keep at hand.

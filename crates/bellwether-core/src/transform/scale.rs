@@ -96,6 +96,8 @@ pub struct ChannelScale {
     pub range: (f64, f64),
     /// Training values seen; 0 where the channel was never observed.
     pub n_observed: usize,
+    /// Rows in a row that brought nothing new in training at most: no value, or the one before. `None` where nobody counted.
+    pub still_len_max: Option<usize>,
 }
 
 impl ChannelScale {
@@ -110,6 +112,7 @@ impl ChannelScale {
                 fill: 0.0,
                 range: (0.0, 0.0),
                 n_observed: 0,
+                still_len_max: None,
             };
         };
         let median = median_sorted(sorted);
@@ -139,6 +142,7 @@ impl ChannelScale {
             fill: median,
             range: (lo, hi),
             n_observed: sorted.len(),
+            still_len_max: None,
         }
     }
 

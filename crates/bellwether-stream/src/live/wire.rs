@@ -216,6 +216,8 @@ struct SessionNow {
     history: Vec<Vec<f64>>,
     since_start: u64,
     n_rows: u64,
+    /// Rows in a row that brought nothing new of each channel.
+    still: Vec<u64>,
 }
 
 type SessionV3 = SessionWire<Vec<MemberContributions>, TrackerWire, EventWire>;
@@ -248,6 +250,7 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
             history: session.derivation.history.clone(),
             since_start: session.derivation.since_start as u64,
             n_rows: session.derivation.n_rows as u64,
+            still: session.still.iter().map(|rows| *rows as u64).collect(),
             session: session_wire(series, session),
         },
         notes: state
@@ -281,6 +284,7 @@ impl SessionV3 {
     fn now(self) -> SessionNow {
         let n_rows = u64::from(self.last_time.is_some());
         SessionNow {
+            still: vec![0; self.last_value.len()],
             session: self,
             channels: None,
             history: Vec::new(),
@@ -352,6 +356,7 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         history,
         since_start,
         n_rows,
+        still,
     } = wire.session;
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(DeviceState {
@@ -382,6 +387,7 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
                 .into_iter()
                 .map(|age| age.map_or(usize::MAX, count))
                 .collect(),
+            still: still.into_iter().map(count).collect(),
             derivation: DerivationMemory {
                 history,
                 since_start: count(since_start),

@@ -47,6 +47,7 @@ fn pipeline(numbers: [f64; 3]) -> Pipeline {
         fill: number / 2.0,
         range: (-number, number),
         n_observed: 12_345,
+        still_len_max: None,
     });
     Pipeline::from_parts(PipelineParts {
         scaler: ScalerKind::Robust,

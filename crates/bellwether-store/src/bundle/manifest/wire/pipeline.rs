@@ -36,6 +36,9 @@ struct ChannelScaleV1 {
     min: f64,
     max: f64,
     n_observed: usize,
+    /// Absent where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    still_len_max: Option<usize>,
 }
 
 impl From<&PipelineParts> for PipelineV1 {
@@ -63,6 +66,7 @@ impl From<&ChannelScale> for ChannelScaleV1 {
             min: scale.range.0,
             max: scale.range.1,
             n_observed: scale.n_observed,
+            still_len_max: scale.still_len_max,
         }
     }
 }
@@ -103,6 +107,7 @@ impl ChannelScaleV1 {
             fill: self.fill,
             range: (self.min, self.max),
             n_observed: self.n_observed,
+            still_len_max: self.still_len_max,
         })
     }
 }
