@@ -29,7 +29,7 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use crate::fitting::{Family, WindowWish};
 
 pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
-pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, QualityArgs};
+pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use bellwether_core::detect::Mode;
-use bellwether_core::synth::Template;
+use bellwether_core::synth::{AnomalySpec, Template};
 use bellwether_core::threshold::AlarmBudget;
 use clap::{Args, Subcommand};
 
@@ -32,6 +32,8 @@ pub(crate) enum BenchCommand {
     Quality(Box<QualityArgs>),
     /// How often the faulty channel stands at the front of an event's causes, on generated plants
     Causes(Box<CausesArgs>),
+    /// How many faults of each kind are found on generated plants, how soon, and how many false events are raised beside them
+    Faults(Box<FaultsArgs>),
     /// Alarms asked for against alarms raised while all is well
     Alarms(Box<AlarmsArgs>),
 }
@@ -96,6 +98,29 @@ pub(crate) struct AlarmsArgs {
     /// Weeks of each made-up plant that are learnt from
     #[arg(long, value_name = "N", default_value = "12")]
     pub(crate) train_weeks: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) fit: FitArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FaultsArgs {
+    /// Plants of each template, each with a week for each fault; their seeds count up from --seed
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) seeds: NonZeroUsize,
+    /// Only plants of these templates [default: all]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = parse::<Template>)]
+    pub(crate) templates: Vec<Template>,
+    /// A fault to put in, as for `generate`, repeatable [default: one of each kind as it is where nothing more is asked]
+    #[arg(long = "anomaly", value_name = "SPEC", value_parser = parse::<AnomalySpec>)]
+    pub(crate) anomalies: Vec<AnomalySpec>,
+    /// Weeks of each plant that are learnt from, a sample a minute
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub(crate) train_weeks: NonZeroUsize,
+    /// causal or retrospective
+    #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
+    pub(crate) mode: Mode,
     #[command(flatten)]
     pub(crate) fit: FitArgs,
     #[command(flatten)]

@@ -14,6 +14,7 @@ mod drift;
 pub(crate) mod dynamic;
 mod evaluate;
 mod explain;
+mod faults;
 mod generate;
 mod keys;
 pub(crate) mod live;
@@ -58,6 +59,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             BenchCommand::Causes(args) => causes::run(&args, output),
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
             BenchCommand::Quality(args) => quality::run(&args, output),
+            BenchCommand::Faults(args) => faults::run(&args, output),
             BenchCommand::Alarms(args) => alarms::run(&args, output),
         },
         Command::Stream(args) => stream::run(&args, output),
