@@ -28,7 +28,7 @@ pub use scores::{ScoredRow, Scores, Unscored};
 use crate::event::{EventRule, Watched};
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
-use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, accuse, ruled_weights};
+use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, add_stopped, ruled_weights};
 use crate::threshold::Threshold;
 use crate::transform::{ApplyError, Interval, Pipeline};
 
@@ -181,14 +181,14 @@ impl Detector {
         &self,
         mode: Mode,
         (row, observed): (&[f64], Option<&[bool]>),
-        stopped: impl Iterator<Item = usize>,
+        stopped: impl Iterator<Item = usize> + Clone,
         joined: &mut Joined<'_>,
     ) {
         let threshold = self.threshold(mode);
         let of_ranges = self.ranges.add(row, observed, joined.parts);
         let of_valid = self.valid.add(row, observed, threshold, joined.parts);
         let stopped = stopped.filter(|&channel_idx| self.counts[channel_idx]);
-        let of_stopped = accuse(stopped, threshold, joined.parts);
+        let of_stopped = add_stopped(stopped, threshold, joined.parts);
         if let Some(added) = joined.members.last_mut() {
             *added = of_ranges + of_valid + of_stopped;
         }

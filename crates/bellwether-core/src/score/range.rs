@@ -121,25 +121,19 @@ impl ValidRanges {
         threshold: Threshold,
         parts: &mut [f64],
     ) -> f64 {
-        let is_outside = |&(channel_idx, low, high): &(usize, f64, f64)| {
-            let is_observed = observed.is_none_or(|marks| marks[channel_idx]);
-            (is_observed && !(low..=high).contains(&row[channel_idx])).then_some(channel_idx)
+        let is_outside = |&&(channel_idx, low, high): &&(usize, f64, f64)| {
+            observed.is_none_or(|marks| marks[channel_idx]) && !(low..=high).contains(&row[channel_idx])
         };
-        accuse(self.channels.iter().filter_map(is_outside), threshold, parts)
+        let mut added = 0.0;
+        if self.channels.iter().any(|range| is_outside(&range)) {
+            let part = parts.iter().sum::<f64>().max(threshold.error());
+            for (channel_idx, ..) in self.channels.iter().filter(is_outside) {
+                parts[*channel_idx] += part;
+                added += part;
+            }
+        }
+        added
     }
-}
-
-/// Adds to the part of each of `channels` as much as the threshold and no less than all parts of the row together: the score
-/// is then at least 1, and they are its cause. Returns what was added.
-pub(crate) fn accuse(channels: impl Iterator<Item = usize>, threshold: Threshold, parts: &mut [f64]) -> f64 {
-    let mut part = None;
-    let mut added = 0.0;
-    for channel_idx in channels {
-        let part = *part.get_or_insert_with(|| parts.iter().sum::<f64>().max(threshold.error()));
-        parts[channel_idx] += part;
-        added += part;
-    }
-    added
 }
 
 #[cfg(test)]

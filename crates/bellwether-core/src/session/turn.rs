@@ -492,7 +492,7 @@ impl Session {
             return Ok(None);
         };
         self.detector
-            .add_outside(Mode::Causal, prepared, stopped.into_iter(), &mut joined);
+            .add_outside(Mode::Causal, prepared, stopped.iter().copied(), &mut joined);
         let threshold = self.detector.threshold(Mode::Causal);
         finish_members(&row.members, &mut self.members);
         Ok(Some(Scored {

@@ -333,7 +333,7 @@ impl Prepared {
     }
 
     /// The channels that have [stopped](crate::transform::ChannelScale::stopped_after) at a row.
-    pub fn stopped(&self, row_idx: usize) -> impl Iterator<Item = usize> + '_ {
+    pub fn stopped(&self, row_idx: usize) -> impl Iterator<Item = usize> + Clone + '_ {
         let first = self.stopped.partition_point(|(row, _)| *row < row_idx);
         let of_row = self.stopped[first..]
             .iter()

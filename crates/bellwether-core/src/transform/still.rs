@@ -6,13 +6,13 @@ use super::scale::{ChannelKind, ChannelScale};
 use crate::frame::Frame;
 
 /// A channel has stopped when it stands still so many times longer than it ever did in training: chance does not do that.
-const STOPPED_FACTOR: usize = 4;
+const STOPPED_FACTOR: usize = 6;
 
 /// Standing still for fewer rows than this says nothing, however lively the channel was.
 const STILL_LEN_MIN: usize = 8;
 
 /// A channel that stood still for longer than this in training does so as a habit. It bounds how far back a score looks.
-const STILL_LEN_MAX: usize = 250;
+const STILL_LEN_MAX: usize = 170;
 
 impl ChannelScale {
     /// The rows after which a channel that brings nothing new has stopped; `None` where that says nothing: it is no
