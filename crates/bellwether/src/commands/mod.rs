@@ -15,6 +15,7 @@ pub(crate) mod dynamic;
 mod evaluate;
 mod explain;
 mod generate;
+pub(crate) mod judge;
 mod keys;
 pub(crate) mod live;
 mod looking;
