@@ -4,6 +4,7 @@
 //! [`Session::push`] takes one sample; [`judge`] takes samples of many devices and asks the model about all their
 //! windows at once. [`SessionState`] is a session as plain data, to be kept while nothing comes.
 
+mod judged;
 mod recent;
 mod state;
 mod turn;
@@ -17,9 +18,10 @@ use crate::model::ModelError;
 use crate::score::CausalSmoother;
 use crate::time::Timestamp;
 use crate::transform::{ApplyError, Outside, PipelineState};
+pub use judged::Judged;
 use recent::Recent;
 pub use state::{SessionState, StateError};
-pub use turn::{Judged, Scratch, Turn, judge};
+pub use turn::{Scratch, Turn, judge};
 
 /// What a sample made known.
 #[derive(Debug, Clone, PartialEq)]

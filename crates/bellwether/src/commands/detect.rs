@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
-use bellwether_core::detect::{Detector, Mode, Scores};
+use bellwether_core::detect::{Detector, Mode};
 use bellwether_core::event::Event;
 use bellwether_core::frame::SeriesId;
 use bellwether_core::threshold::Threshold;
@@ -21,56 +20,11 @@ use serde_json::{Value, json};
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
 use crate::commands::calendar::Calendar;
+use crate::commands::judge::{Judged, judge_by};
 use crate::commands::rates::{self, Rates};
 use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
-
-/// A series with what was found in it.
-pub(crate) struct Judged {
-    pub(crate) recording: Recording,
-    pub(crate) scores: Scores,
-    /// The error that scores of 1 stand for.
-    pub(crate) threshold: Threshold,
-    /// What judged it, under the calendar of the series.
-    pub(crate) detector: Arc<Detector>,
-}
-
-impl Judged {
-    /// Why samples do not count as operation, with how many there are of each; the most frequent first.
-    pub(crate) fn outside(&self) -> Vec<(String, usize)> {
-        outside(&self.scores, &self.detector)
-    }
-
-    /// Why a sample does not count.
-    fn reason(&self, sample_idx: usize) -> Option<String> {
-        let outside = self.scores.outside.get(sample_idx).copied().flatten()?;
-        let operation = self.detector.pipeline().operation()?;
-        Some(operation.reason(outside))
-    }
-}
-
-fn outside(scores: &Scores, detector: &Detector) -> Vec<(String, usize)> {
-    let Some(operation) = detector.pipeline().operation() else {
-        return Vec::new();
-    };
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    let mut last = (None, 0);
-    for outside in scores.outside.iter().flatten() {
-        if last.0 != Some(*outside) {
-            let reason = operation.reason(*outside);
-            let known = counts.iter().position(|(known, _)| *known == reason);
-            let idx = known.unwrap_or_else(|| {
-                counts.push((reason, 0));
-                counts.len() - 1
-            });
-            last = (Some(*outside), idx);
-        }
-        counts[last.1].1 += 1;
-    }
-    counts.sort_by_key(|(_, n)| Reverse(*n));
-    counts
-}
 
 pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     check_formats(args)?;
@@ -136,87 +90,6 @@ fn check_formats(args: &DetectArgs) -> Result<(), Failure> {
         TableFormat::of_path(path).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(())
-}
-
-/// Scores every series.
-pub(crate) fn judge(
-    loaded: &Loaded,
-    recordings: Vec<Recording>,
-    mode: Mode,
-    output: &Output,
-) -> Result<Vec<Judged>, Failure> {
-    judge_by(loaded, None, recordings, mode, output)
-}
-
-/// The same where a calendar says what does not count besides.
-fn judge_by(
-    loaded: &Loaded,
-    calendar: Option<&Calendar>,
-    recordings: Vec<Recording>,
-    mode: Mode,
-    output: &Output,
-) -> Result<Vec<Judged>, Failure> {
-    let bar = output.progress(recordings.len() as u64, "scoring");
-    let mut judged = Vec::new();
-    for recording in recordings {
-        bar.set_message(recording.name.clone());
-        let series = SeriesId::new(recording.name.as_str());
-        let detector = match calendar {
-            Some(calendar) => Arc::new(calendar.over(&loaded.detector, &recording.name)),
-            None => Arc::clone(&loaded.detector),
-        };
-        let scores = detector
-            .score(&series, recording.frame.clone(), mode)
-            .map_err(|error| {
-                Failure::misfit(error)
-                    .in_context(&format!("{} does not fit {}", recording.name, loaded.reference))
-            })?;
-        for note in about(&recording, &scores, &detector) {
-            output.note(&note);
-        }
-        judged.push(Judged {
-            recording,
-            scores,
-            threshold: detector.threshold(mode),
-            detector,
-        });
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(judged)
-}
-
-/// What a reader of the scores should know besides.
-fn about(recording: &Recording, scores: &Scores, detector: &Detector) -> Vec<String> {
-    let name = &recording.name;
-    let mut notes = Vec::new();
-    if !scores.ignored.is_empty() {
-        let ignored: Vec<_> = scores.ignored.iter().map(|channel| channel.name()).collect();
-        notes.push(format!(
-            "note: {name}: columns that the model does not know are left out: {}",
-            ignored.join(", ")
-        ));
-    }
-    let unscored = scores.unscored;
-    if unscored.n_missing > 0 {
-        notes.push(format!(
-            "note: {name}: {} samples have no score, less than half of their window was measured",
-            unscored.n_missing
-        ));
-    }
-    for (reason, n) in outside(scores, detector) {
-        notes.push(format!(
-            "note: {name}: {n} samples are outside of operation and have no score: {reason}"
-        ));
-    }
-    if unscored.n_filling + unscored.n_outside == recording.frame.n_samples() {
-        notes.push(format!(
-            "note: {name}: no sample has a score: the {} samples do not fill a window of {} without a gap",
-            recording.frame.n_samples(),
-            detector.window_len()
-        ));
-    }
-    notes
 }
 
 pub(crate) fn channel_names(detector: &Detector) -> Vec<String> {

@@ -4,7 +4,7 @@ use bellwether_core::detect::Mode;
 use bellwether_core::frame::SeriesId;
 use bellwether_core::threshold::{HeldOut, Threshold, dynamic, dynamic_threshold};
 
-use crate::commands::detect::Judged;
+use crate::commands::judge::Judged;
 use crate::failure::Failure;
 use crate::output::Output;
 

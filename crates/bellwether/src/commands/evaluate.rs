@@ -13,7 +13,7 @@ use crate::assessment::{
     Unlabelled, assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled, unlabelled_mean,
 };
 use crate::cli::{AssessArgs, EvaluateArgs, Format};
-use crate::commands::detect::{Judged, judge};
+use crate::commands::judge::{Judged, judge};
 use crate::commands::rates::Rates;
 use crate::commands::{looking, pool, read_for, refuse_overwriting};
 use crate::failure::Failure;

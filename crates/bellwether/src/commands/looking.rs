@@ -9,7 +9,8 @@ use bellwether_store::read::Recording;
 use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
-use crate::commands::detect::{Judged, channel_names, member_shares, shares};
+use crate::commands::detect::{channel_names, member_shares, shares};
+use crate::commands::judge::Judged;
 use crate::commands::now;
 use crate::commands::rates::{Rates, common_threshold};
 use crate::failure::Failure;

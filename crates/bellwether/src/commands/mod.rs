@@ -16,6 +16,7 @@ mod evaluate;
 mod explain;
 mod faults;
 mod generate;
+pub(crate) mod judge;
 mod keys;
 pub(crate) mod live;
 mod looking;

@@ -9,7 +9,7 @@ use bellwether_core::time::humane;
 use bellwether_store::bundle::manifest::Manifest;
 use serde_json::{Value, json};
 
-use crate::commands::detect::Judged;
+use crate::commands::judge::Judged;
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
 use crate::report::Sweep;

@@ -16,6 +16,7 @@ mod state;
 mod value;
 mod wish;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::condition::BoundCondition;
@@ -88,21 +89,20 @@ impl Derivation {
             ));
         }
         let mut inputs: Vec<Channel> = Vec::new();
-        let mut add = |channel: &Channel| match inputs.iter().position(|known| known == channel) {
-            Some(idx) => idx,
-            None => {
+        let mut places: HashMap<Channel, usize> = HashMap::new();
+        let mut add = |channel: &Channel| {
+            *places.entry(channel.clone()).or_insert_with(|| {
                 inputs.push(channel.clone());
                 inputs.len() - 1
-            }
+            })
         };
+        let features = parts.features.iter().enumerate();
+        let features: HashMap<&Channel, usize> =
+            features.map(|(idx, feature)| (&feature.channel, idx)).collect();
         let mut sources = Vec::with_capacity(channels.n_channels());
         for channel in channels.channels() {
-            let feature = parts
-                .features
-                .iter()
-                .position(|feature| feature.channel == *channel);
-            sources.push(match feature {
-                Some(idx) => Source::Feature(idx),
+            sources.push(match features.get(channel) {
+                Some(&idx) => Source::Feature(idx),
                 None => Source::Input(add(channel)),
             });
         }

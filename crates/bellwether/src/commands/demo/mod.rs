@@ -15,7 +15,8 @@ use serde_json::json;
 
 use crate::artifact;
 use crate::cli::{Cli, Command, ConfigFlags, DemoArgs, ModelArgs, RegistryArgs};
-use crate::commands::detect::{Judged, channel_names, judge, shares};
+use crate::commands::detect::{channel_names, shares};
+use crate::commands::judge::{Judged, judge};
 use crate::commands::live::Plan;
 use crate::commands::rates::Rates;
 use crate::commands::{looking, serve};

@@ -16,7 +16,7 @@ use bellwether_store::write::AtomicFile;
 use crate::artifact::{self, Loaded};
 use crate::cli::Format;
 use crate::cli::explain::ExplainArgs;
-use crate::commands::detect::{Judged, judge};
+use crate::commands::judge::{Judged, judge};
 use crate::commands::{read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::Output;

@@ -9,7 +9,8 @@ use bellwether_core::frame::SeriesId;
 use bellwether_store::read::{Labels, labels_file};
 
 use super::document::named;
-use crate::commands::detect::{Judged, channel_names, time_text};
+use crate::commands::detect::{channel_names, time_text};
+use crate::commands::judge::Judged;
 use crate::failure::Failure;
 
 /// All events but the one that is explained.
