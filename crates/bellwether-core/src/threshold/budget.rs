@@ -199,6 +199,11 @@ pub struct TailSupport {
     pub extremal_index: f64,
 }
 
+/// Variance of the logarithm of the rate at a level that `k` of `n` peaks exceed: see [`budget_level`].
+fn log_variance(n: f64, k: f64) -> f64 {
+    (1.0 + (n / k).ln().powi(2)) / n
+}
+
 /// The factor within which a rate is known, where its logarithm has that variance.
 fn factor_within(log_variance: f64) -> f64 {
     (1.96 * log_variance.sqrt()).exp()
@@ -258,6 +263,10 @@ impl fmt::Display for BudgetSupport {
 /// to 1 / n (variance of the logarithm), the scale of their tail too, and at the level an error of the scale counts
 /// ln(n / k) times. That is exact for an exponential tail of independent peaks.
 ///
+/// A budget is meant on average over what the rate may be: of a logarithm of variance v that is e^(v/2) times the middle. Alarms
+/// come in clusters, which makes the variance of their number about twice that of chance: so the level aims at e^−v of what
+/// is allowed.
+///
 /// `sorted`: the errors that are there, ascending, at least one.
 pub(super) fn budget_level(
     budget: AlarmBudget,
@@ -306,7 +315,8 @@ pub(super) fn budget_level(
     };
     let n_peaks = peaks.highest.len();
     let tail = checked.tail.predictive(n_peaks);
-    let reached = allowed.max(1.0 / REACH_MAX);
+    let aimed = allowed * (-log_variance(n_peaks as f64, allowed)).exp();
+    let reached = aimed.max(1.0 / REACH_MAX);
     if reached > allowed {
         support.supported = budget.same_unit(reached, span);
     }
@@ -319,7 +329,7 @@ pub(super) fn budget_level(
     let beyond = n_peaks as f64 * tail.survival(level - peaks.base);
     support.predicted = budget.same_unit(beyond, span);
     support.n_peaks = n_peaks;
-    support.factor = factor_within((1.0 + (n_peaks as f64 / beyond).ln().powi(2)) / n_peaks as f64);
+    support.factor = factor_within(log_variance(n_peaks as f64, beyond));
     support.tail = Some(TailSupport {
         xi: tail.shape,
         statistic: checked.statistic,
