@@ -28,6 +28,8 @@ impl ReadError {
                 | Problem::TooManyChannels { .. }
                 | Problem::TooManyCells { .. }
                 | Problem::Sparse { .. }
+                | Problem::Bomb
+                | Problem::TooLargeToHold { .. }
         )
     }
 }
@@ -51,6 +53,8 @@ pub struct Place {
     pub file: PathBuf,
     /// Line, counted from 1; of a row that spans lines, its first.
     pub line: Option<u64>,
+    /// Row, counted from 1, where rows are not lines.
+    pub row: Option<u64>,
     /// Name of the column.
     pub column: Option<String>,
 }
@@ -61,6 +65,7 @@ impl Place {
         Self {
             file: file.to_owned(),
             line: None,
+            row: None,
             column: None,
         }
     }
@@ -68,6 +73,12 @@ impl Place {
     /// The same file, at `line`.
     pub(super) fn at_line(mut self, line: u64) -> Self {
         self.line = Some(line);
+        self
+    }
+
+    /// The same file, at `row`.
+    pub(super) fn at_row(mut self, row: u64) -> Self {
+        self.row = Some(row);
         self
     }
 
@@ -96,10 +107,24 @@ impl fmt::Display for Place {
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
         }
+        if let Some(row) = self.row {
+            write!(f, ", row {row}")?;
+        }
         if let Some(column) = &self.column {
             write!(f, ", column {column:?}")?;
         }
         Ok(())
+    }
+}
+
+impl Problem {
+    /// What an I/O error while reading means.
+    pub(super) fn of_io(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::FileTooLarge => Self::TooManyBytes,
+            io::ErrorKind::QuotaExceeded => Self::Bomb,
+            _ => Self::Damaged(source),
+        }
     }
 }
 
@@ -120,19 +145,97 @@ pub enum Problem {
     #[error("standard input can be read only once; name it once")]
     StdinTwice,
     /// A folder without data.
-    #[error("no data file in this folder: files ending in .csv, .tsv or .txt are wanted, plain, .gz or .zst")]
+    #[error(
+        "no data file in this folder: files ending in .csv, .tsv, .txt, .jsonl, .parquet, .arrow, .feather or .lp are \
+         wanted, plain, .gz or .zst"
+    )]
     EmptyFolder,
+    /// A pattern that cannot be understood.
+    #[error("not a pattern of file names: {found}")]
+    BadPattern {
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A pattern without a file.
+    #[error("no file fits this pattern")]
+    NoMatch,
+    /// An archive or a block of data that unpacks to far more than it should.
+    #[error(
+        "it unpacks to far more than data do; if that is right, unpack it yourself (or write it in smaller blocks)"
+    )]
+    Bomb,
     /// No byte, or only blank and comment lines.
     #[error("the file is empty; a header line and at least one row are wanted")]
     Empty,
     /// A header and nothing else.
     #[error("there is a header but no row; at least one row is wanted")]
     NoRow,
-    /// A known format that is not read.
-    #[error("this is {found}, which is not read: give CSV (comma, semicolon or tab), plain, gzip or zstd")]
+    /// A known format that is not read where text is wanted.
+    #[error("this is {found}, which is not read here: give CSV (comma, semicolon or tab), plain, gzip or zstd")]
     Format {
         /// The format, with its article.
         found: &'static str,
+    },
+    /// A known format that is not read at all.
+    #[error(
+        "this is {found}, which is not read: give CSV, JSON lines, Parquet, Arrow IPC (Feather) or InfluxDB line \
+         protocol, plain, gzip or zstd"
+    )]
+    UnknownFormat {
+        /// The format, with its article.
+        found: &'static str,
+    },
+    /// A line that is not an object.
+    #[error(
+        "the line is not a JSON object ({found}); a whole object on each line is wanted, as jq -c . writes them"
+    )]
+    BadJson {
+        /// What the parser says.
+        found: String,
+    },
+    /// A value that has parts.
+    #[error(
+        "holds an object or a list, and a channel is a number: write its parts side by side, as \
+         {{\"timestamp\": …, \"{key}.part\": 1}}, or leave it out with --ignore-column"
+    )]
+    Nested {
+        /// Its key.
+        key: String,
+    },
+    /// The same key twice in an object.
+    #[error("the key stands twice in one object; keys must differ")]
+    DuplicateKey,
+    /// A key that comes too late.
+    #[error("the key {key:?} first appears here; name it in one of the first rows, with null where it has no value")]
+    LateKey {
+        /// The key.
+        key: String,
+    },
+    /// A line that is not line protocol.
+    #[error("the line is not InfluxDB line protocol ({found}); measurement,tag=a field=1.5 1704067200 is wanted")]
+    BadLine {
+        /// What the parser says.
+        found: String,
+    },
+    /// A Parquet or Arrow file whose inside contradicts itself.
+    #[error("the file is damaged or cut short ({found}); fetch or write it again")]
+    Corrupt {
+        /// What the decoder says.
+        found: String,
+    },
+    /// A column type that is neither number, text nor time.
+    #[error("holds {found}, which is neither number, text nor time: leave it out with --ignore-column {column:?}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A file that can only be read at any place, from where it cannot.
+    #[error("Parquet is read from a file; more than {bytes_max} bytes of it do not come packed or through a pipe")]
+    TooLargeToHold {
+        /// The bound.
+        bytes_max: u64,
     },
     /// Bytes that are not UTF-8 where text is needed.
     #[error("the text is not UTF-8 ({found:?}); save the file as UTF-8")]

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::io::Cursor;
 
-use csv::ByteRecord;
-
 use super::ReadOptions;
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
 use super::number::{Cell, Numbers, is_missing};
+use super::row::{RowBuf, TextRows as _};
 use super::source::Source;
 use super::table::Table;
 use super::time_column;
@@ -18,9 +17,9 @@ use super::time_format::TimeFormat;
 pub(super) const SAMPLE_ROWS: usize = 100;
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
-const SERIES_NAMES: [&str; 3] = ["device", "asset_id", "series"];
-const LABEL_NAMES: [&str; 3] = ["is_anomaly", "anomaly", "label"];
-const CHANGEPOINT_NAME: &str = "changepoint";
+pub(super) const SERIES_NAMES: [&str; 3] = ["device", "asset_id", "series"];
+pub(super) const LABEL_NAMES: [&str; 3] = ["is_anomaly", "anomaly", "label"];
+pub(super) const CHANGEPOINT_NAME: &str = "changepoint";
 const CHANNEL_NAMES: [&str; 2] = ["channel", "sensor"];
 const VALUE_NAME: &str = "value";
 const QUALITY_NAME: &str = "quality";
@@ -28,7 +27,6 @@ const QUALITY_NAME: &str = "quality";
 /// The columns of a table by what they are for, each as its index.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    pub(super) delimiter: u8,
     /// Names of all columns.
     pub(super) names: Vec<String>,
     pub(super) time: usize,
@@ -55,7 +53,7 @@ pub(super) enum Values {
 pub(super) struct Sample {
     pub(super) place: Place,
     pub(super) names: Vec<String>,
-    pub(super) rows: Vec<ByteRecord>,
+    pub(super) rows: Vec<RowBuf>,
 }
 
 impl Sample {
@@ -63,7 +61,9 @@ impl Sample {
     pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = &[u8]> + Clone {
         self.rows
             .iter()
-            .filter_map(move |row| row.get(column))
+            .map(RowBuf::row)
+            .filter(move |row| column < row.len())
+            .map(move |row| row.cell(column))
             .map(<[u8]>::trim_ascii)
             .filter(|cell| !is_missing(cell))
     }
@@ -100,9 +100,14 @@ impl Sample {
     }
 }
 
-/// Tells what the columns of `source` are for.
-pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, ReadError> {
+/// Tells by what the columns of delimited text are divided, and what they are for.
+pub(super) fn delimited(source: &Source, options: &ReadOptions) -> Result<(u8, Layout), ReadError> {
     let (delimiter, sample) = sample(source, options.delimiter)?;
+    Ok((delimiter, layout(sample, options)?))
+}
+
+/// Tells what the columns of a table that begins with `sample` are for.
+pub(super) fn layout(sample: Sample, options: &ReadOptions) -> Result<Layout, ReadError> {
     check_header(&sample)?;
     let mut free: Vec<usize> = (0..sample.names.len()).collect();
     for name in &options.ignore_columns {
@@ -140,7 +145,6 @@ pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, Re
         }
     };
     Ok(Layout {
-        delimiter,
         names: sample.names,
         time,
         time_format,
@@ -163,7 +167,7 @@ fn sample(source: &Source, asked: Option<u8>) -> Result<(u8, Sample), ReadError>
         let n_agreeing = if width < 2 {
             0
         } else {
-            sample.rows.iter().filter(|row| row.len() == width).count()
+            sample.rows.iter().filter(|row| row.row().len() == width).count()
         };
         let rank = (n_agreeing, width);
         if best.as_ref().is_none_or(|&(best_rank, _, _)| rank > best_rank) {
@@ -185,13 +189,13 @@ fn sample_divided_by(source: &Source, delimiter: u8) -> Result<Sample, ReadError
     }
     let place = table.place();
     let names = table
-        .record()
-        .iter()
+        .row()
+        .cells()
         .map(|name| header_name(name, &place))
         .collect::<Result<_, _>>()?;
     let mut rows = Vec::new();
     while rows.len() <= SAMPLE_ROWS && table.advance()? {
-        rows.push(table.record().clone());
+        rows.push(table.row().into());
     }
     // The head of a longer file mostly ends within a row.
     if rows.len() > 1 && !source.is_whole {
@@ -308,7 +312,7 @@ fn take_nameless(
     free: &mut Vec<usize>,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<usize>, ReadError> {
-    let is_nameless = |column: usize| sample.names[column].is_empty() || sample.names[column] == "Unnamed: 0";
+    let is_nameless = |column: usize| is_index_name(&sample.names[column]);
     let mut blank = Vec::new();
     for column in free.iter().copied().filter(|&column| is_nameless(column)) {
         if sample.cells(column).next().is_none() {
@@ -328,6 +332,11 @@ fn take_nameless(
     }
     free.retain(|&column| !is_nameless(column));
     Ok(blank)
+}
+
+/// What data frames call the numbers of their rows.
+fn is_index_name(name: &str) -> bool {
+    matches!(name, "" | "Unnamed: 0" | "__index_level_0__")
 }
 
 /// Whether the cells of `column` are whole numbers in every row, each one more than the last.
