@@ -231,7 +231,7 @@ const CASES: &[(&str, &[&str])] = &[
         "text_column.parquet",
         &["column \"status\": holds text (\"a\")", "--ignore-column \"status\""],
     ),
-    ("year_9999.parquet", &["253402300799 of a time type"]),
+    ("year_9999.parquet", &["253402300799000 of a time type"]),
     ("no_row.parquet", &["there is a header but no row"]),
     ("struct_column.feather", &["column \"parts\": holds an object"]),
     ("v1.feather", &["a Feather file of version 1 (write it as version 2)"]),

@@ -118,7 +118,7 @@ fn tags_of_line_protocol_name_the_series_and_fields_the_channels() {
     let recordings = of_text("m a=1,is_anomaly=false 1\nm a=2,is_anomaly=1i 2\n").unwrap();
     assert_eq!(recordings[0].labels.as_deref(), Some(&[false, true][..]));
     assert_eq!(channels(&recordings[0]), ["a"]);
-    assert_eq!(recordings[0].rows.time_text(1), "1970-01-01 00:00:02");
+    assert_eq!(recordings[0].rows.time_text(1), "1970-01-01T00:00:02Z");
     let recordings = of_text("m a=1,label=f,anomaly=t 1\n").unwrap();
     assert_eq!(recordings[0].labels.as_deref(), Some(&[true][..]));
     assert!(matches!(&recordings[0].notes[..], [Note::ColumnLeftOut { column, .. }] if column == "label"));
@@ -173,17 +173,20 @@ fn options_hold_in_every_format() {
 
 /// `recording` as it would stand in a file of `format`, its time as written and its labels behind its channels.
 fn written_again(recording: &Recording, format: TableFormat) -> Vec<u8> {
-    let mut columns = vec![Column::new("datetime", ColumnKind::Text)];
+    let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
     columns.extend(channels(recording).iter().map(|name| Column::new(*name, ColumnKind::Real).optional()));
-    columns.extend(["anomaly", "changepoint"].map(|name| Column::new(name, ColumnKind::Integer)));
+    let marks = [("anomaly", &recording.labels), ("changepoint", &recording.changepoints)];
+    let marks: Vec<_> = marks
+        .into_iter()
+        .filter_map(|(name, marks)| Some((name, marks.as_ref()?)))
+        .collect();
+    columns.extend(marks.iter().map(|(name, _)| Column::new(*name, ColumnKind::Integer)));
     let mut table = TableWriter::new(Vec::new(), format, columns).unwrap();
     for row in 0..recording.rows.n_rows() {
         let values = recording.frame.sample(recording.rows.sample_idx(row)).values;
         let mut cells = vec![Cell::Text(recording.rows.time_text(row))];
         cells.extend(values.iter().map(|&value| Cell::Real(value)));
-        for marks in [&recording.labels, &recording.changepoints] {
-            cells.push(Cell::Integer(marks.as_ref().unwrap()[row].into()));
-        }
+        cells.extend(marks.iter().map(|(_, marks)| Cell::Integer(marks[row].into())));
         table.row(&cells).unwrap();
     }
     table.finish().unwrap()
@@ -207,7 +210,7 @@ fn a_series_of_skab_is_the_same_recording_in_every_format() {
         assert_eq!(again.labels, original.labels, "{format:?}");
         assert_eq!(again.changepoints, original.changepoints, "{format:?}");
         assert_eq!(again.notes, original.notes, "{format:?}");
-        // The times as answers repeat them: line protocol has none in words, and gives those of SKAB.
+        // The times as answers repeat them: line protocol has none in words, and they are written as here.
         assert_eq!(again.rows, original.rows, "{format:?}");
     }
 }

@@ -25,6 +25,10 @@ use super::source::Source;
 const MAGIC: &[u8] = b"ARROW1";
 /// The beginning of a file, padded.
 const FILE_HEAD_BYTES: u64 = 8;
+/// Words of padding behind it at most.
+const PADDING_WORDS_MAX: usize = 16;
+/// The end of a file: the length of the table of contents before it, and the mark.
+const TAIL_BYTES: u64 = 10;
 /// What stands before the length of a message since version 0.15.
 const CONTINUATION: u32 = u32::MAX;
 /// Bytes that describe a message at most: those of a schema grow with its columns.
@@ -43,6 +47,7 @@ pub(super) fn read(
     let mut messages = Messages {
         bytes: source.bytes,
         is_file,
+        is_begun: false,
         is_ended: false,
     };
     let schema = messages.schema().map_err(in_file)?;
@@ -60,6 +65,7 @@ pub(super) fn read(
 struct Messages {
     bytes: Box<dyn Read>,
     is_file: bool,
+    is_begun: bool,
     is_ended: bool,
 }
 
@@ -97,13 +103,23 @@ impl Messages {
             return Ok(None);
         }
         let Some(mut len) = self.number()? else {
-            return self.end();
+            return self.end(0);
         };
+        // Some writers pad the mark of a file further than to eight bytes.
+        for _ in 0..PADDING_WORDS_MAX {
+            if self.is_file && !self.is_begun && len == 0 {
+                len = self.number()?.unwrap_or(0);
+            }
+        }
+        self.is_begun = true;
         if len == CONTINUATION {
             len = self.number()?.ok_or_else(|| corrupt("it breaks off"))?;
+        } else if self.is_file && len != 0 {
+            // Some writers of files leave the end of the stream out: this is the table of contents.
+            return self.end(4);
         }
         if len == 0 {
-            return self.end();
+            return self.end(0);
         }
         if u64::from(len) > METADATA_BYTES_MAX {
             return Err(corrupt(format!("a message begins with {len} bytes about itself")));
@@ -120,13 +136,16 @@ impl Messages {
         }))
     }
 
-    /// Behind the last message: of a file, its end must be there.
-    fn end<T>(&mut self) -> Result<Option<T>, Problem> {
+    /// Behind the last message: of a file, its table of contents and its mark must be there, of which `n_read` bytes
+    /// have been read.
+    fn end<T>(&mut self, n_read: u64) -> Result<Option<T>, Problem> {
         self.is_ended = true;
         if self.is_file {
             let mut last = Tail::default();
-            io::copy(&mut self.bytes, &mut last).map_err(Problem::of_io)?;
-            if last.0 != MAGIC {
+            let n_more = io::copy(&mut self.bytes, &mut last).map_err(Problem::of_io)?;
+            let n_contents = last.0.first_chunk::<4>().map(|len| u64::from(u32::from_le_bytes(*len)));
+            let is_whole = last.0.ends_with(MAGIC) && n_contents == (n_read + n_more).checked_sub(TAIL_BYTES);
+            if !is_whole {
                 return Err(corrupt("it breaks off"));
             }
         }
@@ -169,8 +188,9 @@ struct Tail(Vec<u8>);
 
 impl io::Write for Tail {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(&bytes[bytes.len().saturating_sub(MAGIC.len())..]);
-        let n_over = self.0.len().saturating_sub(MAGIC.len());
+        self.0
+            .extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES as usize)..]);
+        let n_over = self.0.len().saturating_sub(TAIL_BYTES as usize);
         self.0.drain(..n_over);
         Ok(bytes.len())
     }

@@ -137,6 +137,7 @@ fn sample(batches: &VecDeque<RecordBatch>, columns: &Columns, file: &Path) -> Re
         place: Place::file(file),
         names: columns.names.clone(),
         rows,
+        is_divided: false,
     })
 }
 

@@ -28,6 +28,8 @@ impl ReadError {
                 | Problem::TooManyChannels { .. }
                 | Problem::TooManyCells { .. }
                 | Problem::Sparse { .. }
+                | Problem::SparseKeys { .. }
+                | Problem::OutOfMemory
                 | Problem::Bomb
                 | Problem::TooLargeToHold { .. }
         )
@@ -205,6 +207,18 @@ pub enum Problem {
     /// The same key twice in an object.
     #[error("the key stands twice in one object; keys must differ")]
     DuplicateKey,
+    /// Far more keys than any row has.
+    #[error(
+        "the rows have {n_keys} keys among them, and each but few: write a row per value, as \
+         {{\"timestamp\": …, \"channel\": \"flow\", \"value\": 1.5}}"
+    )]
+    SparseKeys {
+        /// How many.
+        n_keys: usize,
+    },
+    /// No memory is left for more rows.
+    #[error("the rows are more than memory holds; give them in parts")]
+    OutOfMemory,
     /// A key that comes too late.
     #[error("the key {key:?} first appears here; name it in one of the first rows, with null where it has no value")]
     LateKey {

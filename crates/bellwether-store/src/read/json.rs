@@ -20,6 +20,10 @@ use super::row::{Row, RowBuf, TextRows};
 use super::sniff::{SAMPLE_ROWS, Sample};
 use super::source::Source;
 
+/// Every row has a cell for every key. So many more cells than bytes, and so many in any case, are memory for nothing.
+const CELLS_PER_BYTE_MAX: u64 = 64;
+const CELLS_FREE: u64 = 1 << 22;
+
 /// Reads object after object of one file.
 pub(super) struct JsonLines {
     lines: Lines,
@@ -30,6 +34,9 @@ pub(super) struct JsonLines {
     spans: Vec<Option<(usize, usize)>>,
     text: Vec<u8>,
     row: RowBuf,
+    /// Bytes of the lines so far, and cells of their rows, those that are missing among them.
+    n_bytes: u64,
+    n_cells: u64,
 }
 
 impl JsonLines {
@@ -88,6 +95,7 @@ impl JsonLines {
             place,
             rows: rows.collect(),
             names,
+            is_divided: false,
         })
     }
 
@@ -105,10 +113,21 @@ impl JsonLines {
             spans: vec![None; names.len()],
             text: Vec::new(),
             row: RowBuf::default(),
+            n_bytes: 0,
+            n_cells: 0,
         }
     }
 
     fn take_line(&mut self) -> Result<(), Fault> {
+        self.n_bytes += self.lines.line.len() as u64;
+        self.n_cells += self.names.len() as u64;
+        if self.n_cells > CELLS_FREE + CELLS_PER_BYTE_MAX * self.n_bytes {
+            let n_keys = self.names.len();
+            return Err(Fault {
+                column: None,
+                problem: Problem::SparseKeys { n_keys },
+            });
+        }
         self.spans.fill(None);
         self.text.clear();
         // Mostly all rows have the same keys in the same order.

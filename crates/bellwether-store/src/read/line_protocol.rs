@@ -34,24 +34,21 @@ const ROW_LINES_MAX: u64 = 64;
 /// hold it.
 const BETWEEN: char = '\0';
 
-/// Whether text that begins with `head` is line protocol: its first lines are.
+/// Whether text that begins with `head` is line protocol: its first line is. A header of a table hardly ever is.
 pub(super) fn is_likely(head: &[u8]) -> bool {
-    const LOOKED_AT: usize = 3;
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut n_lines = 0;
-    let lines = head.split_inclusive(|&byte| byte == b'\n');
-    for line in lines.filter(|line| says_something(line)).take(LOOKED_AT) {
-        // The head may end within a line.
-        if n_lines > 0 && !line.ends_with(b"\n") {
-            break;
-        }
-        let is_line = line.contains(&b'=') && std::str::from_utf8(line).is_ok_and(|text| parsed(text).is_ok());
-        if !is_line {
-            return false;
-        }
-        n_lines += 1;
-    }
-    n_lines > 0
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n');
+    let Some(first) = lines.find(|line| says_something(line)) else {
+        return false;
+    };
+    let is_line = |line: &[u8]| line.contains(&b'=') && std::str::from_utf8(line).is_ok_and(|text| parsed(text).is_ok());
+    // Text in a field may hold line feeds; the fields before it tell.
+    let before_text = || {
+        let quote = first.windows(2).position(|two| two == b"=\"")?;
+        let end = first[..quote].iter().rposition(|&byte| byte == b',')?;
+        Some(&first[..end])
+    };
+    is_line(first) || before_text().is_some_and(is_line)
 }
 
 fn says_something(line: &[u8]) -> bool {
@@ -87,7 +84,7 @@ pub(super) fn read(
         options,
         numbers: Numbers::new(&options.missing),
         unit: unit_of(&source.head),
-        times: TimeText::new(false),
+        times: TimeText::new(true),
         marks: None,
         measurements: HashSet::new(),
         seen: BTreeSet::new(),

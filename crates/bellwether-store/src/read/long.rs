@@ -10,7 +10,7 @@ use bellwether_core::frame::Channel;
 use bellwether_core::time::Timestamp;
 
 use super::error::Problem;
-use super::rows::InputRows;
+use super::rows::{InputRows, room};
 use super::series::SeriesRows;
 
 /// Values of a series spread out at most, 8 GiB: the file is no measure, for a row may open a new instant and a new
@@ -83,9 +83,17 @@ impl LongRows {
     }
 
     /// Begins a row, whose values follow.
-    pub(super) fn begin_row(&mut self, time: Timestamp, time_text: &[u8], position: u32) {
+    pub(super) fn begin_row(
+        &mut self,
+        time: Timestamp,
+        time_text: &[u8],
+        position: u32,
+    ) -> Result<(), Problem> {
+        room(&mut self.times, 1)?;
+        self.rows.make_room(time_text)?;
         self.times.push(time);
         self.rows.push(time_text, 0, position);
+        Ok(())
     }
 
     /// Adds a value to the row begun last.
@@ -107,6 +115,7 @@ impl LongRows {
             return Err(Problem::TimeRunsBack { time, last: *last });
         }
         *last = time;
+        room(&mut self.entries, 1)?;
         self.entries.push(Entry {
             row: row as u32, // rows are counted in 32 bits
             channel,

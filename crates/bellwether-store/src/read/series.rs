@@ -9,7 +9,7 @@ use bellwether_core::time::{Spacing, Timestamp};
 
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
-use super::rows::InputRows;
+use super::rows::{InputRows, room};
 use super::{Bounds, Recording};
 
 /// A spacing is called jittery from this share of the cadence on: below it lies the noise of clocks.
@@ -171,6 +171,9 @@ impl SeriesRows {
             Some(&last) => time > last,
             None => true,
         };
+        self.rows.make_room(text)?;
+        room(&mut self.time, 1)?;
+        room(&mut self.values, self.shape.channels.len())?;
         if is_sample {
             self.time.push(time);
         } else {

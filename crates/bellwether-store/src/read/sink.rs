@@ -184,7 +184,9 @@ impl<'g> Sink<'g> {
         }
         let series = &mut all[*last];
         let position = self.gather.next_position().map_err(in_file)?;
-        series.begin_row(head.time, head.time_text, position);
+        series
+            .begin_row(head.time, head.time_text, position)
+            .map_err(in_file)?;
         for (channel, value) in values {
             series
                 .push(channel, value)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use super::ReadOptions;
+use super::cells::shown;
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
 use super::number::{Cell, Numbers, is_missing};
@@ -54,6 +55,8 @@ pub(super) struct Sample {
     pub(super) place: Place,
     pub(super) names: Vec<String>,
     pub(super) rows: Vec<RowBuf>,
+    /// Whether a delimiter divides the columns, so that one column is none.
+    pub(super) is_divided: bool,
 }
 
 impl Sample {
@@ -201,14 +204,19 @@ fn sample_divided_by(source: &Source, delimiter: u8) -> Result<Sample, ReadError
     if rows.len() > 1 && !source.is_whole {
         rows.pop();
     }
-    Ok(Sample { place, names, rows })
+    Ok(Sample {
+        place,
+        names,
+        rows,
+        is_divided: true,
+    })
 }
 
 fn header_name(name: &[u8], place: &Place) -> Result<String, ReadError> {
     match std::str::from_utf8(name) {
         Ok(name) => Ok(name.trim().to_owned()),
         Err(_) => {
-            let found = String::from_utf8_lossy(name).into_owned();
+            let found = shown(name);
             Err(place.clone().error(Problem::NotUtf8 { found }))
         }
     }
@@ -228,7 +236,9 @@ fn check_header(sample: &Sample) -> Result<(), ReadError> {
         Some(found) => Err(sample
             .place
             .clone()
-            .error(Problem::NoHeader { found: found.clone() })),
+            .error(Problem::NoHeader {
+                found: shown(found.as_bytes()),
+            })),
         None => Ok(()),
     }
 }
@@ -250,8 +260,8 @@ fn check_names(sample: &Sample, free: &[usize]) -> Result<(), ReadError> {
         }
     }
     match sample.names.as_slice() {
-        [column] => Err(sample.place.clone().error(Problem::OneColumn {
-            column: column.clone(),
+        [column] if sample.is_divided => Err(sample.place.clone().error(Problem::OneColumn {
+            column: shown(column.as_bytes()),
         })),
         _ => Ok(()),
     }
@@ -380,7 +390,7 @@ fn check_channels(sample: &Sample, free: &[usize], numbers: &Numbers) -> Result<
             .peekable();
         let Some(first) = cells
             .peek()
-            .map(|cell| String::from_utf8_lossy(cell).into_owned())
+            .map(|cell| shown(cell))
         else {
             continue;
         };

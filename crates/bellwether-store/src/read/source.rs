@@ -16,9 +16,12 @@ use super::format::{JSON, foreign_to_text};
 /// How much of an input is looked at before reading it: enough for a hundred rows of a thousand columns.
 pub(super) const HEAD_BYTES: usize = 1 << 20;
 
+/// How far the head goes where rows are longer than that: as far as any row may.
+const HEAD_BYTES_MAX: usize = 32 << 20;
+
 /// An archive may unpack to so many times its size, and to so many bytes in any case. Sensor data in text pack to a
 /// tenth, very regular data to a fiftieth; what goes beyond this is an archive made to fill a machine.
-const UNPACKED_TIMES_MAX: u64 = 200;
+const UNPACKED_TIMES_MAX: u64 = 100;
 const UNPACKED_BYTES_FREE: u64 = 32 << 20;
 
 /// An input and its beginning.
@@ -176,9 +179,22 @@ pub(super) fn unpack(file: &Path, mut packed: Box<dyn Read>) -> Result<Source, R
         .take(HEAD_BYTES as u64)
         .read_to_end(&mut head)
         .map_err(broken)?;
+    let mut is_whole = head.len() < HEAD_BYTES;
+    // Of text the head has the header and a row, however long they are.
+    let is_text = |head: &[u8]| matches!(foreign_to_text(head), None | Some(JSON));
+    let has_rows = |head: &[u8]| head.iter().filter(|&&byte| byte == b'\n').count() >= 2;
+    while !is_whole && head.len() < HEAD_BYTES_MAX && !has_rows(&head) && is_text(&head) {
+        let n_wanted = head.len();
+        let n_bytes = bytes
+            .by_ref()
+            .take(n_wanted as u64)
+            .read_to_end(&mut head)
+            .map_err(broken)?;
+        is_whole = n_bytes < n_wanted;
+    }
     Ok(Source {
         file: file.to_owned(),
-        is_whole: head.len() < HEAD_BYTES,
+        is_whole,
         is_plain_file: !is_gzip && !is_zstd,
         bytes: Box::new(Cursor::new(head.clone()).chain(bytes)),
         head,

@@ -7,7 +7,7 @@ use super::{File, csv, file, places};
 pub(crate) fn all() -> Vec<File> {
     let text = csv(3000, 4);
     let (gz, zst) = (gzip(text.as_bytes()), zstd(text.as_bytes()));
-    let rows = "timestamp,temp\n".to_owned() + &"2024-01-01,1\n".repeat(20_000_000);
+    let rows = "timestamp,temp\n".to_owned() + &"2024-01-01,1\n".repeat(10_000_000);
     let mut lying = gz.clone();
     let n_bytes = lying.len();
     lying[n_bytes - 4..].copy_from_slice(&u32::MAX.to_le_bytes());
@@ -27,7 +27,7 @@ pub(crate) fn all() -> Vec<File> {
         file("bomb_zeros.csv.gz", gzip(&vec![0; 64 << 20]), "a binary file"),
         file("bomb_zeros.csv.zst", zstd(&vec![0; 256 << 20]), "a binary file"),
         file("bomb_lines.csv.gz", gzip(&vec![b'\n'; 128 << 20]), "unpacks to far more"),
-        file("bomb_field.csv.zst", zstd(&vec![b'x'; 256 << 20]), "unpacks to far more"),
+        file("bomb_field.csv.zst", zstd(&vec![b'x'; 256 << 20]), ""),
         file("bomb_rows.csv.gz", gzip(rows.as_bytes()), "unpacks to far more"),
         file("bomb_rows.csv.zst", zstd(rows.as_bytes()), "unpacks to far more"),
         file("bomb_rows.parquet.zst", zstd(&[b"PAR1".to_vec(), vec![0; 256 << 20]].concat()), "unpacks to far more"),
@@ -44,7 +44,7 @@ pub(crate) fn all() -> Vec<File> {
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
 }
