@@ -1,32 +1,32 @@
-//! Arrow IPC, batch after batch: streams, and files, which are a stream between two marks and a table of contents.
+//! Arrow IPC, batch after batch: streams, and files, which are such messages with a table of contents behind.
 //!
-//! The messages are taken apart here, so that no length in them is believed before the bytes are there; what is in them
-//! is decoded by the Arrow library (Arrow columnar format, "Serialization and Interprocess Communication").
+//! Messages are taken apart here, so that no length in them is believed before the bytes are there, and those of a file
+//! are found by its table of contents, for some writers leave out what a stream wants. What is in them is decoded by
+//! the Arrow library (Arrow columnar format, "Serialization and Interprocess Communication").
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::reader::{read_dictionary, read_record_batch};
-use arrow_ipc::{Endianness, Message, MessageHeader, root_as_message};
+use arrow_ipc::{Block, Endianness, Message, MessageHeader, root_as_footer, root_as_message};
+use parquet::file::reader::{ChunkReader as _, Length as _};
 use arrow_schema::{ArrowError, Schema};
 
 use super::ReadOptions;
 use super::batches::{self, Columns};
 use super::error::{Place, Problem, ReadError};
 use super::guard::{check_cells, check_unpacked, corrupt, decoded};
+use super::held::Held;
 use super::series::Gather;
 use super::source::Source;
 
-/// What a file begins and ends with.
+/// What a file ends with.
 const MAGIC: &[u8] = b"ARROW1";
-/// The beginning of a file, padded.
-const FILE_HEAD_BYTES: u64 = 8;
-/// Words of padding behind it at most.
-const PADDING_WORDS_MAX: usize = 16;
 /// The end of a file: the length of the table of contents before it, and the mark.
 const TAIL_BYTES: u64 = 10;
 /// What stands before the length of a message since version 0.15.
@@ -34,38 +34,143 @@ const CONTINUATION: u32 = u32::MAX;
 /// Bytes that describe a message at most: those of a schema grow with its columns.
 const METADATA_BYTES_MAX: u64 = 64 << 20;
 
-/// Reads Arrow IPC; without a series column it is the series called `name`.
-pub(super) fn read(
+/// Reads an Arrow IPC stream; without a series column it is the series called `name`.
+pub(super) fn read_stream(
     source: Source,
-    is_file: bool,
+    name: &str,
+    options: &ReadOptions,
+    gather: &mut Gather,
+) -> Result<(), ReadError> {
+    let file = source.file.clone();
+    let mut messages = Messages {
+        bytes: source.bytes,
+        is_ended: false,
+    };
+    let schema = messages
+        .schema()
+        .map_err(|problem| Place::file(&file).error(problem))?;
+    let mut next = || messages.advance();
+    read(&mut next, schema, &file, name, options, gather)
+}
+
+/// The same for an Arrow IPC file.
+pub(super) fn read_file(
+    source: Source,
     name: &str,
     options: &ReadOptions,
     gather: &mut Gather,
 ) -> Result<(), ReadError> {
     let file = source.file.clone();
     let in_file = |problem| Place::file(&file).error(problem);
-    let mut messages = Messages {
-        bytes: source.bytes,
-        is_file,
-        is_begun: false,
-        is_ended: false,
-    };
-    let schema = messages.schema().map_err(in_file)?;
-    let columns = Columns::new(&schema, &file, options)?;
-    let mut stream = Stream {
-        messages,
+    let held = Held::of(source)?;
+    let (schema, blocks) = contents(&held).map_err(in_file)?;
+    let mut blocks = blocks.into_iter();
+    let mut next = || blocks.next().map(|block| block.framed(&held)).transpose();
+    read(&mut next, schema, &file, name, options, gather)
+}
+
+fn read(
+    next: &mut dyn FnMut() -> Result<Option<Framed>, Problem>,
+    schema: Schema,
+    file: &Path,
+    name: &str,
+    options: &ReadOptions,
+    gather: &mut Gather,
+) -> Result<(), ReadError> {
+    let columns = Columns::new(&schema, file, options)?;
+    let mut decoder = Decoder {
         schema: Arc::new(schema),
         dictionaries: HashMap::new(),
     };
-    let mut batches = std::iter::from_fn(|| stream.next().transpose());
-    batches::read(&mut batches, columns, &file, name, options, gather)
+    let mut is_broken = false;
+    let mut batches = std::iter::from_fn(|| {
+        if is_broken {
+            return None;
+        }
+        let batch = decoder.next(next);
+        is_broken = batch.is_err();
+        batch.transpose()
+    });
+    batches::read(&mut batches, columns, file, name, options, gather)
+}
+
+/// Where a message of a file stands.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    start: u64,
+    n_metadata: u64,
+    n_body: u64,
+}
+
+/// What the end of a file says is in it: the schema, and its messages, dictionaries first.
+fn contents(held: &Held) -> Result<(Schema, Vec<Part>), Problem> {
+    let n_bytes = held.len();
+    let bytes = |start: Option<u64>, n: u64| {
+        let start = start.ok_or_else(|| corrupt("it breaks off"))?;
+        held.get_bytes(start, n as usize).map_err(corrupt)
+    };
+    let tail = bytes(n_bytes.checked_sub(TAIL_BYTES), TAIL_BYTES)?;
+    let n_footer = match tail.split_first_chunk::<4>() {
+        Some((len, mark)) if mark == MAGIC => u64::from(u32::from_le_bytes(*len)),
+        _ => return Err(corrupt("it breaks off")),
+    };
+    let footer = bytes(n_bytes.checked_sub(TAIL_BYTES + n_footer), n_footer)?;
+    let (schema, blocks) = decoded(|| {
+        let footer = root_as_footer(&footer).map_err(|error| error.to_string())?;
+        let schema = schema_of(footer.schema())?;
+        let dictionaries = footer.dictionaries().into_iter().flatten();
+        let batches = footer.recordBatches().into_iter().flatten();
+        let blocks: Vec<Block> = dictionaries.chain(batches).copied().collect();
+        Ok::<_, String>((schema, blocks))
+    })?;
+    let mut places = Vec::with_capacity(blocks.len());
+    let mut n_in_all = 0_u64;
+    for block in blocks {
+        let number = |number: i64| u64::try_from(number).map_err(corrupt);
+        let place = Part {
+            start: number(block.offset())?,
+            n_metadata: number(block.metaDataLength().into())?,
+            n_body: number(block.bodyLength())?,
+        };
+        // Or a few bytes could be read any number of times.
+        n_in_all = n_in_all.saturating_add(place.n_metadata).saturating_add(place.n_body);
+        if n_in_all > n_bytes {
+            return Err(corrupt("its parts are more than the whole"));
+        }
+        places.push(place);
+    }
+    Ok((schema, places))
+}
+
+impl Part {
+    fn framed(self, held: &Held) -> Result<Framed, Problem> {
+        let bytes = |start: u64, n: u64| held.get_bytes(start, n as usize).map_err(corrupt);
+        let metadata = bytes(self.start, self.n_metadata)?;
+        // Its length stands before it, behind a mark since version 0.15.
+        let n_before = match metadata.first_chunk::<4>() {
+            Some(mark) if u32::from_le_bytes(*mark) == CONTINUATION => 8,
+            _ => 4,
+        };
+        let metadata = metadata.get(n_before..).ok_or_else(|| corrupt("it breaks off"))?;
+        let body = bytes(self.start.saturating_add(self.n_metadata), self.n_body)?;
+        Ok(Framed {
+            metadata: metadata.to_vec(),
+            body: aligned(body.to_vec()),
+        })
+    }
+}
+
+fn schema_of(schema: Option<arrow_ipc::Schema<'_>>) -> Result<Schema, String> {
+    let schema = schema.ok_or("it has no schema")?;
+    if schema.endianness() != Endianness::Little {
+        return Err("its numbers are big-endian".to_owned());
+    }
+    Ok(fb_to_schema(schema))
 }
 
 /// Messages one after the other.
 struct Messages {
     bytes: Box<dyn Read>,
-    is_file: bool,
-    is_begun: bool,
     is_ended: bool,
 }
 
@@ -78,22 +183,10 @@ struct Framed {
 impl Messages {
     /// The schema, which is the first message.
     fn schema(&mut self) -> Result<Schema, Problem> {
-        if self.is_file {
-            let mut head = Vec::new();
-            self.bytes
-                .by_ref()
-                .take(FILE_HEAD_BYTES)
-                .read_to_end(&mut head)
-                .map_err(Problem::of_io)?;
-        }
         let first = self.advance()?.ok_or(Problem::Empty)?;
         decoded(|| {
             let message = root_as_message(&first.metadata).map_err(|error| error.to_string())?;
-            let schema = message.header_as_schema().ok_or("it does not begin with a schema")?;
-            if schema.endianness() != Endianness::Little {
-                return Err("its numbers are big-endian".to_owned());
-            }
-            Ok(fb_to_schema(schema))
+            schema_of(message.header_as_schema())
         })
     }
 
@@ -102,24 +195,13 @@ impl Messages {
         if self.is_ended {
             return Ok(None);
         }
-        let Some(mut len) = self.number()? else {
-            return self.end(0);
-        };
-        // Some writers pad the mark of a file further than to eight bytes.
-        for _ in 0..PADDING_WORDS_MAX {
-            if self.is_file && !self.is_begun && len == 0 {
-                len = self.number()?.unwrap_or(0);
-            }
-        }
-        self.is_begun = true;
+        let mut len = self.number()?.unwrap_or(0);
         if len == CONTINUATION {
             len = self.number()?.ok_or_else(|| corrupt("it breaks off"))?;
-        } else if self.is_file && len != 0 {
-            // Some writers of files leave the end of the stream out: this is the table of contents.
-            return self.end(4);
         }
         if len == 0 {
-            return self.end(0);
+            self.is_ended = true;
+            return Ok(None);
         }
         if u64::from(len) > METADATA_BYTES_MAX {
             return Err(corrupt(format!("a message begins with {len} bytes about itself")));
@@ -134,22 +216,6 @@ impl Messages {
             metadata,
             body: aligned(body),
         }))
-    }
-
-    /// Behind the last message: of a file, its table of contents and its mark must be there, of which `n_read` bytes
-    /// have been read.
-    fn end<T>(&mut self, n_read: u64) -> Result<Option<T>, Problem> {
-        self.is_ended = true;
-        if self.is_file {
-            let mut last = Tail::default();
-            let n_more = io::copy(&mut self.bytes, &mut last).map_err(Problem::of_io)?;
-            let n_contents = last.0.first_chunk::<4>().map(|len| u64::from(u32::from_le_bytes(*len)));
-            let is_whole = last.0.ends_with(MAGIC) && n_contents == (n_read + n_more).checked_sub(TAIL_BYTES);
-            if !is_whole {
-                return Err(corrupt("it breaks off"));
-            }
-        }
-        Ok(None)
     }
 
     /// A 32-bit number; `None` at the end.
@@ -182,24 +248,6 @@ impl Messages {
     }
 }
 
-/// The last bytes of what is written to it.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl io::Write for Tail {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES as usize)..]);
-        let n_over = self.0.len().saturating_sub(TAIL_BYTES as usize);
-        self.0.drain(..n_over);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The bytes where numbers of any width may be read in place.
 fn aligned(bytes: Vec<u8>) -> Buffer {
     if bytes.as_ptr().align_offset(16) == 0 {
@@ -210,21 +258,19 @@ fn aligned(bytes: Vec<u8>) -> Buffer {
     buffer.into()
 }
 
-/// Batches one after the other.
-struct Stream {
-    messages: Messages,
+/// Makes batches of messages.
+struct Decoder {
     schema: Arc<Schema>,
     dictionaries: HashMap<i64, ArrayRef>,
 }
 
-impl Stream {
-    fn next(&mut self) -> Result<Option<RecordBatch>, Problem> {
-        while let Some(framed) = self.messages.advance()? {
-            let next = self.decode(&framed);
-            if next.is_err() {
-                self.messages.is_ended = true;
-            }
-            if let Some(batch) = next? {
+impl Decoder {
+    fn next(
+        &mut self,
+        next: &mut dyn FnMut() -> Result<Option<Framed>, Problem>,
+    ) -> Result<Option<RecordBatch>, Problem> {
+        while let Some(framed) = next()? {
+            if let Some(batch) = self.decode(&framed)? {
                 return Ok(Some(batch));
             }
         }

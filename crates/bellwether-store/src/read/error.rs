@@ -246,7 +246,7 @@ pub enum Problem {
         found: String,
     },
     /// A file that can only be read at any place, from where it cannot.
-    #[error("Parquet is read from a file; more than {bytes_max} bytes of it do not come packed or through a pipe")]
+    #[error("this format is read from its end; more than {bytes_max} bytes of it must be a file that is not packed")]
     TooLargeToHold {
         /// The bound.
         bytes_max: u64,

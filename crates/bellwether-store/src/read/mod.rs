@@ -28,6 +28,7 @@ mod error;
 mod follow;
 mod format;
 mod guard;
+mod held;
 mod json;
 mod labels;
 mod line_protocol;
@@ -191,8 +192,8 @@ fn read_source(
         Format::JsonLines => text::read_json_lines(source, name, options, gather),
         Format::LineProtocol => line_protocol::read(source, name, options, gather),
         Format::Parquet => parquet::read(source, name, options, gather),
-        Format::ArrowFile => arrow::read(source, true, name, options, gather),
-        Format::ArrowStream => arrow::read(source, false, name, options, gather),
+        Format::ArrowFile => arrow::read_file(source, name, options, gather),
+        Format::ArrowStream => arrow::read_stream(source, name, options, gather),
     }
 }
 
