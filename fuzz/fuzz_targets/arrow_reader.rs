@@ -6,8 +6,14 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     // Both forms begin with a mark; what follows decides.
-    let is_told = [&b"ARROW1"[..], b"\xff\xff\xff\xff"].iter().any(|mark| bytes.starts_with(mark));
-    let mut all = if is_told { Vec::new() } else { b"ARROW1\0\0".to_vec() };
+    let is_told = [&b"ARROW1"[..], b"\xff\xff\xff\xff"]
+        .iter()
+        .any(|mark| bytes.starts_with(mark));
+    let mut all = if is_told {
+        Vec::new()
+    } else {
+        b"ARROW1\0\0".to_vec()
+    };
     all.extend_from_slice(bytes);
     match read_bytes(&all, &ReadOptions::default(), &Bounds::NONE) {
         Ok(recordings) => assert!(!recordings.is_empty(), "read, yet nothing was there"),

@@ -191,24 +191,49 @@ const CASES: &[(&str, &[&str])] = &[
     ("array.json", &["this is a JSON list (write one object a line"]),
     (
         "nested.jsonl",
-        &["line 2, column \"temp\": holds an object or a list", "\"temp.part\": 1", "--ignore-column"],
+        &[
+            "line 2, column \"temp\": holds an object or a list",
+            "\"temp.part\": 1",
+            "--ignore-column",
+        ],
     ),
     (
         "pretty.jsonl",
-        &["line 1: the line is not a JSON object", "a whole object on each line"],
+        &[
+            "line 1: the line is not a JSON object",
+            "a whole object on each line",
+        ],
     ),
-    ("duplicate_key.jsonl", &["line 2, column \"temp\": the key stands twice"]),
-    ("text_cell.jsonl", &["line 2, column \"temp\": \"on\" is not a number"]),
-    ("cut.jsonl", &["line 2: the line is not a JSON object (EOF while parsing"]),
-    ("no_time.jsonl", &["no column reads as time among \"temp\"", "--time-column"]),
+    (
+        "duplicate_key.jsonl",
+        &["line 2, column \"temp\": the key stands twice"],
+    ),
+    (
+        "text_cell.jsonl",
+        &["line 2, column \"temp\": \"on\" is not a number"],
+    ),
+    (
+        "cut.jsonl",
+        &["line 2: the line is not a JSON object (EOF while parsing"],
+    ),
+    (
+        "no_time.jsonl",
+        &["no column reads as time among \"temp\"", "--time-column"],
+    ),
     ("bad_line.lp", &["line 2: the line is not InfluxDB line protocol"]),
     ("no_time.lp", &["line 2: the row has no time"]),
     (
         "text_field.lp",
-        &["line 1, column \"status\": holds text (\"RUN\")", "--ignore-column \"status\""],
+        &[
+            "line 1, column \"status\": holds text (\"RUN\")",
+            "--ignore-column \"status\"",
+        ],
     ),
     ("time_runs_back.lp", &["line 2: time runs backwards"]),
-    ("two_series_tags.lp", &["could both name the series", "--series-column"]),
+    (
+        "two_series_tags.lp",
+        &["could both name the series", "--series-column"],
+    ),
     (
         "label_missing.lp",
         &["line 2, column \"is_anomaly\": \"\" is not a label"],
@@ -218,7 +243,10 @@ const CASES: &[(&str, &[&str])] = &[
         "list_column.parquet",
         &["column \"parts\": holds a list", "--ignore-column \"parts\""],
     ),
-    ("infinite.parquet", &["row 2, column \"temp\": \"inf\" is infinite"]),
+    (
+        "infinite.parquet",
+        &["row 2, column \"temp\": \"inf\" is infinite"],
+    ),
     (
         "time_runs_back.parquet",
         &["row 2, column \"timestamp\": time runs backwards"],
@@ -229,12 +257,18 @@ const CASES: &[(&str, &[&str])] = &[
     ),
     (
         "text_column.parquet",
-        &["column \"status\": holds text (\"a\")", "--ignore-column \"status\""],
+        &[
+            "column \"status\": holds text (\"a\")",
+            "--ignore-column \"status\"",
+        ],
     ),
     ("year_9999.parquet", &["253402300799000 of a time type"]),
     ("no_row.parquet", &["there is a header but no row"]),
     ("struct_column.feather", &["column \"parts\": holds an object"]),
-    ("v1.feather", &["a Feather file of version 1 (write it as version 2)"]),
+    (
+        "v1.feather",
+        &["a Feather file of version 1 (write it as version 2)"],
+    ),
     ("spreadsheet.csv", &["zip archive (or a spreadsheet)"]),
     ("binary.csv", &["this is a binary file"]),
     ("cut.csv.gz", &["the file is cut short or damaged"]),

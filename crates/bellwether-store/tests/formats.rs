@@ -79,7 +79,9 @@ fn a_folder_and_a_pattern_take_all_formats() {
         ("e.csv", "pandas.csv"),
         ("f.parquet.gz", "archive.parquet.gz"),
     ] {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats").join(from);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/formats")
+            .join(from);
         std::fs::copy(from, folder.path().join(name)).unwrap();
     }
     let names = |path: PathBuf| -> Vec<String> {
@@ -167,20 +169,35 @@ fn options_hold_in_every_format() {
         };
         let recordings = recordings.unwrap_or_else(|error| panic!("{format:?}: {error}"));
         assert_eq!(channels(&recordings[0]), ["a"], "{format:?}");
-        assert_eq!(bits(recordings[0].frame.values()), bits(&[1.0, f64::NAN]), "{format:?}");
+        assert_eq!(
+            bits(recordings[0].frame.values()),
+            bits(&[1.0, f64::NAN]),
+            "{format:?}"
+        );
     }
 }
 
 /// `recording` as it would stand in a file of `format`, its time as written and its labels behind its channels.
 fn written_again(recording: &Recording, format: TableFormat) -> Vec<u8> {
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
-    columns.extend(channels(recording).iter().map(|name| Column::new(*name, ColumnKind::Real).optional()));
-    let marks = [("anomaly", &recording.labels), ("changepoint", &recording.changepoints)];
+    columns.extend(
+        channels(recording)
+            .iter()
+            .map(|name| Column::new(*name, ColumnKind::Real).optional()),
+    );
+    let marks = [
+        ("anomaly", &recording.labels),
+        ("changepoint", &recording.changepoints),
+    ];
     let marks: Vec<_> = marks
         .into_iter()
         .filter_map(|(name, marks)| Some((name, marks.as_ref()?)))
         .collect();
-    columns.extend(marks.iter().map(|(name, _)| Column::new(*name, ColumnKind::Integer)));
+    columns.extend(
+        marks
+            .iter()
+            .map(|(name, _)| Column::new(*name, ColumnKind::Integer)),
+    );
     let mut table = TableWriter::new(Vec::new(), format, columns).unwrap();
     for row in 0..recording.rows.n_rows() {
         let values = recording.frame.sample(recording.rows.sample_idx(row)).values;
@@ -195,7 +212,9 @@ fn written_again(recording: &Recording, format: TableFormat) -> Vec<u8> {
 /// What `train` and `detect` know of their input is the recording: where all of it is the same, so are their bytes.
 #[test]
 fn a_series_of_skab_is_the_same_recording_in_every_format() {
-    let Some(folder) = bellwether_testkit::real_data("a_series_of_skab_is_the_same_recording_in_every_format") else {
+    let Some(folder) =
+        bellwether_testkit::real_data("a_series_of_skab_is_the_same_recording_in_every_format")
+    else {
         return;
     };
     let file = folder.join("SKAB/valve1-0.csv");
@@ -206,7 +225,11 @@ fn a_series_of_skab_is_the_same_recording_in_every_format() {
         let again = &again.unwrap_or_else(|error| panic!("{format:?}: {error}"))[0];
         assert_eq!(channels(again), channels(original), "{format:?}");
         assert_eq!(again.frame.time(), original.frame.time(), "{format:?}");
-        assert_eq!(bits(again.frame.values()), bits(original.frame.values()), "{format:?}");
+        assert_eq!(
+            bits(again.frame.values()),
+            bits(original.frame.values()),
+            "{format:?}"
+        );
         assert_eq!(again.labels, original.labels, "{format:?}");
         assert_eq!(again.changepoints, original.changepoints, "{format:?}");
         assert_eq!(again.notes, original.notes, "{format:?}");
@@ -233,7 +256,10 @@ fn fleets() -> impl Strategy<Value = Fleet> {
     let names = proptest::collection::btree_set("c[a-z0-9 ,=\"é_.'-]{0,8}z", 1..5);
     let devices = proptest::collection::btree_set("d[a-z0-9 ,=\"é_.'-]{0,8}z", 0..3);
     (names, devices, 1..30_usize).prop_flat_map(move |(names, devices, n_rows)| {
-        let row = (1..10_000_000_000_i64, proptest::collection::vec(value.clone(), names.len()));
+        let row = (
+            1..10_000_000_000_i64,
+            proptest::collection::vec(value.clone(), names.len()),
+        );
         let rows = proptest::collection::vec(row, n_rows);
         rows.prop_map(move |mut rows| {
             let mut time = 1_700_000_000_000_000_000;

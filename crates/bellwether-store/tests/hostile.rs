@@ -23,7 +23,10 @@ fn child_reads_one_file() {
     };
     let outcome = match read(&[file.into()], &ReadOptions::default()) {
         Ok(recordings) => {
-            let n_samples: usize = recordings.iter().map(|recording| recording.frame.n_samples()).sum();
+            let n_samples: usize = recordings
+                .iter()
+                .map(|recording| recording.frame.n_samples())
+                .sum();
             format!("read: {n_samples} samples")
         }
         Err(error) => match std::error::Error::source(&error) {
@@ -41,7 +44,13 @@ fn read_in_child(file: &Path) -> (Result<String, String>, Duration) {
     let done = Command::new("sh")
         .args(["-c", &format!("ulimit -v {LIMIT_KIB}; exec \"$0\" \"$@\"")])
         .arg(test)
-        .args(["--exact", "child_reads_one_file", "--nocapture", "--test-threads", "1"])
+        .args([
+            "--exact",
+            "child_reads_one_file",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
         .env(FILE, file)
         .output()
         .unwrap();
@@ -78,7 +87,9 @@ fn hostile_files_are_read_or_refused_and_nothing_worse() {
             Ok(said) if said.starts_with("refused") && !said.contains(name.as_str()) => {
                 wrong.push(format!("{name} is not named: {said}"));
             }
-            Ok(said) if !said.contains(expect) => wrong.push(format!("{name}: wanted {expect:?}, got {said}")),
+            Ok(said) if !said.contains(expect) => {
+                wrong.push(format!("{name}: wanted {expect:?}, got {said}"))
+            }
             Ok(said) => n_read += usize::from(said.starts_with("read")),
         }
     }

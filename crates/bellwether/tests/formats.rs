@@ -15,7 +15,12 @@ use shared::bellwether;
 /// Writes the series in `from` again, with its labels, in the format that the ending of `to` names.
 fn convert(from: &Path, to: &Path) {
     let recording = &read(&[from.to_owned()], &ReadOptions::default()).unwrap()[0];
-    let names = recording.frame.schema().channels().iter().map(|channel| channel.name());
+    let names = recording
+        .frame
+        .schema()
+        .channels()
+        .iter()
+        .map(|channel| channel.name());
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
     columns.extend(names.map(|name| Column::new(name, ColumnKind::Real).optional()));
     columns.push(Column::new("is_anomaly", ColumnKind::Integer));
@@ -47,7 +52,11 @@ fn a_series_gives_the_same_bytes_in_every_format() {
             convert(&at("valve.csv"), &at(&file));
         }
         let registry = format!("--registry models-{ending}");
-        bellwether(own.path(), &format!("train {file} --name valve --rows 400 --epochs 2 {registry}")).ends(0);
+        bellwether(
+            own.path(),
+            &format!("train {file} --name valve --rows 400 --epochs 2 {registry}"),
+        )
+        .ends(0);
         let detect = format!("detect {file} --model valve {registry} -o rows.csv --events events.csv");
         bellwether(own.path(), &detect).ends(0);
         let answers = ["rows.csv", "events.csv"].map(|name| fs::read(at(name)).unwrap());
@@ -63,8 +72,14 @@ fn generated_data_are_read_back_from_every_format() {
     run("generate -o plain.csv --template pump --samples 300 --seed 1");
     let expect = read(&[own.path().join("plain.csv")], &ReadOptions::default()).unwrap();
     for ending in ["csv.gz", "tsv", "jsonl.zst", "parquet", "arrow.gz", "lp.zst"] {
-        run(&format!("generate -o same.{ending} --template pump --samples 300 --seed 1"));
-        let again = read(&[own.path().join(format!("same.{ending}"))], &ReadOptions::default()).unwrap();
+        run(&format!(
+            "generate -o same.{ending} --template pump --samples 300 --seed 1"
+        ));
+        let again = read(
+            &[own.path().join(format!("same.{ending}"))],
+            &ReadOptions::default(),
+        )
+        .unwrap();
         assert!(again[0].frame == expect[0].frame, "{ending}");
         assert!(again[0].rows == expect[0].rows, "{ending}");
     }

@@ -59,7 +59,11 @@ impl Rates {
         let ours: OursDocument =
             serde_json::from_str(&ours).context("bellwether bench read printed no such document")?;
         self.add("bellwether".to_owned(), ours.reads);
-        let theirs = cargo::read(cargo::program(python).arg(format!("{PEERS}/read_peer.py")).arg(folder))?;
+        let theirs = cargo::read(
+            cargo::program(python)
+                .arg(format!("{PEERS}/read_peer.py"))
+                .arg(folder),
+        )?;
         let theirs: PeersDocument =
             serde_json::from_str(&theirs).context("read_peer.py printed no such document")?;
         for peer in theirs.peers {

@@ -14,8 +14,8 @@ use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::reader::{read_dictionary, read_record_batch};
 use arrow_ipc::{Block, Endianness, Message, MessageHeader, root_as_footer, root_as_message};
-use parquet::file::reader::{ChunkReader as _, Length as _};
 use arrow_schema::{ArrowError, Schema};
+use parquet::file::reader::{ChunkReader as _, Length as _};
 
 use super::ReadOptions;
 use super::batches::{self, Columns};
@@ -133,7 +133,9 @@ fn contents(held: &Held) -> Result<(Schema, Vec<Part>), Problem> {
             n_body: number(block.bodyLength())?,
         };
         // Or a few bytes could be read any number of times.
-        n_in_all = n_in_all.saturating_add(place.n_metadata).saturating_add(place.n_body);
+        n_in_all = n_in_all
+            .saturating_add(place.n_metadata)
+            .saturating_add(place.n_body);
         if n_in_all > n_bytes {
             return Err(corrupt("its parts are more than the whole"));
         }
@@ -327,7 +329,8 @@ fn check(message: &Message<'_>, body: &Buffer, n_columns: usize) -> Result<(), P
     check_cells(n_rows, n_columns, body.len() as u64)?;
     let mut n_unpacked = 0_u64;
     for buffer in batch.buffers().into_iter().flatten() {
-        let (Ok(start), Ok(len)) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length())) else {
+        let (Ok(start), Ok(len)) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()))
+        else {
             return Err(corrupt("a buffer has a negative place"));
         };
         let bytes = start.checked_add(len).and_then(|end| body.get(start..end));

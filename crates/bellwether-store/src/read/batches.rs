@@ -66,7 +66,9 @@ impl Columns {
 
 fn type_name(data_type: &DataType) -> String {
     match data_type {
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::ListView(_) => "a list",
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::ListView(_) => {
+            "a list"
+        }
         DataType::Struct(_) | DataType::Map(..) => "an object",
         _ => return shown(data_type.to_string().as_bytes()),
     }
@@ -279,7 +281,8 @@ impl Rows<'_> {
                 }),
                 Values::Long { channel: column, .. } => {
                     name(column, &mut channel)?;
-                    let channel = text_of(&channel, Problem::NoChannelName).map_err(|problem| at(column, problem))?;
+                    let channel =
+                        text_of(&channel, Problem::NoChannelName).map_err(|problem| at(column, problem))?;
                     sink.named_row(&head, [(channel, values[0])]).map_err(Inner)
                 }
             };

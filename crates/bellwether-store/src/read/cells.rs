@@ -87,7 +87,10 @@ impl Cells {
             Some(time) => Ok(Some(time)),
             None if is_blank() => Ok(None),
             None if text.trim_ascii().is_empty() => Err(Fault::of(self.layout.time, Problem::NoTime)),
-            None => Err(Fault::of(self.layout.time, Problem::BadTime { found: shown(text) })),
+            None => Err(Fault::of(
+                self.layout.time,
+                Problem::BadTime { found: shown(text) },
+            )),
         }
     }
 

@@ -4,10 +4,11 @@ use std::io::Write as _;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
-    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -23,7 +24,9 @@ const DAY_MILLIS: i64 = 86_400_000;
 /// Whether a column of this type can be read.
 pub(super) fn is_readable(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Dictionary(_, values) => is_readable(values) && !matches!(**values, DataType::Dictionary(..)),
+        DataType::Dictionary(_, values) => {
+            is_readable(values) && !matches!(**values, DataType::Dictionary(..))
+        }
         DataType::Null
         | DataType::Boolean
         | DataType::Float16
@@ -61,12 +64,22 @@ fn unit_nanos(unit: &TimeUnit) -> i64 {
 fn count_of(array: &dyn Array, row: usize) -> i64 {
     match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => array.as_primitive::<TimestampSecondType>().value(row),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => array.as_primitive::<TimestampMillisecondType>().value(row),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => array.as_primitive::<TimestampMicrosecondType>().value(row),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => array.as_primitive::<TimestampNanosecondType>().value(row),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            array.as_primitive::<TimestampMillisecondType>().value(row)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            array.as_primitive::<TimestampMicrosecondType>().value(row)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            array.as_primitive::<TimestampNanosecondType>().value(row)
+        }
         DataType::Duration(TimeUnit::Second) => array.as_primitive::<DurationSecondType>().value(row),
-        DataType::Duration(TimeUnit::Millisecond) => array.as_primitive::<DurationMillisecondType>().value(row),
-        DataType::Duration(TimeUnit::Microsecond) => array.as_primitive::<DurationMicrosecondType>().value(row),
+        DataType::Duration(TimeUnit::Millisecond) => {
+            array.as_primitive::<DurationMillisecondType>().value(row)
+        }
+        DataType::Duration(TimeUnit::Microsecond) => {
+            array.as_primitive::<DurationMicrosecondType>().value(row)
+        }
         DataType::Duration(TimeUnit::Nanosecond) => array.as_primitive::<DurationNanosecondType>().value(row),
         DataType::Date32 => array.as_primitive::<Date32Type>().value(row).into(),
         DataType::Date64 => array.as_primitive::<Date64Type>().value(row),
@@ -99,7 +112,11 @@ impl CellText {
         if array.is_null(row) {
             return Ok(());
         }
-        fn number<T: ArrowPrimitiveType>(out: &mut Vec<u8>, array: &dyn Array, row: usize) -> std::io::Result<()>
+        fn number<T: ArrowPrimitiveType>(
+            out: &mut Vec<u8>,
+            array: &dyn Array,
+            row: usize,
+        ) -> std::io::Result<()>
         where
             T::Native: std::fmt::Display,
         {
@@ -124,10 +141,26 @@ impl CellText {
             DataType::Float16 => number::<Float16Type>(out, array, row),
             DataType::Float32 => number::<Float32Type>(out, array, row),
             DataType::Float64 => number::<Float64Type>(out, array, row),
-            DataType::Decimal32(..) => write!(out, "{}", array.as_primitive::<Decimal32Type>().value_as_string(row)),
-            DataType::Decimal64(..) => write!(out, "{}", array.as_primitive::<Decimal64Type>().value_as_string(row)),
-            DataType::Decimal128(..) => write!(out, "{}", array.as_primitive::<Decimal128Type>().value_as_string(row)),
-            DataType::Decimal256(..) => write!(out, "{}", array.as_primitive::<Decimal256Type>().value_as_string(row)),
+            DataType::Decimal32(..) => write!(
+                out,
+                "{}",
+                array.as_primitive::<Decimal32Type>().value_as_string(row)
+            ),
+            DataType::Decimal64(..) => write!(
+                out,
+                "{}",
+                array.as_primitive::<Decimal64Type>().value_as_string(row)
+            ),
+            DataType::Decimal128(..) => write!(
+                out,
+                "{}",
+                array.as_primitive::<Decimal128Type>().value_as_string(row)
+            ),
+            DataType::Decimal256(..) => write!(
+                out,
+                "{}",
+                array.as_primitive::<Decimal256Type>().value_as_string(row)
+            ),
             DataType::Date32 => {
                 push_date(out, count_of(array, row));
                 Ok(())
@@ -190,11 +223,7 @@ pub(super) fn numbers_into(
     out: &mut [f64],
     stride: usize,
 ) -> Result<(), (usize, Problem)> {
-    let mut out = Strided {
-        out,
-        stride,
-        numbers,
-    };
+    let mut out = Strided { out, stride, numbers };
     match array.data_type() {
         DataType::Float64 => out.numbers::<Float64Type>(array, |value| value),
         DataType::Float32 => out.numbers::<Float32Type>(array, f64::from),
@@ -211,7 +240,8 @@ pub(super) fn numbers_into(
             let (mut text, mut cell) = (CellText::default(), Vec::new());
             for row in 0..array.len() {
                 cell.clear();
-                text.push(&mut cell, array, row).map_err(|problem| (row, problem))?;
+                text.push(&mut cell, array, row)
+                    .map_err(|problem| (row, problem))?;
                 let value = match numbers.read(&cell) {
                     Cell::Value(value) => value,
                     Cell::Missing => f64::NAN,
@@ -253,7 +283,12 @@ impl Strided<'_> {
     ) -> Result<(), (usize, Problem)> {
         let array: &PrimitiveArray<T> = array.as_primitive();
         let mut has_infinite = false;
-        for (place, &value) in self.out.iter_mut().step_by(self.stride).zip(array.values().iter()) {
+        for (place, &value) in self
+            .out
+            .iter_mut()
+            .step_by(self.stride)
+            .zip(array.values().iter())
+        {
             let value = number(value);
             has_infinite |= value.is_infinite();
             *place = value;

@@ -173,7 +173,9 @@ pub enum Problem {
     #[error("there is a header but no row; at least one row is wanted")]
     NoRow,
     /// A known format that is not read where text is wanted.
-    #[error("this is {found}, which is not read here: give CSV (comma, semicolon or tab), plain, gzip or zstd")]
+    #[error(
+        "this is {found}, which is not read here: give CSV (comma, semicolon or tab), plain, gzip or zstd"
+    )]
     Format {
         /// The format, with its article.
         found: &'static str,
@@ -220,13 +222,17 @@ pub enum Problem {
     #[error("the rows are more than memory holds; give them in parts")]
     OutOfMemory,
     /// A key that comes too late.
-    #[error("the key {key:?} first appears here; name it in one of the first rows, with null where it has no value")]
+    #[error(
+        "the key {key:?} first appears here; name it in one of the first rows, with null where it has no value"
+    )]
     LateKey {
         /// The key.
         key: String,
     },
     /// A line that is not line protocol.
-    #[error("the line is not InfluxDB line protocol ({found}); measurement,tag=a field=1.5 1704067200 is wanted")]
+    #[error(
+        "the line is not InfluxDB line protocol ({found}); measurement,tag=a field=1.5 1704067200 is wanted"
+    )]
     BadLine {
         /// What the parser says.
         found: String,
@@ -238,7 +244,9 @@ pub enum Problem {
         found: String,
     },
     /// A column type that is neither number, text nor time.
-    #[error("holds {found}, which is neither number, text nor time: leave it out with --ignore-column {column:?}")]
+    #[error(
+        "holds {found}, which is neither number, text nor time: leave it out with --ignore-column {column:?}"
+    )]
     ColumnType {
         /// The column.
         column: String,
@@ -246,7 +254,9 @@ pub enum Problem {
         found: String,
     },
     /// A file that can only be read at any place, from where it cannot.
-    #[error("this format is read from its end; more than {bytes_max} bytes of it must be a file that is not packed")]
+    #[error(
+        "this format is read from its end; more than {bytes_max} bytes of it must be a file that is not packed"
+    )]
     TooLargeToHold {
         /// The bound.
         bytes_max: u64,

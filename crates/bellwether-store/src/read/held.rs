@@ -80,7 +80,10 @@ impl ChunkReader for Held {
 
     /// What a file says of its own lengths is believed only as far as it goes.
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        if start.checked_add(length as u64).is_none_or(|end| end > self.len()) {
+        if start
+            .checked_add(length as u64)
+            .is_none_or(|end| end > self.len())
+        {
             return Err(ParquetError::EOF("a part reaches beyond the end".to_owned()));
         }
         match self {

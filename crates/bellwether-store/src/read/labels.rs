@@ -311,8 +311,11 @@ mod tests {
     use super::*;
 
     fn labels(text: &str) -> Result<Labels, String> {
-        let source = source::unpack(Path::new("labels.csv"), Box::new(std::io::Cursor::new(text.to_owned())))
-            .map_err(|error| error.to_string())?;
+        let source = source::unpack(
+            Path::new("labels.csv"),
+            Box::new(std::io::Cursor::new(text.to_owned())),
+        )
+        .map_err(|error| error.to_string())?;
         parse(source).map_err(|error| error.to_string())
     }
 

@@ -41,7 +41,9 @@ pub(super) fn is_likely(head: &[u8]) -> bool {
     let Some(first) = lines.find(|line| says_something(line)) else {
         return false;
     };
-    let is_line = |line: &[u8]| line.contains(&b'=') && std::str::from_utf8(line).is_ok_and(|text| parsed(text).is_ok());
+    let is_line = |line: &[u8]| {
+        line.contains(&b'=') && std::str::from_utf8(line).is_ok_and(|text| parsed(text).is_ok())
+    };
     // Text in a field may hold line feeds; the fields before it tell.
     let before_text = || {
         let quote = first.windows(2).position(|two| two == b"=\"")?;
@@ -152,7 +154,8 @@ impl Rows<'_> {
     fn whole(&self, lines: &mut Lines) -> Result<(), ReadError> {
         for _ in 0..ROW_LINES_MAX {
             let n_marks = lines.line.iter().filter(|&&byte| byte == b'"').count();
-            let is_open = n_marks % 2 == 1 && std::str::from_utf8(&lines.line).is_ok_and(|text| parsed(text).is_err());
+            let is_open =
+                n_marks % 2 == 1 && std::str::from_utf8(&lines.line).is_ok_and(|text| parsed(text).is_err());
             if !is_open || !lines.append()? {
                 break;
             }
@@ -184,8 +187,12 @@ impl Rows<'_> {
             }
             let value = self.number(value).map_err(|wrong| {
                 let problem = match wrong {
-                    Cell::Infinite => Problem::Infinite { found: value.to_string() },
-                    Cell::DecimalComma => Problem::DecimalComma { found: value.to_string() },
+                    Cell::Infinite => Problem::Infinite {
+                        found: value.to_string(),
+                    },
+                    Cell::DecimalComma => Problem::DecimalComma {
+                        found: value.to_string(),
+                    },
                     _ => Problem::TextColumn {
                         column: field.to_string(),
                         found: shown(value.to_string().as_bytes()),
@@ -211,7 +218,8 @@ impl Rows<'_> {
             changepoint: marks[1],
         };
         let named = self.channels.iter().map(String::as_str).zip(values);
-        sink.named_row(&head, named).map_err(|(_, problem)| (None, problem))
+        sink.named_row(&head, named)
+            .map_err(|(_, problem)| (None, problem))
     }
 
     /// Finds the series of `line`; false where it has no tags that say so.

@@ -13,8 +13,8 @@ use super::error::{Place, Problem, ReadError};
 
 /// Endings of data files in a folder, each also with `.gz` or `.zst` behind it.
 const DATA_ENDINGS: [&str; 14] = [
-    "csv", "tsv", "txt", "jsonl", "ndjson", "parquet", "pq", "arrow", "arrows", "feather", "ipc", "lp", "line",
-    "influx",
+    "csv", "tsv", "txt", "jsonl", "ndjson", "parquet", "pq", "arrow", "arrows", "feather", "ipc", "lp",
+    "line", "influx",
 ];
 
 /// Endings of data files that are not read; a folder's own files of these kinds are reported, not skipped silently.

@@ -152,11 +152,7 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, 
 ///
 /// # Errors
 /// As [`read`]; the file is called `bytes`. What goes beyond `bounds` is [too large](ReadError::is_too_large).
-pub fn read_bytes(
-    bytes: &[u8],
-    options: &ReadOptions,
-    bounds: &Bounds,
-) -> Result<Vec<Recording>, ReadError> {
+pub fn read_bytes(bytes: &[u8], options: &ReadOptions, bounds: &Bounds) -> Result<Vec<Recording>, ReadError> {
     let mut gather = Gather::new(*bounds);
     let source = source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?;
     read_source(source, "bytes", options, &mut gather)?;

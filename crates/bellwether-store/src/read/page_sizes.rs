@@ -8,8 +8,8 @@ use std::io::Read;
 
 use parquet::file::reader::ChunkReader;
 
-use super::guard::{check_unpacked, corrupt};
 use super::error::Problem;
+use super::guard::{check_unpacked, corrupt};
 
 /// Bytes of a page header at most: it may hold the least and the greatest value, which may be long text.
 const HEADER_BYTES_MAX: usize = 1 << 20;

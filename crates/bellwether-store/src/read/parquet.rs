@@ -72,7 +72,9 @@ fn check(input: &Held, metadata: &ParquetMetaData) -> Result<(), Problem> {
         }
     }
     if n_in_groups != n_rows {
-        return Err(corrupt(format!("{n_rows} rows in all, {n_in_groups} in its groups")));
+        return Err(corrupt(format!(
+            "{n_rows} rows in all, {n_in_groups} in its groups"
+        )));
     }
     Ok(())
 }

@@ -192,9 +192,7 @@ impl<'g> Sink<'g> {
                 .push(channel, value)
                 .map_err(|problem| (Part::Time, problem))?;
         }
-        self.gather
-            .check_channels(series.n_channels())
-            .map_err(in_file)?;
+        self.gather.check_channels(series.n_channels()).map_err(in_file)?;
         series.labels.extend(head.label);
         series.changepoints.extend(head.changepoint);
         Ok(())

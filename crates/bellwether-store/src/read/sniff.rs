@@ -233,12 +233,9 @@ fn check_header(sample: &Sample) -> Result<(), ReadError> {
         sample.names.iter().find(|name| all_values && is_value(name))
     });
     match found {
-        Some(found) => Err(sample
-            .place
-            .clone()
-            .error(Problem::NoHeader {
-                found: shown(found.as_bytes()),
-            })),
+        Some(found) => Err(sample.place.clone().error(Problem::NoHeader {
+            found: shown(found.as_bytes()),
+        })),
         None => Ok(()),
     }
 }
@@ -388,10 +385,7 @@ fn check_channels(sample: &Sample, free: &[usize], numbers: &Numbers) -> Result<
             .cells(column)
             .filter(|cell| numbers.read(cell) != Cell::Missing)
             .peekable();
-        let Some(first) = cells
-            .peek()
-            .map(|cell| shown(cell))
-        else {
+        let Some(first) = cells.peek().map(|cell| shown(cell)) else {
             continue;
         };
         if cells.all(|cell| numbers.read(cell) == Cell::Text) {

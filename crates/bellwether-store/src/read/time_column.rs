@@ -93,9 +93,7 @@ fn unknown_time(sample: &Sample, column: usize) -> ReadError {
         .find(|cell| TimeFormat::of(cell).is_none())
         .or(sample.cells(column).next());
     let problem = match cell {
-        Some(cell) if TimeFormat::of(cell).is_none() => Problem::UnknownTime {
-            found: shown(cell),
-        },
+        Some(cell) if TimeFormat::of(cell).is_none() => Problem::UnknownTime { found: shown(cell) },
         Some(_) => Problem::CountsFall,
         None => Problem::NoTime,
     };

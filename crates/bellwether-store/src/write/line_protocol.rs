@@ -30,7 +30,10 @@ pub(super) fn push_row<'a>(
     };
     let time = time.ok_or_else(|| wrong("line protocol wants a time in the first column"))?;
     let is_tag = |column: &Column| {
-        column.kind == ColumnKind::Text && TAG_NAMES.iter().any(|name| column.name.eq_ignore_ascii_case(name))
+        column.kind == ColumnKind::Text
+            && TAG_NAMES
+                .iter()
+                .any(|name| column.name.eq_ignore_ascii_case(name))
     };
     let rest = cells;
     out.push_str(MEASUREMENT);

@@ -29,13 +29,30 @@ pub(crate) fn all() -> Vec<File> {
         file("encrypted.parquet", "PARE0000PARE", "encrypted Parquet"),
         file("magic.arrow", "ARROW1", "damaged"),
         file("magic.arrows", &b"\xff\xff\xff\xff"[..], "damaged"),
-        file("end.arrows", &b"\xff\xff\xff\xff\0\0\0\0"[..], "the file is empty"),
+        file(
+            "end.arrows",
+            &b"\xff\xff\xff\xff\0\0\0\0"[..],
+            "the file is empty",
+        ),
         file("feather_1.feather", "FEA1....FEA1", "Feather file of version 1"),
         file("no_end.arrow", &arrow[..arrow.len() - 4], "damaged"),
-        file("long_about.arrows", [&b"\xff\xff\xff\xff\xff\xff\xff\x7f"[..], &[0; 100]].concat(), "damaged"),
-        file("zeros_about.arrows", [&b"\xff\xff\xff\xff\x00\x01\0\0"[..], &[0; 256]].concat(), "damaged"),
+        file(
+            "long_about.arrows",
+            [&b"\xff\xff\xff\xff\xff\xff\xff\x7f"[..], &[0; 100]].concat(),
+            "damaged",
+        ),
+        file(
+            "zeros_about.arrows",
+            [&b"\xff\xff\xff\xff\x00\x01\0\0"[..], &[0; 256]].concat(),
+            "damaged",
+        ),
     ];
-    for (name, footer_len) in [("none", 0), ("small", 7), ("huge", u32::MAX), ("file", parquet.len() as u32)] {
+    for (name, footer_len) in [
+        ("none", 0),
+        ("small", 7),
+        ("huge", u32::MAX),
+        ("file", parquet.len() as u32),
+    ] {
         let mut lying = parquet.clone();
         let n_bytes = lying.len();
         lying[n_bytes - 8..n_bytes - 4].copy_from_slice(&footer_len.to_le_bytes());
@@ -60,7 +77,11 @@ pub(crate) fn all() -> Vec<File> {
         // What describes the data stands at the end of Parquet, and at the beginning of Arrow.
         let n_about = bytes.len().min(700);
         for at in places(n_about, 12) {
-            let at = if name.ends_with("parquet") { bytes.len() - 1 - at } else { at };
+            let at = if name.ends_with("parquet") {
+                bytes.len() - 1 - at
+            } else {
+                at
+            };
             let mut flipped = bytes.clone();
             flipped[at] = !flipped[at];
             files.push(file(&format!("about_{at}_{name}"), flipped, ""));
@@ -73,20 +94,60 @@ pub(crate) fn all() -> Vec<File> {
 fn bombs() -> Vec<File> {
     let zstd = Compression::ZSTD(ZstdLevel::default());
     let same = same(1 << 20);
-    let zeros = self::batch_of(vec![("a", Arc::new(Float64Array::from(vec![0.0; 24 << 20])) as ArrayRef)], 24 << 20);
+    let zeros = self::batch_of(
+        vec![("a", Arc::new(Float64Array::from(vec![0.0; 24 << 20])) as ArrayRef)],
+        24 << 20,
+    );
     let wide: Vec<(String, ArrayRef)> = (0..20_000)
-        .map(|c| (format!("c{c}"), Arc::new(Float64Array::from(vec![0.5; 2])) as ArrayRef))
+        .map(|c| {
+            (
+                format!("c{c}"),
+                Arc::new(Float64Array::from(vec![0.5; 2])) as ArrayRef,
+            )
+        })
         .collect();
-    let wide = batch_of(wide.iter().map(|(name, array)| (name.as_str(), array.clone())).collect(), 2);
-    let null = batch_of(vec![("a", Arc::new(NullArray::new(1 << 30)) as ArrayRef)], 1 << 30);
+    let wide = batch_of(
+        wide.iter()
+            .map(|(name, array)| (name.as_str(), array.clone()))
+            .collect(),
+        2,
+    );
+    let null = batch_of(
+        vec![("a", Arc::new(NullArray::new(1 << 30)) as ArrayRef)],
+        1 << 30,
+    );
     vec![
         // A run of one value costs hardly a byte for any number of rows.
-        file("bomb_runs.parquet", parquet(&same, 64, Compression::UNCOMPRESSED, true), "unpacks to far more"),
-        file("bomb_page.parquet", parquet(&same, 64, zstd, false), "unpacks to far more"),
-        file("bomb_body.arrow", arrow_file(&zeros, Some(CompressionType::ZSTD)), "unpacks to far more"),
-        file("bomb_body.arrows", arrow_stream(&zeros, 1, Some(CompressionType::ZSTD)), "unpacks to far more"),
-        file("bomb_nulls.arrows", arrow_stream(&null, 1, None), "unpacks to far more"),
-        file("columns_20000.parquet", parquet(&wide, 1, Compression::UNCOMPRESSED, false), "read: 2 samples"),
+        file(
+            "bomb_runs.parquet",
+            parquet(&same, 64, Compression::UNCOMPRESSED, true),
+            "unpacks to far more",
+        ),
+        file(
+            "bomb_page.parquet",
+            parquet(&same, 64, zstd, false),
+            "unpacks to far more",
+        ),
+        file(
+            "bomb_body.arrow",
+            arrow_file(&zeros, Some(CompressionType::ZSTD)),
+            "unpacks to far more",
+        ),
+        file(
+            "bomb_body.arrows",
+            arrow_stream(&zeros, 1, Some(CompressionType::ZSTD)),
+            "unpacks to far more",
+        ),
+        file(
+            "bomb_nulls.arrows",
+            arrow_stream(&null, 1, None),
+            "unpacks to far more",
+        ),
+        file(
+            "columns_20000.parquet",
+            parquet(&wide, 1, Compression::UNCOMPRESSED, false),
+            "read: 2 samples",
+        ),
         file("columns_20000.arrow", arrow_file(&wide, None), "read: 2 samples"),
     ]
 }

@@ -20,17 +20,33 @@ pub(crate) fn all() -> Vec<File> {
         file("magic.csv.zst", &b"\x28\xb5\x2f\xfd"[..], "cut short or damaged"),
         file("twice.csv.gz", gzip(&gz), "archive within an archive"),
         file("twice.csv.zst", zstd(&gz), "archive within an archive"),
-        file("two_members.csv.gz", [gz.clone(), gzip(b"1700003000,1,2,3,4\n")].concat(), "read: 3001"),
+        file(
+            "two_members.csv.gz",
+            [gz.clone(), gzip(b"1700003000,1,2,3,4\n")].concat(),
+            "read: 3001",
+        ),
         file("tail.csv.gz", [&gz[..], b"tail"].concat(), "cut short or damaged"),
         file("lying_size.csv.gz", lying, "cut short or damaged"),
-        file("lying_window.csv.zst", &b"\x28\xb5\x2f\xfd\x00\xff\x01\x00\x00"[..], "cut short or damaged"),
+        file(
+            "lying_window.csv.zst",
+            &b"\x28\xb5\x2f\xfd\x00\xff\x01\x00\x00"[..],
+            "cut short or damaged",
+        ),
         file("bomb_zeros.csv.gz", gzip(&vec![0; 64 << 20]), "a binary file"),
         file("bomb_zeros.csv.zst", zstd(&vec![0; 256 << 20]), "a binary file"),
-        file("bomb_lines.csv.gz", gzip(&vec![b'\n'; 128 << 20]), "unpacks to far more"),
+        file(
+            "bomb_lines.csv.gz",
+            gzip(&vec![b'\n'; 128 << 20]),
+            "the file is empty",
+        ),
         file("bomb_field.csv.zst", zstd(&vec![b'x'; 256 << 20]), ""),
         file("bomb_rows.csv.gz", gzip(rows.as_bytes()), "unpacks to far more"),
         file("bomb_rows.csv.zst", zstd(rows.as_bytes()), "unpacks to far more"),
-        file("bomb_rows.parquet.zst", zstd(&[b"PAR1".to_vec(), vec![0; 256 << 20]].concat()), "unpacks to far more"),
+        file(
+            "bomb_rows.parquet.zst",
+            zstd(&[b"PAR1".to_vec(), vec![0; 256 << 20]].concat()),
+            "unpacks to far more",
+        ),
     ];
     for (name, bytes) in [("csv.gz", &gz), ("csv.zst", &zst)] {
         for at in places(bytes.len(), 6) {

@@ -88,9 +88,7 @@ impl From<WriteError> for MeasureError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn fastest(
-    mut read: impl FnMut() -> Result<Vec<Recording>, ReadError>,
-) -> Result<Duration, MeasureError> {
+fn fastest(mut read: impl FnMut() -> Result<Vec<Recording>, ReadError>) -> Result<Duration, MeasureError> {
     let mut best = Duration::MAX;
     for _ in 0..READINGS {
         let start = Instant::now();
@@ -104,7 +102,9 @@ fn fastest(
 /// A series of noise, the same for the same `spec`.
 fn made_up(spec: &ReadSpec, format: TableFormat) -> Result<Vec<u8>, WriteError> {
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
-    columns.extend((0..spec.n_channels).map(|c| Column::new(format!("channel_{c}"), ColumnKind::Real).optional()));
+    columns.extend(
+        (0..spec.n_channels).map(|c| Column::new(format!("channel_{c}"), ColumnKind::Real).optional()),
+    );
     let mut table = TableWriter::new(Vec::new(), format, columns)?;
     let scale = 10_f64.powi(spec.decimals.min(15) as i32);
     let mut state = 1_u64;

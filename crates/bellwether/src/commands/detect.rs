@@ -12,8 +12,8 @@ use bellwether_core::threshold::Threshold;
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::Recording;
 use bellwether_store::write::{
-    AtomicFile, Cell, Column, ColumnKind, Packed, TableFormat, TableWriter, VerdictRow, VerdictWriter, WriteError,
-    packed_format,
+    AtomicFile, Cell, Column, ColumnKind, Packed, TableFormat, TableWriter, VerdictRow, VerdictWriter,
+    WriteError, packed_format,
 };
 use serde_json::{Value, json};
 

@@ -20,7 +20,14 @@ pub(crate) fn run(args: &ReadArgs, output: &Output) -> Result<(), Failure> {
         MeasureError::Write(error) => Failure::from(error),
         MeasureError::Read(error) => error.into(),
     })?;
-    let mut rows = Rows::new(&["format", "bytes", "rows", "channels", "mb_per_s", "m_values_per_s"]);
+    let mut rows = Rows::new(&[
+        "format",
+        "bytes",
+        "rows",
+        "channels",
+        "mb_per_s",
+        "m_values_per_s",
+    ]);
     for rate in &rates {
         rows.push(vec![
             json!(rate.format),

@@ -7,7 +7,8 @@ use std::path::Path;
 use bellwether_core::frame::Frame;
 use bellwether_core::synth::Fault;
 use bellwether_store::write::{
-    AtomicFile, Cell, Column, ColumnKind, Packed, Packing, TableFormat, TableWriter, WriteError, packed_format,
+    AtomicFile, Cell, Column, ColumnKind, Packed, Packing, TableFormat, TableWriter, WriteError,
+    packed_format,
 };
 
 use crate::cli::Format;
