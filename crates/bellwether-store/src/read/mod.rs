@@ -39,6 +39,7 @@ mod note;
 pub mod number;
 mod page_sizes;
 mod parquet;
+mod place;
 mod row;
 mod rows;
 mod series;
