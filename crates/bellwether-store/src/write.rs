@@ -1,6 +1,9 @@
-//! Answers on disk: files that are complete or not there, and tables in three formats.
+//! Answers on disk: files that are complete or not there, and tables in the formats that are read.
 
+mod arrow;
 mod atomic;
+mod line_protocol;
+mod packed;
 mod parquet;
 mod table;
 mod verdicts;
@@ -9,7 +12,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use atomic::AtomicFile;
-pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, push_real};
+pub use packed::{Packed, Packing};
+pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, packed_format, push_real};
 pub use verdicts::{AppendedFile, VerdictColumns, VerdictRow, VerdictWriter};
 
 use crate::disk::DiskError;
@@ -19,13 +23,13 @@ use crate::disk::DiskError;
 #[non_exhaustive]
 pub enum WriteError {
     /// The name does not say which format is wanted.
-    #[error("{}: the ending does not say the format; .csv, .jsonl or .parquet is wanted", path.display())]
+    #[error("{}: the ending does not say the format; .csv, .tsv, .jsonl, .parquet, .arrow or .lp is wanted", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// Rows cannot be added to a file of that format.
-    #[error("{}: rows cannot be added to Parquet; choose .csv or .jsonl", path.display())]
+    #[error("{}: rows cannot be added to a file of this format; choose .csv or .jsonl", path.display())]
     NotAppendable {
         /// The file.
         path: PathBuf,

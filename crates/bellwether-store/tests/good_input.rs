@@ -151,7 +151,7 @@ fn a_folder_is_read_in_order_of_name_and_says_what_it_left_out() {
     assert_eq!(
         recordings[0].notes,
         [Note::FileLeftOut {
-            file: good("folder/more.parquet")
+            file: good("folder/more.xlsx")
         }]
     );
     assert_eq!(recordings[1].rows.position(0), 2);

@@ -29,7 +29,7 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use crate::fitting::{Family, WindowWish};
 
 pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
-pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs};
+pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
@@ -138,7 +138,8 @@ pub(crate) enum Command {
 /// Where data come from and how they are read.
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
-    /// Files, folders, or `-` for stdin
+    /// Files, folders, patterns in quotes ('plant/*.parquet'), or `-` for stdin: CSV, TSV, JSON lines, Parquet, Arrow IPC or
+    /// InfluxDB line protocol, plain, gzip or zstd
     #[arg(required = true, value_name = "DATA")]
     pub(crate) data: Vec<PathBuf>,
     #[command(flatten)]
@@ -212,7 +213,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// Where the data go: FILE.csv, FILE.jsonl, FILE.parquet, or `-` for stdout (CSV, or with --format ndjson JSON lines)
+    /// Where the data go: FILE.csv, .tsv, .jsonl, .parquet, .arrow or .lp, also with .gz or .zst behind, or `-` for stdout (CSV, or with --format ndjson JSON lines)
     #[arg(
         short,
         long,
@@ -390,7 +391,8 @@ pub(crate) struct DetectArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Write a row per input sample: FILE.csv, FILE.jsonl, FILE.parquet, or `-` for stdout as CSV
+    /// Write a row per input sample: FILE.csv, .tsv, .jsonl, .parquet or .arrow, also with .gz or .zst behind, or `-` for
+    /// stdout as CSV
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Write a row per event: FILE.csv, FILE.jsonl, FILE.parquet

@@ -360,7 +360,11 @@ fn what_cannot_be_made_is_refused_with_its_exit_code_and_leaves_no_file() {
         "cannot be used with",
     );
     // What it asks for.
-    check(&["-o", "a.xlsx"], 1, ".csv, .jsonl or .parquet is wanted");
+    check(
+        &["-o", "a.xlsx"],
+        1,
+        ".csv, .tsv, .jsonl, .parquet, .arrow or .lp is wanted",
+    );
     check(
         &["-o", "a.csv", "--labels", "truth.txt"],
         1,

@@ -236,8 +236,16 @@ fn places_that_cannot_be_written_are_named_before_or_after_the_work() {
     check("-o file/rows.csv", 1, &["file/rows.csv"]);
     check("--events none/events.csv", 1, &["none/events.csv"]);
     check("--report none/report.html", 1, &["none/report.html"]);
-    check("-o rows.xlsx", 2, &["rows.xlsx", ".csv, .jsonl or .parquet"]);
-    check("-o rows", 2, &["rows", ".csv, .jsonl or .parquet"]);
+    check(
+        "-o rows.xlsx",
+        2,
+        &["rows.xlsx", ".csv, .tsv, .jsonl, .parquet, .arrow or .lp"],
+    );
+    check(
+        "-o rows",
+        2,
+        &["rows", ".csv, .tsv, .jsonl, .parquet, .arrow or .lp"],
+    );
     let left: Vec<_> = fs::read_dir(own.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())

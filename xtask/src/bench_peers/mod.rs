@@ -1,8 +1,10 @@
-//! `cargo xtask bench-peers`: bellwether beside PyTorch and ONNX Runtime on the same shapes, in one run.
+//! `cargo xtask bench-peers`: bellwether beside PyTorch and ONNX Runtime on the same shapes, and beside pandas and polars
+//! on the same files, in one run.
 //!
 //! A machine is never the same twice: ours and theirs take turns, and of each only the best counts.
 
 mod figures;
+mod reading;
 
 use std::path::PathBuf;
 
@@ -11,6 +13,7 @@ use cargo_metadata::MetadataCommand;
 use clap::{Args, ValueEnum};
 
 use self::figures::{Comparison, Measured, PeersDocument, ShapesDocument};
+use self::reading::Rates;
 use crate::cargo;
 
 const PEERS: &str = "crates/bellwether-bench/peers";
@@ -47,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let python = ensure_peers()?;
     let binary = build()?;
     let mut comparison = Comparison::default();
+    let mut rates = Rates::default();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         comparison.add("bellwether", "this checkout", ours(&binary)?);
@@ -60,11 +64,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for peer in theirs.peers {
             comparison.add(&peer.peer, &peer.version, peer.shapes);
         }
+        rates.turn(&binary, &python)?;
     }
     let machine = machine();
     let table = format!(
-        "{}\n{machine}; the best of {} turns each.\n",
+        "{}\n{}\n{machine}; the best of {} turns each.\n",
         comparison.markdown(),
+        rates.markdown(),
         options.rounds
     );
     if let Some(path) = &options.markdown {
@@ -72,7 +78,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     match options.format {
         Format::Table => print!("{table}"),
-        Format::Json => println!("{:#}", comparison.json(&machine)),
+        Format::Json => {
+            let mut document = comparison.json(&machine);
+            document["reading"] = rates.json();
+            println!("{document:#}");
+        }
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The cells of one row of a table, read as its layout says: for files and for rows that come in one by one.
 
 use bellwether_core::time::Timestamp;
-use csv::ByteRecord;
 
 use super::error::{Place, Problem, ReadError};
 use super::number::{Cell, Numbers};
+use super::row::Row;
 use super::sniff::Layout;
 use super::time_format::TimeParser;
 
@@ -25,6 +25,15 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// `problem` in `column`.
+    #[cold]
+    pub(super) fn of(column: usize, problem: Problem) -> Self {
+        Self {
+            column: Some(column),
+            problem,
+        }
+    }
+
     /// The error for a row at `place` of a table whose columns are `names`.
     pub(super) fn at(self, place: Place, names: &[String]) -> ReadError {
         match self.column {
@@ -46,9 +55,9 @@ impl Cells {
 
     /// The time of a row; `None` for a row of delimiters only, as spreadsheets leave behind the last. No other cell may
     /// be asked for before: this checks that there are as many as there should be.
-    pub(super) fn time(&mut self, row: &ByteRecord) -> Result<Option<Timestamp>, Fault> {
+    pub(super) fn time(&mut self, row: Row<'_>) -> Result<Option<Timestamp>, Fault> {
         let wanted = self.layout.names.len();
-        let is_blank = || row.iter().all(|cell| cell.trim_ascii().is_empty());
+        let is_blank = || row.cells().all(|cell| cell.trim_ascii().is_empty());
         let of_row = |problem| Fault {
             column: None,
             problem,
@@ -58,7 +67,7 @@ impl Cells {
                 return Ok(None);
             }
             let found = row.len();
-            let problem = if row.as_slice().contains(&b'\n') {
+            let problem = if row.has_line_feed() {
                 Problem::OpenQuote { found, wanted }
             } else {
                 Problem::Ragged { found, wanted }
@@ -69,16 +78,16 @@ impl Cells {
             .layout
             .blank
             .iter()
-            .find(|&&column| !row[column].trim_ascii().is_empty())
+            .find(|&&column| !row.cell(column).trim_ascii().is_empty())
         {
             return Err(of_row(Problem::NamelessColumn { position: column + 1 }));
         }
-        let text = &row[self.layout.time];
+        let text = row.cell(self.layout.time);
         match self.times.parse(text) {
             Some(time) => Ok(Some(time)),
             None if is_blank() => Ok(None),
-            None if text.trim_ascii().is_empty() => Err(at(self.layout.time, Problem::NoTime)),
-            None => Err(at(
+            None if text.trim_ascii().is_empty() => Err(Fault::of(self.layout.time, Problem::NoTime)),
+            None => Err(Fault::of(
                 self.layout.time,
                 match self.times.skipped_in(text) {
                     Some(zone) => Problem::SkippedTime {
@@ -94,21 +103,21 @@ impl Cells {
     /// A cell that names something.
     pub(super) fn text<'r>(
         &self,
-        row: &'r ByteRecord,
+        row: Row<'r>,
         column: usize,
         when_empty: Problem,
     ) -> Result<&'r str, Fault> {
-        let cell = row[column].trim_ascii();
+        let cell = row.cell(column).trim_ascii();
         match std::str::from_utf8(cell) {
-            Ok("") => Err(at(column, when_empty)),
+            Ok("") => Err(Fault::of(column, when_empty)),
             Ok(text) => Ok(text),
-            Err(_) => Err(at(column, Problem::NotUtf8 { found: shown(cell) })),
+            Err(_) => Err(Fault::of(column, Problem::NotUtf8 { found: shown(cell) })),
         }
     }
 
     /// A cell of a channel; NaN is missing.
-    pub(super) fn value(&self, row: &ByteRecord, column: usize) -> Result<f64, Fault> {
-        let cell = &row[column];
+    pub(super) fn value(&self, row: Row<'_>, column: usize) -> Result<f64, Fault> {
+        let cell = row.cell(column);
         let problem = match self.numbers.read(cell) {
             Cell::Value(value) => return Ok(value),
             Cell::Missing => return Ok(f64::NAN),
@@ -116,22 +125,13 @@ impl Cells {
             Cell::DecimalComma => Problem::DecimalComma { found: shown(cell) },
             Cell::Text => Problem::NotANumber { found: shown(cell) },
         };
-        Err(at(column, problem))
+        Err(Fault::of(column, problem))
     }
 
     /// A cell that says yes or no.
-    pub(super) fn label(&self, row: &ByteRecord, column: usize) -> Result<bool, Fault> {
-        let cell = &row[column];
-        flag(cell).ok_or_else(|| at(column, Problem::BadLabel { found: shown(cell) }))
-    }
-}
-
-/// `problem` in `column`.
-#[cold]
-fn at(column: usize, problem: Problem) -> Fault {
-    Fault {
-        column: Some(column),
-        problem,
+    pub(super) fn label(&self, row: Row<'_>, column: usize) -> Result<bool, Fault> {
+        let cell = row.cell(column);
+        flag(cell).ok_or_else(|| Fault::of(column, Problem::BadLabel { found: shown(cell) }))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bellwether_core::frame::FrameError;
 use bellwether_core::time::Timestamp;
 
+pub use super::place::Place;
 use super::time_format::WANTED_TIMES;
 
 /// An input cannot be read. Prints as `place: problem`; an I/O error behind it is its source.
@@ -28,6 +29,10 @@ impl ReadError {
                 | Problem::TooManyChannels { .. }
                 | Problem::TooManyCells { .. }
                 | Problem::Sparse { .. }
+                | Problem::SparseKeys { .. }
+                | Problem::OutOfMemory
+                | Problem::Bomb
+                | Problem::TooLargeToHold { .. }
         )
     }
 }
@@ -44,62 +49,14 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// A place in an input, as exact as it is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file, or `-` for standard input.
-    pub file: PathBuf,
-    /// Line, counted from 1; of a row that spans lines, its first.
-    pub line: Option<u64>,
-    /// Name of the column.
-    pub column: Option<String>,
-}
-
-impl Place {
-    /// A whole file.
-    pub(super) fn file(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: None,
-            column: None,
+impl Problem {
+    /// What an I/O error while reading means.
+    pub(super) fn of_io(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::FileTooLarge => Self::TooManyBytes,
+            io::ErrorKind::QuotaExceeded => Self::Bomb,
+            _ => Self::Damaged(source),
         }
-    }
-
-    /// The same file, at `line`.
-    pub(super) fn at_line(mut self, line: u64) -> Self {
-        self.line = Some(line);
-        self
-    }
-
-    /// The same place, in `column`.
-    pub(super) fn in_column(mut self, column: &str) -> Self {
-        self.column = Some(column.to_owned());
-        self
-    }
-
-    /// `problem` at this place.
-    pub(super) fn error(self, problem: Problem) -> ReadError {
-        ReadError {
-            place: Box::new(self),
-            problem,
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.file.as_os_str() == "-" {
-            f.write_str("standard input")?;
-        } else {
-            write!(f, "{}", self.file.display())?;
-        }
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        if let Some(column) = &self.column {
-            write!(f, ", column {column:?}")?;
-        }
-        Ok(())
     }
 }
 
@@ -120,19 +77,119 @@ pub enum Problem {
     #[error("standard input can be read only once; name it once")]
     StdinTwice,
     /// A folder without data.
-    #[error("no data file in this folder: files ending in .csv, .tsv or .txt are wanted, plain, .gz or .zst")]
+    #[error(
+        "no data file in this folder: files ending in .csv, .tsv, .txt, .jsonl, .parquet, .arrow, .feather or .lp are \
+         wanted, plain, .gz or .zst"
+    )]
     EmptyFolder,
+    /// A pattern that cannot be understood.
+    #[error("not a pattern of file names: {found}")]
+    BadPattern {
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A pattern without a file.
+    #[error("no file fits this pattern")]
+    NoMatch,
+    /// An archive or a block of data that unpacks to far more than it should.
+    #[error(
+        "it unpacks to far more than data do; if that is right, unpack it yourself (or write it in smaller blocks)"
+    )]
+    Bomb,
     /// No byte, or only blank and comment lines.
     #[error("the file is empty; a header line and at least one row are wanted")]
     Empty,
     /// A header and nothing else.
     #[error("there is a header but no row; at least one row is wanted")]
     NoRow,
-    /// A known format that is not read.
-    #[error("this is {found}, which is not read: give CSV (comma, semicolon or tab), plain, gzip or zstd")]
+    /// A known format that is not read where text is wanted.
+    #[error(
+        "this is {found}, which is not read here: give CSV (comma, semicolon or tab), plain, gzip or zstd"
+    )]
     Format {
         /// The format, with its article.
         found: &'static str,
+    },
+    /// A known format that is not read at all.
+    #[error(
+        "this is {found}, which is not read: give CSV, JSON lines, Parquet, Arrow IPC (Feather) or InfluxDB line \
+         protocol, plain, gzip or zstd"
+    )]
+    UnknownFormat {
+        /// The format, with its article.
+        found: &'static str,
+    },
+    /// A line that is not an object.
+    #[error(
+        "the line is not a JSON object ({found}); a whole object on each line is wanted, as jq -c . writes them"
+    )]
+    BadJson {
+        /// What the parser says.
+        found: String,
+    },
+    /// A value that has parts.
+    #[error(
+        "holds an object or a list, and a channel is a number: write its parts side by side, as \
+         {{\"timestamp\": …, \"{key}.part\": 1}}, or leave it out with --ignore-column"
+    )]
+    Nested {
+        /// Its key.
+        key: String,
+    },
+    /// The same key twice in an object.
+    #[error("the key stands twice in one object; keys must differ")]
+    DuplicateKey,
+    /// Far more keys than any row has.
+    #[error(
+        "the rows have {n_keys} keys among them, and each but few: write a row per value, as \
+         {{\"timestamp\": …, \"channel\": \"flow\", \"value\": 1.5}}"
+    )]
+    SparseKeys {
+        /// How many.
+        n_keys: usize,
+    },
+    /// No memory is left for more rows.
+    #[error("the rows are more than memory holds; give them in parts")]
+    OutOfMemory,
+    /// A key that comes too late.
+    #[error(
+        "the key {key:?} first appears here; name it in one of the first rows, with null where it has no value"
+    )]
+    LateKey {
+        /// The key.
+        key: String,
+    },
+    /// A line that is not line protocol.
+    #[error(
+        "the line is not InfluxDB line protocol ({found}); measurement,tag=a field=1.5 1704067200 is wanted"
+    )]
+    BadLine {
+        /// What the parser says.
+        found: String,
+    },
+    /// A Parquet or Arrow file whose inside contradicts itself.
+    #[error("the file is damaged or cut short ({found}); fetch or write it again")]
+    Corrupt {
+        /// What the decoder says.
+        found: String,
+    },
+    /// A column type that is neither number, text nor time.
+    #[error(
+        "holds {found}, which is neither number, text nor time: leave it out with --ignore-column {column:?}"
+    )]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A file that can only be read at any place, from where it cannot.
+    #[error(
+        "this format is read from its end; more than {bytes_max} bytes of it must be a file that is not packed"
+    )]
+    TooLargeToHold {
+        /// The bound.
+        bytes_max: u64,
     },
     /// Bytes that are not UTF-8 where text is needed.
     #[error("the text is not UTF-8 ({found:?}); save the file as UTF-8")]

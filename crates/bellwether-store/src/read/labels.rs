@@ -7,12 +7,12 @@ use std::ops::Range;
 use std::path::Path;
 
 use bellwether_core::time::Timestamp;
-use csv::ByteRecord;
 
 use super::Recording;
 use super::cells::{flag, shown};
 use super::error::{Place, Problem, ReadError};
 use super::number::is_missing;
+use super::row::{Row, TextRows as _};
 use super::source::{self, Source};
 use super::table::Table;
 use super::time_format::{TimeFormat, parse_time};
@@ -145,8 +145,7 @@ fn parse(source: Source) -> Result<Labels, ReadError> {
     if !table.advance()? {
         return Err(Place::file(&source.file).error(Problem::Empty));
     }
-    let first = table.record().clone();
-    let columns = Columns::of(&first).ok_or_else(|| table.place().error(Problem::UnknownLabels))?;
+    let columns = Columns::of(table.row()).ok_or_else(|| table.place().error(Problem::UnknownLabels))?;
     if columns.has_header && !table.advance()? {
         // A file of intervals may well say that nothing was wrong.
         return match columns.kind {
@@ -180,7 +179,7 @@ fn parse(source: Source) -> Result<Labels, ReadError> {
 fn read_points(table: &mut Table, column: usize) -> Result<Vec<bool>, ReadError> {
     let mut labels = Vec::new();
     loop {
-        let cell = table.record().get(column).unwrap_or_default();
+        let cell = table.row().get(column).unwrap_or_default();
         let problem = || Problem::BadLabel { found: shown(cell) };
         labels.push(flag(cell).ok_or_else(|| table.place().error(problem()))?);
         if !table.advance()? {
@@ -191,7 +190,7 @@ fn read_points(table: &mut Table, column: usize) -> Result<Vec<bool>, ReadError>
 
 /// The interval in the record at hand.
 fn interval(table: &Table, columns: [Option<usize>; 5]) -> Result<Interval, ReadError> {
-    let row = table.record();
+    let row = table.row();
     let [start, end, kind, channels, series] = columns.map(|column| {
         row.get(column?)
             .map(<[u8]>::trim_ascii)
@@ -250,11 +249,11 @@ enum Kind {
 
 impl Columns {
     /// Told from the first record; `None` where it fits neither kind.
-    fn of(first: &ByteRecord) -> Option<Self> {
+    fn of(first: Row<'_>) -> Option<Self> {
         let is_time = |idx: usize| first.get(idx).is_some_and(|cell| TimeFormat::of(cell).is_some());
         if first.len() == 1 {
             return Some(Self {
-                has_header: flag(&first[0]).is_none(),
+                has_header: flag(first.cell(0)).is_none(),
                 kind: Kind::Points(0),
             });
         }
@@ -275,7 +274,7 @@ impl Columns {
             let is_called = |cell: &[u8], name: &str| cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
             names
                 .iter()
-                .find_map(|name| first.iter().position(|cell| is_called(cell, name)))
+                .find_map(|name| first.cells().position(|cell| is_called(cell, name)))
         };
         let kind = match (named(&["start"]), named(&["end"])) {
             (Some(start), Some(end)) => Kind::Intervals {
@@ -312,8 +311,11 @@ mod tests {
     use super::*;
 
     fn labels(text: &str) -> Result<Labels, String> {
-        let source = source::text_of_bytes(Path::new("labels.csv"), text.as_bytes())
-            .map_err(|error| error.to_string())?;
+        let source = source::unpack(
+            Path::new("labels.csv"),
+            Box::new(std::io::Cursor::new(text.to_owned())),
+        )
+        .map_err(|error| error.to_string())?;
         parse(source).map_err(|error| error.to_string())
     }
 

@@ -1,4 +1,5 @@
-//! The rows of one series of a table in long form, a row per value, turned into samples.
+//! The rows of one series that name the channels of their values, turned into samples: a table in long form has one
+//! value a row, line protocol may have several.
 //!
 //! Rows may come sorted by time, or channel after channel: within each channel time must not run backwards.
 
@@ -9,7 +10,7 @@ use bellwether_core::frame::Channel;
 use bellwether_core::time::Timestamp;
 
 use super::error::Problem;
-use super::rows::InputRows;
+use super::rows::{InputRows, room};
 use super::series::SeriesRows;
 
 /// Values of a series spread out at most, 8 GiB: the file is no measure, for a row may open a new instant and a new
@@ -22,6 +23,7 @@ pub(super) struct LongRows {
     by_channel: HashMap<String, u32>,
     channels: Vec<Channel>,
     last_times: Vec<Timestamp>,
+    times: Vec<Timestamp>,
     entries: Vec<Entry>,
     rows: InputRows,
     /// Rows out of order are put in order.
@@ -33,10 +35,9 @@ pub(super) struct LongRows {
 }
 
 struct Entry {
-    time: Timestamp,
+    row: u32,
     channel: u32,
     value: f64,
-    position: u32,
 }
 
 impl LongRows {
@@ -46,6 +47,7 @@ impl LongRows {
             by_channel: HashMap::new(),
             channels: Vec::new(),
             last_times: Vec::new(),
+            times: Vec::new(),
             entries: Vec::new(),
             sort,
             late: Vec::new(),
@@ -64,6 +66,15 @@ impl LongRows {
         self.channels.as_slice().into()
     }
 
+    /// Gives channels other names.
+    pub(super) fn rename(&mut self, name: &impl Fn(&str) -> Option<String>) {
+        for channel in &mut self.channels {
+            if let Some(name) = name(channel.name()) {
+                *channel = Channel::new(name);
+            }
+        }
+    }
+
     /// How many channels there are so far.
     pub(super) fn n_channels(&self) -> usize {
         self.channels.len()
@@ -71,25 +82,34 @@ impl LongRows {
 
     /// The instants at which there is a row, in order.
     pub(super) fn instants(&self) -> Vec<Timestamp> {
-        let mut time: Vec<Timestamp> = self.entries.iter().map(|entry| entry.time).collect();
+        let mut time = self.times.clone();
         time.sort_unstable();
         time.dedup();
         time
     }
 
-    /// Adds a row.
-    pub(super) fn push(
+    /// Begins a row, whose values follow.
+    pub(super) fn begin_row(
         &mut self,
         time: Timestamp,
         time_text: &[u8],
         position: u32,
-        channel_name: &str,
-        value: f64,
     ) -> Result<(), Problem> {
+        room(&mut self.times, 1)?;
+        self.rows.make_room(time_text)?;
+        self.times.push(time);
+        self.rows.push(time_text, 0, position);
+        Ok(())
+    }
+
+    /// Adds a value to the row begun last.
+    pub(super) fn push(&mut self, channel_name: &str, value: f64) -> Result<(), Problem> {
+        let row = self.times.len() - 1;
+        let time = self.times[row];
         let channel = match self.by_channel.get(channel_name) {
             Some(&channel) => channel,
             None => {
-                let channel = self.channels.len() as u32; // fewer channels than rows, which 32 bits count
+                let channel = self.channels.len() as u32; // fewer channels than memory holds names for
                 self.by_channel.insert(channel_name.to_owned(), channel);
                 self.channels.push(Channel::new(channel_name));
                 self.last_times.push(time);
@@ -104,13 +124,12 @@ impl LongRows {
             self.late.push(time);
         }
         *last = time.max(*last);
+        room(&mut self.entries, 1)?;
         self.entries.push(Entry {
-            time,
+            row: row as u32, // rows are counted in 32 bits
             channel,
             value,
-            position,
         });
-        self.rows.push(time_text, 0, position);
         Ok(())
     }
 
@@ -125,7 +144,7 @@ impl LongRows {
         }
         let n_channels = self.channels.len();
         let sparse = || Problem::Sparse {
-            n_rows: self.entries.len(),
+            n_rows: self.times.len(),
             n_samples: time.len(),
             n_channels,
         };
@@ -133,26 +152,34 @@ impl LongRows {
         let n_cells = n_cells.filter(|n| *n <= CELLS_MAX).ok_or_else(sparse)?;
         let mut values = filled(n_cells, f64::NAN).ok_or_else(sparse)?;
         let mut is_taken = filled(n_cells, false).ok_or_else(sparse)?;
+        let mut entries = self.entries.iter().peekable();
         let mut sample_idx = 0;
-        for (row_idx, entry) in self.entries.iter().enumerate() {
+        for (row_idx, &row_time) in self.times.iter().enumerate() {
             // Neighbouring rows lie at the same instant or the next one; only a new channel starts over.
-            while time[sample_idx] < entry.time {
+            while time[sample_idx] < row_time {
                 sample_idx += 1;
             }
-            if time[sample_idx] > entry.time {
-                sample_idx = time.partition_point(|&instant| instant < entry.time);
+            if time[sample_idx] > row_time {
+                sample_idx = time.partition_point(|&instant| instant < row_time);
             }
-            let cell = sample_idx * n_channels + entry.channel as usize;
+            let mut is_repeated = false;
+            while let Some(entry) = entries.next_if(|entry| entry.row as usize == row_idx) {
+                let cell = sample_idx * n_channels + entry.channel as usize;
+                if is_taken[cell] {
+                    is_repeated = true;
+                } else {
+                    is_taken[cell] = true;
+                    values[cell] = entry.value;
+                }
+            }
             let text = self.rows.time_text(row_idx).as_bytes();
-            if is_taken[cell] {
+            if is_repeated {
                 series.count_repeated(text);
-            } else {
-                is_taken[cell] = true;
-                values[cell] = entry.value;
             }
+            let position = self.rows.position(row_idx) as u32; // as it was given
             series
                 .rows
-                .push(text, (series.time.len() + sample_idx) as u32, entry.position);
+                .push(text, (series.time.len() + sample_idx) as u32, position);
         }
         for late in &self.late {
             series.count_late(*late);

@@ -2,8 +2,10 @@
 //! its place and what to do.
 //!
 //! **Form.** Delimited text with a header: comma, semicolon or tab; quoted fields; any line ends; a byte order mark,
-//! blank lines and lines that start with `#` are passed over; plain, gzip or zstd, told by the first bytes. The text
-//! is UTF-8, numbers have a decimal point. [`read`] takes files, folders (their data files in order of name) and `-`.
+//! blank lines and lines that start with `#` are passed over. JSON, one object a line. Parquet. Arrow IPC, as file
+//! (Feather) and as stream. InfluxDB line protocol. All plain, gzip or zstd, told by the first bytes. Text is UTF-8,
+//! numbers have a decimal point. [`read`] takes files, folders (their data files in order of name), patterns and `-`.
+//! The same data give the same frame, bit for bit, whatever the format.
 //!
 //! **Time.** The first column that reads as time: see [`time_format`]. Within a series it never runs backwards, unless the caller wants
 //! rows put in order: then rows of one time keep their order. A
@@ -20,22 +22,38 @@
 //! code for each cell; [`Followed`] is a file that grows.
 
 mod aligned;
+mod arrow;
+mod batches;
 mod cells;
-mod csv;
+mod columns;
 mod error;
 mod follow;
+mod format;
+mod guard;
+mod held;
+mod json;
 mod labels;
+mod line_protocol;
+mod lines;
+mod listing;
 mod long;
 mod note;
 pub mod number;
+mod page_sizes;
+mod parquet;
+mod place;
+mod row;
 mod rows;
 mod series;
+mod sink;
 mod sniff;
 mod source;
 mod table;
 mod table_rows;
+mod text;
 mod time_column;
 pub mod time_format;
+mod time_text;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,13 +64,16 @@ use bellwether_core::zone::Zone;
 
 pub use error::{Place, Problem, ReadError};
 pub use follow::{Fate, Followed};
+pub use format::foreign_to_lines;
 pub use labels::{Interval, Labels, RowSpan, labels_file};
 pub use note::Note;
 pub use rows::InputRows;
-pub use source::foreign_to_lines;
+
 pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
 
+use format::{Format, format_of};
 use series::Gather;
+use source::Source;
 
 /// What the reader is told instead of finding out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,12 +145,12 @@ pub struct Recording {
 /// # Errors
 /// [`ReadError`] names the file, where it can the line and column, what was found and what to do.
 pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, ReadError> {
-    let files = source::list(paths)?;
+    let files = listing::list(paths)?;
     let names = series_names(files.iter().map(|(file, _)| file.as_path()));
     let mut gather = Gather::new(Bounds::NONE, options);
     for ((file, left_out), name) in files.into_iter().zip(names) {
         let n_before = gather.n_series();
-        csv::read_table(source::open(&file)?, &name, options, &mut gather)?;
+        read_source(source::open(&file)?, &name, options, &mut gather)?;
         if n_before < gather.n_series() {
             let notes = left_out.into_iter().map(|file| Note::FileLeftOut { file });
             gather.series(n_before).notes.extend(notes);
@@ -138,29 +159,55 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, 
     gather.finish()
 }
 
-/// Reads all series of one file at hand, packed or plain.
+/// Reads all series of one file at hand, packed or plain, in any format.
 ///
 /// # Errors
 /// As [`read`]; the file is called `bytes`. What goes beyond `bounds` is [too large](ReadError::is_too_large).
+pub fn read_bytes(bytes: &[u8], options: &ReadOptions, bounds: &Bounds) -> Result<Vec<Recording>, ReadError> {
+    let mut gather = Gather::new(*bounds, options);
+    let source = source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?;
+    read_source(source, "bytes", options, &mut gather)?;
+    gather.finish()
+}
+
+/// The same for delimited text alone, where the caller has been told that it is.
+///
+/// # Errors
+/// As [`read_bytes`].
 pub fn read_csv_bytes(
     bytes: &[u8],
     options: &ReadOptions,
     bounds: &Bounds,
 ) -> Result<Vec<Recording>, ReadError> {
     let mut gather = Gather::new(*bounds, options);
-    csv::read_table(
-        source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?,
-        "bytes",
-        options,
-        &mut gather,
-    )?;
+    let source = source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?.delimited()?;
+    text::read_delimited(source, "bytes", options, &mut gather)?;
     gather.finish()
+}
+
+/// Reads one input in the format that it is in.
+fn read_source(
+    source: Source,
+    name: &str,
+    options: &ReadOptions,
+    gather: &mut Gather,
+) -> Result<(), ReadError> {
+    let format = format_of(&source.head)
+        .map_err(|found| error::Place::file(&source.file).error(Problem::UnknownFormat { found }))?;
+    match format {
+        Format::Delimited => text::read_delimited(source, name, options, gather),
+        Format::JsonLines => text::read_json_lines(source, name, options, gather),
+        Format::LineProtocol => line_protocol::read(source, name, options, gather),
+        Format::Parquet => parquet::read(source, name, options, gather),
+        Format::ArrowFile => arrow::read_file(source, name, options, gather),
+        Format::ArrowStream => arrow::read_stream(source, name, options, gather),
+    }
 }
 
 /// What the series of one file is called, where no column says: the file's name without the endings of data files and
 /// archives; `-` for standard input.
 pub fn series_name(file: &Path) -> String {
-    source::stem(file)
+    listing::stem(file)
 }
 
 /// Names of the series that whole files are: their stems, with the folder in front where stems coincide.
@@ -168,10 +215,10 @@ fn series_names<'a>(files: impl Iterator<Item = &'a Path>) -> Vec<String> {
     let files: Vec<&Path> = files.collect();
     let mut n_called: HashMap<String, usize> = HashMap::new();
     for file in &files {
-        *n_called.entry(source::stem(file)).or_default() += 1;
+        *n_called.entry(listing::stem(file)).or_default() += 1;
     }
     let name = |file: &&Path| {
-        let stem = source::stem(file);
+        let stem = listing::stem(file);
         if n_called[&stem] == 1 {
             stem
         } else {

@@ -170,7 +170,7 @@ impl fmt::Display for Note {
             ),
             Self::ColumnLeftOut { column, reason } => write!(f, "column {column:?} is left out: {reason}"),
             Self::FileLeftOut { file } => {
-                write!(f, "{} is left out: only delimited text is read", file.display())
+                write!(f, "{} is left out: its format is not read", file.display())
             }
         }
     }

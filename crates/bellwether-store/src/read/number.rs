@@ -38,6 +38,18 @@ impl Numbers {
         }
     }
 
+    /// Whether the caller has markers.
+    pub(super) fn has_markers(&self) -> bool {
+        !self.markers.is_empty()
+    }
+
+    /// Whether the number `value`, which was never text, is a marker: `-999` is, however it is written.
+    pub(super) fn marks(&self, value: f64) -> bool {
+        let number = |marker: &[u8]| std::str::from_utf8(marker).ok()?.parse::<f64>().ok();
+        let mut markers = self.markers.iter().filter_map(|marker| number(marker));
+        markers.any(|marker| marker.total_cmp(&value).is_eq())
+    }
+
     /// What `cell` says.
     #[inline]
     pub fn read(&self, cell: &[u8]) -> Cell {

@@ -1,5 +1,7 @@
 //! The rows of an input as they stood there, so that answers can be written in the same order with the same times.
 
+use super::error::Problem;
+
 /// Every row of one series, in input order: its time as written, the sample it belongs to, its place among all rows.
 ///
 /// There are more rows than samples where an instant is repeated, and in a table in long form.
@@ -41,6 +43,17 @@ impl InputRows {
         }
     }
 
+    /// Makes room for a row.
+    pub(super) fn make_room(&mut self, time_text: &[u8]) -> Result<(), Problem> {
+        // A byte that is replaced takes three.
+        self.times
+            .try_reserve(3 * time_text.len())
+            .map_err(|_| Problem::OutOfMemory)?;
+        room(&mut self.time_ends, 1)?;
+        room(&mut self.samples, 1)?;
+        room(&mut self.positions, 1)
+    }
+
     /// Adds a row. A time that was read is ASCII; anything else would be written with replacement characters.
     pub(super) fn push(&mut self, time_text: &[u8], sample_idx: u32, position: u32) {
         self.times.push_str(&String::from_utf8_lossy(time_text));
@@ -48,6 +61,12 @@ impl InputRows {
         self.samples.push(sample_idx);
         self.positions.push(position);
     }
+}
+
+/// Makes room for `n_more` in `all`; a file that is too large for the memory is no reason to end the process.
+#[inline]
+pub(super) fn room<T>(all: &mut Vec<T>, n_more: usize) -> Result<(), Problem> {
+    all.try_reserve(n_more).map_err(|_| Problem::OutOfMemory)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use bellwether_core::time::{Spacing, Timestamp};
 
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
-use super::rows::InputRows;
+use super::rows::{InputRows, room};
 use super::{Bounds, ReadOptions, Recording};
 
 /// A spacing is called jittery from this share of the cadence on: below it lies the noise of clocks.
@@ -203,6 +203,9 @@ impl SeriesRows {
             Some(latest) => time > latest || self.n_late > 0,
             None => true,
         };
+        self.rows.make_room(text)?;
+        room(&mut self.time, 1)?;
+        room(&mut self.values, self.shape.channels.len())?;
         self.latest = self.latest.max(Some(time));
         if is_sample {
             self.time.push(time);

@@ -4,12 +4,12 @@ use bellwether_core::zone::Zone;
 use std::collections::HashMap;
 use std::io::Cursor;
 
-use csv::ByteRecord;
-
 use super::ReadOptions;
+use super::cells::shown;
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
 use super::number::{Cell, Numbers, is_missing};
+use super::row::{RowBuf, TextRows as _};
 use super::source::Source;
 use super::table::Table;
 use super::time_column;
@@ -19,9 +19,9 @@ use super::time_format::TimeFormat;
 pub(super) const SAMPLE_ROWS: usize = 100;
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
-const SERIES_NAMES: [&str; 3] = ["device", "asset_id", "series"];
-const LABEL_NAMES: [&str; 3] = ["is_anomaly", "anomaly", "label"];
-const CHANGEPOINT_NAME: &str = "changepoint";
+pub(super) const SERIES_NAMES: [&str; 3] = ["device", "asset_id", "series"];
+pub(super) const LABEL_NAMES: [&str; 3] = ["is_anomaly", "anomaly", "label"];
+pub(super) const CHANGEPOINT_NAME: &str = "changepoint";
 const CHANNEL_NAMES: [&str; 2] = ["channel", "sensor"];
 const VALUE_NAME: &str = "value";
 const QUALITY_NAME: &str = "quality";
@@ -29,7 +29,6 @@ const QUALITY_NAME: &str = "quality";
 /// The columns of a table by what they are for, each as its index.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    pub(super) delimiter: u8,
     /// Names of all columns.
     pub(super) names: Vec<String>,
     pub(super) time: usize,
@@ -58,7 +57,9 @@ pub(super) enum Values {
 pub(super) struct Sample {
     pub(super) place: Place,
     pub(super) names: Vec<String>,
-    pub(super) rows: Vec<ByteRecord>,
+    pub(super) rows: Vec<RowBuf>,
+    /// Whether a delimiter divides the columns, so that one column is none.
+    pub(super) is_divided: bool,
 }
 
 impl Sample {
@@ -66,7 +67,9 @@ impl Sample {
     pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = &[u8]> + Clone {
         self.rows
             .iter()
-            .filter_map(move |row| row.get(column))
+            .map(RowBuf::row)
+            .filter(move |row| column < row.len())
+            .map(move |row| row.cell(column))
             .map(<[u8]>::trim_ascii)
             .filter(|cell| !is_missing(cell))
     }
@@ -103,9 +106,14 @@ impl Sample {
     }
 }
 
-/// Tells what the columns of `source` are for.
-pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, ReadError> {
+/// Tells by what the columns of delimited text are divided, and what they are for.
+pub(super) fn delimited(source: &Source, options: &ReadOptions) -> Result<(u8, Layout), ReadError> {
     let (delimiter, sample) = sample(source, options.delimiter)?;
+    Ok((delimiter, layout(sample, options)?))
+}
+
+/// Tells what the columns of a table that begins with `sample` are for.
+pub(super) fn layout(sample: Sample, options: &ReadOptions) -> Result<Layout, ReadError> {
     check_header(&sample)?;
     let mut free: Vec<usize> = (0..sample.names.len()).collect();
     for name in &options.ignore_columns {
@@ -143,7 +151,6 @@ pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, Re
         }
     };
     Ok(Layout {
-        delimiter,
         names: sample.names,
         time,
         time_format,
@@ -167,7 +174,7 @@ fn sample(source: &Source, asked: Option<u8>) -> Result<(u8, Sample), ReadError>
         let n_agreeing = if width < 2 {
             0
         } else {
-            sample.rows.iter().filter(|row| row.len() == width).count()
+            sample.rows.iter().filter(|row| row.row().len() == width).count()
         };
         let rank = (n_agreeing, width);
         if best.as_ref().is_none_or(|&(best_rank, _, _)| rank > best_rank) {
@@ -189,26 +196,31 @@ fn sample_divided_by(source: &Source, delimiter: u8) -> Result<Sample, ReadError
     }
     let place = table.place();
     let names = table
-        .record()
-        .iter()
+        .row()
+        .cells()
         .map(|name| header_name(name, &place))
         .collect::<Result<_, _>>()?;
     let mut rows = Vec::new();
     while rows.len() <= SAMPLE_ROWS && table.advance()? {
-        rows.push(table.record().clone());
+        rows.push(table.row().into());
     }
     // The head of a longer file mostly ends within a row.
     if rows.len() > 1 && !source.is_whole {
         rows.pop();
     }
-    Ok(Sample { place, names, rows })
+    Ok(Sample {
+        place,
+        names,
+        rows,
+        is_divided: true,
+    })
 }
 
 fn header_name(name: &[u8], place: &Place) -> Result<String, ReadError> {
     match std::str::from_utf8(name) {
         Ok(name) => Ok(name.trim().to_owned()),
         Err(_) => {
-            let found = String::from_utf8_lossy(name).into_owned();
+            let found = shown(name);
             Err(place.clone().error(Problem::NotUtf8 { found }))
         }
     }
@@ -225,10 +237,9 @@ fn check_header(sample: &Sample) -> Result<(), ReadError> {
         sample.names.iter().find(|name| all_values && is_value(name))
     });
     match found {
-        Some(found) => Err(sample
-            .place
-            .clone()
-            .error(Problem::NoHeader { found: found.clone() })),
+        Some(found) => Err(sample.place.clone().error(Problem::NoHeader {
+            found: shown(found.as_bytes()),
+        })),
         None => Ok(()),
     }
 }
@@ -250,8 +261,8 @@ fn check_names(sample: &Sample, free: &[usize]) -> Result<(), ReadError> {
         }
     }
     match sample.names.as_slice() {
-        [column] => Err(sample.place.clone().error(Problem::OneColumn {
-            column: column.clone(),
+        [column] if sample.is_divided => Err(sample.place.clone().error(Problem::OneColumn {
+            column: shown(column.as_bytes()),
         })),
         _ => Ok(()),
     }
@@ -312,7 +323,7 @@ fn take_nameless(
     free: &mut Vec<usize>,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<usize>, ReadError> {
-    let is_nameless = |column: usize| sample.names[column].is_empty() || sample.names[column] == "Unnamed: 0";
+    let is_nameless = |column: usize| is_index_name(&sample.names[column]);
     let mut blank = Vec::new();
     for column in free.iter().copied().filter(|&column| is_nameless(column)) {
         if sample.cells(column).next().is_none() {
@@ -332,6 +343,11 @@ fn take_nameless(
     }
     free.retain(|&column| !is_nameless(column));
     Ok(blank)
+}
+
+/// What data frames call the numbers of their rows.
+fn is_index_name(name: &str) -> bool {
+    matches!(name, "" | "Unnamed: 0" | "__index_level_0__")
 }
 
 /// Whether the cells of `column` are whole numbers in every row, each one more than the last.
@@ -373,10 +389,7 @@ fn check_channels(sample: &Sample, free: &[usize], numbers: &Numbers) -> Result<
             .cells(column)
             .filter(|cell| numbers.read(cell) != Cell::Missing)
             .peekable();
-        let Some(first) = cells
-            .peek()
-            .map(|cell| String::from_utf8_lossy(cell).into_owned())
-        else {
+        let Some(first) = cells.peek().map(|cell| shown(cell)) else {
             continue;
         };
         if cells.all(|cell| numbers.read(cell) == Cell::Text) {

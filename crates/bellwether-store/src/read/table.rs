@@ -1,152 +1,302 @@
 //! Records of delimited text, with the line each one stands on, in bounded memory.
+//!
+//! A record without a quotation mark is cut at its delimiters where it stands. One that has any is left to `csv-core`,
+//! which knows what they mean. Both agree on everything else: a record ends at a line feed or a carriage return, blank
+//! lines and lines that start with `#` are passed over.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use csv::ByteRecord;
+use csv_core::ReadRecordResult;
 
 use super::error::{Place, Problem, ReadError};
+use super::row::{Row, TextRows};
 
 /// No sensible row is longer; a quotation mark that is never closed would otherwise swallow the whole file.
-const ROW_BYTES_MAX: usize = 64 << 20;
+const ROW_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes asked for at once.
+const BLOCK_BYTES: usize = 1 << 17;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What a byte means to a record without quotation marks.
+const PLAIN: u8 = 0;
+const DELIMITER: u8 = 1;
+const LINE_END: u8 = 2;
+const QUOTE: u8 = 3;
 
 /// Reads record after record of one file.
 pub(super) struct Table {
     file: PathBuf,
-    csv: csv::Reader<Tape>,
-    record: ByteRecord,
+    input: Input,
+    delimiter: u8,
+    /// What each byte means.
+    classes: [u8; 256],
+    quoted: csv_core::Reader,
+    record: Record,
+    /// Line feeds before the record at hand, and those within it.
+    n_lines: u64,
+    n_inner_lines: u64,
+    is_begun: bool,
+}
+
+/// The record read last.
+struct Record {
+    ends: Vec<usize>,
+    /// Where it stands in the input, if it has no quotation mark.
+    plain: Option<(usize, usize)>,
+    /// Otherwise its cells without their marks.
+    text: Vec<u8>,
 }
 
 impl Table {
-    /// The records of `bytes`; blank lines and lines that start with `#` are passed over.
+    /// The records of `bytes`.
     pub(super) fn new(file: PathBuf, bytes: Box<dyn Read>, delimiter: u8) -> Self {
-        let tape = Tape {
-            bytes,
-            block: Vec::new(),
-            block_start: 0,
-            left_bytes: ROW_BYTES_MAX,
-            overran: false,
-        };
-        let csv = csv::ReaderBuilder::new()
+        let mut classes = [PLAIN; 256];
+        classes[usize::from(b'\n')] = LINE_END;
+        classes[usize::from(b'\r')] = LINE_END;
+        classes[usize::from(b'"')] = QUOTE;
+        classes[usize::from(delimiter)] = DELIMITER;
+        let mut quoted = csv_core::ReaderBuilder::new()
             .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
             .comment(Some(b'#'))
-            .buffer_capacity(1 << 16)
-            .from_reader(tape);
+            .build();
+        // It passes over a byte order mark in what it sees first: that is not the beginning of the file here.
+        quoted.read_record(b"\n", &mut [], &mut []);
         Self {
             file,
-            csv,
-            record: ByteRecord::new(),
+            input: Input {
+                bytes,
+                block: Vec::new(),
+                start: 0,
+                is_ended: false,
+            },
+            delimiter,
+            classes,
+            quoted,
+            record: Record {
+                ends: Vec::new(),
+                plain: None,
+                text: vec![0; 1 << 10],
+            },
+            n_lines: 0,
+            n_inner_lines: 0,
+            is_begun: false,
         }
     }
 
-    /// Reads the next record; false after the last.
-    pub(super) fn advance(&mut self) -> Result<bool, ReadError> {
-        self.csv.get_mut().left_bytes = ROW_BYTES_MAX;
-        self.csv
-            .read_byte_record(&mut self.record)
-            .map_err(|error| self.broken(error))
-    }
-
-    /// The record read last.
-    pub(super) fn record(&self) -> &ByteRecord {
-        &self.record
-    }
-
-    /// The place of the record read last.
-    pub(super) fn place(&self) -> Place {
-        Place::file(&self.file).at_line(self.line())
-    }
-
-    /// First line of the record read last.
-    ///
-    /// The reader counts line feeds as it consumes them. It stops behind the one that ends a record, but before it
-    /// where a carriage return ended the record already, and blank lines are consumed with the record after them:
-    /// so the end of the record is known, and its start is found by the line feeds within its cells.
-    pub(super) fn line(&self) -> u64 {
-        let end = self.csv.position();
-        let before = |end| self.csv.get_ref().byte_before(end);
-        // Where a quotation mark is never closed, the last line feed of the file is the end of a cell.
-        let ends_in_cell = self.record.as_slice().ends_with(b"\n")
-            && before(end.byte().saturating_sub(1)).is_some_and(|byte| byte != b'"' && byte != b'\r');
-        let is_past_line_feed = before(end.byte()) == Some(b'\n') && !ends_in_cell;
-        let inside = self
-            .record
-            .as_slice()
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count() as u64;
-        end.line()
-            .saturating_sub(u64::from(is_past_line_feed) + inside)
-            .max(1)
-    }
-
-    fn broken(&self, error: csv::Error) -> ReadError {
-        // The position is still that of the last whole record: what broke begins behind it.
-        let place = Place::file(&self.file).at_line(self.record.position().map_or(1, csv::Position::line));
-        if self.csv.get_ref().overran {
-            return place.error(Problem::EndlessRow {
-                max_bytes: ROW_BYTES_MAX,
-            });
-        }
-        let source = match error.into_kind() {
-            csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
-                return place.error(Problem::TooManyBytes);
+    /// Goes to the first byte of the next record; false where there is none.
+    fn find_record(&mut self) -> Result<bool, ReadError> {
+        if !self.is_begun {
+            self.is_begun = true;
+            while self.input.left().len() < BYTE_ORDER_MARK.len() && self.more()? {}
+            if self.input.left().starts_with(BYTE_ORDER_MARK) {
+                self.input.start += BYTE_ORDER_MARK.len();
             }
-            csv::ErrorKind::Io(source) => source,
-            other => io::Error::other(format!("{other:?}")),
-        };
-        place.error(Problem::Damaged(source))
+        }
+        let mut is_comment = false;
+        loop {
+            let left = self.input.left();
+            let mut n_passed = 0;
+            let mut is_found = false;
+            for &byte in left {
+                match byte {
+                    b'\n' => {
+                        self.n_lines += 1;
+                        is_comment = false;
+                    }
+                    _ if is_comment || byte == b'\r' => {}
+                    b'#' => is_comment = true,
+                    _ => {
+                        is_found = true;
+                        break;
+                    }
+                }
+                n_passed += 1;
+            }
+            self.input.start += n_passed;
+            if is_found {
+                return Ok(true);
+            }
+            if !self.more()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Cuts the record that begins here where it has no quotation mark; false where it has one.
+    fn cut(&mut self) -> Result<bool, ReadError> {
+        self.record.ends.clear();
+        let mut idx = 0;
+        loop {
+            let ends = &mut self.record.ends;
+            let left = self.input.left();
+            while let Some(&byte) = left.get(idx) {
+                match self.classes[usize::from(byte)] {
+                    PLAIN => {}
+                    DELIMITER => ends.push(idx),
+                    QUOTE => return Ok(false),
+                    _ => {
+                        ends.push(idx);
+                        self.record.plain = Some((self.input.start, idx));
+                        self.input.start += idx; // its end is passed over with blank lines
+                        return Ok(true);
+                    }
+                }
+                idx += 1;
+            }
+            if idx > ROW_BYTES_MAX {
+                return Err(self.endless());
+            }
+            if !self.input.more().map_err(|error| self.broken(error))? {
+                self.record.ends.push(idx);
+                self.record.plain = Some((self.input.start, idx));
+                self.input.start += idx;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Reads the record that begins here with its quotation marks.
+    fn unquote(&mut self) -> Result<(), ReadError> {
+        self.record.plain = None;
+        let (mut n_text, mut n_ends, mut n_bytes) = (0, 0, 0);
+        self.record.ends.resize(self.record.ends.capacity().max(64), 0);
+        loop {
+            let left = self.input.left();
+            let (result, n_in, n_out, n_new) = self.quoted.read_record(
+                left,
+                &mut self.record.text[n_text..],
+                &mut self.record.ends[n_ends..],
+            );
+            let read = &left[..n_in];
+            self.n_inner_lines += read.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            self.input.start += n_in;
+            n_bytes += n_in;
+            n_text += n_out;
+            n_ends += n_new;
+            if n_bytes > ROW_BYTES_MAX {
+                return Err(self.endless());
+            }
+            match result {
+                ReadRecordResult::Record | ReadRecordResult::End => break,
+                // Without input it takes the table to have ended, and gives what there is.
+                ReadRecordResult::InputEmpty => {
+                    self.more()?;
+                }
+                ReadRecordResult::OutputFull => self.record.text.resize(2 * self.record.text.len(), 0),
+                ReadRecordResult::OutputEndsFull => self.record.ends.resize(2 * self.record.ends.len(), 0),
+            }
+        }
+        self.record.ends.truncate(n_ends);
+        Ok(())
+    }
+
+    fn more(&mut self) -> Result<bool, ReadError> {
+        self.input.more().map_err(|error| self.broken(error))
+    }
+
+    #[cold]
+    fn endless(&self) -> ReadError {
+        self.here().error(Problem::EndlessRow {
+            max_bytes: ROW_BYTES_MAX,
+        })
+    }
+
+    #[cold]
+    fn broken(&self, source: io::Error) -> ReadError {
+        self.here().error(Problem::of_io(source))
+    }
+
+    fn here(&self) -> Place {
+        Place::file(&self.file).at_line(self.n_lines + 1)
     }
 }
 
-/// Passes bytes on, remembers the block passed last, and stops a row that has no end.
-struct Tape {
+impl TextRows for Table {
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        self.n_lines += std::mem::take(&mut self.n_inner_lines);
+        if !self.find_record()? {
+            return Ok(false);
+        }
+        if !self.cut()? {
+            self.unquote()?;
+        }
+        Ok(true)
+    }
+
+    fn row(&self) -> Row<'_> {
+        match self.record.plain {
+            Some((start, len)) => Row::new(&self.input.block[start..start + len], &self.record.ends, 1),
+            None => Row::new(&self.record.text, &self.record.ends, 0),
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.here()
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table")
+            .field("file", &self.file)
+            .field("delimiter", &self.delimiter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The bytes of a file, of which those from `start` on are still to be read.
+struct Input {
     bytes: Box<dyn Read>,
     block: Vec<u8>,
-    block_start: u64,
-    left_bytes: usize,
-    overran: bool,
+    start: usize,
+    is_ended: bool,
 }
 
-impl Tape {
-    /// The byte before offset `end`, where it is still known.
-    fn byte_before(&self, end: u64) -> Option<u8> {
-        let idx = usize::try_from(end.checked_sub(self.block_start + 1)?).ok()?;
-        self.block.get(idx).copied()
+impl Input {
+    fn left(&self) -> &[u8] {
+        &self.block[self.start..]
     }
-}
 
-impl Read for Tape {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.left_bytes < out.len() {
-            self.overran = true;
-            return Err(io::Error::other("endless row"));
+    /// Gets more bytes behind those left; false where there are none.
+    fn more(&mut self) -> io::Result<bool> {
+        if self.is_ended {
+            return Ok(false);
         }
-        let n_bytes = self.bytes.read(out)?;
-        self.left_bytes -= n_bytes;
-        if n_bytes > 0 {
-            self.block_start += self.block.len() as u64;
-            self.block.clear();
-            self.block.extend_from_slice(&out[..n_bytes]);
-        }
-        Ok(n_bytes)
+        self.block.drain(..self.start);
+        self.start = 0;
+        // Twice as many for a row that has not ended yet, so that a long one is not moved often.
+        let n_wanted = BLOCK_BYTES.max(self.block.len());
+        let n_bytes = self
+            .bytes
+            .by_ref()
+            .take(n_wanted as u64)
+            .read_to_end(&mut self.block)?;
+        self.is_ended = n_bytes < n_wanted;
+        Ok(n_bytes > 0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::RowBuf;
     use super::*;
+    use proptest::prelude::*;
     use std::io::Cursor;
+
+    fn table(text: &[u8], delimiter: u8) -> Table {
+        Table::new("t.csv".into(), Box::new(Cursor::new(text.to_owned())), delimiter)
+    }
 
     #[test]
     fn lines_are_counted_past_blanks_comments_and_quoted_breaks() {
         let check = |text: &str, expect: &[u64]| {
-            let mut table = Table::new("t.csv".into(), Box::new(Cursor::new(text.to_owned())), b',');
+            let mut table = table(text.as_bytes(), b',');
             let mut lines = Vec::new();
             while table.advance().unwrap() {
-                lines.push(table.line());
+                lines.push(table.place().line.unwrap());
             }
             assert_eq!(lines, expect, "{text:?}");
         };
@@ -161,13 +311,59 @@ mod tests {
 
     #[test]
     fn a_row_without_end_is_stopped() {
-        let text = Cursor::new(&b"a,b\n\"1"[..]).chain(io::repeat(b'x'));
-        let mut table = Table::new("t.csv".into(), Box::new(text), b',');
-        assert!(table.advance().unwrap());
-        let error = table.advance().unwrap_err().to_string();
-        assert!(
-            error.starts_with("t.csv, line 2: a row goes on for more than"),
-            "{error}"
-        );
+        for start in [&b"a,b\n\"1"[..], b"a,b\n1"] {
+            let text = Cursor::new(start).chain(io::repeat(b'x'));
+            let mut table = Table::new("t.csv".into(), Box::new(text), b',');
+            assert!(table.advance().unwrap());
+            let error = table.advance().unwrap_err().to_string();
+            assert!(
+                error.starts_with("t.csv, line 2: a row goes on for more than"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_row_is_read_over_blocks() {
+        let long = "x".repeat(3 * BLOCK_BYTES);
+        for quote in ["", "\""] {
+            let mut table = table(format!("a,b\n1,{quote}{long}{quote}\n2,3\n").as_bytes(), b',');
+            assert!(table.advance().unwrap() && table.advance().unwrap());
+            assert_eq!(table.row().cell(1).len(), long.len());
+            assert!(table.advance().unwrap());
+            assert_eq!(table.row().cells().collect::<Vec<_>>(), [b"2", b"3"]);
+            assert_eq!(table.place().line, Some(3));
+        }
+    }
+
+    /// The records of the library that knows CSV best.
+    fn reference(text: &[u8]) -> Vec<Vec<Vec<u8>>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .from_reader(text);
+        let records = reader.byte_records().map(Result::unwrap);
+        records
+            .map(|record| record.iter().map(<[u8]>::to_vec).collect())
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_those_of_the_library(text in "(\u{feff})?([ab1#,\"\r\n]|\n|,){0,40}") {
+            let mut table = table(text.as_bytes(), b',');
+            let mut records = Vec::new();
+            while table.advance().unwrap() {
+                let kept = RowBuf::from(table.row());
+                records.push(kept.row().cells().map(<[u8]>::to_vec).collect::<Vec<_>>());
+            }
+            // The library makes a comment at the very end a record without text, which no table minds.
+            let says_something = |record: &Vec<Vec<u8>>| *record != [Vec::<u8>::new()];
+            let mut expect = reference(text.as_bytes());
+            records.retain(says_something);
+            expect.retain(says_something);
+            prop_assert_eq!(records, expect, "{:?}", text);
+        }
     }
 }

@@ -8,14 +8,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bellwether_core::time::Timestamp;
-use csv::ByteRecord;
 use csv_core::ReadRecordResult;
 
 use super::ReadOptions;
 use super::cells::{Cells, Fault};
 use super::error::{Place, Problem, ReadError};
-use super::sniff::{Layout, SAMPLE_ROWS, Values, sniff};
-use super::source::{HEAD_BYTES, Source, foreign_to_lines};
+use super::format::foreign_to_lines;
+use super::row::Row;
+use super::sniff::{self, Layout, SAMPLE_ROWS, Values};
+use super::source::{HEAD_BYTES, Source};
 
 /// Lines that one row goes on for at most.
 const ROW_LINES_MAX: usize = 64;
@@ -147,8 +148,8 @@ impl TableRows {
                 }
                 self.n_looks += 1;
                 match self.decide() {
-                    Ok(layout) => {
-                        self.begin(layout, each);
+                    Ok(decided) => {
+                        self.begin(decided, each);
                         Ok(())
                     }
                     Err(error) if self.may_still_be_decided(&error.problem) => Ok(()),
@@ -165,7 +166,7 @@ impl TableRows {
     pub fn end(&mut self, each: &mut EachRow<'_>) -> Result<(), ReadError> {
         if let State::Undecided(_) = self.state {
             match self.decide() {
-                Ok(layout) => self.begin(layout, each),
+                Ok(decided) => self.begin(decided, each),
                 Err(error) if matches!(error.problem, Problem::Empty | Problem::NoRow) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -176,7 +177,7 @@ impl TableRows {
         Ok(())
     }
 
-    fn decide(&self) -> Result<Layout, ReadError> {
+    fn decide(&self) -> Result<(u8, Layout), ReadError> {
         let head = match &self.state {
             State::Undecided(head) => head.clone(),
             State::Decided(_) => Vec::new(),
@@ -188,9 +189,10 @@ impl TableRows {
             file: self.file.clone(),
             head,
             is_whole: true,
+            is_plain_file: false,
             bytes: Box::new(io::empty()),
         };
-        sniff(&source, &self.options)
+        sniff::delimited(&source, &self.options)
     }
 
     /// Whether more rows may help: where counts are the times they must be seen to move, first cells may be empty. A
@@ -216,8 +218,8 @@ impl TableRows {
     }
 
     /// Reads the lines that were looked at.
-    fn begin(&mut self, layout: Layout, each: &mut EachRow<'_>) {
-        let decided = Decided::new(&self.file, layout, &self.options);
+    fn begin(&mut self, (delimiter, layout): (u8, Layout), each: &mut EachRow<'_>) {
+        let decided = Decided::new(&self.file, delimiter, layout, &self.options);
         let before = std::mem::replace(&mut self.state, State::Decided(Box::new(decided)));
         if let (State::Undecided(head), State::Decided(decided)) = (before, &mut self.state) {
             let lines: Vec<&[u8]> = head.split_inclusive(|&byte| byte == b'\n').collect();
@@ -245,7 +247,6 @@ struct Decided {
     open: Vec<u8>,
     n_open_lines: usize,
     is_past_header: bool,
-    record: ByteRecord,
     values: Vec<f64>,
 }
 
@@ -258,7 +259,7 @@ impl std::fmt::Debug for Decided {
 }
 
 impl Decided {
-    fn new(file: &Path, layout: Layout, options: &ReadOptions) -> Self {
+    fn new(file: &Path, delimiter: u8, layout: Layout, options: &ReadOptions) -> Self {
         let channels = match &layout.values {
             Values::Wide(columns) => columns
                 .iter()
@@ -270,7 +271,7 @@ impl Decided {
             file: file.to_owned(),
             channels,
             csv: csv_core::ReaderBuilder::new()
-                .delimiter(layout.delimiter)
+                .delimiter(delimiter)
                 .comment(Some(b'#'))
                 .build(),
             cells: Cells::new(layout, &options.missing),
@@ -281,7 +282,6 @@ impl Decided {
             open: Vec::new(),
             n_open_lines: 0,
             is_past_header: false,
-            record: ByteRecord::new(),
             values: Vec::new(),
         }
     }
@@ -388,12 +388,7 @@ impl Decided {
 
     /// Gives the row at hand, which is `row`, or stands in `open`; or gives back the lines that are to be read again.
     fn row(&mut self, row: &[u8], line_no: u64, each: &mut EachRow<'_>) -> Option<Vec<u8>> {
-        self.record.clear();
-        let mut start = 0;
-        for &end in &self.ends[..self.n_ends] {
-            self.record.push_field(&self.text[start..end]);
-            start = end;
-        }
+        let n_cells = self.n_ends;
         (self.n_text, self.n_ends) = (0, 0);
         if !self.is_past_header {
             self.open.clear();
@@ -401,7 +396,7 @@ impl Decided {
             self.is_past_header = true;
             return None;
         }
-        match self.read_record(row, each) {
+        match self.read_record(row, n_cells, each) {
             // Its lines may be rows but for a quotation mark in the first.
             Err(fault) if self.n_open_lines > 0 => {
                 return Some(self.refuse_first_line(fault, line_no, each));
@@ -419,8 +414,9 @@ impl Decided {
         None
     }
 
-    fn read_record(&mut self, bytes: &[u8], each: &mut EachRow<'_>) -> Result<(), Fault> {
-        let row = &self.record;
+    fn read_record(&mut self, bytes: &[u8], n_cells: usize, each: &mut EachRow<'_>) -> Result<(), Fault> {
+        let n_text = self.ends[..n_cells].last().copied().unwrap_or(0);
+        let row = Row::new(&self.text[..n_text], &self.ends[..n_cells], 0);
         let Some(time) = self.cells.time(row)? else {
             return Ok(());
         };
@@ -448,7 +444,7 @@ impl Decided {
         each(Ok(TableRow {
             time,
             // What was read as a time is ASCII.
-            time_text: std::str::from_utf8(&row[cells.layout.time]).unwrap_or_default(),
+            time_text: std::str::from_utf8(row.cell(cells.layout.time)).unwrap_or_default(),
             series,
             values,
             bytes: if self.open.is_empty() { bytes } else { &self.open },

@@ -3,6 +3,7 @@
 //! A civil time cannot be mistaken. A count since the epoch looks like any number, so it must be called a time, or
 //! lie between 1973 and 2100 and rise from row to row.
 
+use super::cells::shown;
 use super::error::{Problem, ReadError};
 use super::sniff::Sample;
 use super::time_format::{EpochUnit, TimeFormat, count_and_fraction};
@@ -92,9 +93,7 @@ fn unknown_time(sample: &Sample, column: usize) -> ReadError {
         .find(|cell| TimeFormat::of(cell).is_none())
         .or(sample.cells(column).next());
     let problem = match cell {
-        Some(cell) if TimeFormat::of(cell).is_none() => Problem::UnknownTime {
-            found: String::from_utf8_lossy(cell).into_owned(),
-        },
+        Some(cell) if TimeFormat::of(cell).is_none() => Problem::UnknownTime { found: shown(cell) },
         Some(_) => Problem::CountsFall,
         None => Problem::NoTime,
     };

@@ -41,6 +41,11 @@ impl EpochUnit {
         SECOND / self.nanos()
     }
 
+    /// Nanoseconds of `count` units; `None` where they lie outside the years 1678 to 2261.
+    pub(super) fn in_nanos(self, count: i64) -> Option<i64> {
+        count.checked_mul(self.nanos())
+    }
+
     /// Nanoseconds in one unit.
     const fn nanos(self) -> i64 {
         match self {

@@ -1,10 +1,13 @@
-//! Tables, row by row: comma-separated, JSON lines, or Parquet.
+//! Tables, row by row: comma- or tab-separated, JSON lines, Parquet, Arrow IPC, InfluxDB line protocol.
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::WriteError;
+use super::arrow::ArrowTable;
+use super::line_protocol;
+use super::packed::Packing;
 use super::parquet::ParquetTable;
 
 /// The format of a table.
@@ -12,14 +15,21 @@ use super::parquet::ParquetTable;
 pub enum TableFormat {
     /// Comma-separated with a header; a missing cell is empty.
     Csv,
+    /// The same with tabs.
+    Tsv,
     /// One JSON object a line; a missing cell is null.
     Jsonl,
     /// Parquet, Snappy-compressed; columns that may miss cells are optional.
     Parquet,
+    /// An Arrow IPC file, which is also Feather since its version 2.
+    Arrow,
+    /// InfluxDB line protocol; the first column is the time.
+    LineProtocol,
 }
 
 impl TableFormat {
-    /// The format that the ending of `path` names: `.csv`, `.jsonl` (or `.ndjson`), `.parquet`.
+    /// The format that the ending of `path` names: `.csv`, `.tsv`, `.jsonl` (or `.ndjson`), `.parquet`, `.arrow` (or
+    /// `.feather`), `.lp`.
     ///
     /// # Errors
     /// [`WriteError::UnknownFormat`] for any other.
@@ -31,11 +41,29 @@ impl TableFormat {
         match ending.to_ascii_lowercase().as_str() {
             "csv" => Ok(Self::Csv),
             "jsonl" | "ndjson" => Ok(Self::Jsonl),
+            "tsv" => Ok(Self::Tsv),
             "parquet" => Ok(Self::Parquet),
+            "arrow" | "feather" => Ok(Self::Arrow),
+            "lp" => Ok(Self::LineProtocol),
             _ => Err(WriteError::UnknownFormat {
                 path: path.to_owned(),
             }),
         }
+    }
+}
+
+/// The format and packing that the ending of `path` names: a format as [`TableFormat::of_path`] knows it, and `.gz` or
+/// `.zst` behind it.
+///
+/// # Errors
+/// [`WriteError::UnknownFormat`] for any other.
+pub fn packed_format(path: &Path) -> Result<(TableFormat, Packing), WriteError> {
+    let (packing, unpacked) = Packing::of_path(path);
+    match TableFormat::of_path(unpacked) {
+        Ok(format) => Ok((format, packing)),
+        Err(_) => Err(WriteError::UnknownFormat {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -126,6 +154,8 @@ enum Form<W: Write + Send> {
     Csv(Box<csv::Writer<W>>),
     Jsonl(BufWriter<W>),
     Parquet(Box<ParquetTable<W>>),
+    Arrow(Box<ArrowTable<BufWriter<W>>>),
+    LineProtocol(BufWriter<W>),
 }
 
 impl<W: Write + Send> std::fmt::Debug for TableWriter<W> {
@@ -143,8 +173,8 @@ impl<W: Write + Send> TableWriter<W> {
     /// [`WriteError::Table`] where `out` fails.
     pub fn new(out: W, format: TableFormat, columns: Vec<Column>) -> Result<Self, WriteError> {
         let form = match format {
-            TableFormat::Csv => {
-                let mut csv = csv::Writer::from_writer(out);
+            TableFormat::Csv | TableFormat::Tsv => {
+                let mut csv = delimited(out, format);
                 csv.write_record(columns.iter().map(|column| &column.name))
                     .map_err(of_csv)?;
                 Form::Csv(Box::new(csv))
@@ -153,6 +183,10 @@ impl<W: Write + Send> TableWriter<W> {
             TableFormat::Parquet => Form::Parquet(Box::new(
                 ParquetTable::new(out, &columns).map_err(WriteError::Table)?,
             )),
+            TableFormat::Arrow => Form::Arrow(Box::new(
+                ArrowTable::new(BufWriter::new(out), &columns).map_err(WriteError::Table)?,
+            )),
+            TableFormat::LineProtocol => Form::LineProtocol(BufWriter::new(out)),
         };
         Ok(Self {
             columns,
@@ -164,12 +198,13 @@ impl<W: Write + Send> TableWriter<W> {
     /// Goes on with a table of rows whose header, if it has one, is written already.
     ///
     /// # Panics
-    /// For Parquet, whose end is written with its last row: the caller's mistake.
+    /// For Parquet and Arrow, whose end is written with its last row: the caller's mistake.
     pub(super) fn resume(out: W, format: TableFormat, columns: Vec<Column>) -> Self {
         let form = match format {
-            TableFormat::Csv => Form::Csv(Box::new(csv::Writer::from_writer(out))),
+            TableFormat::Csv | TableFormat::Tsv => Form::Csv(Box::new(delimited(out, format))),
             TableFormat::Jsonl => Form::Jsonl(BufWriter::new(out)),
-            TableFormat::Parquet => panic!("a Parquet file is never added to"),
+            TableFormat::LineProtocol => Form::LineProtocol(BufWriter::new(out)),
+            TableFormat::Parquet | TableFormat::Arrow => panic!("a {format:?} file is never added to"),
         };
         Self {
             columns,
@@ -178,15 +213,15 @@ impl<W: Write + Send> TableWriter<W> {
         }
     }
 
-    /// Hands what was written so far to whoever reads it; Parquet keeps it until the end.
+    /// Hands what was written so far to whoever reads it; Parquet and Arrow keep it until the end.
     ///
     /// # Errors
     /// [`WriteError::Table`] where the output fails.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         match &mut self.form {
             Form::Csv(csv) => csv.flush().map_err(WriteError::Table),
-            Form::Jsonl(out) => out.flush().map_err(WriteError::Table),
-            Form::Parquet(_) => Ok(()),
+            Form::Jsonl(out) | Form::LineProtocol(out) => out.flush().map_err(WriteError::Table),
+            Form::Parquet(_) | Form::Arrow(_) => Ok(()),
         }
     }
 
@@ -225,6 +260,13 @@ impl<W: Write + Send> TableWriter<W> {
                 out.write_all(self.text.as_bytes()).map_err(WriteError::Table)
             }
             Form::Parquet(table) => table.row(cells.map(|(cell, _)| cell)).map_err(WriteError::Table),
+            Form::Arrow(table) => table.row(cells.map(|(cell, _)| cell)).map_err(WriteError::Table),
+            Form::LineProtocol(out) => {
+                self.text.clear();
+                line_protocol::push_row(&mut self.text, &self.columns, cells.map(|(cell, _)| cell))
+                    .and_then(|()| out.write_all(self.text.as_bytes()))
+                    .map_err(WriteError::Table)
+            }
         }
     }
 
@@ -237,12 +279,22 @@ impl<W: Write + Send> TableWriter<W> {
             Form::Csv(csv) => csv
                 .into_inner()
                 .map_err(|error| WriteError::Table(error.into_error())),
-            Form::Jsonl(out) => out
+            Form::Jsonl(out) | Form::LineProtocol(out) => out
                 .into_inner()
                 .map_err(|error| WriteError::Table(error.into_error())),
             Form::Parquet(table) => table.finish().map_err(WriteError::Table),
+            Form::Arrow(table) => {
+                let out = table.finish().map_err(WriteError::Table)?;
+                out.into_inner()
+                    .map_err(|error| WriteError::Table(error.into_error()))
+            }
         }
     }
+}
+
+fn delimited<W: Write>(out: W, format: TableFormat) -> csv::Writer<W> {
+    let delimiter = if format == TableFormat::Tsv { b'\t' } else { b',' };
+    csv::WriterBuilder::new().delimiter(delimiter).from_writer(out)
 }
 
 /// Appends the shortest decimal that reads back as `value`: `0.1`, `3.0`, `1e-7`. The one way numbers are written.
@@ -368,12 +420,15 @@ mod tests {
         check("a/b.csv", Some(TableFormat::Csv));
         check("b.JSONL", Some(TableFormat::Jsonl));
         check("b.parquet", Some(TableFormat::Parquet));
+        check("b.tsv", Some(TableFormat::Tsv));
+        check("b.arrow", Some(TableFormat::Arrow));
+        check("b.lp", Some(TableFormat::LineProtocol));
         check("b.xlsx", None);
         check("b", None);
         let error = TableFormat::of_path(Path::new("b.xlsx")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "b.xlsx: the ending does not say the format; .csv, .jsonl or .parquet is wanted"
+            "b.xlsx: the ending does not say the format; .csv, .tsv, .jsonl, .parquet, .arrow or .lp is wanted"
         );
     }
 

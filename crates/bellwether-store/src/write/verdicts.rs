@@ -6,7 +6,8 @@ use std::path::Path;
 
 use bellwether_core::event::EventId;
 
-use super::table::{Cell, Column, ColumnKind, TableFormat, TableWriter};
+use super::packed::Packed;
+use super::table::{Cell, Column, ColumnKind, TableFormat, TableWriter, packed_format};
 use super::{AtomicFile, WriteError};
 use crate::disk::DiskError;
 
@@ -101,14 +102,15 @@ impl<W: Write + Send> VerdictWriter<W> {
     }
 }
 
-impl VerdictWriter<AtomicFile> {
-    /// Begins the file at `path` in the format that its ending names.
+impl VerdictWriter<Packed<AtomicFile>> {
+    /// Begins the file at `path` in the format that its ending names, packed where it says so.
     ///
     /// # Errors
     /// Where the file cannot be made, or its ending names no format.
     pub fn create(path: &Path, columns: VerdictColumns) -> Result<Self, WriteError> {
-        let format = TableFormat::of_path(path)?;
-        Self::new(AtomicFile::create(path)?, format, columns)
+        let (format, packing) = packed_format(path)?;
+        let out = Packed::new(AtomicFile::create(path)?, packing).map_err(WriteError::Table)?;
+        Self::new(out, format, columns)
     }
 }
 
@@ -121,7 +123,7 @@ impl VerdictWriter<AppendedFile> {
     /// than verdicts; it is then left as it is.
     pub fn append(path: &Path, columns: VerdictColumns) -> Result<Self, WriteError> {
         let format = TableFormat::of_path(path)?;
-        if format == TableFormat::Parquet {
+        if !matches!(format, TableFormat::Csv | TableFormat::Jsonl) {
             return Err(WriteError::NotAppendable {
                 path: path.to_owned(),
             });
@@ -280,7 +282,7 @@ mod tests {
         let error = VerdictWriter::append(Path::new("x.parquet"), VerdictColumns::default())
             .unwrap_err()
             .to_string();
-        assert!(error.contains("cannot be added to Parquet"), "{error}");
+        assert!(error.contains("cannot be added to"), "{error}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "NAME")]
         kernels: Option<String>,
     },
+    /// Speed of reading the same series in every format, on one core
+    Read(ReadArgs),
     /// Detection quality on a folder of labelled series with a manifest.json
     Quality(Box<QualityArgs>),
     /// How often the faulty channel stands at the front of an event's causes, on generated plants
@@ -36,6 +38,22 @@ pub(crate) enum BenchCommand {
     Faults(Box<FaultsArgs>),
     /// Alarms asked for against alarms raised while all is well
     Alarms(Box<AlarmsArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Write the files into this folder, read them there and leave them [default: read from memory]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Rows to make up
+    #[arg(long, value_name = "N", default_value = "200000")]
+    pub(crate) rows: NonZeroUsize,
+    /// Channels of each row
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) channels: NonZeroUsize,
+    /// Decimals of each value
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) decimals: u32,
 }
 
 #[derive(Debug, Args)]

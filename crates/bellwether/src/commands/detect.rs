@@ -12,8 +12,8 @@ use bellwether_core::threshold::Threshold;
 use bellwether_core::time::Timestamp;
 use bellwether_store::read::Recording;
 use bellwether_store::write::{
-    AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, VerdictColumns, VerdictRow,
-    VerdictWriter, WriteError,
+    AtomicFile, Cell, Column, ColumnKind, Packed, TableFormat, TableWriter, VerdictColumns, VerdictRow,
+    VerdictWriter, WriteError, packed_format,
 };
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn check_formats(args: &DetectArgs) -> Result<(), Failure> {
         .chain(&args.events)
         .chain(&args.expected);
     for path in files {
-        TableFormat::of_path(path).map_err(|error| Failure::Usage(error.to_string()))?;
+        packed_format(path).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(())
 }
@@ -103,12 +103,10 @@ pub(crate) fn channel_names(detector: &Detector) -> Vec<String> {
 }
 
 /// Opens `path` for a table, or stdout as CSV for `-`.
-fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<AtomicFile>, Failure> {
-    Ok(TableWriter::new(
-        AtomicFile::create(path)?,
-        TableFormat::of_path(path)?,
-        columns,
-    )?)
+fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<Packed<AtomicFile>>, Failure> {
+    let (format, packing) = packed_format(path)?;
+    let out = Packed::new(AtomicFile::create(path)?, packing).map_err(WriteError::Table)?;
+    Ok(TableWriter::new(out, format, columns)?)
 }
 
 /// One row per input sample, in input order.

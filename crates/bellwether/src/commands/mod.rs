@@ -23,6 +23,7 @@ mod looking;
 mod models;
 pub(crate) mod quality;
 mod rates;
+mod reading;
 mod serve;
 mod speed;
 mod stream;
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Bench(args) => match args.command {
             BenchCommand::Causes(args) => causes::run(&args, output),
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
+            BenchCommand::Read(args) => reading::run(&args, output),
             BenchCommand::Quality(args) => quality::run(&args, output),
             BenchCommand::Faults(args) => faults::run(&args, output),
             BenchCommand::Alarms(args) => alarms::run(&args, output),

@@ -21,6 +21,11 @@ const FORECASTER: Wanted = Wanted {
     kind: Kind::LstmForecast,
     ..AUTOENCODER
 };
+/// What takes longer to show, beside the other forecaster.
+const LONG_FORECASTER: Wanted = Wanted {
+    rows: Some(32),
+    ..FORECASTER
+};
 const NEAREST: Wanted = Wanted {
     kind: Kind::Classic(classic::Kind::Knn),
     rows: None,
@@ -54,7 +59,7 @@ pub(crate) enum Family {
     Linear,
     /// All that there are.
     Full,
-    /// The two networks alone.
+    /// Networks alone.
     Lstm,
     /// The autoencoder alone.
     LstmAe,
@@ -160,7 +165,7 @@ impl Family {
                 let networks = vec![AUTOENCODER, FORECASTER];
                 ([networks, CLASSIC.to_vec(), vec![NEAREST]].concat(), 40.0)
             }
-            Self::Lstm => (vec![AUTOENCODER_BESIDE, FORECASTER], 0.0),
+            Self::Lstm => (vec![AUTOENCODER_BESIDE, FORECASTER, LONG_FORECASTER], 0.0),
             Self::LstmAe => (alone(Kind::LstmAe), 0.0),
             Self::LstmForecast => (alone(Kind::LstmForecast), 0.0),
             Self::Classic(kind) => (alone(Kind::Classic(kind)), 0.0),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Interval, Labels};
 use crate::read::error::{Place, Problem, ReadError};
-use crate::read::source;
+use crate::read::listing;
 use crate::read::time_format::parse_time;
 
 /// Whether a file that begins so is one of JSON.
@@ -29,7 +29,7 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Labels, ReadError> {
             for (name, list) in by_file {
                 let list = list.as_array();
                 let list = list.ok_or_else(|| wrong(format!("what stands under {name:?} is no list")))?;
-                read_list(list, Some(source::stem(Path::new(name))), &mut spans).map_err(wrong)?;
+                read_list(list, Some(listing::stem(Path::new(name))), &mut spans).map_err(wrong)?;
             }
         }
         _ => return Err(wrong("neither an object nor a list".to_owned())),

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use bellwether_core::frame::Frame;
 use bellwether_core::synth::Fault;
-use bellwether_store::write::{AtomicFile, Cell, Column, ColumnKind, TableFormat, TableWriter, WriteError};
+use bellwether_store::write::{
+    AtomicFile, Cell, Column, ColumnKind, Packed, Packing, TableFormat, TableWriter, WriteError,
+    packed_format,
+};
 
 use crate::cli::Format;
 use crate::failure::Failure;
@@ -90,6 +93,7 @@ pub(super) fn channels(frame: &Frame) -> Vec<String> {
 pub(super) struct Out {
     to: To,
     format: TableFormat,
+    packing: Packing,
 }
 
 enum To {
@@ -105,6 +109,7 @@ impl Out {
         }
         Ok(Self {
             to: To::Stdout(io::stdout()),
+            packing: Packing::Plain,
             format: match format {
                 Format::Table | Format::Csv => TableFormat::Csv,
                 Format::Json | Format::Ndjson => TableFormat::Jsonl,
@@ -112,11 +117,13 @@ impl Out {
         })
     }
 
-    /// The file at `path` in the form of its ending.
+    /// The file at `path` in the form of its ending, packed where `.gz` or `.zst` is behind it.
     pub(super) fn create_file(path: &Path) -> Result<Self, Failure> {
+        let (format, packing) = packed_format(path)?;
         Ok(Self {
-            format: TableFormat::of_path(path)?,
             to: To::File(AtomicFile::create(path)?),
+            format,
+            packing,
         })
     }
 
@@ -124,12 +131,15 @@ impl Out {
     fn table(
         self,
         columns: Vec<Column>,
-        fill: impl FnOnce(&mut TableWriter<To>) -> Result<(), WriteError>,
+        fill: impl FnOnce(&mut TableWriter<Packed<To>>) -> Result<(), WriteError>,
     ) -> Result<(), Failure> {
-        let written = TableWriter::new(self.to, self.format, columns).and_then(|mut table| {
-            fill(&mut table)?;
-            table.finish()
-        });
+        let written = Packed::new(self.to, self.packing)
+            .map_err(WriteError::Table)
+            .and_then(|out| TableWriter::new(out, self.format, columns))
+            .and_then(|mut table| {
+                fill(&mut table)?;
+                table.finish()?.finish().map_err(WriteError::Table)
+            });
         match written {
             Ok(To::File(file)) => Ok(file.commit()?),
             Ok(To::Stdout(mut stdout)) => unless_gone(stdout.flush()),

@@ -1,0 +1,14 @@
+//! InfluxDB line protocol: any bytes are series or an error that can be printed, never a panic. The first line is as it should be, so that it is told.
+#![no_main]
+
+use bellwether_store::read::{Bounds, ReadOptions, read_bytes};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut all = b"m a=1 1\n".to_vec();
+    all.extend_from_slice(bytes);
+    match read_bytes(&all, &ReadOptions::default(), &Bounds::NONE) {
+        Ok(recordings) => assert!(!recordings.is_empty(), "read, yet nothing was there"),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+});

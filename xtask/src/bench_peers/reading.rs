@@ -1,0 +1,127 @@
+//! Reading: ours beside pandas and polars, on the same files, one core each.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::PEERS;
+use crate::cargo;
+
+/// What `bellwether bench read --format json` prints.
+#[derive(Debug, Deserialize)]
+struct OursDocument {
+    reads: Vec<Rate>,
+}
+
+/// What `read_peer.py` prints.
+#[derive(Debug, Deserialize)]
+struct PeersDocument {
+    peers: Vec<Peer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Peer {
+    peer: String,
+    version: String,
+    reads: Vec<Rate>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Rate {
+    format: String,
+    mb_per_s: f64,
+    m_values_per_s: f64,
+}
+
+/// The best rates of each program; ours is the first.
+#[derive(Debug, Default)]
+pub(super) struct Rates(Vec<(String, Vec<Rate>)>);
+
+impl Rates {
+    /// One turn of all, on files in a folder that goes with it.
+    pub(super) fn turn(&mut self, binary: &Path, python: &Path) -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("bellwether-bench-read-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let done = self.turn_in(&folder, binary, python);
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        done
+    }
+
+    fn turn_in(&mut self, folder: &Path, binary: &Path, python: &Path) -> Result<()> {
+        let ours = cargo::read(
+            cargo::program(binary)
+                .args(["bench", "read", "--format", "json"])
+                .arg(folder),
+        )?;
+        let ours: OursDocument =
+            serde_json::from_str(&ours).context("bellwether bench read printed no such document")?;
+        self.add("bellwether".to_owned(), ours.reads);
+        let theirs = cargo::read(
+            cargo::program(python)
+                .arg(format!("{PEERS}/read_peer.py"))
+                .arg(folder),
+        )?;
+        let theirs: PeersDocument =
+            serde_json::from_str(&theirs).context("read_peer.py printed no such document")?;
+        for peer in theirs.peers {
+            self.add(format!("{} {}", peer.peer, peer.version), peer.reads);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, program: String, reads: Vec<Rate>) {
+        let Some((_, best)) = self.0.iter_mut().find(|(name, _)| *name == program) else {
+            self.0.push((program, reads));
+            return;
+        };
+        for read in reads {
+            if let Some(best) = best.iter_mut().find(|best| best.format == read.format)
+                && best.mb_per_s < read.mb_per_s
+            {
+                *best = read;
+            }
+        }
+    }
+
+    /// A table, one row a format.
+    pub(super) fn markdown(&self) -> String {
+        let mut table = "| reading, one core |".to_owned();
+        let mut rule = "|---|".to_owned();
+        for (program, _) in &self.0 {
+            write!(table, " {program}, MB/s | M values/s |").expect("a string takes any text");
+            rule += "---:|---:|";
+        }
+        table = format!("{table}\n{rule}\n");
+        let formats = self.0.first().map_or(&[][..], |(_, reads)| reads);
+        for of_ours in formats {
+            write!(table, "| {} |", of_ours.format).expect("a string takes any text");
+            for (_, reads) in &self.0 {
+                match reads.iter().find(|read| read.format == of_ours.format) {
+                    Some(read) => write!(table, " {:.0} | {:.1} |", read.mb_per_s, read.m_values_per_s),
+                    None => write!(table, " – | – |"),
+                }
+                .expect("a string takes any text");
+            }
+            table.push('\n');
+        }
+        table
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let rate = |rate: &Rate| {
+            json!({
+                "format": rate.format,
+                "mb_per_s": rate.mb_per_s,
+                "m_values_per_s": rate.m_values_per_s,
+            })
+        };
+        self.0
+            .iter()
+            .map(|(program, reads)| json!({ "program": program, "reads": reads.iter().map(rate).collect::<Vec<_>>() }))
+            .collect()
+    }
+}
