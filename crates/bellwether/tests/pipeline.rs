@@ -1,4 +1,6 @@
 //! Features, modes, grids and clocks from training over the bundle to `detect` and `stream`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::disallowed_methods, reason = "the tests make and look at files")]
 
 mod shared;
 
