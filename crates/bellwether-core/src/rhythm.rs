@@ -169,7 +169,7 @@ fn spectrum(values: &[f64]) -> Option<Spectrum> {
         .plan_fft_inverse(padded)
         .process(&mut covariance);
     let of_all = covariance[0].re;
-    if !(of_all > 0.0) {
+    if of_all.is_nan() || of_all <= 0.0 {
         return None;
     }
     let lags = 0..n / 3 + 1;
