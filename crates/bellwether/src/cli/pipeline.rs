@@ -6,11 +6,15 @@ use std::time::Duration;
 use bellwether_core::condition::Condition;
 use bellwether_core::transform::derive::WishError;
 use bellwether_core::transform::{DerivationSpec, FeatureWish};
+use bellwether_store::disk::read_bounded;
 use clap::Args;
 use serde::Deserialize;
 
 use super::{parse, parse_duration};
 use crate::failure::Failure;
+
+/// A file of features may have so many bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What is derived of rows.
 #[derive(Debug, Args)]
@@ -56,7 +60,8 @@ impl PipelineArgs {
 
 fn read(file: &Path) -> Result<DerivationSpec, Failure> {
     let wrong = |problem: String| Failure::Usage(format!("--features {}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let bytes = read_bounded(file, FILE_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("the text is not UTF-8".to_owned()))?;
     let File {
         mode_when,
         blank_after_start,

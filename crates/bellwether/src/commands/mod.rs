@@ -33,7 +33,7 @@ mod train;
 use std::path::PathBuf;
 
 use bellwether_core::time::Timestamp;
-use bellwether_core::transform::Align;
+use bellwether_core::transform::{Align, AlignError};
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::read::{self, ReadOptions, Recording};
 use bellwether_store::registry::Registry;
@@ -131,7 +131,7 @@ fn read_from(
     if let Some(align) = reading.align.wish().or(alignment) {
         let aligned = recordings.into_iter().map(|recording| {
             let name = recording.name.clone();
-            let failed = |error| Failure::from(error).in_context(&format!("--align: {name}"));
+            let failed = |error: AlignError| Failure::from(error).in_context(&format!("--align: {name}"));
             recording.aligned(&align).map_err(failed)
         });
         recordings = aligned.collect::<Result<_, Failure>>()?;

@@ -54,7 +54,7 @@ pub(super) fn value(kind: &FeatureKind, time: Timestamp, now: &[f64], back: &[f6
             if *is_cosine { angle.cos() } else { angle.sin() }
         }
         FeatureKind::OneHot { .. } if first.is_nan() => f64::NAN,
-        FeatureKind::OneHot { value } => f64::from(u8::from(first == *value)),
+        FeatureKind::OneHot { value } => f64::from(u8::from((first - value).abs() <= 0.0)),
         FeatureKind::Absent => f64::from(u8::from(first.is_nan())),
     };
     if value.is_finite() { value } else { f64::NAN }
@@ -85,7 +85,7 @@ pub(super) fn profile_at(profile: &[f64], phase: f64) -> f64 {
 
 /// (x^λ − 1) / λ, by way of the logarithm so that it is exact about λ = 0.
 pub(super) fn box_cox(x: f64, lambda: f64) -> f64 {
-    if !(x > 0.0) {
+    if x.is_nan() || x <= 0.0 {
         return f64::NAN;
     }
     let log = x.ln();

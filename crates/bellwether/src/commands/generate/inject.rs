@@ -15,6 +15,10 @@ use crate::failure::Failure;
 use crate::output::{Output, object};
 
 pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output) -> Result<(), Failure> {
+    if args.reading.align.wish().is_some() {
+        let text = "--align: faults are put into rows as they come; bring them to a grid afterwards";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let out = Out::create(path, output.format())?;
     let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
     let recordings = read::read(&[data.to_owned()], &options(&args.reading))?;
