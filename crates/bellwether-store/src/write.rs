@@ -2,6 +2,7 @@
 
 mod atomic;
 mod parquet;
+mod real;
 mod table;
 mod verdicts;
 
@@ -9,7 +10,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use atomic::AtomicFile;
-pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, push_real};
+pub use real::push_real;
+pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter};
 pub use verdicts::{AppendedFile, VerdictRow, VerdictWriter};
 
 use crate::disk::DiskError;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::WriteError;
 use super::parquet::ParquetTable;
+use super::real::push_real;
 
 /// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,11 +244,6 @@ impl<W: Write + Send> TableWriter<W> {
             Form::Parquet(table) => table.finish().map_err(WriteError::Table),
         }
     }
-}
-
-/// Appends the shortest decimal that reads back as `value`: `0.1`, `3.0`, `1e-7`. The one way numbers are written.
-pub fn push_real(text: &mut String, value: f64) {
-    write!(text, "{value:?}").expect("a string takes any text");
 }
 
 fn push_plain(out: &mut String, cell: Cell<'_>) {

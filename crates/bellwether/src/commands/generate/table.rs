@@ -92,7 +92,7 @@ pub(super) struct Out {
     format: TableFormat,
 }
 
-enum To {
+pub(super) enum To {
     File(AtomicFile),
     Stdout(io::Stdout),
 }
@@ -120,8 +120,13 @@ impl Out {
         })
     }
 
+    /// Whether the table is written as CSV.
+    pub(super) fn is_csv(&self) -> bool {
+        self.format == TableFormat::Csv
+    }
+
     /// Writes a table that `fill` fills, and puts a file in its place.
-    fn table(
+    pub(super) fn table(
         self,
         columns: Vec<Column>,
         fill: impl FnOnce(&mut TableWriter<To>) -> Result<(), WriteError>,
