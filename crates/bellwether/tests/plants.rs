@@ -76,25 +76,25 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
 }
 
 const PINNED_PLANTS: [(&str, &str, &str); 8] = [
-    ("pump", "", ""),
-    ("server", "", ""),
-    ("boiler", "", ""),
-    ("turbine", "", ""),
-    ("compressor", "", ""),
-    ("motor", "", ""),
-    ("hvac", "", ""),
-    ("sine", "", ""),
+    ("pump", "53e55e3534aece58", "c9e0d1d09efcbb61"),
+    ("server", "44fd70aab7e72e57", "6b0be5598487f406"),
+    ("boiler", "1097f3f308b351a6", "d593bd59f3f746e7"),
+    ("turbine", "6b574ddd5be920b9", "19fe9d339cd25356"),
+    ("compressor", "1ecbec4679c9125c", "1eba0d123ed9b25d"),
+    ("motor", "ffd703c71f3263e2", "57e30fa4c9c677d4"),
+    ("hvac", "c00e8f3459f50736", "ff61f74363043769"),
+    ("sine", "da48179c2cce2c67", "058daea11d05af39"),
 ];
 
 const PINNED_DEFECTS: [(&str, &str); 8] = [
-    ("jitter", ""),
-    ("gap", ""),
-    ("out-of-order", ""),
-    ("duplicate", ""),
-    ("clock-jump", ""),
-    ("dst", ""),
-    ("missing", ""),
-    ("bad-text", ""),
+    ("jitter", "0acc62b9d5f3fd20"),
+    ("gap", "6701741287ffe9a8"),
+    ("out-of-order", "b7da952f80785f08"),
+    ("duplicate", "0c57166157067066"),
+    ("clock-jump", "87d9f084c5d402ca"),
+    ("dst", "5921e471633b76a9"),
+    ("missing", "bbd8f5af805318a8"),
+    ("bad-text", "e365d676a88cee9f"),
 ];
 
 #[test]
@@ -386,6 +386,33 @@ fn reluctant_receiver() -> (std::sync::Arc<std::sync::atomic::AtomicUsize>, Stri
         });
     });
     (n_asked, address)
+}
+
+#[test]
+fn found_faults_are_counted_by_kind_and_template() {
+    let own = tempfile::tempdir().unwrap();
+    let line = "bench faults --seeds 1 --templates pump,sine --train-weeks 1 --model-family linear --format json \
+                --anomaly level-shift*20 --anomaly spike+1*0.001";
+    let ran = bellwether(own.path(), line).ends(0);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let kinds = report["kinds"].as_array().unwrap();
+    assert_eq!(kinds.len(), 2);
+    // Twenty standard deviations nobody overlooks, and a thousandth of one nobody sees.
+    for (of, name, n_found) in [(&kinds[0], "level-shift*20", 2), (&kinds[1], "spike+1*0.001", 0)] {
+        assert_eq!(of["of"], name);
+        assert_eq!(
+            (&of["faults"], &of["found"]),
+            (&2.into(), &n_found.into()),
+            "{of}"
+        );
+        assert_eq!(of["templates"]["pump"]["faults"], 1);
+    }
+    assert!(kinds[0]["delay_s"].as_f64().unwrap() < 1200.0);
+    assert_eq!(kinds[1]["delay_s"], serde_json::Value::Null);
+    assert_eq!(report["templates"].as_array().unwrap().len(), 2);
+    assert_eq!(report["all"]["faults"], 4);
+    let twice = bellwether(own.path(), line).ends(0);
+    assert_eq!(twice.stdout, ran.stdout);
 }
 
 #[test]

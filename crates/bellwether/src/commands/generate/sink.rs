@@ -316,7 +316,8 @@ impl Mqtt {
                 self.publisher
                     .publish(self.topics[*device_idx].clone(), payload, false)
             });
-            let outcomes = self.runtime.block_on(join_all(all));
+            // Without the scheduler's limit on how much one task may do at a time, which would let a message overtake another.
+            let outcomes = self.runtime.block_on(tokio::task::unconstrained(join_all(all)));
             let mut outcomes = outcomes.into_iter();
             let mut refusal = None;
             left.retain(|_| match outcomes.next() {
