@@ -57,8 +57,9 @@ pub fn remaining_life(time: &[Timestamp], faults: &[Fault]) -> Vec<Option<Durati
     let mut life = vec![None; time.len()];
     let mut first = 0;
     for failure in failures {
-        for sample_idx in first..=failure {
-            life[sample_idx] = Some(time[failure].since(time[sample_idx]));
+        let until = first..=failure;
+        for (left, &now) in life[until.clone()].iter_mut().zip(&time[until]) {
+            *left = Some(time[failure].since(now));
         }
         first = first.max(failure + 1);
     }

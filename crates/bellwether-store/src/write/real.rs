@@ -14,7 +14,7 @@ const SHIFT: f64 = 1e6;
 pub fn push_real(text: &mut String, value: f64) {
     let shifted = (value * SHIFT).round();
     // Below 1e-4 numbers are written with an exponent; zero keeps its sign.
-    let is_short = (100.0..1e15).contains(&shifted.abs()) && shifted / SHIFT == value;
+    let is_short = (100.0..1e15).contains(&shifted.abs()) && shifted / SHIFT - value == 0.0;
     if is_short {
         push_shifted(text, shifted as i64);
     } else {
