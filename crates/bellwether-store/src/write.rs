@@ -5,6 +5,7 @@ mod atomic;
 mod line_protocol;
 mod packed;
 mod parquet;
+mod real;
 mod table;
 mod verdicts;
 
@@ -13,7 +14,8 @@ use std::path::PathBuf;
 
 pub use atomic::AtomicFile;
 pub use packed::{Packed, Packing};
-pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, packed_format, push_real};
+pub use real::push_real;
+pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, packed_format};
 pub use verdicts::{AppendedFile, VerdictColumns, VerdictRow, VerdictWriter};
 
 use crate::disk::DiskError;

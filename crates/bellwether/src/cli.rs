@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use bellwether_core::detect::Mode;
 use bellwether_core::event::EventWish;
 use bellwether_core::score::NamedRule;
-use bellwether_core::synth::{AnomalySpec, Template};
+use bellwether_core::synth::{AnomalySpec, DefectSpec, Template};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
@@ -222,7 +222,7 @@ pub(crate) struct GenerateArgs {
         conflicts_with = "to"
     )]
     pub(crate) output: Option<PathBuf>,
-    /// What kind of plant: pump, server, boiler, turbine, compressor, sine
+    /// What kind of plant: pump, server, boiler, turbine, compressor, motor, hvac, sine
     #[arg(long, value_name = "NAME", default_value = "pump", value_parser = parse::<Template>)]
     pub(crate) template: Template,
     /// Samples per device
@@ -245,15 +245,37 @@ pub(crate) struct GenerateArgs {
     pub(crate) seed: u64,
     #[arg(help = "A fault, repeatable: KIND[@START][+LENGTH][*MAGNITUDE][:CHANNELS], e.g. drift@70%+500*4:pressure_out_bar", long = "anomaly", value_name = "SPEC", value_parser = parse::<AnomalySpec>)]
     pub(crate) anomalies: Vec<AnomalySpec>,
+    /// Stops in a week, on average, of half an hour to eight hours; no faults
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) stops_per_week: f64,
+    /// Changes of the set-point in a week, on average; no faults
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) set_points_per_week: f64,
+    /// Time in which a new plant wears out, evenly: 90d, 365d; no fault [default: it does not age]
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub(crate) ageing: Option<std::time::Duration>,
+    /// A defect of the recording, repeatable: jitter, gap, out-of-order, duplicate, clock-jump, dst, missing, bad-text, each
+    /// with =AMOUNT, e.g. gap=0.02 (a share of the rows), clock-jump=-90 (seconds)
+    #[arg(long, value_name = "KIND[=AMOUNT]", value_parser = parse::<DefectSpec>, conflicts_with = "to")]
+    pub(crate) defect: Vec<DefectSpec>,
     /// Write the truth beside the data: start,end,kind,channels,series
     #[arg(long, value_name = "FILE", alias = "labels-path")]
     pub(crate) labels: Option<PathBuf>,
+    /// Write the truth sample by sample: timestamp,series,is_anomaly,kind,channels,remaining_life_s
+    #[arg(long, value_name = "FILE")]
+    pub(crate) points: Option<PathBuf>,
+    /// Write where the defects of the recording are: kind,row,samples,start,end,channel,series
+    #[arg(long, value_name = "FILE", requires = "defect")]
+    pub(crate) defects: Option<PathBuf>,
     /// Put the faults into these data instead of made-up ones: a file, a folder, or `-` for stdin
     #[arg(
         long,
         value_name = "DATA",
         requires = "anomalies",
-        conflicts_with_all = ["template", "samples", "channels", "devices", "cadence", "start", "to"]
+        conflicts_with_all = [
+            "template", "samples", "channels", "devices", "cadence", "start", "to", "stops_per_week",
+            "set_points_per_week", "ageing", "defect"
+        ]
     )]
     pub(crate) inject_into: Option<PathBuf>,
     #[command(flatten)]
@@ -261,7 +283,8 @@ pub(crate) struct GenerateArgs {
     /// Emit the samples as they would happen, so many per second and device (0 = as fast as possible)
     #[arg(long, value_name = "N", requires = "to", value_parser = parse_rate)]
     pub(crate) rate: Option<f64>,
-    /// Where live samples go: `-` for stdout (JSON lines, or with --format csv CSV)
+    /// Where live samples go: `-` for stdout (JSON lines, or with --format csv CSV), http[s]://HOST:PORT for `serve` or
+    /// `stream`, mqtt[s]://HOST/TOPIC for a broker, with {device} in the topic for the name of the device
     #[arg(long, value_name = "URL", requires = "rate")]
     pub(crate) to: Option<String>,
 }

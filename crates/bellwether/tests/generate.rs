@@ -326,7 +326,7 @@ fn what_cannot_be_made_is_refused_with_its_exit_code_and_leaves_no_file() {
     check(
         &["--rate", "1", "--to", "mqtt://broker"],
         2,
-        "--to mqtt://broker: not yet supported: only `-`",
+        "--to: a topic is wanted behind the host",
     );
     check(&["--rate", "1"], 2, "--to");
     check(&["--to", "-"], 2, "--rate");

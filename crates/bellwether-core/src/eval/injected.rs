@@ -158,7 +158,7 @@ fn stretches(frame: &Frame, spec: &InjectionSpec) -> Vec<Frame> {
         .collect()
 }
 
-/// A copy with one fault of each kind that fits, at least one of them. The faults have a seventh of the second nine tenths each, in an order that
+/// A copy with one fault of each kind that fits, at least one of them. The faults have equal parts of the second nine tenths, in an order that
 /// turns with the seed: none lies on another, and the first tenth fills the windows.
 fn with_every_kind(
     stretch: &Frame,

@@ -23,11 +23,19 @@ pub enum AnomalyKind {
     Dropout,
     /// Shows values of its own from another time: each plausible, none fitting the other channels.
     CorrelationBreak,
+    /// Runs three times as fast: it shows every third of its own values from its start on.
+    FrequencyChange,
+    /// Shows values of its own from the time at which its level is most unlike: right ones, at the wrong time.
+    Contextual,
+    /// Its samples come in another order, the same one for all its channels: each row is ordinary, their sequence is not.
+    Collective,
+    /// Wears until it fails at its last sample: moves off ever faster, by the magnitude at the end, and gets noisier.
+    Degradation,
 }
 
 impl AnomalyKind {
     /// Every kind, in the order of its documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Spike,
         Self::LevelShift,
         Self::Drift,
@@ -35,6 +43,10 @@ impl AnomalyKind {
         Self::Noise,
         Self::Dropout,
         Self::CorrelationBreak,
+        Self::FrequencyChange,
+        Self::Contextual,
+        Self::Collective,
+        Self::Degradation,
     ];
 
     /// The name on the command line and in label files.
@@ -47,6 +59,10 @@ impl AnomalyKind {
             Self::Noise => "noise",
             Self::Dropout => "dropout",
             Self::CorrelationBreak => "correlation-break",
+            Self::FrequencyChange => "frequency-change",
+            Self::Contextual => "contextual",
+            Self::Collective => "collective",
+            Self::Degradation => "degradation",
         }
     }
 
@@ -62,6 +78,10 @@ impl AnomalyKind {
             Self::CorrelationBreak => {
                 "shows its own values of another time, which do not fit the other channels"
             }
+            Self::FrequencyChange => "runs three times as fast",
+            Self::Contextual => "shows its own values of the time at which its level is most unlike",
+            Self::Collective => "shows ordinary samples in an order that is none",
+            Self::Degradation => "moves off ever faster until it fails, by the magnitude at its last sample",
         }
     }
 
@@ -72,14 +92,21 @@ impl AnomalyKind {
             Self::LevelShift => Some(4.0),
             Self::Drift => Some(5.0),
             Self::Noise => Some(3.0),
-            Self::Stuck | Self::Dropout | Self::CorrelationBreak => None,
+            Self::Degradation => Some(6.0),
+            Self::Stuck
+            | Self::Dropout
+            | Self::CorrelationBreak
+            | Self::FrequencyChange
+            | Self::Contextual
+            | Self::Collective => None,
         }
     }
 
     /// Fewest samples that make sense: a relation cannot be seen to break in a few.
     pub const fn length_min(self) -> usize {
         match self {
-            Self::CorrelationBreak => 8,
+            Self::CorrelationBreak | Self::FrequencyChange | Self::Contextual | Self::Collective => 8,
+            Self::Degradation => 16,
             Self::Stuck => 2,
             _ => 1,
         }
@@ -98,9 +125,9 @@ impl fmt::Display for AnomalyKind {
 /// |---|---|---|
 /// | `DEVICE/` | the device it strikes | devices take turns |
 /// | `@START` | `500` (sample, from 0), `70%` (share of the samples), `2024-01-05T06:00Z` | by seed, in the second half, clear of anomalies asked for before |
-/// | `+LENGTH` | samples | by seed: 1 to 3 for a spike, 2 to 4 % of the data for drift and correlation-break, else 1 to 2 %, but 8 to 1440 |
+/// | `+LENGTH` | samples | by seed: 1 to 3 for a spike, 2 to 4 % of the data for drift, correlation-break and frequency-change, else 1 to 2 %, but 8 to 1440; 8 to 12 % for degradation, but at least 16 |
 /// | `*MAGNITUDE` | standard deviations of the channel over all the data; negative is downwards | [`AnomalyKind::default_magnitude`], up or down by seed |
-/// | `:CHANNELS` | names or positions (from 0) parted by `,` or `;`, or `*` for all | one by seed |
+/// | `:CHANNELS` | names or positions (from 0) parted by `,` or `;`, or `*` for all | one by seed; three for degradation, all that vary for collective |
 ///
 /// The parts marked `@`, `+` and `*` may come in any order. A time may carry an offset such as `+02:00`; behind a
 /// time without one, write `Z` before a `+LENGTH` that is followed by `:CHANNELS`.
@@ -116,7 +143,7 @@ pub struct AnomalySpec {
     pub length: Option<usize>,
     /// Strength in standard deviations of the channel.
     pub magnitude: Option<f64>,
-    /// Names or positions of channels, or `*` for all; empty for one by seed.
+    /// Names or positions of channels, or `*` for all; empty for those by seed.
     pub channels: Vec<String>,
 }
 
@@ -402,7 +429,8 @@ mod tests {
             assert!(error.starts_with(&format!("anomaly {text:?}: ")), "{error}");
             assert!(error.contains(expect), "{text}: {error}");
         };
-        let kinds = "kinds are spike, level-shift, drift, stuck, noise, dropout, correlation-break";
+        let kinds = "kinds are spike, level-shift, drift, stuck, noise, dropout, correlation-break, \
+                     frequency-change, contextual, collective, degradation";
         check("", "unknown kind \"\"");
         check("spyke", &format!("unknown kind \"spyke\"; {kinds}"));
         check("Spike", "unknown kind");

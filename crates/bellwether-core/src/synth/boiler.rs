@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
+use super::operation::Conduct;
 use super::random::Draw;
 use super::template::{Instrument, Physics};
 
@@ -16,6 +17,19 @@ pub(super) static INSTRUMENTS: [Instrument; 9] = [
     Instrument::new("feedwater_temp_c", "°C", 0.15, 10.0, (0.0, 200.0)),
     Instrument::new("flue_temp_c", "°C", 0.5, 10.0, (0.0, 600.0)),
     Instrument::new("flue_o2_percent", "%", 0.05, 100.0, (0.0, 21.0)),
+];
+
+pub(super) static CONDUCT: [Conduct; 9] = [
+    Conduct::rests_at(0.0, 120.0),
+    Conduct::rests_at(0.0, 60.0).wears(0.2),
+    Conduct::rests_at(0.0, 7200.0),
+    Conduct::rests_at(0.0, 300.0),
+    // Soot and scale.
+    Conduct::rests_at(0.0, 5.0).wears(60.0),
+    Conduct::cools(10_800.0).wears(-3.0),
+    Conduct::cools(7200.0).wears(2.0),
+    Conduct::cools(1800.0).wears(18.0),
+    Conduct::rests_at(20.9, 60.0).wears(0.4),
 ];
 
 /// Two shifts on working days.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
+use super::operation::Conduct;
 use super::random::Draw;
 use super::template::{Instrument, Physics};
 
@@ -15,6 +16,18 @@ pub(super) static INSTRUMENTS: [Instrument; 8] = [
     Instrument::new("discharge_temp_c", "°C", 0.2, 10.0, (-20.0, 200.0)),
     Instrument::new("dewpoint_c", "°C", 0.08, 10.0, (-80.0, 40.0)),
     Instrument::new("vibration_mm_s", "mm/s", 0.05, 100.0, (0.0, 50.0)),
+];
+
+pub(super) static CONDUCT: [Conduct; 8] = [
+    Conduct::rests_at(0.0, 10.0),
+    // The receiver leaks.
+    Conduct::rests_at(0.0, 7200.0),
+    Conduct::rests_at(0.0, 2.0).wears(4.0),
+    Conduct::rests_at(0.0, 2.0).wears(6.0),
+    Conduct::cools(3600.0).wears(9.0),
+    Conduct::cools(3000.0).wears(12.0),
+    Conduct::cools(7200.0).wears(3.0),
+    Conduct::rests_at(0.05, 20.0).wears(3.0),
 ];
 
 /// Workshops by day, hardly any demand at the weekend.

@@ -37,7 +37,7 @@ pub(super) struct Rhythm {
 }
 
 /// Least and greatest duty: a plant that runs never stands still and is seldom overloaded.
-const DUTY_RANGE: (f64, f64) = (0.2, 1.1);
+pub(super) const DUTY_RANGE: (f64, f64) = (0.2, 1.1);
 
 /// Makes the drivers of one device, sample after sample.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{N_CHANNELS_MAX, N_DEVICES_MAX, SpecError, UnknownDevice};
+use super::{CHANGES_PER_WEEK_MAX, N_CHANNELS_MAX, N_DEVICES_MAX, SpecError, UnknownDevice};
 use crate::frame::FrameError;
 use crate::time::{Timestamp, humane};
 
@@ -28,6 +28,11 @@ pub enum GenerateError {
     /// Samples would share one instant.
     #[error("cadence 0: want time between samples, e.g. 1 min")]
     NoCadence,
+    /// Stops, set-points or ageing out of range.
+    #[error(
+        "stops and set-points: want 0 to {CHANGES_PER_WEEK_MAX} a week each; ageing: want a time above 0"
+    )]
+    Operation,
     /// More values than memory.
     #[error("{n_samples} samples of {n_channels} channels do not fit into memory; make them in parts")]
     TooLarge {

@@ -1,5 +1,7 @@
 //! The truth about what was put in: faults as intervals, labels as points.
 
+use std::time::Duration;
+
 use super::AnomalyKind;
 use crate::time::Timestamp;
 
@@ -41,9 +43,60 @@ pub fn labels(n_samples: usize, faults: &[Fault]) -> Vec<bool> {
     labels
 }
 
+/// What remains of the life of a plant, sample after sample: the time until its next failure, which is the end of a
+/// [degradation](AnomalyKind::Degradation); `None` where none follows.
+///
+/// The plant is taken to be repaired after a failure. Overlapping degradations fail one after the other.
+pub fn remaining_life(time: &[Timestamp], faults: &[Fault]) -> Vec<Option<Duration>> {
+    let mut failures: Vec<usize> = faults
+        .iter()
+        .filter(|fault| fault.kind == AnomalyKind::Degradation && fault.last_idx < time.len())
+        .map(|fault| fault.last_idx)
+        .collect();
+    failures.sort_unstable();
+    let mut life = vec![None; time.len()];
+    let mut first = 0;
+    for failure in failures {
+        let until = first..=failure;
+        for (left, &now) in life[until.clone()].iter_mut().zip(&time[until]) {
+            *left = Some(time[failure].since(now));
+        }
+        first = first.max(failure + 1);
+    }
+    life
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn life_runs_out_at_each_failure() {
+        let time: Vec<Timestamp> = (0..6).map(|i| Timestamp::from_secs(10 * i)).collect();
+        let fault = |kind, last_idx: usize| Fault {
+            kind,
+            start: time[0],
+            end: time[last_idx],
+            first_idx: 0,
+            last_idx,
+            channels: vec![],
+            magnitude: None,
+        };
+        let check = |faults: &[Fault], expect: [Option<u64>; 6]| {
+            assert_eq!(
+                remaining_life(&time, faults),
+                expect.map(|secs| secs.map(Duration::from_secs))
+            );
+        };
+        check(&[fault(AnomalyKind::Drift, 3)], [None; 6]);
+        let wear = fault(AnomalyKind::Degradation, 2);
+        check(&[wear.clone()], [Some(20), Some(10), Some(0), None, None, None]);
+        let again = fault(AnomalyKind::Degradation, 4);
+        check(
+            &[again, wear],
+            [Some(20), Some(10), Some(0), Some(10), Some(0), None],
+        );
+    }
 
     #[test]
     fn labels_are_true_from_first_to_last() {

@@ -132,22 +132,24 @@ impl Injection<'_> {
                 length,
             };
             match self.alter(spec, &place, magnitude, &mut draw(Purpose::AnomalyValues)) {
-                Ok(()) => return Ok(self.fault(spec.kind, &place, magnitude)),
+                Ok(changed) => return Ok(self.fault(spec.kind, &place, &changed, magnitude)),
                 Err(error) => obstacle = error,
             }
         }
         Err(obstacle)
     }
 
-    /// Writes the altered values, all or none of them.
+    /// Writes the altered values, all or none of them; gives the channels that are not as before.
     fn alter(
         &mut self,
         spec: &AnomalySpec,
         place: &Place<'_>,
         magnitude: Option<f64>,
         draw: &mut Draw,
-    ) -> Result<(), InjectError> {
+    ) -> Result<Vec<usize>, InjectError> {
         let n_channels = self.clean.n_channels();
+        let is_joint = spec.kind == AnomalyKind::Collective;
+        let mut changed = Vec::with_capacity(place.channels.len());
         let mut altered = Vec::with_capacity(place.channels.len());
         for (&channel_idx, column) in place.channels.iter().zip(place.columns) {
             let before: Vec<f64> = place
@@ -155,6 +157,9 @@ impl Injection<'_> {
                 .map(|sample_idx| self.values[sample_idx * n_channels + channel_idx])
                 .collect();
             let strength = magnitude.unwrap_or(0.0) * column.std;
+            // What strikes the samples as a whole does the same to each channel.
+            let mut same = draw.clone();
+            let draw = if is_joint { &mut same } else { &mut *draw };
             let after = column.altered(spec.kind, &before, place.first_idx, strength, draw);
             let mut pairs = before.iter().zip(&after);
             if spec.kind != AnomalyKind::Dropout && pairs.clone().any(|(a, b)| !a.is_nan() && !b.is_finite())
@@ -164,13 +169,18 @@ impl Injection<'_> {
                     channel: self.name(channel_idx),
                 });
             }
-            if pairs.all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())) {
+            let is_same = pairs.all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()));
+            let is_last_hope = changed.is_empty() && altered.len() + 1 == place.channels.len();
+            if is_same && (!is_joint || is_last_hope) {
                 return Err(InjectError::NoEffect {
                     spec: spec.to_string(),
                     channel: self.name(channel_idx),
                     first_idx: place.first_idx,
                     last_idx: place.last_idx(),
                 });
+            }
+            if !is_same {
+                changed.push(channel_idx);
             }
             altered.push(after);
         }
@@ -179,22 +189,28 @@ impl Injection<'_> {
                 self.values[sample_idx * n_channels + channel_idx] = value;
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
-    fn fault(&self, kind: AnomalyKind, place: &Place<'_>, magnitude: Option<f64>) -> Fault {
+    fn fault(
+        &self,
+        kind: AnomalyKind,
+        place: &Place<'_>,
+        changed: &[usize],
+        magnitude: Option<f64>,
+    ) -> Fault {
         Fault {
             kind,
             start: self.clean.time()[place.first_idx],
             end: self.clean.time()[place.last_idx()],
             first_idx: place.first_idx,
             last_idx: place.last_idx(),
-            channels: place.channels.iter().map(|&idx| self.name(idx)).collect(),
+            channels: changed.iter().map(|&idx| self.name(idx)).collect(),
             magnitude,
         }
     }
 
-    /// The channels that `spec` names, in the frame's order, or one by `draw`.
+    /// The channels that `spec` names, in the frame's order, or those by `draw`.
     fn channels(&self, spec: &AnomalySpec, draw: &mut Draw) -> Result<Vec<usize>, InjectError> {
         let n_channels = self.clean.n_channels();
         if spec.kind == AnomalyKind::CorrelationBreak && n_channels < 2 {
@@ -203,7 +219,7 @@ impl Injection<'_> {
             });
         }
         if spec.channels.is_empty() {
-            return Ok(vec![self.drawn_channel(spec, draw)?]);
+            return self.drawn_channels(spec, draw);
         }
         let mut channels = Vec::new();
         for text in &spec.channels {
@@ -231,8 +247,33 @@ impl Injection<'_> {
         Ok(channels)
     }
 
-    /// A channel on which the anomaly shows. For a correlation-break that is one that goes with another (|r| of
-    /// 0.5 or more), or the one that does so most of some that were tried.
+    /// Channels on which the anomaly shows, in the frame's order: all for one of whole samples, up to three for wear, else one.
+    fn drawn_channels(&self, spec: &AnomalySpec, draw: &mut Draw) -> Result<Vec<usize>, InjectError> {
+        const N_WEARING: usize = 3;
+        let n_wanted = match spec.kind {
+            AnomalyKind::Collective => usize::MAX,
+            AnomalyKind::Degradation => N_WEARING,
+            _ => return Ok(vec![self.drawn_channel(spec, draw)?]),
+        };
+        let mut untried: Vec<usize> = (0..self.clean.n_channels()).collect();
+        let mut channels = Vec::new();
+        while channels.len() < n_wanted && !untried.is_empty() {
+            let channel_idx = untried.swap_remove(draw.below(untried.len()));
+            if is_alterable(spec.kind, &self.column(channel_idx)) {
+                channels.push(channel_idx);
+            }
+        }
+        if channels.is_empty() {
+            return Err(InjectError::NothingVaries {
+                spec: spec.to_string(),
+            });
+        }
+        channels.sort_unstable();
+        Ok(channels)
+    }
+
+    /// A channel on which the anomaly shows. For kinds that only other channels give away that is one that goes with
+    /// another (|r| of 0.5 or more), or the one that does so most of some that were tried.
     fn drawn_channel(&self, spec: &AnomalySpec, draw: &mut Draw) -> Result<usize, InjectError> {
         const N_TRIED_MAX: usize = 64;
         const COUPLED: f64 = 0.5;
@@ -244,7 +285,10 @@ impl Injection<'_> {
             if !is_alterable(spec.kind, &self.column(channel_idx)) {
                 continue;
             }
-            if spec.kind != AnomalyKind::CorrelationBreak {
+            if !matches!(
+                spec.kind,
+                AnomalyKind::CorrelationBreak | AnomalyKind::FrequencyChange
+            ) {
                 return Ok(channel_idx);
             }
             n_tried += 1;
@@ -407,7 +451,13 @@ fn coupling(frame: &Frame, channel_idx: usize) -> f64 {
 fn drawn_length(kind: AnomalyKind, n_samples: usize, draw: &mut Draw) -> usize {
     let share = match kind {
         AnomalyKind::Spike => return 1 + draw.below(3),
-        AnomalyKind::Drift | AnomalyKind::CorrelationBreak => draw.between(0.02, 0.04),
+        AnomalyKind::Drift | AnomalyKind::CorrelationBreak | AnomalyKind::FrequencyChange => {
+            draw.between(0.02, 0.04)
+        }
+        AnomalyKind::Degradation => {
+            let share = draw.between(0.08, 0.12);
+            return ((share * n_samples as f64) as usize).max(kind.length_min());
+        }
         _ => draw.between(0.01, 0.02),
     };
     ((share * n_samples as f64) as usize).clamp(8, 1440)

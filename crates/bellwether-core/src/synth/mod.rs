@@ -9,10 +9,14 @@ mod anomaly;
 mod assignment;
 mod boiler;
 mod compressor;
+mod defect;
 mod drivers;
 mod error;
 mod fault;
+mod hvac;
 mod injection;
+mod motor;
+mod operation;
 mod pump;
 mod random;
 mod server;
@@ -29,9 +33,13 @@ use std::time::Duration;
 
 pub use anomaly::{AnomalyKind, AnomalySpec, SpecError};
 pub use assignment::{UnknownDevice, assign};
+pub use defect::{
+    BAD_TEXT, CellDefect, Defect, DefectError, DefectKind, DefectSpec, Recorded, RecordedRow, record,
+};
 pub use error::{GenerateError, InjectError};
-pub use fault::{Fault, labels};
+pub use fault::{Fault, labels, remaining_life};
 pub use injection::{inject, inject_scaled};
+pub use operation::{CHANGES_PER_WEEK_MAX, Operation};
 pub use start::Start;
 pub use stream::PlantStream;
 pub use template::{Instrument, Template, UnknownTemplate};
@@ -61,6 +69,8 @@ pub struct PlantSpec {
     pub start: Timestamp,
     /// The same seed gives the same bits.
     pub seed: u64,
+    /// How it is run: stops, set-points, ageing.
+    pub operation: Operation,
     /// What goes wrong. Each anomaly strikes one device: the one it names, else they take turns (see [`assign()`]).
     pub anomalies: Vec<AnomalySpec>,
 }
@@ -76,6 +86,7 @@ impl Default for PlantSpec {
             cadence: Duration::from_secs(60),
             start: Timestamp::from_secs(1_704_067_200),
             seed: 42,
+            operation: Operation::default(),
             anomalies: Vec::new(),
         }
     }

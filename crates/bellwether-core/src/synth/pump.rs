@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
+use super::operation::Conduct;
 use super::random::Draw;
 use super::template::{Instrument, Physics};
 
@@ -15,6 +16,17 @@ pub(super) static INSTRUMENTS: [Instrument; 8] = [
     Instrument::new("bearing_temp_c", "°C", 0.12, 10.0, (-40.0, 200.0)),
     Instrument::new("winding_temp_c", "°C", 0.15, 10.0, (-40.0, 250.0)),
     Instrument::new("vibration_mm_s", "mm/s", 0.05, 100.0, (0.0, 50.0)),
+];
+
+pub(super) static CONDUCT: [Conduct; 8] = [
+    Conduct::rests_at(0.0, 15.0),
+    Conduct::rests_at(0.0, 10.0).wears(-9.0),
+    Conduct::rests_at(1.9, 5.0),
+    Conduct::rests_at(1.9, 10.0).wears(-0.35),
+    Conduct::rests_at(0.0, 2.0).wears(4.0),
+    Conduct::cools(3600.0).wears(12.0),
+    Conduct::cools(2400.0).wears(8.0),
+    Conduct::rests_at(0.05, 15.0).wears(3.5),
 ];
 
 /// Demand for water: high by day, lower at the weekend.

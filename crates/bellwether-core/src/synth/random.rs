@@ -37,6 +37,14 @@ pub(super) enum Purpose {
     AnomalyStart = 14,
     /// What an anomaly puts in.
     AnomalyValues = 15,
+    /// When a plant stops, and for how long.
+    Stops = 16,
+    /// When the set-point of a plant changes, and to what.
+    SetPoints = 17,
+    /// Where the defects of a recording are.
+    DefectPlace = 18,
+    /// What a defect puts in.
+    DefectValue = 19,
 }
 
 /// A stream of random numbers. ChaCha with 8 rounds is fixed by specification, not by a library's version.

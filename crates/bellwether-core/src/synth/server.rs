@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
+use super::operation::Conduct;
 use super::random::Draw;
 use super::template::{Instrument, Physics};
 
@@ -17,6 +18,20 @@ pub(super) static INSTRUMENTS: [Instrument; 10] = [
     Instrument::new("disk_write_mbps", "MB/s", 0.4, 100.0, (0.0, 1e4)),
     Instrument::new("cpu_temp_c", "°C", 0.25, 10.0, (0.0, 120.0)),
     Instrument::new("fan_rpm", "1/min", 12.0, 1.0, (0.0, 2e4)),
+];
+
+pub(super) static CONDUCT: [Conduct; 10] = [
+    Conduct::rests_at(0.0, 5.0),
+    Conduct::rests_at(1.0, 10.0).wears(4.0),
+    Conduct::rests_at(0.05, 60.0).wears(0.5),
+    Conduct::rests_at(8.0, 60.0).wears(12.0),
+    Conduct::rests_at(0.0, 5.0).wears(3.0),
+    Conduct::rests_at(0.0, 5.0),
+    Conduct::rests_at(0.0, 5.0),
+    Conduct::rests_at(0.0, 30.0),
+    // Dust in the heat sink.
+    Conduct::rests_at(24.0, 300.0).wears(8.0),
+    Conduct::rests_at(1200.0, 60.0).wears(900.0),
 ];
 
 /// Users come in the evening and stay at the weekend.

@@ -60,6 +60,19 @@ impl Column {
                 before.iter().map(hold).collect()
             }
             AnomalyKind::CorrelationBreak => self.values_of_another_time(before, first_idx, draw),
+            AnomalyKind::FrequencyChange => {
+                let faster = (0..before.len()).map(|idx| self.at(first_idx + SPEED * idx));
+                keeping_missing(before, faster)
+            }
+            AnomalyKind::Contextual => self.values_of_the_wrong_time(before, first_idx, draw),
+            AnomalyKind::Collective => {
+                let order = shuffled(before.len(), draw);
+                keeping_missing(before, order.into_iter().map(|idx| before[idx]))
+            }
+            AnomalyKind::Degradation => added(&mut |idx| {
+                let worn = wear((idx + 1.0) / len);
+                worn * (1.0 + 0.2 * draw.normal())
+            }),
         }
     }
 
@@ -101,26 +114,69 @@ impl Column {
                 best = (unlike, shift);
             }
         }
-        let donor = self.ring(first_idx + best.1, before.len());
-        let pairs = before.iter().zip(donor);
-        pairs
-            .map(|(&value, donated)| {
-                if value.is_nan() || donated.is_nan() {
-                    value
-                } else {
-                    donated
-                }
-            })
-            .collect()
+        keeping_missing(before, self.ring(first_idx + best.1, before.len()).into_iter())
+    }
+
+    /// Values of this channel from the time whose mean is farthest from the present one, of 48 that `draw` proposes;
+    /// missing values count against a time.
+    fn values_of_the_wrong_time(&self, before: &[f64], first_idx: usize, draw: &mut Draw) -> Vec<f64> {
+        const N_PROPOSALS: usize = 48;
+        let n_samples = self.values.len();
+        let (mean, _) = moments(&self.values[first_idx..first_idx + before.len()]);
+        let mut best = (f64::NEG_INFINITY, 0);
+        for _ in 0..N_PROPOSALS {
+            let shift = draw.below(n_samples);
+            let donor = self.ring(first_idx + shift, before.len());
+            let n_missing = donor.iter().filter(|value| value.is_nan()).count();
+            let unlike =
+                (moments(&donor).0 - mean).abs() / self.std - 4.0 * n_missing as f64 / before.len() as f64;
+            if unlike > best.0 {
+                best = (unlike, shift);
+            }
+        }
+        keeping_missing(before, self.ring(first_idx + best.1, before.len()).into_iter())
     }
 
     /// `len` values from `from_idx` on, beginning again at the first after the last.
     fn ring(&self, from_idx: usize, len: usize) -> Vec<f64> {
-        let n = self.values.len();
-        (from_idx..from_idx + len)
-            .map(|idx| self.values[idx % n])
-            .collect()
+        (from_idx..from_idx + len).map(|idx| self.at(idx)).collect()
     }
+
+    fn at(&self, idx: usize) -> f64 {
+        self.values[idx % self.values.len()]
+    }
+}
+
+/// How many times as fast a channel runs whose frequency changes. A whole number: its noise stays what it was.
+const SPEED: usize = 3;
+
+/// What takes the place of the values `before`: missing ones stay missing, and where nothing is given they stay.
+fn keeping_missing(before: &[f64], given: impl Iterator<Item = f64>) -> Vec<f64> {
+    let pairs = before.iter().zip(given);
+    let kept = pairs.map(|(&value, given)| {
+        if value.is_nan() || given.is_nan() {
+            value
+        } else {
+            given
+        }
+    });
+    kept.collect()
+}
+
+/// `0..n` in an order by `draw`, each equally likely (Fisher and Yates).
+fn shuffled(n: usize, draw: &mut Draw) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        order.swap(last, draw.below(last + 1));
+    }
+    order
+}
+
+/// How worn something is after a share of its last days, from 0 to 1: damage that feeds itself grows exponentially, here by
+/// e³ from beginning to failure.
+fn wear(share: f64) -> f64 {
+    const GROWTH: f64 = 3.0;
+    (libm::exp(GROWTH * share) - 1.0) / (libm::exp(GROWTH) - 1.0)
 }
 
 /// Mean and population standard deviation of the values that are there; zeros where none are.
@@ -199,6 +255,46 @@ mod tests {
         check(AnomalyKind::Drift, &before, &[22.0, 34.0, nan, 58.0]);
         check(AnomalyKind::Stuck, &before, &[20.0, 20.0, nan, 20.0]);
         check(AnomalyKind::Dropout, &before, &[nan, nan, nan, nan]);
+        // Every third from the third on, past the last again from the first.
+        check(AnomalyKind::FrequencyChange, &before, &[20.0, 50.0, nan, 30.0]);
+        // Means of four in a row lie between 15 (samples 0 to 3) and 55; that of 20, 30, 40, 50 is 35. Around the end of the
+        // ring 70, 0, 10, 20 have 25.
+        let mut draw = Draw::new(0, Purpose::AnomalyValues, 0, 0);
+        let moved = column.altered(
+            AnomalyKind::Contextual,
+            &[20.0, 30.0, 40.0, 50.0],
+            2,
+            0.0,
+            &mut draw,
+        );
+        assert!(
+            [[0.0, 10.0, 20.0, 30.0], [40.0, 50.0, 60.0, 70.0]]
+                .iter()
+                .any(|want| moved == *want),
+            "{moved:?}"
+        );
+    }
+
+    #[test]
+    fn wear_is_convex_and_complete_at_the_end() {
+        assert!(wear(0.0).abs() < 1e-15 && (wear(1.0) - 1.0).abs() < 1e-15);
+        // (e^1.5 - 1) / (e^3 - 1)
+        assert!((wear(0.5) - 0.182_425_523_806_356).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_collective_anomaly_moves_samples_and_invents_none() {
+        let column = Column::new((0..50).map(f64::from).collect());
+        let before: Vec<f64> = (10..40).map(f64::from).collect();
+        let shuffle = || {
+            let mut draw = Draw::new(1, Purpose::AnomalyValues, 0, 0);
+            column.altered(AnomalyKind::Collective, &before, 10, 0.0, &mut draw)
+        };
+        let mut after = shuffle();
+        assert_ne!(after, before);
+        assert_eq!(after, shuffle(), "the same order for the next channel");
+        after.sort_by(f64::total_cmp);
+        assert_eq!(after, before);
     }
 
     #[test]

@@ -3,12 +3,19 @@
 use std::borrow::Cow;
 
 use super::drivers::{Drivers, Rhythm};
+use super::operation::Conduct;
 use super::template::{Instrument, Physics};
 
 pub(super) static INSTRUMENTS: [Instrument; 3] = [
     Instrument::new("sensor_1", "1", NOISE, STEPS, RANGE),
     Instrument::new("sensor_2", "1", NOISE, STEPS, RANGE),
     Instrument::new("sensor_3", "1", NOISE, STEPS, RANGE),
+];
+
+pub(super) static CONDUCT: [Conduct; 3] = [
+    Conduct::rests_at(0.0, 1.0).wears(0.5),
+    Conduct::rests_at(0.0, 1.0).wears(0.5),
+    Conduct::rests_at(0.0, 1.0).wears(0.5),
 ];
 
 const NOISE: f64 = 0.1;

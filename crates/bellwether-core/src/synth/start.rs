@@ -179,7 +179,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 ///
 /// Counts from 1 March of year 0, so that the leap day is the last of its year and months have the closed form
 /// `(153 m + 2) / 5` (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2014).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::drivers::{DriverStream, Drivers, Lag};
+use super::operation::OperationStream;
 use super::random::{Draw, Purpose};
 use super::template::{Instrument, Physics};
 use super::{GenerateError, N_CHANNELS_MAX, PlantSpec, Template};
@@ -22,6 +23,7 @@ pub struct PlantStream {
     /// True values of the template's own instruments, measured or not.
     truth: Vec<f64>,
     aux: Vec<Aux>,
+    operation: Option<OperationStream>,
     /// The last sample.
     values: Vec<f64>,
     next_time: Timestamp,
@@ -39,6 +41,9 @@ impl PlantStream {
         }
         if spec.cadence.is_zero() {
             return Err(GenerateError::NoCadence);
+        }
+        if !spec.operation.is_sound() {
+            return Err(GenerateError::Operation);
         }
         let (seed, cadence) = (spec.seed, spec.cadence);
         let instruments = spec.template.instruments(spec.n_channels);
@@ -61,6 +66,14 @@ impl PlantStream {
             aux: (0..instruments.len().saturating_sub(n_own))
                 .map(|aux_idx| Aux::new(seed, device_idx, aux_idx, cadence))
                 .collect(),
+            operation: OperationStream::new(
+                spec.operation,
+                spec.template.conduct().take(instruments.len()),
+                seed,
+                device_idx,
+                cadence,
+                spec.start,
+            ),
             values: vec![0.0; instruments.len()],
             instruments,
             next_time: spec.start,
@@ -82,7 +95,10 @@ impl PlantStream {
     pub fn next_sample(&mut self) -> Sample<'_> {
         let time = self.next_time;
         self.next_time = time.plus(self.cadence);
-        let drivers = self.drivers.next_at(time);
+        let mut drivers = self.drivers.next_at(time);
+        if let Some(operation) = &mut self.operation {
+            operation.advance(time, &mut drivers);
+        }
         self.physics.advance(&drivers, &mut self.truth);
 
         let (own, added) = self
@@ -91,6 +107,9 @@ impl PlantStream {
         own.copy_from_slice(&self.truth[..own.len()]);
         for (value, aux) in added.iter_mut().zip(&mut self.aux) {
             *value = aux.advance(&drivers);
+        }
+        if let Some(operation) = &mut self.operation {
+            operation.apply(&drivers, &mut self.values);
         }
         for ((value, instrument), noise) in self.values.iter_mut().zip(&self.instruments).zip(&mut self.noise)
         {

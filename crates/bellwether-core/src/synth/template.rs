@@ -6,8 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::drivers::{Drivers, Rhythm};
+use super::operation::Conduct;
 use super::random::Draw;
-use super::{boiler, compressor, pump, server, sine, turbine};
+use super::{boiler, compressor, hvac, motor, pump, server, sine, turbine};
 
 /// A kind of plant: a small physical model with the instruments that watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -24,18 +25,24 @@ pub enum Template {
     Turbine,
     /// A screw compressor with its air receiver.
     Compressor,
+    /// An induction motor that drives a conveyor.
+    Motor,
+    /// An air handling unit of an office building.
+    Hvac,
     /// Phase-shifted sines with noise, the classic toy.
     Sine,
 }
 
 impl Template {
     /// Every template, in the order of its documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Pump,
         Self::Server,
         Self::Boiler,
         Self::Turbine,
         Self::Compressor,
+        Self::Motor,
+        Self::Hvac,
         Self::Sine,
     ];
 
@@ -47,6 +54,8 @@ impl Template {
             Self::Boiler => "boiler",
             Self::Turbine => "turbine",
             Self::Compressor => "compressor",
+            Self::Motor => "motor",
+            Self::Hvac => "hvac",
             Self::Sine => "sine",
         }
     }
@@ -59,6 +68,8 @@ impl Template {
             Self::Boiler => "gas-fired steam boiler: steam, feedwater, drum, combustion",
             Self::Turbine => "gas turbine with generator: power, fuel, compressor, exhaust, bearing",
             Self::Compressor => "screw compressor with receiver: air demand, pressure band, oil and motor",
+            Self::Motor => "induction motor on a conveyor: torque, slip, current, power, heat, vibration",
+            Self::Hvac => "air handling unit of an office: weather, air, fan, coil, people",
             Self::Sine => "sin(0.02 t + i) with noise of 0.1: the classic toy, any number of channels",
         }
     }
@@ -88,8 +99,26 @@ impl Template {
             Self::Boiler => &boiler::INSTRUMENTS,
             Self::Turbine => &turbine::INSTRUMENTS,
             Self::Compressor => &compressor::INSTRUMENTS,
+            Self::Motor => &motor::INSTRUMENTS,
+            Self::Hvac => &hvac::INSTRUMENTS,
             Self::Sine => &sine::INSTRUMENTS,
         }
+    }
+
+    /// What its channels do where it stands still or wears, those of the template and any number of added ones.
+    pub(super) fn conduct(self) -> impl Iterator<Item = Conduct> {
+        let own: &'static [Conduct] = match self {
+            Self::Pump => &pump::CONDUCT,
+            Self::Server => &server::CONDUCT,
+            Self::Boiler => &boiler::CONDUCT,
+            Self::Turbine => &turbine::CONDUCT,
+            Self::Compressor => &compressor::CONDUCT,
+            Self::Motor => &motor::CONDUCT,
+            Self::Hvac => &hvac::CONDUCT,
+            Self::Sine => &sine::CONDUCT,
+        };
+        let added = Conduct::rests_at(0.0, 60.0);
+        own.iter().copied().chain(std::iter::repeat(added))
     }
 
     /// How the duty moves over day and week.
@@ -100,6 +129,8 @@ impl Template {
             Self::Boiler => boiler::RHYTHM,
             Self::Turbine => turbine::RHYTHM,
             Self::Compressor => compressor::RHYTHM,
+            Self::Motor => motor::RHYTHM,
+            Self::Hvac => hvac::RHYTHM,
             Self::Sine => sine::RHYTHM,
         }
     }
@@ -112,6 +143,8 @@ impl Template {
             Self::Boiler => Box::new(boiler::Boiler::new(device, cadence)),
             Self::Turbine => Box::new(turbine::Turbine::new(device, cadence)),
             Self::Compressor => Box::new(compressor::Compressor::new(device, cadence)),
+            Self::Motor => Box::new(motor::Motor::new(device, cadence)),
+            Self::Hvac => Box::new(hvac::Hvac::new(device, cadence)),
             Self::Sine => Box::new(sine::Sine),
         }
     }
@@ -209,7 +242,8 @@ mod tests {
         }
         assert_eq!(
             "pmup".parse::<Template>().unwrap_err().to_string(),
-            "unknown template \"pmup\"; templates are pump, server, boiler, turbine, compressor, sine"
+            "unknown template \"pmup\"; templates are pump, server, boiler, turbine, compressor, motor, hvac, \
+             sine"
         );
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::drivers::{Drivers, Lag, Rhythm};
+use super::operation::Conduct;
 use super::random::Draw;
 use super::template::{Instrument, Physics};
 
@@ -17,6 +18,20 @@ pub(super) static INSTRUMENTS: [Instrument; 10] = [
     Instrument::new("oil_temp_c", "°C", 0.12, 10.0, (-20.0, 150.0)),
     Instrument::new("bearing_temp_c", "°C", 0.15, 10.0, (-20.0, 200.0)),
     Instrument::new("vibration_mm_s", "mm/s", 0.04, 100.0, (0.0, 50.0)),
+];
+
+pub(super) static CONDUCT: [Conduct; 10] = [
+    Conduct::rests_at(0.0, 20.0),
+    Conduct::rests_at(0.0, 300.0),
+    Conduct::rests_at(0.0, 2.0).wears(0.12),
+    Conduct::unmoved(),
+    // A fouled compressor.
+    Conduct::rests_at(1.013, 60.0).wears(-0.5),
+    Conduct::cools(1200.0).wears(8.0),
+    Conduct::cools(1800.0).wears(14.0),
+    Conduct::cools(5400.0).wears(3.0),
+    Conduct::cools(3600.0).wears(6.0),
+    Conduct::rests_at(0.05, 300.0).wears(2.5),
 ];
 
 /// Follows the demand for electricity.

@@ -11,6 +11,27 @@ use bellwether_core::frame::SeriesId;
 use bellwether_core::synth::{AnomalyKind, Fault, Template};
 use plant::Plant;
 
+/// The faults whose events have a kind of their own.
+const KINDS: [AnomalyKind; 7] = [
+    AnomalyKind::Spike,
+    AnomalyKind::LevelShift,
+    AnomalyKind::Drift,
+    AnomalyKind::Stuck,
+    AnomalyKind::Noise,
+    AnomalyKind::Dropout,
+    AnomalyKind::CorrelationBreak,
+];
+
+/// The plants of the tables in docs/scores.md.
+const TEMPLATES: [Template; 6] = [
+    Template::Pump,
+    Template::Server,
+    Template::Boiler,
+    Template::Turbine,
+    Template::Compressor,
+    Template::Sine,
+];
+
 const PLANT_SEEDS: [u64; 3] = [11, 12, 13];
 const N_FAULTS: u64 = 6;
 
@@ -20,9 +41,9 @@ const LATE: Duration = Duration::from_secs(30 * 60);
 /// How often events of each kind of fault (rows) were called what (columns).
 struct Confusion {
     mode: Mode,
-    counts: [[usize; EventKind::ALL.len()]; AnomalyKind::ALL.len()],
+    counts: [[usize; EventKind::ALL.len()]; KINDS.len()],
     /// Faults without an event, by kind.
-    missed: [usize; AnomalyKind::ALL.len()],
+    missed: [usize; KINDS.len()],
 }
 
 impl Confusion {
@@ -36,7 +57,7 @@ impl Confusion {
 
     /// Counts the event of the highest peak among those that lie on the fault, or close behind it.
     fn add(&mut self, fault: &Fault, events: &[Event]) {
-        let kind = position(&AnomalyKind::ALL, fault.kind);
+        let kind = position(&KINDS, fault.kind);
         let late = fault.end.plus(LATE);
         let is_of_fault = |event: &&Event| event.end >= fault.start && event.start <= late;
         let event = events
@@ -55,7 +76,7 @@ impl Confusion {
 
     /// Share of the events of a kind of fault that are called by its name.
     fn recall(&self, kind: usize) -> f64 {
-        let name = AnomalyKind::ALL[kind].name();
+        let name = KINDS[kind].name();
         let same = EventKind::ALL
             .iter()
             .position(|kind| kind.name() == name)
@@ -64,7 +85,7 @@ impl Confusion {
     }
 
     fn accuracy(&self) -> f64 {
-        let kinds = 0..AnomalyKind::ALL.len();
+        let kinds = 0..KINDS.len();
         let right: f64 = kinds
             .clone()
             .map(|kind| self.recall(kind) * self.n_found(kind) as f64)
@@ -78,7 +99,7 @@ impl Confusion {
         for kind in EventKind::ALL {
             text += &format!(" {kind} |");
         }
-        for (kind, fault) in AnomalyKind::ALL.iter().enumerate() {
+        for (kind, fault) in KINDS.iter().enumerate() {
             let found = self.n_found(kind);
             text += &format!("\n| {fault} | {found} of {} |", found + self.missed[kind]);
             for count in self.counts[kind] {
@@ -93,15 +114,15 @@ fn position<T: PartialEq>(all: &[T], one: T) -> usize {
     all.iter().position(|of| *of == one).unwrap()
 }
 
-/// All templates, three plants of each, six faults of each kind: 108 faults a kind. docs/scores.md has the tables that this
+/// Six templates, three plants of each, six faults of each kind: 108 faults a kind. docs/scores.md has the tables that this
 /// test prints.
 #[test]
 fn kinds_of_generated_faults_are_told() {
     let mut tables = [Confusion::new(Mode::Causal), Confusion::new(Mode::Retrospective)];
-    for template in Template::ALL {
+    for template in TEMPLATES {
         for plant_seed in PLANT_SEEDS {
             let plant = Plant::new(template, plant_seed);
-            for kind in AnomalyKind::ALL {
+            for kind in KINDS {
                 for seed in 0..N_FAULTS {
                     let (frame, fault) = plant.with_fault(kind, seed + 1_000 * plant_seed);
                     for table in &mut tables {
@@ -118,13 +139,8 @@ fn kinds_of_generated_faults_are_told() {
     for table in &tables {
         println!("{}", table.table());
         assert!(table.accuracy() > 0.85, "{}", table.table());
-        for kind in 0..AnomalyKind::ALL.len() {
-            assert!(
-                table.recall(kind) > 0.6,
-                "{}: {}",
-                AnomalyKind::ALL[kind],
-                table.table()
-            );
+        for kind in 0..KINDS.len() {
+            assert!(table.recall(kind) > 0.6, "{}: {}", KINDS[kind], table.table());
         }
     }
 }

@@ -9,6 +9,7 @@ use super::arrow::ArrowTable;
 use super::line_protocol;
 use super::packed::Packing;
 use super::parquet::ParquetTable;
+use super::real::push_real;
 
 /// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,11 +296,6 @@ impl<W: Write + Send> TableWriter<W> {
 fn delimited<W: Write>(out: W, format: TableFormat) -> csv::Writer<W> {
     let delimiter = if format == TableFormat::Tsv { b'\t' } else { b',' };
     csv::WriterBuilder::new().delimiter(delimiter).from_writer(out)
-}
-
-/// Appends the shortest decimal that reads back as `value`: `0.1`, `3.0`, `1e-7`. The one way numbers are written.
-pub fn push_real(text: &mut String, value: f64) {
-    write!(text, "{value:?}").expect("a string takes any text");
 }
 
 fn push_plain(out: &mut String, cell: Cell<'_>) {

@@ -33,7 +33,7 @@ const N_STRETCHES: usize = 10;
 const SHAKE: f64 = 0.01;
 
 /// Columns of the figures in tables, in the order of [`Unlabelled::figures`].
-pub(crate) const UNLABELLED_KEYS: [&str; 15] = [
+pub(crate) const UNLABELLED_KEYS: [&str; 19] = [
     "alarms_per_week",
     "alarms_low",
     "alarms_high",
@@ -46,6 +46,10 @@ pub(crate) const UNLABELLED_KEYS: [&str; 15] = [
     "noise",
     "dropout",
     "correlation_break",
+    "frequency_change",
+    "contextual",
+    "collective",
+    "degradation",
     "shaken_rank_correlation",
     "shaken_alarms_kept",
     "most_anomalous_tenth",
@@ -126,6 +130,10 @@ impl Unlabelled {
             of_kind(AnomalyKind::Noise),
             of_kind(AnomalyKind::Dropout),
             of_kind(AnomalyKind::CorrelationBreak),
+            of_kind(AnomalyKind::FrequencyChange),
+            of_kind(AnomalyKind::Contextual),
+            of_kind(AnomalyKind::Collective),
+            of_kind(AnomalyKind::Degradation),
             self.shaken.rank_correlation,
             self.shaken.alarms_kept,
             self.stretches

@@ -101,7 +101,7 @@ pub(crate) struct AlarmsArgs {
         value_parser = parse::<AlarmBudget>
     )]
     pub(crate) budgets: Vec<AlarmBudget>,
-    /// Plants to make: pump, server, boiler, turbine, compressor, sine
+    /// Plants to make: pump, server, boiler, turbine, compressor, motor, hvac, sine
     #[arg(
         long,
         value_name = "NAME,…",

@@ -106,8 +106,12 @@ fn plant(
     let quiet = judge(&week)?;
     let mut outcomes = Vec::with_capacity(faults.len());
     for (fault_idx, anomaly) in faults.iter().enumerate() {
-        // Another seed for each kind: other channels, lengths and directions.
-        let of_kind = seed.wrapping_mul(1_000).wrapping_add(fault_idx as u64);
+        // Another seed for each template and kind: other places, channels, lengths and directions.
+        let template_idx = Template::ALL.iter().position(|one| *one == template);
+        let of_kind = seed
+            .wrapping_mul(10_000)
+            .wrapping_add(100 * template_idx.unwrap_or(0) as u64)
+            .wrapping_add(fault_idx as u64);
         let (ill, mut truth) = inject_scaled(&week, &whole, std::slice::from_ref(anomaly), of_kind)
             .map_err(|error| Failure::message(error.to_string()))?;
         let fault = truth.remove(0);

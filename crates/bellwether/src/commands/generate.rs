@@ -3,36 +3,40 @@
 
 mod inject;
 mod live;
+mod recorded;
+mod sink;
 mod table;
+mod truth;
 
 use std::path::Path;
 
-use bellwether_core::synth::{self, Device, Fault, PlantSpec};
+use bellwether_core::synth::{self, Device, Operation, PlantSpec};
 use bellwether_core::time::{Timestamp, humane};
 use serde_json::{Value, json};
 
 use crate::cli::{Format, GenerateArgs};
 use crate::commands::refuse_overwriting;
 use crate::failure::Failure;
-use crate::output::{Output, Rows, object};
+use crate::output::{Output, object};
+use recorded::Recording;
 use table::{Line, Out, Table};
+use truth::Truth;
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> Result<(), Failure> {
     let outputs = [
         ("--output", args.output.as_ref()),
         ("--labels", args.labels.as_ref()),
+        ("--points", args.points.as_ref()),
+        ("--defects", args.defects.as_ref()),
     ];
     refuse_overwriting(args.inject_into.as_slice(), outputs)?;
     match (&args.output, args.to.as_deref(), &args.inject_into) {
         (Some(path), None, None) => make(args, path, output),
         (Some(path), None, Some(data)) => inject::run(args, data, path, output),
-        (None, Some("-"), _) => live::run(args, output),
-        (None, Some(url), _) => Err(Failure::Usage(format!(
-            "--to {url}: not yet supported: only `-`, the standard output"
-        ))),
+        (None, Some(address), _) => live::run(args, address, output),
         _ => Err(Failure::Usage(
             "where shall the data go? give -o FILE.csv (.jsonl and .parquet work too, `-` is stdout), or \
-             --rate N --to - for samples as they would happen"
+             --rate N --to URL for samples as they would happen (`-`, http://, mqtt://)"
                 .to_owned(),
         )),
     }
@@ -41,17 +45,35 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> Result<(), Failure> {
 fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure> {
     // Before the work: a name that will not do, or a missing folder, is told at once.
     let out = Out::create(path, output.format())?;
-    let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
+    let [labels, points, defects] = [&args.labels, &args.points, &args.defects]
+        .map(|path| path.as_deref().map(Out::create_file).transpose());
+    let (labels, points, defects) = (labels?, points?, defects?);
     let spec = plant(args);
     let devices = synth::generate(&spec)?;
     let truth = Truth::of(&devices);
-    table_of(&devices).write(lines(&devices), out)?;
+    let recording = match args.defect.as_slice() {
+        [] => None,
+        specs => Some(Recording::new(&devices, specs, &spec)?),
+    };
+    match &recording {
+        Some(recording) => recording.write(out)?,
+        None => table_of(&devices).write(lines(&devices), out)?,
+    }
     if let Some(out) = labels {
         truth.write(out)?;
+    }
+    if let Some(out) = points {
+        truth.write_points(&devices, out)?;
+    }
+    if let (Some(out), Some(recording)) = (defects, &recording) {
+        recording.write_defects(out)?;
     }
 
     output.note(&format!("{}: {}", shown(path), about(&spec, &devices, &truth)));
     truth.note(output);
+    if let Some(recording) = &recording {
+        recording.note(output);
+    }
     note_next(
         path,
         spec.template.name(),
@@ -73,6 +95,10 @@ fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure
         ("cadence_s", json!(spec.cadence.as_secs_f64())),
         ("start", json!(spec.start.to_string())),
         ("faults", json!(truth.rows().objects())),
+        (
+            "defects",
+            json!(recording.as_ref().map_or_else(Vec::new, Recording::summary)),
+        ),
     ]);
     output.answer(&document, &truth.rows())
 }
@@ -87,6 +113,11 @@ fn plant(args: &GenerateArgs) -> PlantSpec {
         cadence: args.cadence,
         start: args.start,
         seed: args.seed,
+        operation: Operation {
+            stops_per_week: args.stops_per_week,
+            set_points_per_week: args.set_points_per_week,
+            ageing: args.ageing,
+        },
         anomalies: args.anomalies.clone(),
     }
 }
@@ -118,97 +149,6 @@ fn line(device: &Device, sample_idx: usize) -> Line<'_> {
 
 fn names(devices: &[Device]) -> Vec<&str> {
     devices.iter().map(|device| device.name.as_str()).collect()
-}
-
-/// All faults of a fleet, by time.
-struct Truth {
-    faults: Vec<(String, Fault)>,
-    /// Whether labels must name the series.
-    has_series: bool,
-}
-
-impl Truth {
-    fn of(devices: &[Device]) -> Self {
-        let mut faults: Vec<(String, Fault)> = devices
-            .iter()
-            .flat_map(|device| {
-                device
-                    .faults
-                    .iter()
-                    .map(|fault| (device.name.clone(), fault.clone()))
-            })
-            .collect();
-        faults.sort_by_key(|(_, fault)| (fault.start, fault.end));
-        Self {
-            faults,
-            has_series: devices.len() > 1,
-        }
-    }
-
-    /// Start of the first fault.
-    fn first(&self) -> Option<Timestamp> {
-        self.faults.first().map(|(_, fault)| fault.start)
-    }
-
-    /// Writes the labels: `start,end,kind,channels,series`.
-    fn write(&self, out: Out) -> Result<(), Failure> {
-        table::write_labels(
-            out,
-            self.faults
-                .iter()
-                .map(|(series, fault)| (self.has_series.then_some(series.as_str()), fault)),
-        )
-    }
-
-    /// The faults for programs.
-    fn rows(&self) -> Rows {
-        let mut rows = Rows::new(&[
-            "start",
-            "end",
-            "kind",
-            "channels",
-            "series",
-            "samples",
-            "magnitude",
-        ]);
-        for (series, fault) in &self.faults {
-            rows.push(vec![
-                json!(fault.start.to_string()),
-                json!(fault.end.to_string()),
-                json!(fault.kind.name()),
-                json!(fault.channels.join(";")),
-                if self.has_series {
-                    json!(series)
-                } else {
-                    Value::Null
-                },
-                json!(fault.n_samples()),
-                json!(fault.magnitude),
-            ]);
-        }
-        rows
-    }
-
-    /// The faults for people, a line each.
-    fn note(&self, output: &Output) {
-        for (series, fault) in &self.faults {
-            let device = if self.has_series {
-                format!("{series} ")
-            } else {
-                String::new()
-            };
-            let magnitude = fault
-                .magnitude
-                .map_or_else(String::new, |magnitude| format!(" by {magnitude} sd"));
-            output.note(&format!(
-                "  {device}{} of {}{magnitude}: {} to {}",
-                fault.kind,
-                fault.channels.join(", "),
-                fault.start,
-                fault.end,
-            ));
-        }
-    }
 }
 
 /// What was made, in a line.

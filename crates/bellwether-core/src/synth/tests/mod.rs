@@ -4,6 +4,8 @@ use super::shape::correlation;
 use super::*;
 
 mod anomalies;
+mod kinds;
+mod operation;
 mod plants;
 
 fn spec(text: &str) -> AnomalySpec {

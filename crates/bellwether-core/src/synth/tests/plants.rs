@@ -36,6 +36,8 @@ fn plants_are_pinned_bits() {
     check(Template::Boiler, 0xbca4_4e61_ba56_1454);
     check(Template::Turbine, 0x1d58_b726_610a_e577);
     check(Template::Compressor, 0xc585_de6f_d44a_52ba);
+    check(Template::Motor, 0x481e_3966_3fad_ac8e);
+    check(Template::Hvac, 0xa5b7_a664_56d3_07e8);
     check(Template::Sine, 0xc91e_fce1_53b8_9e2f);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

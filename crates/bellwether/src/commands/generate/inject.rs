@@ -21,6 +21,7 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
     }
     let out = Out::create(path, output.format())?;
     let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
+    let points = args.points.as_deref().map(Out::create_file).transpose()?;
     let recordings = read::read(&[data.to_owned()], &options(&args.reading))?;
     for recording in &recordings {
         for note in &recording.notes {
@@ -37,6 +38,9 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
     table.write(lines, out)?;
     if let Some(out) = labels {
         truth.write(out)?;
+    }
+    if let Some(out) = points {
+        truth.write_points(&devices, out)?;
     }
 
     output.note(&format!(

@@ -96,7 +96,7 @@ pub(super) struct Out {
     packing: Packing,
 }
 
-enum To {
+pub(super) enum To {
     File(AtomicFile),
     Stdout(io::Stdout),
 }
@@ -127,8 +127,13 @@ impl Out {
         })
     }
 
+    /// Whether the table is written as CSV.
+    pub(super) fn is_csv(&self) -> bool {
+        self.format == TableFormat::Csv
+    }
+
     /// Writes a table that `fill` fills, and puts a file in its place.
-    fn table(
+    pub(super) fn table(
         self,
         columns: Vec<Column>,
         fill: impl FnOnce(&mut TableWriter<Packed<To>>) -> Result<(), WriteError>,
