@@ -135,7 +135,7 @@ impl PipelineState {
             let mut is_new = starts_segment;
             if observed[idx] {
                 out[idx] = scale.scaled(value);
-                is_new |= self.age[idx] == usize::MAX || out[idx] != self.last_value[idx];
+                is_new |= self.age[idx] == usize::MAX || out[idx].to_bits() != self.last_value[idx].to_bits();
                 self.last_value[idx] = out[idx];
                 self.age[idx] = 0;
             } else {

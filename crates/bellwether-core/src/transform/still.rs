@@ -34,7 +34,7 @@ pub(super) fn longest_still(frame: &Frame, order: &[usize], gap_max: Duration, l
         let starts_segment = row_idx == 0 || time[row_idx].since(time[row_idx - 1]) > gap_max;
         for (channel_idx, &column) in order.iter().enumerate() {
             let value = row[column];
-            let is_new = !value.is_nan() && value != last[channel_idx];
+            let is_new = !value.is_nan() && value.to_bits() != last[channel_idx].to_bits();
             if !value.is_nan() {
                 last[channel_idx] = value;
             }

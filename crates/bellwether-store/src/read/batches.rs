@@ -55,10 +55,8 @@ impl Columns {
     /// Which columns are read, for a reader that leaves out the others.
     pub(super) fn projected(&mut self) -> Vec<usize> {
         let read = self.positions.iter().flatten().copied().collect();
-        let mut n_before = 0;
-        for position in self.positions.iter_mut().flatten() {
-            *position = n_before;
-            n_before += 1;
+        for (idx, position) in self.positions.iter_mut().flatten().enumerate() {
+            *position = idx;
         }
         read
     }
