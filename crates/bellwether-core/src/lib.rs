@@ -31,4 +31,5 @@ pub mod synth;
 pub mod threshold;
 pub mod time;
 pub mod transform;
+pub mod validate;
 pub mod window;

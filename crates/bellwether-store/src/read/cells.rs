@@ -110,6 +110,11 @@ impl Cells {
         Err(at(column, problem))
     }
 
+    /// What a cell of a channel says, whatever it is.
+    pub(super) fn cell(&self, row: &ByteRecord, column: usize) -> Cell {
+        self.numbers.read(&row[column])
+    }
+
     /// A cell that says yes or no.
     pub(super) fn label(&self, row: &ByteRecord, column: usize) -> Result<bool, Fault> {
         let cell = &row[column];

@@ -17,6 +17,8 @@
 //!
 //! **Streams.** [`TableRows`] reads the rows of a table that is still being written, with the same rules and the same
 //! code for each cell; [`Followed`] is a file that grows.
+//!
+//! **As they stand.** [`visit()`] hands over the rows of files one by one, defects and all, and keeps none of them.
 
 mod cells;
 mod csv;
@@ -34,6 +36,7 @@ mod table;
 mod table_rows;
 mod time_column;
 pub mod time_format;
+mod visit;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +50,7 @@ pub use note::Note;
 pub use rows::InputRows;
 pub use source::foreign_to_lines;
 pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
+pub use visit::{RawRow, RawTable, RowVisitor, TextTable, visit};
 
 use series::Gather;
 

@@ -102,6 +102,15 @@ impl Sample {
 
 /// Tells what the columns of `source` are for.
 pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, ReadError> {
+    layout(source, options, false)
+}
+
+/// The same where rows may stand in any order.
+pub(super) fn sniff_unordered(source: &Source, options: &ReadOptions) -> Result<Layout, ReadError> {
+    layout(source, options, true)
+}
+
+fn layout(source: &Source, options: &ReadOptions, is_unordered: bool) -> Result<Layout, ReadError> {
     let (delimiter, sample) = sample(source, options.delimiter)?;
     check_header(&sample)?;
     let mut free: Vec<usize> = (0..sample.names.len()).collect();
@@ -124,7 +133,7 @@ pub(super) fn sniff(source: &Source, options: &ReadOptions) -> Result<Layout, Re
     let series = take_series(&sample, options, &mut free)?;
     let (label, changepoint) = take_labels(&sample, &mut free, &mut notes);
     let long = take_long(&sample, &mut free, &mut notes);
-    let may_fall = series.is_some() || long.is_some();
+    let may_fall = is_unordered || series.is_some() || long.is_some();
     let (time, time_format) = match asked_time {
         Some(column) => (column, time_column::format_of(&sample, column)?),
         None => time_column::find(&sample, &free, may_fall)?,

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
+use crate::commands::faults::fault;
 use crate::commands::rates::{self, Rates};
 use crate::commands::{dynamic, looking, read, refuse_overwriting};
 use crate::failure::Failure;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
         write_rows(path, &judged, &channels, output)?;
     }
     if let Some(path) = &args.events {
-        write_events(path, &judged, &channels)?;
+        write_events(path, &loaded.detector, &judged, &channels)?;
     }
     if let Some(path) = &args.expected {
         write_expected(path, &loaded.detector, &judged, args.mode, &channels)?;
@@ -251,7 +252,7 @@ pub(crate) fn member_shares(detector: &Detector, event: &Event) -> Vec<(&'static
         .collect()
 }
 
-fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
+fn write_events(path: &Path, detector: &Detector, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
     let columns = vec![
         Column::new("event", ColumnKind::Text),
         Column::new("series", ColumnKind::Text),
@@ -263,6 +264,7 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
         Column::new("severity", ColumnKind::Real),
         Column::new("kind", ColumnKind::Text),
         Column::new("channels", ColumnKind::Text),
+        Column::new("fault", ColumnKind::Text),
     ];
     let mut writer = table(path, columns)?;
     for Judged {
@@ -282,6 +284,7 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
                 Cell::Real(event.severity()),
                 Cell::Text(event.kind.name()),
                 Cell::Text(&shares_text(event, channels)),
+                Cell::Text(fault(detector, &recording.frame, event).unwrap_or_default()),
             ])?;
         }
     }
@@ -397,6 +400,7 @@ fn answer(
         "peak_score",
         "severity",
         "kind",
+        "fault",
         "confidence",
         "channels",
     ]);
@@ -425,6 +429,7 @@ fn answer(
                 json!(event.peak_score),
                 json!(event.severity()),
                 json!(event.kind.name()),
+                json!(fault(&loaded.detector, &recording.frame, event)),
                 json!(event.confidence),
                 json!(top.join(", ")),
             ]);
@@ -446,6 +451,7 @@ fn answer(
                 "samples": event.n_samples,
                 "severity": event.severity(),
                 "kind": event.kind.name(),
+                "fault": fault(&loaded.detector, &recording.frame, event),
                 "confidence": event.confidence,
                 "is_open": event.is_open,
                 "channels": all,

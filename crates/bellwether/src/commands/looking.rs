@@ -10,6 +10,7 @@ use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
 use crate::commands::detect::{Judged, channel_names, column_order, member_shares, shares};
+use crate::commands::faults::fault;
 use crate::commands::now;
 use crate::commands::rates::{Rates, common_threshold};
 use crate::failure::Failure;
@@ -100,6 +101,7 @@ fn series_report(
         peak_score: event.peak_score,
         severity: format!("{:.0}", event.severity()),
         kind: Some(event.kind.to_string()),
+        fault: fault(&loaded.detector, &recording.frame, event),
         confidence: Some(event.confidence),
         channels: shares(event, &names),
         members: member_shares(&loaded.detector, event),

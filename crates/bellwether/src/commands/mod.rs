@@ -13,6 +13,7 @@ mod drift;
 pub(crate) mod dynamic;
 mod evaluate;
 mod explain;
+mod faults;
 mod generate;
 mod keys;
 pub(crate) mod live;
@@ -25,6 +26,7 @@ mod speed;
 mod stream;
 mod top;
 mod train;
+pub(crate) mod validate;
 
 use std::path::PathBuf;
 
@@ -42,6 +44,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(&args, output),
         Command::Generate(args) => generate::run(&args, output),
+        Command::Validate(args) => validate::run(&args, output),
         Command::Train(args) => train::run(args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
