@@ -59,11 +59,8 @@ pub fn event_fault(event: &Event, frame: &Frame, columns: &[usize]) -> Option<Ev
                 longest(before, f64::is_nan),
                 MISSING_ROWS,
             )),
-            EventKind::Stuck => {
-                is_continuous(before.clone().chain(during.clone())).then(|| {
-                    is_longer(longest_same(during), longest_same(before), SAME_ROWS)
-                })
-            }
+            EventKind::Stuck => is_continuous(before.clone().chain(during.clone()))
+                .then(|| is_longer(longest_same(during), longest_same(before), SAME_ROWS)),
             EventKind::Noise => {
                 let usual = step(before).filter(|usual| has_context && *usual > 0.0)?;
                 Some(step(values(start..end + 1))? > NOISE_TIMES * usual)
@@ -75,7 +72,11 @@ pub fn event_fault(event: &Event, frame: &Frame, columns: &[usize]) -> Option<Ev
         .iter()
         .filter_map(|column| Some((*column, does(*column)?)))
         .collect();
-    let doing: Vec<usize> = told.iter().filter(|(_, does)| *does).map(|(column, _)| *column).collect();
+    let doing: Vec<usize> = told
+        .iter()
+        .filter(|(_, does)| *does)
+        .map(|(column, _)| *column)
+        .collect();
     match doing.as_slice() {
         [only] if told.len() > 1 => Some(EventFault {
             fault: Fault::Sensor,
@@ -128,7 +129,10 @@ fn is_continuous(values: impl Iterator<Item = f64>) -> bool {
 
 /// Median of the steps from value to value, without their signs; `None` where there is none.
 fn step(values: impl Iterator<Item = f64> + Clone) -> Option<f64> {
-    let steps = values.clone().zip(values.skip(1)).map(|(one, next)| (next - one).abs());
+    let steps = values
+        .clone()
+        .zip(values.skip(1))
+        .map(|(one, next)| (next - one).abs());
     let sorted = crate::quantile::sorted_finite(steps);
     (!sorted.is_empty()).then(|| crate::quantile::median_sorted(&sorted))
 }
@@ -143,7 +147,14 @@ mod tests {
 
     fn rows() -> Vec<[f64; 4]> {
         let noise = |row: usize, channel: usize| ((row * 7919 + channel * 104_729) % 1009) as f64 / 1009.0;
-        let row = |idx: usize| [noise(idx, 0), noise(idx, 1) * 10.0, noise(idx, 2), f64::from(idx as u32 / 100 % 2)];
+        let row = |idx: usize| {
+            [
+                noise(idx, 0),
+                noise(idx, 1) * 10.0,
+                noise(idx, 2),
+                f64::from(idx as u32 / 100 % 2),
+            ]
+        };
         (0..N).map(row).collect()
     }
 
@@ -185,11 +196,20 @@ mod tests {
         });
         assert_eq!(said(EventKind::Stuck, |row, first| row[1] = first[1]), sensor(1));
         assert_eq!(said(EventKind::Stuck, |row, first| *row = *first), device);
-        assert_eq!(said(EventKind::Stuck, |row, first| row[..2].copy_from_slice(&first[..2])), None);
+        assert_eq!(
+            said(EventKind::Stuck, |row, first| row[..2]
+                .copy_from_slice(&first[..2])),
+            None
+        );
         assert_eq!(said(EventKind::Dropout, |row, _| row[2] = f64::NAN), sensor(2));
         assert_eq!(said(EventKind::Dropout, |row, _| *row = [f64::NAN; 4]), device);
         assert_eq!(said(EventKind::Noise, |row, _| row[0] *= 5.0), sensor(0));
-        assert_eq!(said(EventKind::Noise, |row, _| row.iter_mut().for_each(|value| *value *= 5.0)), device);
+        assert_eq!(
+            said(EventKind::Noise, |row, _| row
+                .iter_mut()
+                .for_each(|value| *value *= 5.0)),
+            device
+        );
         // What the process may do is nobody's fault.
         assert_eq!(said(EventKind::LevelShift, |row, _| row[0] += 5.0), None);
         assert_eq!(said(EventKind::Stuck, |_, _| ()), None);

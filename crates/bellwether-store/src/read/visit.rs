@@ -97,7 +97,9 @@ pub fn visit(
         let notes = left_out.into_iter().map(|file| Note::FileLeftOut { file });
         layout.notes.extend(notes);
         match layout.values.clone() {
-            Values::Wide(columns) => visit_wide(source, layout, &columns, &name, options, &mut known, visitor)?,
+            Values::Wide(columns) => {
+                visit_wide(source, layout, &columns, &name, options, &mut known, visitor)?
+            }
             Values::Long { .. } => visit_whole(source, &name, options, visitor)?,
         }
     }

@@ -48,11 +48,8 @@ pub(crate) struct ValidateArgs {
 
 fn level(name: &str) -> Result<Level, String> {
     let known = Level::ALL.iter().copied();
-    known
-        .clone()
-        .find(|level| level.name() == name)
-        .ok_or_else(|| {
-            let names: Vec<&str> = known.map(Level::name).collect();
-            format!("one of {} is wanted", names.join(", "))
-        })
+    known.clone().find(|level| level.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = known.map(Level::name).collect();
+        format!("one of {} is wanted", names.join(", "))
+    })
 }

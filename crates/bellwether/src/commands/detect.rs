@@ -252,7 +252,12 @@ pub(crate) fn member_shares(detector: &Detector, event: &Event) -> Vec<(&'static
         .collect()
 }
 
-fn write_events(path: &Path, detector: &Detector, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
+fn write_events(
+    path: &Path,
+    detector: &Detector,
+    judged: &[Judged],
+    channels: &[String],
+) -> Result<(), Failure> {
     let columns = vec![
         Column::new("event", ColumnKind::Text),
         Column::new("series", ColumnKind::Text),

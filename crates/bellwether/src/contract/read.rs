@@ -26,9 +26,7 @@ pub(super) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Contract, ConfigErro
     let mut mistakes = Vec::new();
     let root = file::parse(path, bytes, &mut mistakes);
     Mistakes::in_order(mistakes).into_result()?;
-    let mut reader = Reader {
-        mistakes: Vec::new(),
-    };
+    let mut reader = Reader { mistakes: Vec::new() };
     let contract = reader.contract(&root);
     Mistakes::in_order(reader.mistakes).into_result()?;
     Ok(contract)
@@ -55,7 +53,11 @@ impl Reader {
     }
 
     fn contract(&mut self, root: &Node) -> Contract {
-        let Some(part) = self.part(root, String::new(), &["version", "extra", "time", "channels", "rules"]) else {
+        let Some(part) = self.part(
+            root,
+            String::new(),
+            &["version", "extra", "time", "channels", "rules"],
+        ) else {
             return Contract::default();
         };
         self.version(&part);
@@ -203,7 +205,10 @@ impl Reader {
         for (key, (origin, _)) in table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
             let near = did_you_mean(key, known.iter().copied())
                 .map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            let problem = format!("there is no key {key:?} here{near} Known are {}", known.join(", "));
+            let problem = format!(
+                "there is no key {key:?} here{near} Known are {}",
+                known.join(", ")
+            );
             self.wrong(origin, &at, problem);
         }
         Some(Part {

@@ -55,19 +55,43 @@ fn every_mistake_has_its_line() {
         let error = read(&format!("version = 1\n{text}")).unwrap_err();
         assert!(error.contains(expect), "{error}");
     };
-    check("[chanels.a]\n", "c.toml:2:2: there is no key \"chanels\" here; did you mean \"channels\"?");
-    check("[channels.a]\nmaximum = 3\n", "c.toml:3:1: channels.a: there is no key \"maximum\" here");
+    check(
+        "[chanels.a]\n",
+        "c.toml:2:2: there is no key \"chanels\" here; did you mean \"channels\"?",
+    );
+    check(
+        "[channels.a]\nmaximum = 3\n",
+        "c.toml:3:1: channels.a: there is no key \"maximum\" here",
+    );
     check("[channels.a]\nmax_stuk = \"3m\"\n", "did you mean \"max_stuck\"?");
-    check("[channels.a]\nmin = \"3\"\n", "c.toml:3:7: channels.a.min: a number is wanted");
-    check("[channels.a]\nmax_stuck = 3\n", "c.toml:3:13: channels.a.max_stuck: a span of time");
-    check("[channels.a]\nmin = 3\nmax = 2\n", "channels.a: channel \"a\": 3 to 2 is no range");
-    check("[channels.a]\nstates = [1, \"on\"]\n", "a list of numbers is wanted");
+    check(
+        "[channels.a]\nmin = \"3\"\n",
+        "c.toml:3:7: channels.a.min: a number is wanted",
+    );
+    check(
+        "[channels.a]\nmax_stuck = 3\n",
+        "c.toml:3:13: channels.a.max_stuck: a span of time",
+    );
+    check(
+        "[channels.a]\nmin = 3\nmax = 2\n",
+        "channels.a: channel \"a\": 3 to 2 is no range",
+    );
+    check(
+        "[channels.a]\nstates = [1, \"on\"]\n",
+        "a list of numbers is wanted",
+    );
     check("[channels.a]\noptional = 1\n", "true or false is wanted");
-    check("extra = \"maybe\"\n", "c.toml:2:9: extra: one of refused, allowed is wanted");
+    check(
+        "extra = \"maybe\"\n",
+        "c.toml:2:9: extra: one of refused, allowed is wanted",
+    );
     check("channels = 3\n", "c.toml:2:12: channels: a table is wanted");
     check("[time]\njitter = 2\ncadence = \"1m\"\n", "a share from 0 to 1");
     check("[time]\njitter = 0.2\n", "give one");
-    check("[time]\ncadence = \"0s\"\n", "c.toml:3:11: time.cadence: a span of time");
+    check(
+        "[time]\ncadence = \"0s\"\n",
+        "c.toml:3:11: time.cadence: a span of time",
+    );
     check("[[rules]]\nname = \"x\"\n", "rules[0]: condition is missing");
     check(
         "[[rules]]\ncondition = \"a > 1 && b > 1\"\n",

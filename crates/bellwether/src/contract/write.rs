@@ -15,7 +15,11 @@ pub(crate) fn write(contract: &Contract) -> String {
          version = {VERSION}\n\
          # Channels that do not stand here: refused or allowed.\n\
          extra = \"{}\"\n",
-        if contract.allows_extra { "allowed" } else { "refused" }
+        if contract.allows_extra {
+            "allowed"
+        } else {
+            "refused"
+        }
     );
     let time = &contract.time;
     if time.cadence.is_some() || time.max_gap.is_some() {
@@ -42,8 +46,14 @@ pub(crate) fn write(contract: &Contract) -> String {
         put("optional", terms.is_optional.then(|| "true".to_owned()));
         put("min", number(terms.min));
         put("max", number(terms.max));
-        put("max_rate", number(terms.max_rate).map(|rate| rate + "  # per second"));
-        put("max_stuck", terms.max_stuck.map(|span| quoted(&duration::shown(span))));
+        put(
+            "max_rate",
+            number(terms.max_rate).map(|rate| rate + "  # per second"),
+        );
+        put(
+            "max_stuck",
+            terms.max_stuck.map(|span| quoted(&duration::shown(span))),
+        );
         put("max_missing", number(terms.max_missing));
         let states = terms.states.as_ref().map(|states| {
             let states: Vec<String> = states.iter().map(|state| format!("{state:?}")).collect();

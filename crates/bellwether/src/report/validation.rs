@@ -32,7 +32,9 @@ pub(crate) enum Form {
 impl Form {
     /// The form that the ending of a file asks for.
     pub(crate) fn of(path: &Path) -> Result<Self, Failure> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let ending = path
+            .extension()
+            .map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         match ending.as_deref() {
             Some("html" | "htm") => Ok(Self::Html),
             Some("md" | "markdown") => Ok(Self::Markdown),
@@ -55,7 +57,11 @@ impl Form {
 }
 
 fn html(quality: &Quality<'_>) -> String {
-    let title = if quality.is_valid() { "Data fit for use" } else { "Data not fit for use" };
+    let title = if quality.is_valid() {
+        "Data fit for use"
+    } else {
+        "Data not fit for use"
+    };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
@@ -66,7 +72,11 @@ fn html(quality: &Quality<'_>) -> String {
          <section class=\"card lead\"><p class=\"summary\">{}</p><p class=\"how\">Level {}{}.{}</p></section>\n",
         escaped(&quality.summary()),
         quality.level.name(),
-        if quality.has_contract { ", held against a contract" } else { "" },
+        if quality.has_contract {
+            ", held against a contract"
+        } else {
+            ""
+        },
         quality.mended.as_ref().map_or(String::new(), |mended| format!(
             " The data were mended before: {} rows left out or moved, {} cells; each stands in {}.",
             mended.n_rows,
@@ -109,7 +119,11 @@ fn worst_first<'a>(quality: &'a Quality<'_>) -> Vec<(&'a SeriesProfile, &'a [Fin
 }
 
 fn series(profile: &SeriesProfile, findings: &[Finding], has_several: bool, page: &mut String) {
-    let name = if has_several { profile.series.as_str() } else { "Findings" };
+    let name = if has_several {
+        profile.series.as_str()
+    } else {
+        "Findings"
+    };
     let _ = write!(page, "<section class=\"card\"><h2>{}</h2>", escaped(name));
     if let (Some(first), Some(last)) = (profile.time.first, profile.time.last) {
         let _ = write!(
@@ -135,7 +149,8 @@ fn series(profile: &SeriesProfile, findings: &[Finding], has_several: bool, page
                 of.severity.name(),
                 escaped(&subject(profile, of, false)),
                 of.check.name(),
-                of.fault.map_or(String::new(), |fault| format!(", {} fault", fault.name())),
+                of.fault
+                    .map_or(String::new(), |fault| format!(", {} fault", fault.name())),
                 escaped(&of.message),
                 places(&of.cases),
                 escaped(of.advice),
@@ -196,7 +211,10 @@ fn spark(channel: &ChannelProfile, verdict: Verdict) -> String {
     for (idx, bin) in bins.iter().enumerate() {
         let x = width * idx as f64;
         if bin.is_empty() {
-            let _ = write!(missing, "<rect x=\"{x:.1}\" y=\"0\" width=\"{width:.1}\" height=\"{HEIGHT}\"/>");
+            let _ = write!(
+                missing,
+                "<rect x=\"{x:.1}\" y=\"0\" width=\"{width:.1}\" height=\"{HEIGHT}\"/>"
+            );
             continue;
         }
         let (top, bottom) = (y(bin.high), y(bin.low));
@@ -223,13 +241,18 @@ fn markdown(quality: &Quality<'_>) -> String {
         "# Quality of data\n\n{}.\n\nLevel {}{}.\n",
         quality.summary(),
         quality.level.name(),
-        if quality.has_contract { ", held against a contract" } else { "" }
+        if quality.has_contract {
+            ", held against a contract"
+        } else {
+            ""
+        }
     );
     for (profile, findings) in worst_first(quality) {
         if quality.has_several() {
             let _ = write!(text, "\n## {}\n", in_markdown(profile.series.as_str()));
         }
-        text += "\n| channel | verdict | missing | smallest | median | largest |\n|---|---|---|---|---|---|\n";
+        text +=
+            "\n| channel | verdict | missing | smallest | median | largest |\n|---|---|---|---|---|---|\n";
         for channel in &profile.channels {
             let _ = writeln!(
                 text,
@@ -255,7 +278,9 @@ fn markdown(quality: &Quality<'_>) -> String {
                 in_markdown(&subject(profile, of, false)),
                 of.check.name(),
                 in_markdown(&of.message),
-                of.cases.first().map_or("–".to_owned(), |case| case.row.to_string()),
+                of.cases
+                    .first()
+                    .map_or("–".to_owned(), |case| case.row.to_string()),
                 in_markdown(of.advice)
             );
         }

@@ -62,8 +62,12 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     };
     let explanation =
         explain(&loaded.detector, frame, &stretch, args.mode, &effort).map_err(Failure::misfit)?;
-    let event = stretch.event.and_then(|id| subject.scores.events.iter().find(|event| event.id == id));
-    let fault = event.map_or(String::new(), |event| fault_sentence(&loaded.detector, frame, event));
+    let event = stretch
+        .event
+        .and_then(|id| subject.scores.events.iter().find(|event| event.id == id));
+    let fault = event.map_or(String::new(), |event| {
+        fault_sentence(&loaded.detector, frame, event)
+    });
     let explained = Explained {
         sentence: sentence(&loaded.detector, frame, &explanation) + &fault,
         loaded: &loaded,

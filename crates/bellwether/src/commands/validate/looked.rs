@@ -78,7 +78,8 @@ impl RowVisitor for Looker<'_> {
     fn table(&mut self, table: &RawTable<'_>) {
         self.channels = Arc::clone(table.channels);
         for note in table.notes {
-            self.output.note(&format!("note: {}: {note}", table.file.display()));
+            self.output
+                .note(&format!("note: {}: {note}", table.file.display()));
         }
     }
 

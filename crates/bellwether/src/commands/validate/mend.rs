@@ -51,7 +51,10 @@ pub(super) fn mend(
     kept.write(&repairs, &text, to)?;
     let list = list_path(to);
     kept.write_list(&repairs, &text, &list)?;
-    let n_cells = repairs.iter().filter(|(_, repair)| repair.channel_idx.is_some()).count();
+    let n_cells = repairs
+        .iter()
+        .filter(|(_, repair)| repair.channel_idx.is_some())
+        .count();
     let mended = Mended {
         n_rows: repairs.len() - n_cells,
         n_cells,
@@ -154,9 +157,14 @@ impl Kept {
         let row = (row - 1) as usize;
         let ends = &self.ends[row];
         let start = match column {
-            0 => row
-                .checked_sub(1)
-                .map_or(0, |_| self.ends[..row].iter().rev().find_map(|ends| ends.last()).copied().unwrap_or(0)),
+            0 => row.checked_sub(1).map_or(0, |_| {
+                self.ends[..row]
+                    .iter()
+                    .rev()
+                    .find_map(|ends| ends.last())
+                    .copied()
+                    .unwrap_or(0)
+            }),
             _ => ends[column - 1],
         };
         &self.cells[start..ends[column]]
@@ -217,7 +225,11 @@ impl Kept {
                 line.push(self.series[*series_idx].0.clone());
             }
             line.push(repair.time.map_or(String::new(), |time| time.to_string()));
-            line.push(repair.channel_idx.map_or(String::new(), |idx| text.names[text.of_channels[idx]].clone()));
+            line.push(
+                repair
+                    .channel_idx
+                    .map_or(String::new(), |idx| text.names[text.of_channels[idx]].clone()),
+            );
             line.push(repair.was.clone().unwrap_or_default());
             line.push(repair.now.map_or(String::new(), |now| now.to_string()));
             line.push(repair.why.name().to_owned());

@@ -82,14 +82,18 @@ fn learn(profiles: &[SeriesProfile], to: &Path, level: Level, output: &Output) -
     }
     let quality = Quality::new(profiles, level, false, None::<Mended>);
     for line in quality.worth_a_warning() {
-        output.note(&format!("note: the contract was learnt from data with a defect: {line}"));
+        output.note(&format!(
+            "note: the contract was learnt from data with a defect: {line}"
+        ));
     }
     Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
-        return Err(Failure::Usage("--report: the form is told by the ending: give FILE.html, FILE.md or FILE.json".to_owned()));
+        return Err(Failure::Usage(
+            "--report: the form is told by the ending: give FILE.html, FILE.md or FILE.json".to_owned(),
+        ));
     }
     Ok(disk::write_atomic(path, text.as_bytes())?)
 }

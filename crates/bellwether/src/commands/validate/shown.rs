@@ -56,7 +56,9 @@ impl<'a> Quality<'a> {
     }
 
     pub(crate) fn n_of(&self, severity: Severity) -> usize {
-        self.all().filter(|(_, finding)| finding.severity == severity).count()
+        self.all()
+            .filter(|(_, finding)| finding.severity == severity)
+            .count()
     }
 
     fn all(&self) -> impl Iterator<Item = (&SeriesProfile, &Finding)> {
@@ -73,7 +75,11 @@ impl<'a> Quality<'a> {
     /// The answer in a sentence.
     pub(crate) fn summary(&self) -> String {
         let n_rows: u64 = self.series.iter().map(|(profile, _)| profile.n_rows).sum();
-        let n_channels: usize = self.series.iter().map(|(profile, _)| profile.channels.len()).sum();
+        let n_channels: usize = self
+            .series
+            .iter()
+            .map(|(profile, _)| profile.channels.len())
+            .sum();
         let verdicts = self.series.iter().flat_map(|(profile, findings)| {
             let of = |channel: &ChannelProfile| SeriesProfile::verdict(findings, &channel.name);
             profile.channels.iter().map(of)
@@ -89,7 +95,11 @@ impl<'a> Quality<'a> {
         };
         format!(
             "{}: {}, {} in {n_rows} rows{series}; {n_good} of {n_channels} channels are good",
-            if self.is_valid() { "fit for use" } else { "not fit for use" },
+            if self.is_valid() {
+                "fit for use"
+            } else {
+                "not fit for use"
+            },
             counted(Severity::Error),
             counted(Severity::Warning),
         )
@@ -104,7 +114,13 @@ impl<'a> Quality<'a> {
     pub(super) fn worth_a_warning(&self) -> impl Iterator<Item = String> {
         self.all()
             .filter(|(_, finding)| finding.severity > Severity::Info)
-            .map(|(profile, finding)| format!("{}: {}", subject(profile, finding, self.has_several()), finding.message))
+            .map(|(profile, finding)| {
+                format!(
+                    "{}: {}",
+                    subject(profile, finding, self.has_several()),
+                    finding.message
+                )
+            })
     }
 
     pub(crate) fn has_several(&self) -> bool {
@@ -116,10 +132,12 @@ impl<'a> Quality<'a> {
             return output.answer(&self.document(), &self.finding_rows(&FINDING_KEYS));
         }
         output.answer(&(), &self.channel_rows())?;
-        let keys: Vec<&'static str> = ["series", "channel", "severity", "check", "count", "row", "time", "message"]
-            .into_iter()
-            .filter(|key| self.has_several() || *key != "series")
-            .collect();
+        let keys: Vec<&'static str> = [
+            "series", "channel", "severity", "check", "count", "row", "time", "message",
+        ]
+        .into_iter()
+        .filter(|key| self.has_several() || *key != "series")
+        .collect();
         if self.all().next().is_some() {
             output.answer(&(), &self.finding_rows(&keys))?;
         }
@@ -136,7 +154,10 @@ impl<'a> Quality<'a> {
     fn advice(&self) -> Vec<String> {
         let mut told = Vec::new();
         let mut lines = Vec::new();
-        for (_, finding) in self.all().filter(|(_, finding)| finding.severity > Severity::Info) {
+        for (_, finding) in self
+            .all()
+            .filter(|(_, finding)| finding.severity > Severity::Info)
+        {
             if !told.contains(&finding.check) {
                 told.push(finding.check);
                 lines.push(format!("{}: {}", finding.check.name(), finding.advice));
@@ -248,7 +269,11 @@ fn checks_of(findings: &[Finding], channel: &str) -> String {
 
 /// A number, or null where there is none.
 fn number(value: f64) -> Value {
-    if value.is_finite() { json!(value) } else { Value::Null }
+    if value.is_finite() {
+        json!(value)
+    } else {
+        Value::Null
+    }
 }
 
 fn time(profile: &SeriesProfile) -> Value {
