@@ -3,6 +3,7 @@
 //! A machine is never the same twice: ours and theirs take turns, and of each only the best counts.
 
 mod figures;
+mod validating;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use cargo_metadata::MetadataCommand;
 use clap::{Args, ValueEnum};
 
 use self::figures::{Comparison, Measured, PeersDocument, ShapesDocument};
+use self::validating::Checks;
 use crate::cargo;
 
 const PEERS: &str = "crates/bellwether-bench/peers";
@@ -47,6 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let python = ensure_peers()?;
     let binary = build()?;
     let mut comparison = Comparison::default();
+    let mut checks = Checks::default();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         comparison.add("bellwether", "this checkout", ours(&binary)?);
@@ -60,11 +63,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for peer in theirs.peers {
             comparison.add(&peer.peer, &peer.version, peer.shapes);
         }
+        checks.turn(&binary, &python)?;
     }
     let machine = machine();
     let table = format!(
-        "{}\n{machine}; the best of {} turns each.\n",
+        "{}\n{}\n{machine}; the best of {} turns each.\n",
         comparison.markdown(),
+        checks.markdown(),
         options.rounds
     );
     if let Some(path) = &options.markdown {
@@ -72,7 +77,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     match options.format {
         Format::Table => print!("{table}"),
-        Format::Json => println!("{:#}", comparison.json(&machine)),
+        Format::Json => {
+            let mut document = comparison.json(&machine);
+            document["validating"] = checks.json();
+            println!("{document:#}");
+        }
     }
     Ok(())
 }

@@ -1,3 +1,4 @@
 //! `bench`: how fast, and how good.
 
 pub(crate) mod kernels;
+pub(crate) mod validate;

@@ -57,6 +57,9 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Bench(args) => match args.command {
             BenchCommand::Causes(args) => causes::run(&args, output),
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
+            BenchCommand::Validate { rows, channels, seed } => {
+                validate::speed(rows.get() as u64, channels.get(), seed, output)
+            }
             BenchCommand::Quality(args) => quality::run(&args, output),
             BenchCommand::Alarms(args) => alarms::run(&args, output),
         },

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use bellwether_core::validate::repair::RepairSpec;
 use bellwether_core::validate::{Contract, Level, SeriesProfile};
 use bellwether_store::disk;
+use serde_json::json;
 
+use crate::bench::validate::measure;
 use crate::cli::validate::ValidateArgs;
 use crate::commands::{options, refuse_overwriting};
 use crate::contract;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Rows};
 use crate::report::validation;
 use looked::look;
 use mend::mend;
@@ -64,6 +66,28 @@ pub(crate) fn run(args: &ValidateArgs, output: &Output) -> Result<(), Failure> {
         Some(refusal) => Err(Failure::Gate(refusal)),
         None => Ok(()),
     }
+}
+
+/// `bench validate`.
+pub(crate) fn speed(n_rows: u64, n_channels: usize, seed: u64, output: &Output) -> Result<(), Failure> {
+    let measured = measure(n_rows, n_channels, seed);
+    let mut rows = Rows::new(&[
+        "rows",
+        "channels",
+        "seconds",
+        "rows_per_s",
+        "values_per_s",
+        "peak_mib",
+    ]);
+    rows.push(vec![
+        json!(measured.rows),
+        json!(measured.channels),
+        json!(measured.seconds),
+        json!(measured.rows_per_s),
+        json!(measured.values_per_s),
+        json!(measured.peak_mib),
+    ]);
+    output.answer(&measured, &rows)
 }
 
 /// Writes what the data have in common, and says what speaks against learning from them.

@@ -289,7 +289,7 @@ fn time(profile: &SeriesProfile) -> Value {
             "row": gap.row,
             "from": gap.from.to_string(),
             "to": gap.to.to_string(),
-            "len_s": gap.len().as_secs_f64(),
+            "span_s": gap.to.since(gap.from).as_secs_f64(),
         })).collect::<Vec<_>>(),
         "n_set_back": time.n_set_back,
     })
