@@ -28,13 +28,8 @@ pub struct Gap {
 
 impl Gap {
     /// How long.
-    pub fn len(&self) -> Duration {
+    pub fn span(&self) -> Duration {
         self.to.since(self.from)
-    }
-
-    /// Never: a gap lies between two times.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 }
 
@@ -186,7 +181,7 @@ impl Clock {
     }
 
     fn space(&mut self, gap: Gap) {
-        let step = u64::try_from(gap.len().as_nanos()).unwrap_or(u64::MAX);
+        let step = u64::try_from(gap.span().as_nanos()).unwrap_or(u64::MAX);
         let bucket = self.spacings.entry(bucket_of(step)).or_insert(Bucket {
             count: 0,
             min: step,
@@ -196,8 +191,8 @@ impl Clock {
         bucket.min = bucket.min.min(step);
         bucket.max = bucket.max.max(step);
         let is_full = self.gaps.len() == N_GAPS;
-        if !is_full || self.gaps[N_GAPS - 1].len() < gap.len() {
-            let at = self.gaps.partition_point(|kept| kept.len() >= gap.len());
+        if !is_full || self.gaps[N_GAPS - 1].span() < gap.span() {
+            let at = self.gaps.partition_point(|kept| kept.span() >= gap.span());
             self.gaps.insert(at, gap);
             self.gaps.truncate(N_GAPS);
         }
@@ -212,7 +207,7 @@ impl Clock {
         let jitter = cadence.map_or(0.0, of_cadence);
         let limit = cadence.map_or(u64::MAX, |cadence| (cadence as f64 * GAP_CADENCES) as u64);
         let mut gaps: Vec<Gap> = self.gaps.clone();
-        gaps.retain(|gap| gap.len().as_nanos() > u128::from(limit));
+        gaps.retain(|gap| gap.span().as_nanos() > u128::from(limit));
         gaps.sort_by_key(|gap| gap.row);
         TimeProfile {
             n_rows: self.n_rows,
@@ -221,7 +216,7 @@ impl Clock {
             cadence: cadence.map(Duration::from_nanos),
             jitter,
             off_beat_max: cadence.map_or(0.0, |cadence| self.off_beat_max(cadence, limit)),
-            longest: self.gaps.first().map_or(Duration::ZERO, Gap::len),
+            longest: self.gaps.first().map_or(Duration::ZERO, Gap::span),
             n_gaps: self.n_above(limit).max(gaps.len() as u64),
             gaps,
             repeated: self.repeated,

@@ -165,7 +165,8 @@ const N_BLOCKS_MIN: usize = 16;
 /// Fewer levels tell no step.
 const N_LEVELS_MIN: usize = 6;
 
-/// The profile of the channel at `idx`; the sample holds values, and behind them steps.
+/// The profile of the channel at `idx`; the sample holds values, and behind them steps. `is_only`: no other channel is
+/// continuous.
 pub(super) fn channel_profile(
     idx: usize,
     channel: &Channel,
@@ -173,6 +174,7 @@ pub(super) fn channel_profile(
     sample: &RowSample,
     usual_rms: &[Usual],
     relations: &Relations,
+    is_only: bool,
 ) -> ChannelProfile {
     let n_channels = usual_rms.len();
     let values = sorted_finite(sample.column(idx));
@@ -198,6 +200,10 @@ pub(super) fn channel_profile(
     if is_continuous && step_usual > 0.0 {
         jumps = state.steepest.above(JUMP_TIMES * step_usual);
         jumps.sort_by_key(|case| case.row);
+    }
+    let mut same = state.same_runs.kept.clone();
+    if is_only {
+        same.iter_mut().for_each(|run| run.is_alone = None);
     }
     let found = |value: f64| if state.n_values > 0 { value } else { f64::NAN };
     ChannelProfile {
@@ -228,7 +234,7 @@ pub(super) fn channel_profile(
         outliers,
         jumps,
         missing: state.missing_runs.kept,
-        same: state.same_runs.kept,
+        same,
         bins: state.bins,
         infinite: state.infinite,
         not_numbers: state.not_numbers,

@@ -185,7 +185,7 @@ impl SeriesCheck {
         }
         // Three quarters, so that one channel of two does not speak for both.
         self.shared.n_missing += u64::from(4 * n_missing >= 3 * n);
-        self.shared.n_still += u64::from(4 * n_still >= 3 * n_able.max(1) || n_able < 2);
+        self.shared.n_still += u64::from(4 * n_still >= 3 * n_able.max(1));
         if self.sample.is_next() {
             let steps = self
                 .values
@@ -233,10 +233,12 @@ impl SeriesCheck {
         let usual: Vec<Usual> = (0..self.channels.len())
             .map(|idx| usual_rms(&self.block_rms, idx))
             .collect();
+        // A channel that is the only one that can move has none to be compared with.
+        let is_only = self.states.iter().filter(|state| state.is_continuous()).count() < 2;
         let relations = Relations::new(&self.channels, &self.sample);
         let states = self.channels.iter().zip(self.states).enumerate();
         let channels = states.map(|(idx, (channel, state))| {
-            channel_profile(idx, channel, state, &self.sample, &usual, &relations)
+            channel_profile(idx, channel, state, &self.sample, &usual, &relations, is_only)
         });
         SeriesProfile {
             channels: channels.collect(),

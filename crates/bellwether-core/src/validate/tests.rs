@@ -128,6 +128,21 @@ fn a_stuck_sensor_is_one_where_the_others_go_on() {
 }
 
 #[test]
+fn a_channel_that_alone_can_move_tells_nothing_of_its_sensor() {
+    let plant = Plant::clean(N).with(|_, rows| {
+        for idx in 0..N {
+            rows[idx][0] = 3.0;
+            rows[idx][2] = f64::from(u8::from(idx > 100));
+            if (2000..2100).contains(&idx) {
+                rows[idx][1] = rows[1999][1];
+            }
+        }
+    });
+    let findings = plant.findings();
+    assert_eq!(find(&findings, Check::Stuck, Some("pressure_bar")).fault, None);
+}
+
+#[test]
 fn a_sensor_without_values_is_one_where_the_others_have_some() {
     let plant = Plant::clean(N).with(|_, rows| {
         for row in &mut rows[500..540] {

@@ -223,7 +223,7 @@ impl SeriesProfile {
             return;
         }
         let mut longest: Vec<&Gap> = time.gaps.iter().collect();
-        longest.sort_by_key(|gap| std::cmp::Reverse(gap.len()));
+        longest.sort_by_key(|gap| std::cmp::Reverse(gap.span()));
         longest.truncate(N_GAPS_SHOWN);
         longest.sort_by_key(|gap| gap.row);
         let case = |gap: &&Gap| Case {
