@@ -165,9 +165,7 @@ impl ChannelTerms {
         reason = "a state is the number that stands in the contract"
     )]
     pub fn is_state(&self, value: f64) -> bool {
-        self.states
-            .as_ref()
-            .is_none_or(|states| states.iter().any(|state| *state == value))
+        self.states.as_ref().is_none_or(|states| states.contains(&value))
     }
 }
 

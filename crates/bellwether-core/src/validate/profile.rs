@@ -180,7 +180,7 @@ pub(super) fn channel_profile(
     let values = sorted_finite(sample.column(idx));
     let steps = sorted_finite(sample.column(n_channels + idx).map(f64::abs));
     let quantiles = [0.01, 0.25, 0.5, 0.75, 0.99].map(|share| quantile_sorted(&values, share));
-    let kind = if state.n_values == 0 || state.min == state.max {
+    let kind = if state.n_values == 0 || state.max <= state.min {
         ChannelKind::Constant
     } else if state.is_continuous() {
         ChannelKind::Continuous

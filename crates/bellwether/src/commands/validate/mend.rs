@@ -33,7 +33,7 @@ pub(super) fn mend(
             "--fix: mends one file at a time; give one".to_owned(),
         ));
     };
-    if !to.extension().is_some_and(|ending| ending == "csv") {
+    if to.extension().is_none_or(|ending| ending != "csv") {
         return Err(Failure::Usage(format!(
             "--output {}: mended data are written as CSV; give FILE.csv",
             to.display()
