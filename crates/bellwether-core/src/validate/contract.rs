@@ -160,10 +160,6 @@ impl ChannelTerms {
     }
 
     /// Whether it is one of the states, where there are any.
-    #[expect(
-        clippy::float_cmp,
-        reason = "a state is the number that stands in the contract"
-    )]
     pub fn is_state(&self, value: f64) -> bool {
         self.states.as_ref().is_none_or(|states| states.contains(&value))
     }
