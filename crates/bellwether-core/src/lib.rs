@@ -32,5 +32,6 @@ pub mod synth;
 pub mod threshold;
 pub mod time;
 pub mod transform;
+pub mod validate;
 pub mod window;
 pub mod zone;

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod keys;
 mod models;
 pub(crate) mod pipeline;
+pub(crate) mod validate;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Make synthetic fleets with known faults
     Generate(GenerateArgs),
+    /// Say what is wrong with data, hold them against a contract, and mend what may be mended
+    Validate(validate::ValidateArgs),
     /// Learn what is normal and publish it as a version of a model
     Train(TrainArgs),
     /// Find what is not normal

@@ -21,6 +21,7 @@ fn the_demo_finds_its_faults_and_leaves_a_page_that_needs_nothing_else() {
     let ran = bellwether(own.path(), "demo --no-serve -o out --format json").ends(0);
     let ran = ran.says(&[
         "bellwether generate",
+        "bellwether validate",
         "bellwether train",
         "bellwether detect",
         "faults found",
@@ -35,6 +36,10 @@ fn the_demo_finds_its_faults_and_leaves_a_page_that_needs_nothing_else() {
     let page = fs::read_to_string(own.path().join("out/report.html")).unwrap();
     for load in LOADS {
         assert!(!page.contains(load), "the page has {load:?}");
+    }
+    let quality = fs::read_to_string(own.path().join("out/quality.html")).unwrap();
+    for load in LOADS {
+        assert!(!quality.contains(load), "the page on quality has {load:?}");
     }
     for device in ["pump-01", "pump-02", "pump-03", "pump-04"] {
         assert!(page.contains(device), "{device}");

@@ -17,7 +17,8 @@ use serde_json::Value;
 use shared::bellwether;
 
 const COLUMNS: &str = "timestamp,series,score,is_anomaly,event,top_channel,top_share";
-const EVENT_COLUMNS: &str = "event,series,start,end,peak_time,peak_score,samples,severity,kind,channels";
+const EVENT_COLUMNS: &str =
+    "event,series,start,end,peak_time,peak_score,samples,severity,kind,channels,fault";
 /// Rows of a window where the data are enough.
 const WINDOW: usize = 20;
 

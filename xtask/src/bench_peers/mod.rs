@@ -5,6 +5,7 @@
 
 mod figures;
 mod reading;
+mod validating;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use clap::{Args, ValueEnum};
 
 use self::figures::{Comparison, Measured, PeersDocument, ShapesDocument};
 use self::reading::Rates;
+use self::validating::Checks;
 use crate::cargo;
 
 const PEERS: &str = "crates/bellwether-bench/peers";
@@ -51,6 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = build()?;
     let mut comparison = Comparison::default();
     let mut rates = Rates::default();
+    let mut checks = Checks::default();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         comparison.add("bellwether", "this checkout", ours(&binary)?);
@@ -65,12 +68,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             comparison.add(&peer.peer, &peer.version, peer.shapes);
         }
         rates.turn(&binary, &python)?;
+        checks.turn(&binary, &python)?;
     }
     let machine = machine();
     let table = format!(
-        "{}\n{}\n{machine}; the best of {} turns each.\n",
+        "{}\n{}\n{}\n{machine}; the best of {} turns each.\n",
         comparison.markdown(),
         rates.markdown(),
+        checks.markdown(),
         options.rounds
     );
     if let Some(path) = &options.markdown {
@@ -81,6 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Format::Json => {
             let mut document = comparison.json(&machine);
             document["reading"] = rates.json();
+            document["validating"] = checks.json();
             println!("{document:#}");
         }
     }

@@ -192,6 +192,7 @@ impl BoundCondition {
     }
 }
 
+#[expect(clippy::float_cmp, reason = "== of the language is exact")]
 fn joined(step: Step, x: f64, y: f64) -> f64 {
     let truth = |holds: bool| {
         if x.is_nan() || y.is_nan() {

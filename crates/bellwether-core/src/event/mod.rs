@@ -1,10 +1,12 @@
 //! Events: when scores become something a person is told of, and when that ends.
 //!
 //! [`EventRule`] says which runs of scores are one event; [`EventTracker`] follows it row by row, so that what a row
-//! says about its event is what was known at that row. [`Trace`] keeps what tells the kind of an event.
+//! says about its event is what was known at that row. [`Trace`] keeps what tells the kind of an event;
+//! [`event_fault`] says whether that is one sensor's.
 
 mod kind;
 mod rule;
+mod sensor;
 mod state;
 mod trace;
 mod tracker;
@@ -14,6 +16,7 @@ use std::fmt;
 
 pub use kind::EventKind;
 pub use rule::{EventRule, EventRuleError};
+pub use sensor::{EventFault, event_fault};
 pub use state::{Phase, TrackedRow, TrackerState};
 pub use trace::{Bin, ChannelTrace, MissingRuns, Trace, Watched};
 pub use tracker::{EventTracker, JudgedRow};

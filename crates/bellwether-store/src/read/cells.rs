@@ -128,6 +128,11 @@ impl Cells {
         Err(Fault::of(column, problem))
     }
 
+    /// What a cell of a channel says, whatever it is.
+    pub(super) fn cell(&self, row: Row<'_>, column: usize) -> Cell {
+        self.numbers.read(row.cell(column))
+    }
+
     /// A cell that says yes or no.
     pub(super) fn label(&self, row: Row<'_>, column: usize) -> Result<bool, Fault> {
         let cell = row.cell(column);

@@ -20,6 +20,8 @@
 //!
 //! **Streams.** [`TableRows`] reads the rows of a table that is still being written, with the same rules and the same
 //! code for each cell; [`Followed`] is a file that grows.
+//!
+//! **As they stand.** [`visit()`] hands over the rows of files one by one, defects and all, and keeps none of them.
 
 mod aligned;
 mod arrow;
@@ -54,6 +56,7 @@ mod text;
 mod time_column;
 pub mod time_format;
 mod time_text;
+mod visit;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +73,7 @@ pub use note::Note;
 pub use rows::InputRows;
 
 pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
+pub use visit::{RawRow, RawTable, RowVisitor, TextTable, visit};
 
 use format::{Format, format_of};
 use series::Gather;

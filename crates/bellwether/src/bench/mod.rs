@@ -2,3 +2,4 @@
 
 pub(crate) mod kernels;
 pub(crate) mod read;
+pub(crate) mod validate;

@@ -30,6 +30,18 @@ pub(crate) enum BenchCommand {
     },
     /// Speed of reading the same series in every format, on one core
     Read(ReadArgs),
+    /// Speed and memory of `validate`, on rows that are in memory already
+    Validate {
+        /// Rows to look at
+        #[arg(long, value_name = "N", default_value = "1000000")]
+        rows: NonZeroUsize,
+        /// Channels of each row
+        #[arg(long, value_name = "N", default_value = "20")]
+        channels: NonZeroUsize,
+        /// Seed of the rows
+        #[arg(long, value_name = "S", default_value_t = 42)]
+        seed: u64,
+    },
     /// Detection quality on a folder of labelled series with a manifest.json
     Quality(Box<QualityArgs>),
     /// How often the faulty channel stands at the front of an event's causes, on generated plants

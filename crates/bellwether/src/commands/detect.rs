@@ -22,6 +22,7 @@ use crate::cli::DetectArgs;
 use crate::commands::calendar::Calendar;
 use crate::commands::judge::{Judged, judge_by};
 use crate::commands::rates::{self, Rates};
+use crate::commands::sensor_fault::fault;
 use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
         write_rows(path, &judged, &channels, output)?;
     }
     if let Some(path) = &args.events {
-        write_events(path, &judged, &channels)?;
+        write_events(path, &loaded.detector, &judged, &channels)?;
     }
     if let Some(path) = &args.expected {
         write_expected(path, &judged, args.mode, &channels)?;
@@ -191,7 +192,12 @@ pub(crate) fn member_shares(detector: &Detector, event: &Event) -> Vec<(&'static
         .collect()
 }
 
-fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
+fn write_events(
+    path: &Path,
+    detector: &Detector,
+    judged: &[Judged],
+    channels: &[String],
+) -> Result<(), Failure> {
     let columns = vec![
         Column::new("event", ColumnKind::Text),
         Column::new("series", ColumnKind::Text),
@@ -203,6 +209,7 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
         Column::new("severity", ColumnKind::Real),
         Column::new("kind", ColumnKind::Text),
         Column::new("channels", ColumnKind::Text),
+        Column::new("fault", ColumnKind::Text),
     ];
     let mut writer = table(path, columns)?;
     for Judged {
@@ -222,6 +229,7 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
                 Cell::Real(event.severity()),
                 Cell::Text(event.kind.name()),
                 Cell::Text(&shares_text(event, channels)),
+                Cell::Text(fault(detector, &recording.frame, event).unwrap_or_default()),
             ])?;
         }
     }
@@ -325,6 +333,7 @@ fn answer(
         "peak_score",
         "severity",
         "kind",
+        "fault",
         "confidence",
         "channels",
     ]);
@@ -351,6 +360,7 @@ fn answer(
                 json!(event.peak_score),
                 json!(event.severity()),
                 json!(event.kind.name()),
+                json!(fault(&loaded.detector, &recording.frame, event)),
                 json!(event.confidence),
                 json!(top.join(", ")),
             ]);
@@ -372,6 +382,7 @@ fn answer(
                 "samples": event.n_samples,
                 "severity": event.severity(),
                 "kind": event.kind.name(),
+                "fault": fault(&loaded.detector, &recording.frame, event),
                 "confidence": event.confidence,
                 "is_open": event.is_open,
                 "channels": all,

@@ -13,6 +13,7 @@ use crate::commands::detect::{channel_names, member_shares, shares};
 use crate::commands::judge::Judged;
 use crate::commands::now;
 use crate::commands::rates::{Rates, common_threshold};
+use crate::commands::sensor_fault::fault;
 use crate::failure::Failure;
 use crate::report::{Event, Expected, MetricsTable, Report, Resolution, SeriesInput, SeriesReport};
 
@@ -111,6 +112,7 @@ fn series_report(
         peak_score: event.peak_score,
         severity: format!("{:.0}", event.severity()),
         kind: Some(event.kind.to_string()),
+        fault: fault(&loaded.detector, &recording.frame, event),
         confidence: Some(event.confidence),
         channels: shares(event, &names),
         members: member_shares(&loaded.detector, event),

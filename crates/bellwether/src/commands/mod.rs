@@ -24,11 +24,13 @@ mod models;
 pub(crate) mod quality;
 mod rates;
 mod reading;
+mod sensor_fault;
 mod serve;
 mod speed;
 mod stream;
 mod top;
 mod train;
+pub(crate) mod validate;
 
 use std::path::PathBuf;
 
@@ -48,6 +50,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(&args, output),
         Command::Generate(args) => generate::run(&args, output),
+        Command::Validate(args) => validate::run(&args, output),
         Command::Train(args) => train::run(args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
@@ -61,6 +64,9 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             BenchCommand::Causes(args) => causes::run(&args, output),
             BenchCommand::Kernels { threads, kernels } => speed::run(&threads, kernels.as_deref(), output),
             BenchCommand::Read(args) => reading::run(&args, output),
+            BenchCommand::Validate { rows, channels, seed } => {
+                validate::speed(rows.get() as u64, channels.get(), seed, output)
+            }
             BenchCommand::Quality(args) => quality::run(&args, output),
             BenchCommand::Faults(args) => faults::run(&args, output),
             BenchCommand::Alarms(args) => alarms::run(&args, output),

@@ -9,16 +9,16 @@ mod address;
 pub(crate) mod changing;
 mod check;
 pub(crate) mod checked;
-mod duration;
+pub(crate) mod duration;
 pub(crate) mod error;
-mod file;
+pub(crate) mod file;
 mod layers;
 pub(crate) mod place;
 pub(crate) mod reference;
 pub(crate) mod shape;
 pub(crate) mod show;
 mod structure;
-mod tree;
+pub(crate) mod tree;
 pub(crate) mod wire;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod page;
 mod series;
 mod summary;
 mod sweep;
+pub(crate) mod validation;
 mod wire;
 
 use std::io;

@@ -62,6 +62,13 @@ fn write_notes(notes: &[String], out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Text in which nothing is markup.
+pub(super) fn escaped(text: &str) -> String {
+    let mut bytes = Vec::new();
+    write_text(text, &mut bytes).expect("a vector takes all bytes");
+    String::from_utf8(bytes).expect("text between entities stays text")
+}
+
+/// The same, written.
 pub(super) fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
     let mut rest = text;
     while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {

@@ -86,6 +86,8 @@ pub(crate) struct Event {
     pub(crate) severity: String,
     /// What sort of change, where known.
     pub(crate) kind: Option<String>,
+    /// Whether one sensor or the device is at fault, where known.
+    pub(crate) fault: Option<&'static str>,
     /// How far the members of the model agree, in [0, 1], where known.
     pub(crate) confidence: Option<f64>,
     /// Each channel's share of the score, in [0, 1], in any order.
@@ -155,6 +157,7 @@ pub(super) struct EventRow {
     pub(super) peak_score: f64,
     pub(super) severity: String,
     pub(super) kind: Option<String>,
+    pub(super) fault: Option<&'static str>,
     pub(super) confidence: Option<f64>,
     /// The event, first to last sample.
     #[serde(serialize_with = "wire::span")]
@@ -277,6 +280,7 @@ impl SeriesReport {
                 peak_score: event.peak_score,
                 severity: event.severity,
                 kind: event.kind,
+                fault: event.fault,
                 confidence: event.confidence,
                 channels: largest_shares(event.channels),
                 members: event

@@ -74,7 +74,20 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
     ]);
     type_in(&generate, output)?;
 
-    output.note("\n2. Learn what is normal from the first six days.");
+    output.note("\n2. Look at the data: what cannot be told apart from a fault of a sensor is said before anything is learnt.");
+    let validate: [OsString; 4] = [
+        "validate".into(),
+        data.clone().into(),
+        "--report".into(),
+        file("quality.html").into(),
+    ];
+    // The faults are in the data: the answer may be no.
+    match type_in(&validate, output) {
+        Err(Failure::Gate(answer)) => output.note(&answer),
+        other => other?,
+    }
+
+    output.note("\n3. Learn what is normal from the first six days.");
     let train: Vec<OsString> = vec![
         "train".into(),
         data.clone().into(),
@@ -92,7 +105,7 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
     type_in(&train, output)?;
     promote_newest(&registry, output)?;
 
-    output.note("\n3. Look for what is not.");
+    output.note("\n4. Look for what is not.");
     let detect: [OsString; 8] = [
         "detect".into(),
         data.clone().into(),
@@ -140,7 +153,7 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
 /// The same pumps, live behind the dashboard, until Ctrl-C.
 fn serve_live(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
     output
-        .note("\n5. The same pumps live, five minutes a second, with a fault every minute. Ctrl-C ends it.");
+        .note("\n6. The same pumps live, five minutes a second, with a fault every minute. Ctrl-C ends it.");
     let file = |name: &str| args.output.join(name);
     for left_over in ["live.db", "live.db-wal", "live.db-shm"] {
         let _ = std::fs::remove_file(file(left_over));
@@ -307,7 +320,7 @@ fn compare(
                 .count()
         })
         .sum();
-    output.note("\n4. Found against the truth:");
+    output.note("\n5. Found against the truth:");
     output.answer(
         &json!({ "faults": rows.objects(), "n_found": n_found, "n_faults": faults.len(), "n_false_alarms": n_false }),
         &rows,

@@ -17,6 +17,7 @@ use crate::artifact::{self, Loaded};
 use crate::cli::Format;
 use crate::cli::explain::ExplainArgs;
 use crate::commands::judge::{Judged, judge};
+use crate::commands::sensor_fault::fault_sentence;
 use crate::commands::{read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -61,8 +62,14 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     };
     let explanation =
         explain(&loaded.detector, frame, &stretch, args.mode, &effort).map_err(Failure::misfit)?;
+    let event = stretch
+        .event
+        .and_then(|id| subject.scores.events.iter().find(|event| event.id == id));
+    let fault = event.map_or(String::new(), |event| {
+        fault_sentence(&loaded.detector, frame, event)
+    });
     let explained = Explained {
-        sentence: sentence(&loaded.detector, frame, &explanation),
+        sentence: sentence(&loaded.detector, frame, &explanation) + &fault,
         loaded: &loaded,
         judged: subject,
         explanation,

@@ -168,7 +168,7 @@ function eventTable(series, elements) {
     { head: "Severity", sort: (e) => e.peak_score, cell: (e) => el("td", {}, pill(e.severity)) },
     { head: "Channels by share of the score", cell: shares },
   ];
-  if (series.events.some((e) => e.kind)) columns.splice(6, 0, { head: "Kind", sort: (e) => e.kind ?? "", cell: (e) => el("td", {}, e.kind ?? "–") });
+  if (series.events.some((e) => e.kind)) columns.splice(6, 0, { head: "Kind", sort: (e) => e.kind ?? "", cell: (e) => el("td", {}, e.kind ?? "–", e.fault ? `, ${e.fault} fault` : "") });
   if (series.events.some((e) => e.confidence !== null)) columns.splice(7, 0, { head: "Confidence", className: "number", sort: (e) => e.confidence ?? -1, cell: (e) => el("td", { className: "number", title: e.members.map((m) => `${m.member} ${(100 * m.share).toFixed(0)}%`).join(", ") }, e.confidence === null ? "–" : `${(100 * e.confidence).toFixed(0)}%`) });
   return sortableTable(columns, series.events, (e, row) => followLink(row), elements);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Causes, Trajectory};
-use crate::report::page::write_text;
+use crate::report::page::escaped;
 
 /// Columns of the heat map at most; more rows of time are added up.
 const N_COLUMNS_MAX: usize = 120;
@@ -18,13 +18,6 @@ const WIDTH: f64 = 900.0;
 const LEFT: f64 = 190.0;
 const ROW: f64 = 18.0;
 const HEIGHT: f64 = 150.0;
-
-/// Text in which nothing is markup.
-pub(super) fn escaped(text: &str) -> String {
-    let mut bytes = Vec::new();
-    write_text(text, &mut bytes).expect("a vector takes all bytes");
-    String::from_utf8(bytes).expect("text between entities stays text")
-}
 
 /// Shares of the likeliest channels over time: the darker, the larger.
 pub(super) fn heat_map(causes: &Causes) -> String {

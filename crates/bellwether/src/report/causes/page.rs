@@ -6,8 +6,8 @@ use std::time::Duration;
 use bellwether_core::time::humane;
 
 use super::Causes;
-use super::chart::{bar, escaped, heat_map, number, trajectory};
-use crate::report::page::STYLE;
+use super::chart::{bar, heat_map, number, trajectory};
+use crate::report::page::{STYLE, escaped};
 
 /// Rules for what only this page has.
 const OWN_STYLE: &str = "svg.chart{width:100%;height:auto;display:block}svg text{font-size:11px;fill:var(--muted)}\
