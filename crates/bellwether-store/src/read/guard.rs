@@ -1,8 +1,8 @@
 //! Decoders of binary formats run behind this wall.
 //!
 //! The Parquet and Arrow libraries check most of what a file says of itself, but not all: some contradictions make them
-//! panic, as of version 59 (a field without a type, a page that ends within a value). Whoever hands us a file must not
-//! be able to end the process, so that panic is an error of the file, here and nowhere else.
+//! panic, as of version 59 (`tests/hostile.rs` has an Arrow file that does). Whoever hands us a file must not be able to
+//! end the process, so that panic is an error of the file, here and nowhere else.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
