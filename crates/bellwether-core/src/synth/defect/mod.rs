@@ -269,7 +269,7 @@ impl<'a> Tape<'a> {
                 }
                 self.mark(DefectKind::ClockJump, first, first + len - 1, None);
             }
-            DefectKind::Dst => self.tell_local_time()?,
+            DefectKind::Dst => self.set_to_local()?,
             DefectKind::Missing => self.missing(amount, place),
             DefectKind::BadText => self.bad_text(amount, place, value),
         }
@@ -321,7 +321,7 @@ impl<'a> Tape<'a> {
         }
     }
 
-    fn tell_local_time(&mut self) -> Result<(), DefectError> {
+    fn set_to_local(&mut self) -> Result<(), DefectError> {
         let true_time = self.device.frame.time();
         let changes: Vec<usize> = (1..true_time.len())
             .filter(|&idx| {
