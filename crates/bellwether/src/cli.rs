@@ -101,7 +101,7 @@ pub(crate) enum Command {
     /// Say what is wrong with data, hold them against a contract, and mend what may be mended
     Validate(validate::ValidateArgs),
     /// Learn what is normal and publish it as a version of a model
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
     /// Find what is not normal
     Detect(DetectArgs),
     /// Say how good the detection is: against labels, or, without any, by injected faults and stability

@@ -90,7 +90,10 @@ mod tests {
         };
         check(&[fault(AnomalyKind::Drift, 3)], [None; 6]);
         let wear = fault(AnomalyKind::Degradation, 2);
-        check(&[wear.clone()], [Some(20), Some(10), Some(0), None, None, None]);
+        check(
+            std::slice::from_ref(&wear),
+            [Some(20), Some(10), Some(0), None, None, None],
+        );
         let again = fault(AnomalyKind::Degradation, 4);
         check(
             &[again, wear],

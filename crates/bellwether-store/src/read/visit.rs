@@ -281,6 +281,7 @@ fn visit_whole(
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use super::*;
     use std::fmt::Write as _;

@@ -51,7 +51,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, output),
         Command::Generate(args) => generate::run(&args, output),
         Command::Validate(args) => validate::run(&args, output),
-        Command::Train(args) => train::run(args, output),
+        Command::Train(args) => train::run(*args, output),
         Command::Detect(args) => detect::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),

@@ -274,7 +274,7 @@ impl Derived {
     /// The rows of the stretches in operation, in order.
     pub fn stretches(&self) -> Vec<std::ops::Range<usize>> {
         if self.outside.is_empty() {
-            return vec![0..self.frame.n_samples()];
+            return std::iter::once(0..self.frame.n_samples()).collect();
         }
         stretches(&self.outside)
     }

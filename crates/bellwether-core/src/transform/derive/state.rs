@@ -63,7 +63,7 @@ impl DerivationState {
         let is_ours = memory.history.len() == derivation.reach.len()
             && memory.history.iter().zip(&derivation.reach).all(fits)
             && memory.n_rows <= memory.since_start;
-        is_ours.then(|| Self {
+        is_ours.then_some(Self {
             history: memory.history,
             since_start: memory.since_start,
             n_rows: memory.n_rows,

@@ -34,7 +34,7 @@ fn of(feature: &str, values: &[f64]) -> Vec<f64> {
 
 fn of_at(feature: &str, secs: &[i64], values: &[f64]) -> Vec<f64> {
     let data = frame(&["a"], secs, values);
-    let pipeline = spec(&[feature]).fit(&[data.clone()]).unwrap();
+    let pipeline = spec(&[feature]).fit(std::slice::from_ref(&data)).unwrap();
     let derived = pipeline.derive(&data).unwrap().frame;
     let n = derived.n_channels();
     derived.values().iter().skip(n - 1).step_by(n).copied().collect()
@@ -81,7 +81,7 @@ fn features_by_hand() {
 fn two_channels_make_a_ratio_and_a_difference() {
     let data = frame(&["a", "b"], &[0, 1, 2], &[6.0, 3.0, 1.0, 0.0, NAN, 2.0]);
     let pipeline = spec(&["r = ratio(a, b)", "m = minus(a, b)"])
-        .fit(&[data.clone()])
+        .fit(std::slice::from_ref(&data))
         .unwrap();
     let derived = pipeline.derive(&data).unwrap().frame;
     let names: Vec<&str> = derived.schema().channels().iter().map(Channel::name).collect();
@@ -96,7 +96,7 @@ fn two_channels_make_a_ratio_and_a_difference() {
 #[test]
 fn a_feature_called_as_a_channel_takes_its_place() {
     let data = frame(&["a", "b"], &[0, 1, 2], &[1.0, 5.0, 2.0, 6.0, 4.0, 7.0]);
-    let pipeline = spec(&["a = diff(a)"]).fit(&[data.clone()]).unwrap();
+    let pipeline = spec(&["a = diff(a)"]).fit(std::slice::from_ref(&data)).unwrap();
     let derived = pipeline.derive(&data).unwrap().frame;
     check(derived.values(), &[NAN, 5.0, 1.0, 6.0, 2.0, 7.0]);
     let inputs: Vec<&str> = pipeline.inputs().channels().iter().map(Channel::name).collect();
@@ -115,7 +115,11 @@ fn gaps_and_rows_outside_end_what_is_looked_back_at() {
     let mut spec = spec(&["f = lag(a, 1)"]);
     spec.derivation.mode_when = Some(crate::condition::Condition::parse("a != 3").unwrap());
     let data = frame(&["a"], &[0, 1, 2, 3, 4], &[1.0, 2.0, 3.0, 4.0, 5.0]);
-    let derived = spec.fit(&[data.clone()]).unwrap().derive(&data).unwrap();
+    let derived = spec
+        .fit(std::slice::from_ref(&data))
+        .unwrap()
+        .derive(&data)
+        .unwrap();
     check(
         derived.frame.values(),
         &[1.0, NAN, 2.0, 1.0, 3.0, NAN, 4.0, NAN, 5.0, 4.0],
@@ -215,7 +219,10 @@ fn what_cannot_be_is_refused_with_its_name() {
         &[1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0],
     );
     let refused = |features: &[&str], expect: &str| {
-        let error = spec(features).fit(&[data.clone()]).unwrap_err().to_string();
+        let error = spec(features)
+            .fit(std::slice::from_ref(&data))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expect), "{error}");
     };
     refused(
@@ -229,7 +236,7 @@ fn what_cannot_be_is_refused_with_its_name() {
     refused(&["f = diff(flow)", "f = log(flow)"], "wished for twice");
     let mut never = spec(&[]);
     never.derivation.mode_when = Some(crate::condition::Condition::parse("flow > 9").unwrap());
-    let error = never.fit(&[data.clone()]).unwrap_err().to_string();
+    let error = never.fit(std::slice::from_ref(&data)).unwrap_err().to_string();
     assert!(
         error.contains("no training row is in operation (while flow > 9)"),
         "{error}"
@@ -315,7 +322,7 @@ proptest! {
             derivation: crate::detect::tests::derivation(),
             ..PipelineSpec::for_window(NonZeroUsize::new(3).unwrap())
         };
-        let (one, other) = (spec.fit(&[data.clone()]), spec.fit(&[permuted(&data)]));
+        let (one, other) = (spec.fit(std::slice::from_ref(&data)), spec.fit(&[permuted(&data)]));
         let (Ok(one), Ok(other)) = (one, other) else { return Ok(()) };
         let (a, b) = (one.derive(&data).unwrap(), other.derive(&permuted(&data)).unwrap());
         prop_assert_eq!(a.outside, b.outside);

@@ -132,6 +132,7 @@ pub(crate) fn bundle(name: &str, quantile: f64) -> Bundle {
     let (detector, report, rule) = fitted(quantile);
     let train = plant(1, 300, false);
     let manifest = Manifest {
+        alignment: None,
         baseline: Some(Baseline::of(std::slice::from_ref(&train)).with_scores(&report.scores)),
         name: name.to_owned(),
         bellwether_version: env!("CARGO_PKG_VERSION").to_owned(),
