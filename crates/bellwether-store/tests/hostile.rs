@@ -2,6 +2,11 @@
 //!
 //! Each file is read by a process of its own that may have 512 MiB of address space, so a length that is believed shows
 //! as an abort. How long the slowest took is printed (`--nocapture`), not asserted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests make files, tell the time they took, and stop where they cannot"
+)]
 #![cfg(target_os = "linux")]
 
 mod hostile_files;

@@ -139,8 +139,8 @@ fn kinds_of_generated_faults_are_told() {
     for table in &tables {
         println!("{}", table.table());
         assert!(table.accuracy() > 0.85, "{}", table.table());
-        for kind in 0..KINDS.len() {
-            assert!(table.recall(kind) > 0.6, "{}: {}", KINDS[kind], table.table());
+        for (idx, kind) in KINDS.iter().enumerate() {
+            assert!(table.recall(idx) > 0.6, "{kind}: {}", table.table());
         }
     }
 }
