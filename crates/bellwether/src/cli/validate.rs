@@ -40,7 +40,7 @@ pub(crate) struct ValidateArgs {
     pub(crate) output: Option<PathBuf>,
     /// So many empty cells in a row --fix fills
     #[arg(long, value_name = "N", default_value_t = 3, requires = "fix")]
-    pub(crate) fill: usize,
+    pub(crate) fill_rows: usize,
     /// Write a report: FILE.html, FILE.md or FILE.json
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -37,6 +37,10 @@ pub(crate) fn run(args: &ValidateArgs, output: &Output) -> Result<(), Failure> {
             ("--report", args.report.as_ref()),
         ],
     )?;
+    if args.reading.align.wish().is_some() {
+        let text = "--align: rows are looked at as they stand here; train and detect bring them to a grid";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let form = args.report.as_deref().map(validation::Form::of).transpose()?;
     let contract = args.contract.as_deref().map(contract::read).transpose();
     let contract = contract.map_err(Failure::Configuration)?;
@@ -45,7 +49,9 @@ pub(crate) fn run(args: &ValidateArgs, output: &Output) -> Result<(), Failure> {
             &data,
             &options(&args.reading),
             contract.as_ref(),
-            RepairSpec { fill_rows: args.fill },
+            RepairSpec {
+                fill_rows: args.fill_rows,
+            },
             to,
             output,
         )?),
