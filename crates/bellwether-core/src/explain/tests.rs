@@ -7,6 +7,7 @@ use super::*;
 use crate::detect::Mode;
 use crate::detect::tests::{Plant, detector, ensemble};
 use crate::frame::SeriesId;
+use crate::transform::Pipeline;
 
 const MODES: [Mode; 2] = [Mode::Causal, Mode::Retrospective];
 
@@ -26,6 +27,21 @@ fn effort() -> Effort<'static> {
         n_orders: 8,
         seed: 3,
     }
+}
+
+/// The same detector, for which channels may stand still: the toy model expects one value all the time.
+fn never_stopped(detector: &Detector) -> Detector {
+    let mut parts = detector.parts().clone();
+    let mut pipeline = parts.pipeline.parts().clone();
+    for scale in &mut pipeline.channels {
+        scale.still_len_max = None;
+    }
+    parts.pipeline = Pipeline::from_parts(pipeline).unwrap();
+    let models = detector
+        .members()
+        .iter()
+        .map(|member| std::sync::Arc::clone(member.model()));
+    Detector::from_parts(parts, models.collect()).unwrap()
 }
 
 /// The strongest event of the frame.
@@ -182,6 +198,7 @@ fn gradients_of_a_separable_error_are_what_each_cell_adds() {
 fn what_would_have_been_normal_is_normal_and_no_channel_of_it_can_be_spared() {
     let frame = faulty(600);
     for (detector, mode) in [detector(6, true), ensemble(6, true)].iter().zip(MODES) {
+        let detector = &never_stopped(detector);
         let stretch = strongest(detector, &frame, mode);
         let got = explain(detector, &frame, &stretch, mode, &effort()).unwrap();
         let counterfactual = got.counterfactual.unwrap();
