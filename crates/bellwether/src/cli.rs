@@ -286,8 +286,8 @@ pub(crate) struct GenerateArgs {
     /// Emit the samples as they would happen, so many per second and device (0 = as fast as possible)
     #[arg(long, value_name = "N", requires = "to", value_parser = parse_rate)]
     pub(crate) rate: Option<f64>,
-    /// Where live samples go: `-` for stdout (JSON lines, or with --format csv CSV), http[s]://HOST:PORT for `serve` or
-    /// `stream`, mqtt[s]://HOST/TOPIC for a broker, with {device} in the topic for the name of the device
+    /// Where live samples go: `-` for stdout (JSON lines, or with --format csv CSV), http://HOST:PORT or https://… for `serve` or
+    /// `stream`, mqtt://HOST/TOPIC or mqtts://… for a broker, with {device} in the topic for the name of the device
     #[arg(long, value_name = "URL", requires = "rate")]
     pub(crate) to: Option<String>,
 }

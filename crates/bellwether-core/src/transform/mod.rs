@@ -1,6 +1,6 @@
 //! From raw rows to rows a model can see: columns by name, missing cells filled, channels scaled, gaps found.
 //!
-//! [`derive`] says which rows count and works out features; [`scale`] learns one channel, [`pipeline`] all of them;
+//! [`derive`](mod@derive) says which rows count and works out features; [`scale`] learns one channel, [`pipeline`] all of them;
 //! `still` knows when a channel has stopped; [`align`] brings channels of different cadence to one grid beforehand; [`columns`] finds
 //! channels in data by name; [`apply`] does the work, row by row, the same way for a file and for a stream.
 

@@ -23,7 +23,7 @@ pub(crate) struct PipelineArgs {
     /// ratio, minus, log, boxcox, band, season, daily, weekly, onehot, absent; see docs/pipeline.md
     #[arg(long = "feature", value_name = "NAME = KIND(ARGS)", value_parser = parse::<FeatureWish>)]
     pub(crate) features: Vec<FeatureWish>,
-    /// The same from a file: [features] with NAME = "KIND(ARGS)", mode_when, blank_after_start
+    /// The same from a file: a table `features` with NAME = "KIND(ARGS)", mode_when, blank_after_start
     #[arg(long = "features", value_name = "FILE.toml")]
     pub(crate) features_file: Option<PathBuf>,
     /// When the machine is in operation, e.g. "rpm > 100"; all else is neither learnt nor scored, then and later

@@ -7,7 +7,7 @@ use bellwether_core::validate::Contract;
 use super::VERSION;
 use crate::config::duration;
 
-/// The text of a contract; [`read`](super::read) gives the same contract.
+/// The text of a contract; [`read`](fn@super::read) gives the same contract.
 pub(crate) fn write(contract: &Contract) -> String {
     let mut text = format!(
         "# What must hold of these data. Check data with `bellwether validate DATA --contract FILE`.\n\

@@ -1,6 +1,6 @@
 //! From raw rows to derived ones: which rows count as operation, and what is worked out of the channels.
 //!
-//! A [`Derivation`] takes a row of the data and says whether the machine was in [operation](operation) at it; if so, it
+//! A derivation takes a row of the data and says whether the machine was in [operation] at it; if so, it
 //! gives the row of the model: the channels themselves, and [features](feature) that people wished for. Both look back
 //! at a bounded number of rows and nowhere else, so that a file, a stream and a part of a file give the same bits.
 //!
