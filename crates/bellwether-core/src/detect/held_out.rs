@@ -125,8 +125,9 @@ impl<'a> HeldOutRows<'a> {
     pub(super) fn row(&self, row_idx: usize) -> (usize, &[f64], Option<&[bool]>) {
         let frame_idx = self.frames.partition_point(|(_, first, _)| *first <= row_idx) - 1;
         let (fold, first, prepared) = &self.frames[frame_idx];
-        let (row, observed) = prepared.row(row_idx - first);
-        (*fold, row, observed)
+        let cells = (row_idx - first) * self.n_channels..(row_idx - first + 1) * self.n_channels;
+        let observed = prepared.observed().map(|marks| &marks[cells.clone()]);
+        (*fold, &prepared.values()[cells], observed)
     }
 
     fn segments(&self) -> impl Iterator<Item = Range<usize>> + '_ {
