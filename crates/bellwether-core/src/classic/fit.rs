@@ -78,6 +78,14 @@ pub enum FitClassicError {
         /// Most of them.
         n_max: usize,
     },
+    /// Too few channels for what is to be learnt.
+    #[error(
+        "want at least {want} channels that vary: choose a model that judges each by itself, such as var or pca"
+    )]
+    TooNarrow {
+        /// Fewest of them.
+        want: usize,
+    },
     /// Windows too short for what is to be learnt.
     #[error("windows of {len} rows are too short for {what}: want at least {want}")]
     TooShort {

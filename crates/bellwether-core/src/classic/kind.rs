@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::changepoint::ChangePoint;
+use super::cross::{CrossParts, CrossRegression, CrossSpec};
 use super::fit::{FitClassicError, Training};
 use super::isolation_forest::IsolationForest;
 use super::judge::Judging;
@@ -27,6 +28,8 @@ pub enum Kind {
     Pca,
     /// Vector autoregression: [`super::var`].
     Var,
+    /// Each channel from the others: [`super::cross`].
+    CrossRegression,
     /// The nearest windows: [`super::knn`].
     Knn,
     /// Deviation from the median, channel by channel (Iglewicz and Hoaglin 1993).
@@ -53,9 +56,10 @@ pub enum Kind {
 
 impl Kind {
     /// All there are.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Pca,
         Self::Var,
+        Self::CrossRegression,
         Self::Knn,
         Self::RobustZ,
         Self::Mahalanobis,
@@ -74,6 +78,7 @@ impl Kind {
         match self {
             Self::Pca => "pca",
             Self::Var => "var",
+            Self::CrossRegression => "cross-regression",
             Self::Knn => "knn",
             Self::RobustZ => "robust-z",
             Self::Mahalanobis => "mahalanobis",
@@ -104,6 +109,7 @@ impl Kind {
             Self::IsolationForest | Self::Rrcf => &[("n_trees", 1)],
             Self::MatrixProfile => &[("n_windows", 1)],
             Self::Var
+            | Self::CrossRegression
             | Self::RobustZ
             | Self::Mahalanobis
             | Self::SpectralResidual
@@ -169,6 +175,13 @@ impl Kind {
                 };
                 Arc::new(spec.fit(windows, n, active)?)
             }
+            Self::CrossRegression => {
+                let spec = CrossSpec {
+                    window_len,
+                    ..CrossSpec::default()
+                };
+                Arc::new(spec.fit(windows, n, active)?)
+            }
             Self::Knn => {
                 let spec = KnnSpec {
                     window_len,
@@ -203,6 +216,7 @@ impl Kind {
         Ok(match self {
             Self::Pca => Arc::new(WindowPca::from_parts(PcaParts::read(parts)?)?),
             Self::Var => Arc::new(VectorAutoregression::from_parts(VarParts::read(parts)?)?),
+            Self::CrossRegression => Arc::new(CrossRegression::from_parts(CrossParts::read(parts)?)?),
             Self::Knn => Arc::new(NearestWindows::from_parts(KnnParts::read(parts)?)?),
             Self::RobustZ => Arc::new(Judging::new(layout, RobustZ::from_parts(layout, parts)?)),
             Self::Mahalanobis => Arc::new(Judging::new(layout, Mahalanobis::from_parts(layout, parts)?)),

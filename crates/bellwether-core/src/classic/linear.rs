@@ -1,4 +1,4 @@
-//! The two decompositions that the fits need, by nalgebra, on one thread.
+//! The decompositions that the fits need, by nalgebra, on one thread.
 
 use nalgebra::{Cholesky, DMatrix, DMatrixView, SymmetricEigen};
 
@@ -95,6 +95,46 @@ pub(super) fn ridge(x: &[f64], y: &[f64], n_cells: usize, n_out: usize, penalty:
     };
     // Row-major is the transposed column-major.
     Some(coefficients.transpose().as_slice().to_vec())
+}
+
+/// Ridge coefficients of each of `n_channels` columns of the last of `n_rows_read` rows from the columns of all other
+/// channels, whatever their row.
+///
+/// With P = (XᵀX + penalty · I)⁻¹ and E the columns of a channel, the coefficients from the others C are
+/// −P_CE (P_EE)⁻¹, of which the column of the last row is the one wanted (inverse of a block matrix): one inversion serves all
+/// channels.
+///
+/// # Shapes
+/// `x: [n_rows, n_rows_read · n_channels]`; returns `[n_rows_read · n_channels, n_channels]`, 0 from a channel to itself.
+pub(super) fn without_own(
+    x: &[f64],
+    n_channels: usize,
+    n_rows_read: usize,
+    penalty: f64,
+) -> Option<Vec<f64>> {
+    let n_cells = n_rows_read * n_channels;
+    let columns = DMatrixView::from_slice(x, n_cells, x.len() / n_cells);
+    let mut gram: DMatrix<f64> = columns * columns.transpose();
+    for at in 0..n_cells {
+        gram[(at, at)] += penalty;
+    }
+    let precision = Cholesky::new(gram)?.inverse();
+    let mut coefficients = vec![0.0; n_cells * n_channels];
+    for channel in 0..n_channels {
+        let own = |row: usize| row * n_channels + channel;
+        let among = DMatrix::from_fn(n_rows_read, n_rows_read, |a, b| precision[(own(a), own(b))]);
+        let of_last = Cholesky::new(among)?
+            .inverse()
+            .column(n_rows_read - 1)
+            .into_owned();
+        for other in (0..n_cells).filter(|other| other % n_channels != channel) {
+            let sum: f64 = (0..n_rows_read)
+                .map(|row| precision[(other, own(row))] * of_last[row])
+                .sum();
+            coefficients[other * n_channels + channel] = -sum;
+        }
+    }
+    Some(coefficients)
 }
 
 #[cfg(test)]

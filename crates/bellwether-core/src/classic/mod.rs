@@ -10,6 +10,7 @@
 
 pub mod baseline;
 mod changepoint;
+pub mod cross;
 mod fit;
 mod forest;
 mod isolation_forest;

@@ -1,5 +1,6 @@
 //! Answers against scikit-learn.
 
+use bellwether_core::classic::cross::CrossSpec;
 use bellwether_core::classic::knn::KnnSpec;
 use bellwether_core::classic::pca::PcaSpec;
 use bellwether_core::classic::var::VarSpec;
@@ -116,6 +117,25 @@ fn vector_autoregression_forecasts_as_the_reference_does() {
         };
         let answers: &[(Answer, &Value)] = &[(expected, &golden["var"]["expected"])];
         case.check("vector autoregression", case.lags + 1, fit, TOLERANCE, answers);
+    }
+}
+
+#[test]
+fn cross_regression_tells_each_channel_as_the_reference_does() {
+    for golden in cases() {
+        let case = Case::read(&golden);
+        if golden["cross"].is_null() {
+            continue;
+        }
+        let fit = |windows: Windows<'_>| {
+            let spec = CrossSpec {
+                window_len: case.window_len,
+                ..CrossSpec::default()
+            };
+            spec.fit(&[windows], case.n_channels, &case.active).unwrap()
+        };
+        let answers: &[(Answer, &Value)] = &[(expected, &golden["cross"]["expected"])];
+        case.check("cross regression", case.window_len, fit, TOLERANCE, answers);
     }
 }
 

@@ -1,13 +1,14 @@
 //! Models as plain data: what is kept comes back, what is wrong is refused.
 
 use bellwether_core::classic::PartsError;
+use bellwether_core::classic::cross::{CrossParts, CrossRegression, CrossSpec};
 use bellwether_core::classic::knn::{KnnParts, NearestWindows};
 use bellwether_core::classic::pca::{PcaParts, WindowPca};
 use bellwether_core::classic::var::{VarParts, VectorAutoregression};
 use bellwether_core::model::Model;
 use bellwether_core::window::Windows;
 
-use crate::{LEN, N_CHANNELS, all, bits, errors, knn, pca, rows, starts, var};
+use crate::{ACTIVE, LEN, N_CHANNELS, all, bits, errors, knn, pca, rows, starts, var};
 
 #[test]
 fn parts_come_back_as_the_same_model() {
@@ -95,6 +96,36 @@ fn wrong_parts_of_a_vector_autoregression_are_refused() {
         ),
     ];
     check(&good, VectorAutoregression::from_parts, changes);
+}
+
+#[test]
+fn wrong_parts_of_a_cross_regression_are_refused() {
+    let values = rows(100);
+    let spec = CrossSpec {
+        window_len: LEN,
+        ..CrossSpec::default()
+    };
+    let starts = starts(&values, LEN);
+    let windows = Windows::new(&values, None, N_CHANNELS, LEN, &starts);
+    let good = spec.fit(&[windows], N_CHANNELS, &ACTIVE).unwrap();
+    let changes: &[Change<CrossParts>] = &[
+        (|parts| parts.window_len = 1, "window_len[0] is below 2"),
+        (|parts| parts.window_len = usize::MAX, "choose shorter windows"),
+        (|parts| parts.active[2] = 4, "below 4"),
+        (
+            |parts| parts.mean.clear(),
+            "mean holds 0 numbers, its shape wants 9",
+        ),
+        (
+            |parts| parts.coefficients.push(0.0),
+            "coefficients holds 28 numbers, its shape wants 27",
+        ),
+        (
+            |parts| parts.coefficients[9] = f64::NAN,
+            "coefficients[9] is not finite",
+        ),
+    ];
+    check(good.parts(), CrossRegression::from_parts, changes);
 }
 
 #[test]

@@ -21,18 +21,14 @@ const FORECASTER: Wanted = Wanted {
     kind: Kind::LstmForecast,
     ..AUTOENCODER
 };
-/// What takes longer to show, beside the other forecaster.
-const LONG_FORECASTER: Wanted = Wanted {
-    rows: Some(32),
-    ..FORECASTER
-};
 const NEAREST: Wanted = Wanted {
     kind: Kind::Classic(classic::Kind::Knn),
     rows: None,
     weight: 0.5,
 };
-/// A short window leaves a fault as soon as it is over, a long one sees slow shapes.
-const CLASSIC: [Wanted; 3] = [
+/// A short window leaves a fault as soon as it is over, a long one sees slow shapes; each channel from the others shows at once
+/// which one no longer follows them.
+const CLASSIC: [Wanted; 4] = [
     Wanted {
         kind: Kind::Classic(classic::Kind::Pca),
         rows: Some(5),
@@ -47,6 +43,11 @@ const CLASSIC: [Wanted; 3] = [
         kind: Kind::Classic(classic::Kind::Var),
         rows: Some(6),
         weight: 2.0,
+    },
+    Wanted {
+        kind: Kind::Classic(classic::Kind::CrossRegression),
+        rows: None,
+        weight: 0.5,
     },
 ];
 
@@ -165,11 +166,18 @@ impl Family {
                 let networks = vec![AUTOENCODER, FORECASTER];
                 ([networks, CLASSIC.to_vec(), vec![NEAREST]].concat(), 40.0)
             }
-            Self::Lstm => (vec![AUTOENCODER_BESIDE, FORECASTER, LONG_FORECASTER], 0.0),
+            Self::Lstm => (vec![AUTOENCODER_BESIDE, FORECASTER], 0.0),
             Self::LstmAe => (alone(Kind::LstmAe), 0.0),
             Self::LstmForecast => (alone(Kind::LstmForecast), 0.0),
             Self::Classic(kind) => (alone(Kind::Classic(kind)), 0.0),
         };
+        // What tells a channel from the others has nothing to say of one alone.
+        let is_needless = |kind| kind == Kind::Classic(classic::Kind::CrossRegression) && n_channels < 2;
+        let is_one = members.len() == 1;
+        let members: Vec<Wanted> = members
+            .into_iter()
+            .filter(|wanted| is_one || !is_needless(wanted.kind))
+            .collect();
         let has_network = members.iter().any(|wanted| wanted.kind.is_network());
         let longest = members.iter().filter_map(|wanted| wanted.rows).max();
         let planned = members.iter().map(|wanted| {
@@ -220,8 +228,9 @@ impl Kind {
         }
         let n_fitted = n - n / super::folds::N_FOLDS;
         match self {
-            Self::LstmAe | Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).max(4),
-            Self::LstmAe | Self::LstmForecast => 16,
+            Self::LstmAe | Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).clamp(4, 7),
+            Self::LstmAe => 16,
+            Self::LstmForecast => 8,
             Self::Classic(kind) => kind.window_len(n, n_channels),
         }
     }
