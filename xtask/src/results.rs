@@ -176,7 +176,7 @@ fn contamination(page: &mut String, reports: &[(&str, Value, Value)]) -> Result<
 fn alarms(page: &mut String, reports: &[&Value]) -> Result<()> {
     writeln!(
         page,
-        "## Alarm budgets (`bench alarms`, causal)\n\nThe default detector on healthy data. Plants are made up: twelve weeks are \
+        "## Alarm budgets (`bench alarms`, causal)\n\nThe default detector on healthy data. Plants are made up: 24 weeks are \
          learnt from, fifty judged, a sample a minute. Of each real series three quarters of the training part are learnt from \
          and the last quarter is judged. *Kept* is a count between half and twice the budget; where fewer than ten alarms are \
          allowed in all of the judged time, it is too short to tell. *Not promised* is a budget for which the program said at \

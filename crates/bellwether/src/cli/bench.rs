@@ -125,8 +125,8 @@ pub(crate) struct AlarmsArgs {
     /// Weeks of each made-up plant that are judged, a sample a minute
     #[arg(long, value_name = "N", default_value = "50")]
     pub(crate) weeks: NonZeroUsize,
-    /// Weeks of each made-up plant that are learnt from
-    #[arg(long, value_name = "N", default_value = "12")]
+    /// Weeks of each made-up plant that are learnt from: what a budget of 1/month takes to be known to a factor of two
+    #[arg(long, value_name = "N", default_value = "24")]
     pub(crate) train_weeks: NonZeroUsize,
     #[command(flatten)]
     pub(crate) fit: FitArgs,

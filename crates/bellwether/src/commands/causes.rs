@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use bellwether_core::detect::{Detector, Mode};
 use bellwether_core::eval::causes::{hit_rate, ndcg};
 use bellwether_core::explain::shares::ranked;
 use bellwether_core::explain::{Stretch, ranking};
 use bellwether_core::frame::{Frame, SeriesId};
-use bellwether_core::synth::{AnomalyKind, AnomalySpec, Fault, PlantSpec, Start, Template, generate, inject};
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use bellwether_core::synth::{AnomalyKind, AnomalySpec, Fault, Start, Template, generate, inject};
 use serde_json::{Value, json};
 
 use crate::cli::CausesArgs;
-use crate::commands::pool;
+use crate::commands::plants;
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
 use crate::output::{Output, Rows, object};
@@ -27,9 +25,6 @@ const N_JUDGED: usize = 2_880;
 
 /// The fault begins so many samples into the judged part, and some more by seed.
 const FIRST_FAULT: usize = 400;
-
-/// Channels of the toy plant.
-const N_SINES: usize = 9;
 
 /// What came of one fault.
 #[derive(Debug, Clone)]
@@ -57,27 +52,9 @@ struct Found {
 pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
     // Side by side is faster than threads within one fit, and the figures do not depend on either.
     let spec = FitSpec::from_args(&args.fit, 1)?;
-    let templates = match args.templates.as_slice() {
-        [] => Template::ALL.to_vec(),
-        some => some.to_vec(),
-    };
-    let first = args.fit.seed;
-    let seeds = first..first.saturating_add(args.seeds.get() as u64);
-    let plants = templates
-        .iter()
-        .flat_map(|template| seeds.clone().map(move |seed| (*template, seed)));
-    let plants: Vec<(Template, u64)> = plants.collect();
-    let bar = output.progress(plants.len() as u64, "plants");
-    let judge = |(template, seed): &(Template, u64)| {
-        let outcomes = plant(*template, *seed, args.mode, &spec);
-        bar.inc(1);
-        outcomes
-    };
-    let pool = pool(&args.threads)?;
-    let outcomes: Vec<Vec<Outcome>> =
-        pool.install(|| plants.par_iter().map(judge).collect::<Result<_, Failure>>())?;
-    bar.finish_and_clear();
-    let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    let judge = |template, seed| plant(template, seed, args.mode, &spec);
+    let (templates, seed) = (plants::templates(&args.templates), args.fit.seed);
+    let outcomes = plants::judge_each(&templates, seed, args.seeds, &args.threads, output, judge)?;
     for outcome in &outcomes {
         let Outcome {
             template,
@@ -98,15 +75,7 @@ pub(crate) fn run(args: &CausesArgs, output: &Output) -> Result<(), Failure> {
 
 /// One healthy plant learnt from, and each kind of fault put into its last two days.
 fn plant(template: Template, seed: u64, mode: Mode, spec: &FitSpec) -> Result<Vec<Outcome>, Failure> {
-    let healthy = PlantSpec {
-        template,
-        // As many as the others have: of three, every one is among the first three.
-        n_channels: (template == Template::Sine).then_some(N_SINES),
-        n_samples: N_TRAIN + N_JUDGED,
-        cadence: Duration::from_secs(60),
-        seed,
-        ..PlantSpec::default()
-    };
+    let healthy = plants::healthy(template, seed, N_TRAIN + N_JUDGED);
     let device = generate(&healthy)?.remove(0);
     let train = device.frame.slice(0..N_TRAIN)?;
     let fitted = fitting::fit(vec![vec![train]], None, spec, &mut |_| ControlFlow::Continue(()))?;

@@ -1,27 +1,21 @@
 //! `bench faults`: generated plants with known faults; how many are found, how soon, and what is raised beside them.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use bellwether_core::detect::{Detector, Scores};
 use bellwether_core::eval::interval;
 use bellwether_core::frame::{Frame, SeriesId};
-use bellwether_core::synth::{AnomalyKind, AnomalySpec, Fault, PlantSpec, Template, generate, inject_scaled};
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use bellwether_core::synth::{AnomalyKind, AnomalySpec, Fault, Template, generate, inject_scaled};
 use serde_json::{Value, json};
 
 use crate::cli::FaultsArgs;
-use crate::commands::pool;
+use crate::commands::plants::{self, CADENCE};
 use crate::failure::Failure;
 use crate::fitting::{self, FitSpec};
 use crate::output::{Output, Rows, object};
 
-/// Samples of a week, and time between them.
+/// Samples of a week.
 const WEEK: usize = 7 * 24 * 60;
-const CADENCE: Duration = Duration::from_secs(60);
-
-/// Channels of the toy plant: as many as the others have.
-const N_SINES: usize = 9;
 
 /// One fault in a week that was healthy without it, and what the detector made of that week.
 #[derive(Debug, Clone)]
@@ -40,35 +34,20 @@ struct Outcome {
 pub(crate) fn run(args: &FaultsArgs, output: &Output) -> Result<(), Failure> {
     // Side by side is faster than threads within one fit, and the figures do not depend on either.
     let spec = FitSpec::from_args(&args.fit, 1)?;
-    let templates = match args.templates.as_slice() {
-        [] => Template::ALL.to_vec(),
-        some => some.to_vec(),
-    };
+    let templates = plants::templates(&args.templates);
     let faults = match args.anomalies.as_slice() {
         [] => AnomalyKind::ALL.map(AnomalySpec::new).to_vec(),
         some => some.to_vec(),
     };
-    let first = args.fit.seed;
-    let seeds = first..first.saturating_add(args.seeds.get() as u64);
-    let plants = templates
-        .iter()
-        .flat_map(|template| seeds.clone().map(move |seed| (*template, seed)));
-    let plants: Vec<(Template, u64)> = plants.collect();
-    let bar = output.progress(plants.len() as u64, "plants");
-    let judge = |(template, seed): &(Template, u64)| {
-        let outcomes = plant(*template, *seed, &faults, args, &spec)
-            .map_err(|failure| failure.in_context(&format!("{template}, seed {seed}")))?;
+    let judge = |template, seed| {
+        let outcomes = plant(template, seed, &faults, args, &spec)?;
         for outcome in &outcomes {
             output.detail(&outcome.line());
         }
-        bar.inc(1);
         Ok(outcomes)
     };
-    let pool = pool(&args.threads)?;
-    let outcomes: Vec<Vec<Outcome>> =
-        pool.install(|| plants.par_iter().map(judge).collect::<Result<_, Failure>>())?;
-    bar.finish_and_clear();
-    let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    let (seed, threads) = (args.fit.seed, &args.threads);
+    let outcomes = plants::judge_each(&templates, seed, args.seeds, threads, output, judge)?;
     answer(args, &templates, &faults, &outcomes, output)
 }
 
@@ -81,14 +60,7 @@ fn plant(
     spec: &FitSpec,
 ) -> Result<Vec<Outcome>, Failure> {
     let n_train = args.train_weeks.get() * WEEK;
-    let healthy = PlantSpec {
-        template,
-        n_channels: (template == Template::Sine).then_some(N_SINES),
-        n_samples: n_train + WEEK,
-        cadence: CADENCE,
-        seed,
-        ..PlantSpec::default()
-    };
+    let healthy = plants::healthy(template, seed, n_train + WEEK);
     let whole = generate(&healthy)?.remove(0).frame;
     let train = whole.slice(0..n_train)?;
     let fitted = fitting::fit(vec![vec![train]], None, spec, &mut |_| ControlFlow::Continue(()))?;

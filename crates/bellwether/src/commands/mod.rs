@@ -21,6 +21,7 @@ mod keys;
 pub(crate) mod live;
 mod looking;
 mod models;
+mod plants;
 pub(crate) mod quality;
 mod rates;
 mod reading;
