@@ -329,14 +329,14 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     /// What the detector is made of: auto, linear, full, lstm, lstm-ae, lstm-forecast, or one classic detector: pca, var,
-    /// knn, robust-z, mahalanobis, kmeans, isolation-forest, matrix-profile, pca-t2, rrcf, spectral-residual,
-    /// seasonal-naive, changepoint
+    /// cross-regression, knn, robust-z, mahalanobis, kmeans, isolation-forest, matrix-profile, pca-t2, rrcf,
+    /// spectral-residual, seasonal-naive, changepoint
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = parse_family)]
     pub(crate) model_family: Family,
     /// The networks: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
     #[arg(long, value_name = "NAME", default_value = "lstm")]
     pub(crate) architecture: String,
-    /// Samples in a window, or `auto`: as the rhythm of the data suggests [default: 16, fewer where the data are few]
+    /// Samples in a window, or `auto`: as the rhythm of the data suggests [default: 16, of a forecaster 8; fewer where the data are few]
     #[arg(long, value_name = "N|auto", alias = "window-size", value_parser = parse::<WindowWish>)]
     pub(crate) window: Option<WindowWish>,
     /// Samples between the starts of training windows
