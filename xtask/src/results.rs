@@ -3,10 +3,11 @@
 //! Every figure on that page comes from a run of this command, good or bad.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::bench_peers;
@@ -16,6 +17,8 @@ const PAGE: &str = "docs/results.md";
 const MODELS: [&str; 7] = ["default", "linear", "lstm", "pca", "var", "max-z", "random"];
 /// Those that are held against what others have published.
 const COMPARED: [&str; 2] = ["default", "linear"];
+/// Weeks of each plant that budgets are learnt from: what 1/month takes to be known to a factor of two.
+const TRAIN_WEEKS: &str = "24";
 /// Share of the training rows that faults are put into.
 const CONTAMINATED: &str = "0.05";
 const METRICS: [(&str, &str); 7] = [
@@ -42,6 +45,28 @@ pub(crate) struct Options {
     /// The program to measure [default: that of this checkout, built for release]
     #[arg(long, value_name = "FILE")]
     bin: Option<PathBuf>,
+    /// Measure these sections alone, and keep the others as they are
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_enum)]
+    only: Vec<Section>,
+}
+
+/// A part of the page that can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// Ranking, both modes, and what faults in the training part cost
+    Quality,
+    /// The leaderboard's protocol
+    Skab,
+    /// The benchmark's protocol
+    TsbAdM,
+    /// Budgets asked for against alarms raised
+    Alarms,
+    /// Faults found
+    Faults,
+    /// Causes named
+    Causes,
+    /// Time that detectors and kernels take; wants a quiet machine
+    Speed,
 }
 
 /// # Errors
@@ -51,43 +76,140 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(bin) => std::path::absolute(bin)?,
         None => bench_peers::build()?,
     };
-    let bench = |arguments: &[&str]| -> Result<Value> {
-        let mut command = cargo::program(&binary);
-        command.arg("bench").args(arguments).args(["--format", "json"]);
-        serde_json::from_str(&cargo::read(&mut command)?).context("bench printed no JSON")
-    };
-    let data = options.data.display().to_string();
-    let models = MODELS.join(",");
-    let mut page = String::from(
-        "# Results\n\nMade by `cargo xtask results`; every figure is from one run of it. One configuration for all \
-         series: what `train` does when told nothing. Learnt from each series' training rows only, never from a \
-         label; judged on its other rows. Means are means of data-set means, so that one large family does not \
-         decide.\n\n",
+    let path = cargo::root().join(PAGE);
+    let old = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut page = format!(
+        "# Results\n\nMade by `cargo xtask results`; the figures of each section are from one run of it (`--only` measures one anew). \
+         One configuration for all series: what `train` does when told nothing. Learnt from each series' training rows only, \
+         never from a label; judged on its other rows. Means are means of data-set means, so that one large family does not \
+         decide.\n\nMachine: {}. {}.\n\n",
+        bench_peers::machine(),
+        rustc()?
     );
-    writeln!(page, "Machine: {}. {}.\n", bench_peers::machine(), rustc()?)?;
-    let compared = COMPARED.join(",");
-    let mut clean_and_dirty = Vec::new();
-    for mode in ["causal", "retrospective"] {
-        let report = bench(&["quality", &data, "--models", &models, "--mode", mode])?;
-        quality(&mut page, mode, &report)?;
-        let asked = ["quality", &data, "--models", &compared, "--mode", mode];
-        let dirty = bench(&[&asked[..], &["--contaminate", CONTAMINATED]].concat())?;
-        clean_and_dirty.push((mode, report, dirty));
+    for section in Section::value_variants() {
+        let text = if options.only.is_empty() || options.only.contains(section) {
+            section.measure(&binary, &options.data)?
+        } else {
+            section.of_page(&old)?
+        };
+        writeln!(page, "{}\n{text}", section.mark())?;
     }
-    contamination(&mut page, &clean_and_dirty)?;
-    let protocol = |name| bench(&["quality", &data, "--models", &compared, "--protocol", name]);
-    skab(&mut page, &protocol("skab")?)?;
-    tsb_ad_m(&mut page, &protocol("tsb-ad-m")?)?;
-    let plants = bench(&["alarms"])?;
-    let series = bench(&["alarms", &data, "--budgets", "1/day,1/week"])?;
-    alarms(&mut page, &[&plants, &series])?;
-    faults(&mut page, &bench(&["faults", "--seeds", "20"])?)?;
-    causes(&mut page, &bench(&["causes"])?)?;
-    speed(&mut page, &bench(&["kernels"])?)?;
-    page += "\nBeside PyTorch and ONNX Runtime: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
+    page += "Beside PyTorch and ONNX Runtime: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
              docs/peers.md`. Live and over REST, under load: see [live.md](live.md) and [rest.md](rest.md), measured by \
              `cargo xtask load`.\n";
-    std::fs::write(cargo::root().join(PAGE), page).with_context(|| format!("cannot write {PAGE}"))
+    std::fs::write(path, page).with_context(|| format!("cannot write {PAGE}"))
+}
+
+impl Section {
+    /// Where it begins on the page: a comment that nobody sees.
+    fn mark(self) -> String {
+        format!("<!-- {self:?} -->")
+    }
+
+    /// What the page says of it up to now.
+    fn of_page(self, page: &str) -> Result<String> {
+        let (_, rest) = page
+            .split_once(&format!("{}\n", self.mark()))
+            .with_context(|| format!("{PAGE} has no section {self:?} yet: measure it too"))?;
+        let end = rest.find("<!-- ").or_else(|| rest.find("Beside PyTorch"));
+        Ok(rest[..end.unwrap_or(rest.len())].trim_end().to_owned() + "\n")
+    }
+
+    /// Measures it.
+    fn measure(self, binary: &Path, data: &Path) -> Result<String> {
+        let bench = |arguments: &[&str]| -> Result<Value> {
+            let mut command = cargo::program(binary);
+            command.arg("bench").args(arguments).args(["--format", "json"]);
+            serde_json::from_str(&cargo::read(&mut command)?).context("bench printed no JSON")
+        };
+        let folder = data.display().to_string();
+        let compared = COMPARED.join(",");
+        let protocol = |name| bench(&["quality", &folder, "--models", &compared, "--protocol", name]);
+        let mut page = String::new();
+        match self {
+            Self::Quality => {
+                let models = MODELS.join(",");
+                let mut clean_and_dirty = Vec::new();
+                for mode in ["causal", "retrospective"] {
+                    let report = bench(&["quality", &folder, "--models", &models, "--mode", mode])?;
+                    quality(&mut page, mode, &report)?;
+                    let asked = ["quality", &folder, "--models", &compared, "--mode", mode];
+                    let dirty = bench(&[&asked[..], &["--contaminate", CONTAMINATED]].concat())?;
+                    clean_and_dirty.push((mode, report, dirty));
+                }
+                contamination(&mut page, &clean_and_dirty)?;
+            }
+            Self::Skab => skab(&mut page, &protocol("skab")?)?,
+            Self::TsbAdM => tsb_ad_m(&mut page, &protocol("tsb-ad-m")?)?,
+            Self::Alarms => {
+                let plants = bench(&["alarms", "--train-weeks", TRAIN_WEEKS])?;
+                let series = bench(&["alarms", &folder, "--budgets", "1/day,1/week"])?;
+                alarms(&mut page, &[&plants, &series])?;
+            }
+            Self::Faults => faults(&mut page, &bench(&["faults", "--seeds", "20"])?)?,
+            Self::Causes => causes(&mut page, &bench(&["causes"])?)?,
+            Self::Speed => {
+                detectors(&mut page, binary, data)?;
+                speed(&mut page, &bench(&["kernels"])?)?;
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// The machine that detectors are timed on: rows of it, and how many of them are learnt from.
+const TIMED: (&str, usize, usize) = ("SMD/machine-1-2.csv", 47_388, 23_694);
+/// The best of so many runs counts: what others do on the machine only ever makes one slower.
+const N_RUNS: usize = 3;
+
+/// How long the program takes to train on a machine and to judge it, on one thread, reading and writing included.
+fn detectors(page: &mut String, binary: &Path, data: &Path) -> Result<()> {
+    let (file, n_rows, n_learnt) = TIMED;
+    writeln!(
+        page,
+        "## Time that detectors take\n\n`train --rows {n_learnt} --threads 1` and `detect --threads 1` (causal) on SMD `machine-1-2`, \
+         38 channels, {n_rows} rows: the whole command, reading and writing included, best of {N_RUNS}.\n\n\
+         detector | train s | detect s | detect rows/s\n---|---:|---:|---:"
+    )?;
+    let registry = tempfile::tempdir()?;
+    for family in ["lstm-ae", "default", "linear", "lstm"] {
+        let best = |arguments: &[&str]| -> Result<f64> {
+            let mut best = f64::INFINITY;
+            for _ in 0..N_RUNS {
+                let mut command = cargo::program(binary);
+                command
+                    .arg(arguments[0])
+                    .arg(data.join(file))
+                    .args(&arguments[1..]);
+                command
+                    .args(["--threads", "1", "--quiet", "--registry"])
+                    .arg(registry.path());
+                let start = Instant::now();
+                cargo::read(&mut command)?;
+                best = best.min(start.elapsed().as_secs_f64());
+            }
+            Ok(best)
+        };
+        let rows = n_learnt.to_string();
+        let train = best(&[
+            "train",
+            "--rows",
+            &rows,
+            "--name",
+            family,
+            "--model-family",
+            family,
+        ])?;
+        let out = registry.path().join("scores.csv").display().to_string();
+        let detect = best(&["detect", "--model", family, "--output", &out])?;
+        writeln!(
+            page,
+            "{family} | {train:.2} | {detect:.2} | {:.0}",
+            n_rows as f64 / detect
+        )?;
+    }
+    writeln!(page)?;
+    Ok(())
 }
 
 fn rustc() -> Result<String> {
@@ -176,7 +298,7 @@ fn contamination(page: &mut String, reports: &[(&str, Value, Value)]) -> Result<
 fn alarms(page: &mut String, reports: &[&Value]) -> Result<()> {
     writeln!(
         page,
-        "## Alarm budgets (`bench alarms`, causal)\n\nThe default detector on healthy data. Plants are made up: 24 weeks are \
+        "## Alarm budgets (`bench alarms`, causal)\n\nThe default detector on healthy data. Plants are made up: {TRAIN_WEEKS} weeks are \
          learnt from, fifty judged, a sample a minute. Of each real series three quarters of the training part are learnt from \
          and the last quarter is judged. *Kept* is a count between half and twice the budget; where fewer than ten alarms are \
          allowed in all of the judged time, it is too short to tell. *Not promised* is a budget for which the program said at \
@@ -343,7 +465,7 @@ fn tsb_ad_m(page: &mut String, report: &Value) -> Result<()> {
 fn speed(page: &mut String, report: &Value) -> Result<()> {
     writeln!(
         page,
-        "## Speed\n\nKernels: {}. Shapes: S 30×5, 32-16-16-32; M 64×25, 64-32-32-64; L 100×55, 128-64-64-128. \
+        "## Speed of the kernels\n\nKernels: {}. Shapes: S 30×5, 32-16-16-32; M 64×25, 64-32-32-64; L 100×55, 128-64-64-128. \
                     Training at batch 32, 64, 128; scoring at batch 256; float32.\n",
         report["kernels"].as_str().unwrap_or("?")
     )?;
