@@ -33,7 +33,7 @@ pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
-pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
+pub(crate) use models::{BecauseArgs, CompareVersionsArgs, ModelsArgs, ModelsCommand};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -61,7 +61,7 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Form of the answer on stdout
     #[arg(long, global = true, value_enum, env = "BELLWETHER_FORMAT")]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<Form>,
     /// Say nothing but errors and the answer
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -73,8 +73,9 @@ pub(crate) struct Global {
     pub(crate) color: ColorChoice,
 }
 
+/// What may stand behind `--format`: the forms of every answer, and those of two commands alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Form {
     /// Columns for people
     Table,
     /// One JSON document
@@ -83,6 +84,49 @@ pub(crate) enum Format {
     Ndjson,
     /// Comma-separated with a header
     Csv,
+    /// A page: of `models show`
+    #[value(hide = true)]
+    Html,
+    /// A network for other runtimes: of `models export`
+    #[value(hide = true)]
+    Onnx,
+    /// A network in a folder that MLflow loads: of `models export`
+    #[value(hide = true)]
+    Mlflow,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Columns for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// A JSON object a line.
+    Ndjson,
+    /// Comma-separated with a header.
+    Csv,
+}
+
+impl Cli {
+    /// What is wrong with `--format`, for a command that has no such form.
+    pub(crate) fn form_problem(&self) -> Option<&'static str> {
+        let models = match &self.command {
+            Command::Models(args) => Some(&args.command),
+            _ => None,
+        };
+        match (self.global.format?, models) {
+            (Form::Html, Some(ModelsCommand::Show { .. }))
+            | (Form::Onnx | Form::Mlflow, Some(ModelsCommand::Export { .. })) => None,
+            (Form::Html, _) => {
+                Some("--format html is for models show; other commands know table, json, ndjson and csv")
+            }
+            (Form::Onnx | Form::Mlflow, _) => Some(
+                "--format onnx and mlflow are for models export; other commands know table, json, ndjson and csv",
+            ),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -180,6 +224,15 @@ pub(crate) struct RegistryArgs {
     /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
     pub(crate) registry: Option<PathBuf>,
+    /// Use only models that this key signed: the file of its public half (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BELLWETHER_TRUST",
+        value_delimiter = ','
+    )]
+    pub(crate) trust: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
