@@ -12,7 +12,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_store::bundle::Bundle;
 use bellwether_store::registry::Registry;
 use serde_json::Value;
-use shared::{Ran, bellwether, bellwether_with};
+use shared::{Ran, bellwether, bellwether_fed, bellwether_with};
 
 /// A registry `models` with `n` versions of `pump`, bundles in name only.
 fn registry(n: u8) -> tempfile::TempDir {
@@ -187,21 +187,17 @@ fn what_no_trusted_key_signed_judges_nothing() {
     run("models sign loose.bellwether --key other.key").ends(0);
     detect("other.key.pub", "loose.bellwether").ends(0);
 
-    // The live system asks the same.
-    let stream = |trust: &str| {
-        run(&format!(
-            "stream --model pump --from fleet.csv --to - --trust {trust}"
-        ))
-    };
-    stream("other.key.pub").ends(1).says(&["pump@1 is refused"]);
-    stream("plant.key.pub").ends(0);
+    // The live system asks the same, by flag and by file.
+    let rows = fs::read(here.join("fleet.csv")).unwrap();
+    let stream =
+        |how: &str| bellwether_fed(here, &format!("stream {how} --from - --to - --format csv"), &rows);
+    let by_flag = |trust: &str| stream(&format!("--model pump --registry models --trust {trust}"));
+    by_flag("other.key.pub").ends(1).says(&["pump@1 is refused"]);
+    by_flag("plant.key.pub").ends(0);
     fs::write(
         here.join("live.toml"),
-        "[models]\ndefault = \"pump\"\nregistry = \"models\"\ntrust = [\"other.key.pub\"]\n\n[[sources]]\ntype = \"text\"\n\
-         path = \"fleet.csv\"\n\n[storage]\nurl = \"sqlite:live.db\"\n",
+        "[models]\ndefault = \"pump\"\nregistry = \"models\"\ntrust = [\"other.key.pub\"]\n\n[storage]\nurl = \"sqlite:live.db\"\n",
     )
     .unwrap();
-    bellwether(here, "stream --config live.toml --to -")
-        .ends(1)
-        .says(&["pump@1 is refused"]);
+    stream("--config live.toml").ends(1).says(&["pump@1 is refused"]);
 }
