@@ -9,9 +9,9 @@ use crate::network::architecture::{Architecture, ArchitectureError};
 use crate::network::block::Slot;
 
 /// Where a value's place in the training range is clipped before it enters the network: a hand's breadth beyond it.
-const LEVEL_RANGE: (f32, f32) = (-0.25, 1.25);
+pub(crate) const LEVEL_RANGE: (f32, f32) = (-0.25, 1.25);
 /// Where a deviation from the window's mean is clipped before it enters the network, in training ranges.
-const DEVIATION_MAX: f32 = 2.0;
+pub(crate) const DEVIATION_MAX: f32 = 2.0;
 
 /// How a window is cut to the network: active channels, each centred on its mean within the window.
 ///

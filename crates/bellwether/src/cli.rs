@@ -7,6 +7,7 @@ mod bench;
 mod config;
 pub(crate) mod drift;
 pub(crate) mod explain;
+mod form;
 pub(crate) mod keys;
 mod models;
 pub(crate) mod pipeline;
@@ -33,7 +34,8 @@ pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
-pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
+pub(crate) use form::{Form, Format};
+pub(crate) use models::{BecauseArgs, CompareVersionsArgs, ModelsArgs, ModelsCommand};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -61,7 +63,7 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Form of the answer on stdout
     #[arg(long, global = true, value_enum, env = "BELLWETHER_FORMAT")]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<Form>,
     /// Say nothing but errors and the answer
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -71,18 +73,6 @@ pub(crate) struct Global {
     /// Colour on stderr
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub(crate) color: ColorChoice,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Columns for people
-    Table,
-    /// One JSON document
-    Json,
-    /// A JSON object a line
-    Ndjson,
-    /// Comma-separated with a header
-    Csv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -180,6 +170,15 @@ pub(crate) struct RegistryArgs {
     /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
     pub(crate) registry: Option<PathBuf>,
+    /// Use only models that this key signed: the file of its public half (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BELLWETHER_TRUST",
+        value_delimiter = ','
+    )]
+    pub(crate) trust: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -82,6 +82,7 @@ pub(crate) fn live_rules(
 ) -> Result<LiveRules, Failure> {
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
+        trust: checked.trust.clone(),
     };
     let mut loaded: HashMap<String, Arc<Served>> = HashMap::new();
     let mut load = |model: &ModelRef| -> Result<Arc<Served>, Failure> {

@@ -115,6 +115,9 @@ pub(crate) struct ConfigFlags {
     /// Folder of the model registry
     #[arg(long, value_name = "DIR")]
     pub(crate) registry: Option<String>,
+    /// Use only models that one of these keys signed: files of their public halves, with commas between
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<String>,
     /// Threads that judge, at most 256; results do not depend on them
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<String>,
@@ -147,6 +150,7 @@ impl ConfigFlags {
             ("--database", "storage.url", &self.database),
             ("--history", "storage.history", &self.history),
             ("--registry", "models.registry", &self.registry),
+            ("--trust", "models.trust", &self.trust),
             ("--threads", "stream.threads", &self.threads),
             ("--latency", "stream.latency", &self.latency),
             ("--lateness", "stream.lateness", &self.lateness),

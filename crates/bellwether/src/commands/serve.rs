@@ -118,6 +118,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
     let spec = &checked.server;
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
+        trust: checked.trust.clone(),
     };
     let registered = commands::registry(&registry)?;
     let history = checked.settings.history.clone();

@@ -115,6 +115,12 @@ fn interrupt_flag() -> Arc<AtomicBool> {
     flag
 }
 
+/// What was typed behind `bellwether`.
+fn typed() -> Vec<String> {
+    let words = std::env::args_os().skip(1);
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// `NAME-VALUE` with what a name may not hold replaced.
 fn group_name(name: &ModelName, group: &str) -> Result<ModelName, Failure> {
     let tidy = |c: char| {
@@ -307,6 +313,7 @@ impl Job<'_> {
             series,
             seconds,
             settings: self.settings(&fitted),
+            command: typed(),
             alignment: self.args.data.reading.align.wish(),
         };
         let (version, manifest) = learnt.publish(self.registry)?;

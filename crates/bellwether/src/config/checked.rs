@@ -31,6 +31,8 @@ pub(crate) struct Checked {
     pub(crate) database: Option<DatabaseSpec>,
     /// Folder of the registry; `None`: the default place.
     pub(crate) registry: Option<PathBuf>,
+    /// Files of the keys of which one must have signed a model; none: nobody need have.
+    pub(crate) trust: Vec<PathBuf>,
     /// The model of each device; `None`: it has none.
     pub(crate) models: ByDevice<Option<ModelRef>>,
     /// Times, sizes and places.
@@ -90,6 +92,7 @@ impl Checked {
             ("storage.roll_len", new.roll_len != old.roll_len),
             ("storage.roll_age", new.roll_age != old.roll_age),
             ("models.registry", self.registry != in_force.registry),
+            ("models.trust", self.trust != in_force.trust),
             ("outputs", self.outputs != in_force.outputs),
             ("server", self.server != in_force.server),
             ("log", self.log != in_force.log),

@@ -50,6 +50,12 @@ pub(crate) fn check(
             .registry
             .as_deref()
             .map(|path| scope.path("models.registry", path)),
+        trust: wire
+            .models
+            .trust
+            .iter()
+            .map(|path| scope.path("models.trust", path))
+            .collect(),
         models: devices::models(wire, &mut scope),
         settings: storage::settings(wire, &mut scope),
         devices: devices::rules(wire, &mut scope),

@@ -20,6 +20,10 @@ pub(crate) struct Models {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
     pub(crate) registry: Option<PathBuf>,
+    /// Files of public keys (PEM, as `models keygen` makes them). Where there is one, only models that one of these keys
+    /// signed judge anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trust: Vec<PathBuf>,
     /// Groups of devices with a model of their own; the first group with a pattern that matches counts. A device never
     /// seen before works at once with the model of its group.
     pub(crate) groups: Vec<Group>,

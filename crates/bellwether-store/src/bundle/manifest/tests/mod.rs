@@ -190,6 +190,8 @@ fn training() -> TrainingRecord {
         best_epoch: 1,
         end: "early stop".to_owned(),
         seed: u64::MAX,
+        command: Vec::new(),
+        parent: None,
         settings: json!({ "window": 64, "lr": 0.003, "threshold": "budget:1/week", "exclude": [] }),
         seconds: Some(12.75),
     }
