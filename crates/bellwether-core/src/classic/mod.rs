@@ -9,6 +9,7 @@
 //! (trees). What comes from outside is checked before anything is allocated for it.
 
 pub mod baseline;
+mod bounds;
 mod changepoint;
 mod fit;
 mod forest;

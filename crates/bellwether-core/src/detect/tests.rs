@@ -223,6 +223,14 @@ fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector
     detector
 }
 
+/// The same detector with a threshold that follows the last `depth` rows.
+pub(crate) fn drifting(detector: &Detector, depth: usize) -> Detector {
+    let mut parts = detector.parts().clone();
+    parts.drifting = Drifting::new(depth, 0.3 * parts.causal.error());
+    let models = detector.members().iter().map(|member| Arc::clone(member.model()));
+    Detector::from_parts(parts, models.collect()).unwrap()
+}
+
 fn series() -> SeriesId {
     SeriesId::new("pump-1")
 }

@@ -83,6 +83,7 @@ impl DetectorV1 {
             causal: threshold("detector.causal.threshold", causal.threshold)?,
             retrospective: threshold("detector.retrospective.threshold", retrospective.threshold)?,
             events: self.events.rule()?,
+            drifting: None,
             rules: Vec::new(),
             pipeline,
         })

@@ -2,6 +2,7 @@
 
 use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts};
 use bellwether_core::score::Tail;
+use bellwether_core::threshold::Drifting;
 use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +42,21 @@ struct DetectorV2 {
     range_weight: f64,
     causal_threshold: f64,
     retrospective_threshold: f64,
+    /// Absent where the causal threshold stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drifting: Option<DriftingV2>,
     events: EventRuleV1,
     /// Absent where nobody said anything of a channel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rules: Vec<ChannelRuleV2>,
+}
+
+/// How the causal threshold follows the rows before.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriftingV2 {
+    depth: usize,
+    usual: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +119,10 @@ impl DetectorV2 {
             range_weight: parts.range_weight,
             causal_threshold: parts.causal.error(),
             retrospective_threshold: parts.retrospective.error(),
+            drifting: parts.drifting.map(|of| DriftingV2 {
+                depth: of.depth(),
+                usual: of.usual(),
+            }),
             events: (&parts.events).into(),
             rules: rules::written(&parts.pipeline, &parts.rules),
         }
@@ -173,9 +189,19 @@ impl DetectorV2 {
             range_weight: self.range_weight,
             causal: threshold("detector.causal_threshold", self.causal_threshold)?,
             retrospective: threshold("detector.retrospective_threshold", self.retrospective_threshold)?,
+            drifting: self.drifting.map(DriftingV2::drifting).transpose()?,
             events: self.events.rule()?,
         };
         Ok((parts, models))
+    }
+}
+
+impl DriftingV2 {
+    fn drifting(self) -> Result<Drifting, ManifestError> {
+        Drifting::new(self.depth, self.usual).ok_or_else(|| {
+            let want = "a depth from 10 to 10000 rows, and a usual error not below zero";
+            ManifestError::value("detector.drifting", self.usual, want)
+        })
     }
 }
 
