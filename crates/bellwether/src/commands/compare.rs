@@ -1,8 +1,7 @@
 //! `compare`: several detectors learn from the same rows and are judged on the same others, in one table.
 
+mod entrants;
 mod replay;
-
-use std::time::{Duration, Instant};
 
 use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
@@ -16,14 +15,15 @@ use crate::assessment::{
 };
 use crate::cli::{CompareArgs, Format};
 use crate::commands::evaluate::{
-    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_json, unlabelled_means,
-    with_interval,
+    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_by_model, unlabelled_document,
+    unlabelled_means, with_interval,
 };
 use crate::commands::{looking, now, pool, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};
 use crate::report::Report;
+use entrants::{Costs, Entrants};
 use replay::Cadence;
 
 pub(crate) fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
@@ -137,55 +137,6 @@ fn parts<'a>(
     Ok(parts)
 }
 
-/// What it took.
-#[derive(Debug, Clone, Copy)]
-struct Effort {
-    train_s: f64,
-    rows_per_s: f64,
-}
-
-/// An entrant, fitted once.
-struct Entrant {
-    contender: Contender,
-    fit: Fit,
-    train_s: f64,
-}
-
-/// Fits every contender; one that cannot learn from these data is left out with a note.
-fn fitted(
-    contenders: &[Contender],
-    parts: &[Part<'_>],
-    spec: &FitSpec,
-    output: &Output,
-) -> Result<Vec<Entrant>, Failure> {
-    let bar = output.progress(contenders.len() as u64, "training");
-    let mut entrants = Vec::new();
-    let mut refused = None;
-    for &contender in contenders {
-        bar.set_message(contender.name());
-        let train = parts.iter().map(|part| vec![part.train.clone()]).collect();
-        let (fit, took) = timed(|| Fit::new(contender, train, spec));
-        match fit {
-            Ok(fit) => entrants.push(Entrant {
-                contender,
-                fit,
-                train_s: took.as_secs_f64(),
-            }),
-            Err(failure) => {
-                output.note(&format!("note: without {}: {}", contender.name(), failure.text()));
-                refused = Some(failure);
-            }
-        }
-        output.detail(&format!("{}: fitted after {}", contender.name(), humane(took)));
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    match refused {
-        Some(failure) if entrants.is_empty() => Err(failure),
-        _ => Ok(entrants),
-    }
-}
-
 fn against_labels(
     args: &CompareArgs,
     contenders: &[Contender],
@@ -194,59 +145,35 @@ fn against_labels(
     output: &Output,
 ) -> Result<(), Failure> {
     let spec = spec(&args.assess, args.fit.seed, output);
-    let entrants = fitted(contenders, parts, fit_spec, output)?;
-    let bar = output.progress((entrants.len() * parts.len()) as u64, "judging");
+    let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
     let mut results = Vec::new();
-    let mut efforts: Vec<(String, Effort)> = Vec::new();
-    for entrant in &entrants {
-        let name = entrant.contender.name();
-        bar.set_message(name);
-        let (mut n_rows, mut took) = (0, Duration::ZERO);
-        for part in parts {
-            let judge = entrant
-                .fit
-                .judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
-            let (scores, of_series) = timed(|| judge.score(part.name(), part.frame(), part.from));
-            let scores = part.of_samples(&scores?);
-            n_rows += scores.len();
-            took += of_series;
-            results.push(assess(
-                name,
-                part.name(),
-                (&part.known, &part.truth),
-                scores,
-                &spec,
-            )?);
-            bar.inc(1);
-        }
-        let effort = Effort {
-            train_s: entrant.train_s,
-            rows_per_s: n_rows as f64 / took.as_secs_f64(),
+    let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, _, scores| {
+        let scores = part.of_samples(&scores);
+        let known = (&part.known, &part.truth);
+        results.push(assess(name, part.name(), known, scores, &spec)?);
+        Ok(())
+    })?;
+    let replayed = args.retrain_every.into_iter().flat_map(|every| {
+        let learning = contenders.iter().filter(|contender| !contender.is_baseline());
+        learning.map(move |contender| (every, *contender))
+    });
+    for (every, contender) in replayed.filter(|(_, contender)| entrants.has(*contender)) {
+        let cadence = Cadence {
+            every,
+            window: args.train_window,
+            leave_out_alarms: args.leave_out_alarms,
         };
-        efforts.push((name.to_owned(), effort));
-        if let (Some(every), false) = (args.retrain_every, entrant.contender.is_baseline()) {
-            let cadence = Cadence {
-                every,
-                window: args.train_window,
-                leave_out_alarms: args.leave_out_alarms,
-            };
-            let name = format!("{name} every {}", humane(every));
-            let replay = cadence.replay(entrant.contender, parts, fit_spec, args.assess.mode)?;
-            output.detail(&format!("{name}: fitted {} times", replay.n_fits));
-            for (part, scores) in parts.iter().zip(&replay.scores) {
-                let scores = part.of_samples(scores);
-                results.push(assess(
-                    &name,
-                    part.name(),
-                    (&part.known, &part.truth),
-                    scores,
-                    &spec,
-                )?);
-            }
-            efforts.push((name, replay.effort));
+        let name = format!("{} every {}", contender.name(), humane(every));
+        let replay = cadence.replay(contender, parts, fit_spec, args.assess.mode)?;
+        output.detail(&format!("{name}: fitted {} times", replay.n_fits));
+        for (part, scores) in parts.iter().zip(&replay.scores) {
+            let scores = part.of_samples(scores);
+            let known = (&part.known, &part.truth);
+            results.push(assess(&name, part.name(), known, scores, &spec)?);
         }
+        costs.push(&name, replay.effort);
     }
-    bar.finish_and_clear();
+    costs.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     check_labelled(&results)?;
     for (part, first) in parts.iter().zip(&results) {
         note_of(part.name(), first, &spec, output);
@@ -260,7 +187,7 @@ fn against_labels(
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }
-    answer(args, &results, &means, &efforts, &spec, output)
+    answer(args, &results, &means, &costs, &spec, output)
 }
 
 /// A page without charts: what was compared, and how.
@@ -283,16 +210,11 @@ fn report(args: &CompareArgs, parts: &[Part<'_>]) -> Report {
     report
 }
 
-fn effort_of(efforts: &[(String, Effort)], model: &str) -> Effort {
-    let found = efforts.iter().find(|(name, _)| name == model);
-    found.expect("whatever was judged took its time").1
-}
-
 fn answer(
     args: &CompareArgs,
     results: &[Assessed],
     means: &[Mean],
-    efforts: &[(String, Effort)],
+    costs: &Costs,
     spec: &AssessSpec,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -306,10 +228,9 @@ fn answer(
     if spec.is_adjusted {
         keys.extend(ADJUSTED_KEYS);
     }
-    keys.extend(["train_s", "rows_per_s"]);
+    keys.extend(costs.keys());
     let mut rows = Rows::new(&keys);
     for mean in means {
-        let effort = effort_of(efforts, &mean.model);
         let mut row = vec![json!(mean.model)];
         if output.format() == Format::Table {
             row.push(with_interval(mean.values[0], mean.intervals[0]));
@@ -324,7 +245,7 @@ fn answer(
         if spec.is_adjusted {
             row.extend(mean.adjusted.unwrap_or([f64::NAN; 2]).map(|value| json!(value)));
         }
-        row.extend([json!(effort.train_s), json!(effort.rows_per_s)]);
+        row.extend(costs.cells(&mean.model));
         rows.push(row);
     }
     let dataset = args.data.data.first().map(|path| path.display().to_string());
@@ -341,21 +262,13 @@ fn answer(
         "mean": by_model(&|mean| metrics_json(&mean.values)),
         "operation": by_model(&|mean| mean.operation.clone()),
         "lead_horizon_s": spec.lead_horizon.as_secs_f64(),
-        "effort": efforts_json(efforts),
         "order": means.iter().map(|mean| mean.model.clone()).collect::<Vec<_>>(),
     });
+    costs.describe(&mut document);
     if spec.n_resamples > 0 {
         document["mean_intervals"] = Value::Object(by_model(&|mean| intervals_json(&mean.intervals)));
     }
     output.answer(&document, &rows)
-}
-
-fn efforts_json(efforts: &[(String, Effort)]) -> Map<String, Value> {
-    let entry = |(model, effort): &(String, Effort)| {
-        let effort = json!({ "train_s": effort.train_s, "rows_per_s": effort.rows_per_s });
-        (model.clone(), effort)
-    };
-    efforts.iter().map(entry).collect()
 }
 
 fn without_labels(
@@ -375,51 +288,26 @@ fn without_labels(
         "note: no labels: detectors are compared by the injected faults that they find; give --labels FILE, or a column \
          is_anomaly of 0 and 1, to compare by the truth",
     );
-    let entrants = fitted(contenders, parts, fit_spec, output)?;
-    let bar = output.progress((entrants.len() * parts.len()) as u64, "injecting");
+    let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
     let mut results: Vec<Unlabelled> = Vec::new();
-    let mut efforts = Vec::new();
-    for entrant in &entrants {
-        let name = entrant.contender.name();
-        bar.set_message(name);
-        let (mut n_rows, mut took) = (0, Duration::ZERO);
-        for part in parts {
-            let judge = entrant
-                .fit
-                .judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
-            let (scores, of_series) = timed(|| judge.score(part.name(), part.frame(), part.from));
-            n_rows += scores?.len();
-            took += of_series;
-            results.push(unlabelled(
-                name,
-                part.name(),
-                &judge,
-                part.frame(),
-                part.from,
-                args.fit.seed,
-            )?);
-            bar.inc(1);
-        }
-        let effort = Effort {
-            train_s: entrant.train_s,
-            rows_per_s: n_rows as f64 / took.as_secs_f64(),
-        };
-        efforts.push((name.to_owned(), effort));
-    }
-    bar.finish_and_clear();
+    let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, judge, _| {
+        let seed = args.fit.seed;
+        results.push(unlabelled(name, part.name(), judge, part.frame(), part.from, seed)?);
+        Ok(())
+    })?;
+    costs.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     let mut means = unlabelled_means(&results);
     let recall = UNLABELLED_KEYS.iter().position(|key| *key == "injected_recall");
     let recall = recall.expect("recall is one of the figures");
     means.sort_by(|a, b| b.1[recall].total_cmp(&a.1[recall]));
     let mut keys = vec!["model"];
     keys.extend(UNLABELLED_KEYS);
-    keys.extend(["train_s", "rows_per_s"]);
+    keys.extend(costs.keys());
     let mut rows = Rows::new(&keys);
     for (model, figures) in &means {
-        let effort = effort_of(&efforts, model);
         let mut row = vec![json!(model)];
         row.extend(figures.iter().map(|value| json!(value)));
-        row.extend([json!(effort.train_s), json!(effort.rows_per_s)]);
+        row.extend(costs.cells(model));
         rows.push(row);
     }
     if let Some(path) = &args.assess.report {
@@ -434,33 +322,9 @@ fn without_labels(
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }
-    let dataset = args.data.data.first().map(|path| path.display().to_string());
-    let series: Vec<Value> = results
-        .iter()
-        .map(|result| result.json(dataset.as_deref()))
-        .collect();
-    let mean: Map<String, Value> = means
-        .iter()
-        .map(|(model, figures)| ((*model).to_owned(), unlabelled_json(figures)))
-        .collect();
-    let document = json!({
-        "mode": args.assess.mode.to_string(),
-        "labels": false,
-        "series": series,
-        "mean": mean,
-        "effort": efforts_json(&efforts),
-        "order": means.iter().map(|(model, _)| *model).collect::<Vec<_>>(),
-    });
+    let mut document = unlabelled_document(args.assess.mode, &args.data.data, &results);
+    document["mean"] = unlabelled_by_model(&means);
+    document["order"] = json!(means.iter().map(|(model, _)| *model).collect::<Vec<_>>());
+    costs.describe(&mut document);
     output.answer(&document, &rows)
-}
-
-/// The result, and how long it took.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what detectors take is part of the answer"
-)]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    let result = work();
-    (result, start.elapsed())
 }
