@@ -22,7 +22,7 @@ use crate::commands::{looking, now, pool, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};
-use crate::report::Report;
+use crate::report::{Report, Resolution, SeriesInput, SeriesReport};
 use entrants::{Costs, Entrants};
 use replay::Cadence;
 
@@ -146,8 +146,10 @@ fn against_labels(
 ) -> Result<(), Failure> {
     let spec = spec(&args.assess, args.fit.seed, output);
     let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
+    let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results = Vec::new();
     let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, _, scores| {
+        charts.add(name, part, &scores, true);
         let scores = part.of_samples(&scores);
         let known = (&part.known, &part.truth);
         results.push(assess(name, part.name(), known, scores, &spec)?);
@@ -182,7 +184,7 @@ fn against_labels(
     means.sort_by(|a, b| b.values[0].total_cmp(&a.values[0]));
     if let Some(path) = &args.assess.report {
         let is_baseline = |model: &str| Contender::BASELINES.iter().any(|one| one.name() == model);
-        let mut report = report(args, parts);
+        let mut report = report(args, parts, charts);
         report.metrics = Some(metrics_table(&means, is_baseline));
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
@@ -190,8 +192,43 @@ fn against_labels(
     answer(args, &results, &means, &costs, &spec, output)
 }
 
-/// A page without charts: what was compared, and how.
-fn report(args: &CompareArgs, parts: &[Part<'_>]) -> Report {
+/// The scores of each detector for each series, as they will be drawn.
+struct Charts {
+    /// `None` where nobody wants a page.
+    resolution: Option<Resolution>,
+    series: Vec<SeriesReport>,
+}
+
+impl Charts {
+    fn new(args: &CompareArgs, n_charts: usize) -> Self {
+        Self {
+            resolution: args.assess.report.as_ref().map(|_| Resolution::for_fleet(n_charts)),
+            series: Vec::new(),
+        }
+    }
+
+    /// `scores`: of the samples from the first judged one on.
+    fn add(&mut self, model: &str, part: &Part<'_>, scores: &[f64], is_labelled: bool) {
+        let Some(resolution) = self.resolution else {
+            return;
+        };
+        let labels = is_labelled.then(|| looking::sample_labels(part.recording, &part.known.rows));
+        let channels = part.frame().schema().channels();
+        let channels: Vec<&str> = channels.iter().map(|channel| channel.name()).collect();
+        let input = SeriesInput {
+            name: &format!("{}, {model}", part.name()),
+            channels: &channels,
+            time: &part.frame().time()[part.from..],
+            score: scores,
+            events: Vec::new(),
+            labels: labels.as_ref().map(|labels| &labels[part.from..]),
+        };
+        self.series.push(SeriesReport::new(input, resolution));
+    }
+}
+
+/// What was compared, and how, with the scores that were given.
+fn report(args: &CompareArgs, parts: &[Part<'_>], charts: Charts) -> Report {
     let title = match parts {
         [only] => only.name().to_owned(),
         many => format!("{} series", many.len()),
@@ -207,6 +244,10 @@ fn report(args: &CompareArgs, parts: &[Part<'_>]) -> Report {
         "All detectors learnt from the same {n_train} rows and were judged on the same {n_judged} rows after them. Scores are {}.",
         args.assess.mode
     ));
+    report
+        .notes
+        .push("Each chart shows the scores of one detector for one series; 1 is its own threshold.".to_owned());
+    charts.series.into_iter().for_each(|series| report.push(series));
     report
 }
 
@@ -289,8 +330,10 @@ fn without_labels(
          is_anomaly of 0 and 1, to compare by the truth",
     );
     let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
+    let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results: Vec<Unlabelled> = Vec::new();
-    let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, judge, _| {
+    let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, judge, scores| {
+        charts.add(name, part, &scores, false);
         let seed = args.fit.seed;
         results.push(unlabelled(name, part.name(), judge, part.frame(), part.from, seed)?);
         Ok(())
@@ -311,7 +354,7 @@ fn without_labels(
         rows.push(row);
     }
     if let Some(path) = &args.assess.report {
-        let mut report = report(args, parts);
+        let mut report = report(args, parts, charts);
         report.notes.extend(means.iter().map(|(model, figures)| {
             format!(
                 "{model}: {:.0} % of the injected faults found, {:.2} alarms a week.",

@@ -71,6 +71,11 @@ impl<'a> Entrants<'a> {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.entrants.len()
+    }
+
     /// Whether the contender is among them.
     pub(super) fn has(&self, contender: Contender) -> bool {
         self.entrants.iter().any(|entrant| entrant.contender == contender)
