@@ -355,6 +355,9 @@ fn detectors_are_compared_on_one_split_and_sorted() {
     bellwether(own.path(), line).ends(0).says(&["compared.html"]);
     let page = fs::read_to_string(own.path().join("compared.html")).unwrap();
     assert!(page.contains("Detectors compared"), "{}", page.len());
+    for chart in ["pump-01, linear", "pump-02, random"] {
+        assert!(page.contains(chart), "{chart}");
+    }
     bellwether(own.path(), "compare fleet.csv --models magic")
         .ends(2)
         .says(&["magic", "last-value"]);

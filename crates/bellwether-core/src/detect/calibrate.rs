@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::blocks::BLOCK_WINDOWS;
 use super::held_out::{HeldOutRows, Judged};
 use super::member::{MemberParts, Reach};
-use super::{Detector, DetectorParts, PartsError};
+use super::{Detector, DetectorParts, PartsError, Rarity};
 use crate::event::{EventRule, EventWish};
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
-use crate::score::{ChannelRule, Ranges};
+use crate::score::{ChannelRule, Ranges, Tail};
 use crate::threshold::{FittedThreshold, HeldOut, ThresholdError, ThresholdRule, drifting};
 use crate::transform::{Pipeline, Prepared};
 
@@ -215,6 +215,10 @@ impl Detector {
             causal: causal.report.threshold.threshold,
             retrospective: retrospective.report.threshold.threshold,
             drifting: causal.report.threshold.drifting,
+            rarity: Some(Rarity {
+                causal: causal.tail(),
+                retrospective: retrospective.tail(),
+            }),
             events,
             rules: spec.rules.clone(),
         };
@@ -336,6 +340,11 @@ struct Fitted {
 impl Fitted {
     fn threshold(&self) -> f64 {
         self.report.threshold.threshold.error()
+    }
+
+    /// How often the rows reach an error.
+    fn tail(&self) -> Tail {
+        Tail::fit(&sorted_finite(self.errors.iter().copied()))
     }
 
     /// The score that 99 % of held-out rows stay below.

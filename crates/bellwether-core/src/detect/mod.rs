@@ -10,6 +10,7 @@ mod held_out;
 mod joined;
 mod member;
 mod mode;
+mod rarity;
 mod ruled;
 mod scores;
 mod unsmoothed;
@@ -23,12 +24,13 @@ pub use joined::Top;
 pub(crate) use joined::{Joined, finish_members, finish_row, top_share};
 pub use member::{Calibrated, Member, MemberParts};
 pub use mode::{Mode, ModeError};
+pub use rarity::Rarity;
 pub use scores::{ScoredRow, Scores, Unscored};
 
 use crate::event::{EventRule, Watched};
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
-use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, add_stopped, ruled_weights};
+use crate::score::{CalibrationError, ChannelRule, Ranges, Tail, ValidRanges, add_stopped, ruled_weights};
 use crate::threshold::{Drifting, Level, Threshold};
 use crate::transform::{ApplyError, Interval, Pipeline};
 
@@ -50,6 +52,8 @@ pub struct DetectorParts {
     pub retrospective: Threshold,
     /// How the causal threshold follows the level of the rows before; `None` where it stays.
     pub drifting: Option<Drifting>,
+    /// How rare scores are among normal rows; `None` in detectors made before it was kept.
+    pub rarity: Option<Rarity>,
     /// From scores to events.
     pub events: EventRule,
     /// What people know of the channels beforehand: one for each channel of the pipeline, or none at all.
@@ -86,6 +90,10 @@ impl Detector {
             return Err(PartsError::RangeWeight {
                 weight: parts.range_weight,
             });
+        }
+        let rarity = parts.rarity.iter().flat_map(|of| [&of.causal, &of.retrospective]);
+        if !rarity.into_iter().all(Tail::is_valid) {
+            return Err(PartsError::Rarity);
         }
         check_rules(&parts.pipeline, &parts.rules)?;
         let mut members = Vec::with_capacity(models.len());
@@ -382,6 +390,9 @@ pub enum PartsError {
         /// The span.
         span: f64,
     },
+    /// The tails of scores hold unusable numbers.
+    #[error("the rarity of scores is not usable: wanted 99 rising quantiles and a slope above zero for each mode")]
+    Rarity,
     /// A tail holds unusable numbers.
     #[error(
         "the {mode} tail of member {member_idx} is not usable: wanted 99 rising quantiles and a slope above zero"

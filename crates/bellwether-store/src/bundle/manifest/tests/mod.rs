@@ -208,6 +208,7 @@ fn manifest_of_one(numbers: [f64; 3]) -> Manifest {
             causal: Threshold::new(numbers[1]).unwrap(),
             retrospective: Threshold::new(numbers[0]).unwrap(),
             drifting: None,
+            rarity: None,
             events: EventRule::new(3, 5, 0.85, 64, 1).unwrap(),
             rules: Vec::new(),
         },

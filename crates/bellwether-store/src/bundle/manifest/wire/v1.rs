@@ -84,6 +84,7 @@ impl DetectorV1 {
             retrospective: threshold("detector.retrospective.threshold", retrospective.threshold)?,
             events: self.events.rule()?,
             drifting: None,
+            rarity: None,
             rules: Vec::new(),
             pipeline,
         })

@@ -1,6 +1,6 @@
 //! Format version 2: any number of members, each with its model, and thresholds that belong to all of them.
 
-use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts};
+use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts, Rarity};
 use bellwether_core::score::Tail;
 use bellwether_core::threshold::Drifting;
 use bellwether_core::time::Timestamp;
@@ -45,6 +45,9 @@ struct DetectorV2 {
     /// Absent where the causal threshold stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drifting: Option<DriftingV2>,
+    /// Absent in what was made before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rarity: Option<RarityV2>,
     events: EventRuleV1,
     /// Absent where nobody said anything of a channel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +60,14 @@ struct DetectorV2 {
 struct DriftingV2 {
     depth: usize,
     usual: f64,
+}
+
+/// How rare scores are among normal rows.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RarityV2 {
+    causal: TailV2,
+    retrospective: TailV2,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,21 +134,50 @@ impl DetectorV2 {
                 depth: of.depth(),
                 usual: of.usual(),
             }),
+            rarity: parts.rarity.as_ref().map(|of| RarityV2 {
+                causal: (&of.causal).into(),
+                retrospective: (&of.retrospective).into(),
+            }),
             events: (&parts.events).into(),
             rules: rules::written(&parts.pipeline, &parts.rules),
         }
     }
 }
 
+impl From<&Tail> for TailV2 {
+    fn from(tail: &Tail) -> Self {
+        Self {
+            knots: tail.knots.clone(),
+            slope: tail.slope,
+        }
+    }
+}
+
+impl TailV2 {
+    fn tail(self, path: &str) -> Result<Tail, ManifestError> {
+        let tail = Tail {
+            knots: self.knots,
+            slope: self.slope,
+        };
+        check::check_tail(path, &tail)?;
+        Ok(tail)
+    }
+}
+
+impl RarityV2 {
+    fn rarity(self) -> Result<Rarity, ManifestError> {
+        Ok(Rarity {
+            causal: self.causal.tail("detector.rarity.causal")?,
+            retrospective: self.retrospective.tail("detector.rarity.retrospective")?,
+        })
+    }
+}
+
 impl From<&Calibrated> for CalibratedV2 {
     fn from(calibrated: &Calibrated) -> Self {
-        let tail = |of: &Tail| TailV2 {
-            knots: of.knots.clone(),
-            slope: of.slope,
-        };
         Self {
             smoothing_span: calibrated.smoothing.span,
-            tail: calibrated.tail.as_ref().map(tail),
+            tail: calibrated.tail.as_ref().map(TailV2::from),
             channels: calibration::channels(&calibrated.calibration),
         }
     }
@@ -190,6 +230,7 @@ impl DetectorV2 {
             causal: threshold("detector.causal_threshold", self.causal_threshold)?,
             retrospective: threshold("detector.retrospective_threshold", self.retrospective_threshold)?,
             drifting: self.drifting.map(DriftingV2::drifting).transpose()?,
+            rarity: self.rarity.map(RarityV2::rarity).transpose()?,
             events: self.events.rule()?,
         };
         Ok((parts, models))
@@ -207,13 +248,7 @@ impl DriftingV2 {
 
 impl CalibratedV2 {
     fn calibrated(self, path: &str, n_channels: usize) -> Result<Calibrated, ManifestError> {
-        let tail = self.tail.map(|of| Tail {
-            knots: of.knots,
-            slope: of.slope,
-        });
-        if let Some(tail) = &tail {
-            check::check_tail(&format!("{path}.tail"), tail)?;
-        }
+        let tail = self.tail.map(|of| of.tail(&format!("{path}.tail"))).transpose()?;
         Ok(Calibrated {
             calibration: calibration::calibration(path, &self.channels, n_channels)?,
             smoothing: smoothing(path, self.smoothing_span)?,
