@@ -7,8 +7,8 @@
 
 /// Rows of a panel: two registers of AVX2.
 const LANES: usize = 16;
-/// Windows handled at once: with [`LANES`] as many sums as hide the adder's latency.
-const BLOCK: usize = 4;
+/// Windows handled at once: with [`LANES`] enough sums to hide the adder's latency, and few enough to stay in registers.
+const BLOCK: usize = 2;
 
 /// Rows to be compared with.
 #[derive(Debug)]
