@@ -388,8 +388,14 @@ fn without_labels_detectors_are_compared_by_injected_faults() {
     let ran = bellwether(own.path(), &format!("{line} --seeds 2 --format json")).ends(0);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     let seeds = &document["seeds"]["linear"];
-    assert!((seeds["rank_correlation"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{seeds}");
-    assert!((seeds["alarms_kept"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{seeds}");
+    assert!(
+        (seeds["rank_correlation"].as_f64().unwrap() - 1.0).abs() < 1e-9,
+        "{seeds}"
+    );
+    assert!(
+        (seeds["alarms_kept"].as_f64().unwrap() - 1.0).abs() < 1e-9,
+        "{seeds}"
+    );
     assert!(document["seeds"]["random"].is_null());
     bellwether(own.path(), &format!("{line} --retrain-every 1h"))
         .ends(2)

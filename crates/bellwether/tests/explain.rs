@@ -139,7 +139,11 @@ fn events_of_a_live_system_are_a_history_too() {
     );
     shared::bellwether_fed(own.path(), &line, text.as_bytes()).ends(0);
     // One series is explained, and the events of the other are in the history alone.
-    let one: String = text.lines().filter(|line| !line.contains("pump-02")).map(|line| format!("{line}\n")).collect();
+    let one: String = text
+        .lines()
+        .filter(|line| !line.contains("pump-02"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     fs::write(own.path().join("one.csv"), one).unwrap();
     let similar = |history: &str| {
         let line = format!("explain one.csv --history {history} --format json");
@@ -147,7 +151,10 @@ fn events_of_a_live_system_are_a_history_too() {
         of["similar"].as_array().unwrap().clone()
     };
     let (of_file, of_database) = (similar("events.csv"), similar("sqlite:live.db"));
-    assert!(of_database.iter().any(|event| event["series"] == "pump-02"), "{of_database:?}");
+    assert!(
+        of_database.iter().any(|event| event["series"] == "pump-02"),
+        "{of_database:?}"
+    );
     let ids = |of: &[Value]| of.iter().map(|event| event["event"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(&of_database), ids(&of_file));
     with_model(own.path(), "explain one.csv --history sqlite:nowhere.db")

@@ -135,7 +135,9 @@ mod tests {
     fn numbers(n: usize, seed: u64, size: f32) -> Vec<f32> {
         let mut state = seed | 1;
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             size * ((state >> 40) as f32 / (1 << 23) as f32 - 1.0)
         };
         (0..n).map(|_| next()).collect()
@@ -143,9 +145,13 @@ mod tests {
 
     #[test]
     fn no_distance_is_below_its_bound_and_few_are_far_above() {
-        for (n_rows, n_windows, width, size) in
-            [(1, 1, 1, 1.0), (15, 3, 7, 1e-3), (16, 4, 64, 1.0), (33, 9, 128, 1e6), (40, 32, 768, 1e15)]
-        {
+        for (n_rows, n_windows, width, size) in [
+            (1, 1, 1, 1.0),
+            (15, 3, 7, 1e-3),
+            (16, 4, 64, 1.0),
+            (33, 9, 128, 1e6),
+            (40, 32, 768, 1e15),
+        ] {
             let mut rows = numbers(n_rows * width, 3, size);
             let windows = numbers(n_windows * width, 4, size);
             // One row is nearly one of the windows, one is the same.
@@ -158,10 +164,16 @@ mod tests {
             for (window, bounds) in windows.chunks_exact(width).zip(bounds.chunks_exact(n_rows)) {
                 for (row, bound) in rows.chunks_exact(width).zip(bounds) {
                     let squares = |a: &[f32]| a.iter().map(|&a| f64::from(a).powi(2)).sum::<f64>();
-                    let off = window.iter().zip(row).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+                    let off = window
+                        .iter()
+                        .zip(row)
+                        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
                     let off: f64 = off.sum();
                     let slack = 1e-3 * (squares(window) + squares(row));
-                    assert!(f64::from(*bound) <= off && f64::from(*bound) >= off - slack, "{bound} {off}");
+                    assert!(
+                        f64::from(*bound) <= off && f64::from(*bound) >= off - slack,
+                        "{bound} {off}"
+                    );
                 }
             }
         }

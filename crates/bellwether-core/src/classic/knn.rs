@@ -239,7 +239,9 @@ impl NearestWindows {
         let mut neighbours = Vec::with_capacity(self.parts.n_neighbours);
         for first in (0..windows.n_windows()).step_by(AT_ONCE) {
             let n = n_at_once.min(windows.n_windows() - first);
-            let of_windows = cells.chunks_exact_mut(n_cells).zip(means.chunks_exact_mut(n_active));
+            let of_windows = cells
+                .chunks_exact_mut(n_cells)
+                .zip(means.chunks_exact_mut(n_active));
             let of_windows = of_windows.zip(queries.chunks_exact_mut(n_cells)).take(n);
             for (at, ((cells, means), query)) in of_windows.enumerate() {
                 layout.gather(windows.values(first + at), cells);

@@ -59,7 +59,9 @@ impl Memory {
         let mut places: Vec<usize> = (0..n_rows).collect();
         places.sort_by(|&a, &b| all[a].total_cmp(&all[b]));
         let bounds = (width > STEP).then(|| {
-            let ordered = places.iter().flat_map(|&place| &rows[place * width..(place + 1) * width]);
+            let ordered = places
+                .iter()
+                .flat_map(|&place| &rows[place * width..(place + 1) * width]);
             Bounds::new(&ordered.copied().collect::<Vec<f32>>(), width)
         });
         let mut slabs = Vec::with_capacity(rows.len());
@@ -85,7 +87,14 @@ impl Memory {
             memory: self,
             waves: self.waves.clone(),
             queries: vec![0.0; AT_ONCE * self.waves.width()],
-            below: vec![0.0; if self.bounds.is_some() { AT_ONCE * self.n_rows } else { 0 }],
+            below: vec![
+                0.0;
+                if self.bounds.is_some() {
+                    AT_ONCE * self.n_rows
+                } else {
+                    0
+                }
+            ],
             query_idx: 0,
             best: Vec::with_capacity(self.n_neighbours + 1),
         }
@@ -387,11 +396,15 @@ mod tests {
     fn what_is_found_depends_neither_on_the_bounds_nor_on_company() {
         let (len, n_active) = (20, 14);
         let n_cells = len * n_active;
-        let memory: Vec<f32> = (0..400).flat_map(|at| centred(n_cells, n_active, at % 390)).collect();
+        let memory: Vec<f32> = (0..400)
+            .flat_map(|at| centred(n_cells, n_active, at % 390))
+            .collect();
         let with = Memory::new(&memory, len, n_active, 5);
         let mut without = Memory::new(&memory, len, n_active, 5);
         without.bounds = None;
-        let queries: Vec<f32> = (0..AT_ONCE).flat_map(|at| centred(n_cells, n_active, 380 + at)).collect();
+        let queries: Vec<f32> = (0..AT_ONCE)
+            .flat_map(|at| centred(n_cells, n_active, 380 + at))
+            .collect();
         let (mut many, mut plain, mut alone) = (with.search(), without.search(), with.search());
         many.take(&queries);
         plain.take(&queries);

@@ -208,7 +208,11 @@ impl Detector {
         if let Some(added) = joined.members.last_mut() {
             *added = of_ranges + of_valid + of_stopped;
         }
-        if of_valid + of_stopped > 0.0 { f64::NAN } else { plain }
+        if of_valid + of_stopped > 0.0 {
+            f64::NAN
+        } else {
+            plain
+        }
     }
 
     /// What events know of the channels.
@@ -391,7 +395,9 @@ pub enum PartsError {
         span: f64,
     },
     /// The tails of scores hold unusable numbers.
-    #[error("the rarity of scores is not usable: wanted 99 rising quantiles and a slope above zero for each mode")]
+    #[error(
+        "the rarity of scores is not usable: wanted 99 rising quantiles and a slope above zero for each mode"
+    )]
     Rarity,
     /// A tail holds unusable numbers.
     #[error(

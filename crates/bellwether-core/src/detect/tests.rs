@@ -234,7 +234,9 @@ pub(crate) fn drifting(detector: &Detector, depth: usize) -> Detector {
 #[test]
 fn a_p_value_is_the_share_of_normal_rows_with_such_a_score() {
     let detector = ensemble(6, false);
-    let scores = detector.score(&series(), clean(4000).rows(77), Mode::Causal).unwrap();
+    let scores = detector
+        .score(&series(), clean(4000).rows(77), Mode::Causal)
+        .unwrap();
     let mut of_rows: Vec<(f64, f64)> = scores
         .score
         .iter()
@@ -244,23 +246,38 @@ fn a_p_value_is_the_share_of_normal_rows_with_such_a_score() {
     for p in [0.5, 0.2, 0.1] {
         let share = of_rows.iter().filter(|(_, of)| *of <= p).count() as f64 / of_rows.len() as f64;
         // 240 held-out rows, which depend on each other, know a share to a third or so.
-        assert!(0.5 * p < share && share < 1.7 * p, "{share} of the rows below {p}");
+        assert!(
+            0.5 * p < share && share < 1.7 * p,
+            "{share} of the rows below {p}"
+        );
     }
     of_rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    assert!(of_rows.is_sorted_by(|a, b| a.1 >= b.1), "never rises with the score");
+    assert!(
+        of_rows.is_sorted_by(|a, b| a.1 >= b.1),
+        "never rises with the score"
+    );
     assert!(of_rows.iter().all(|(_, p)| 0.0 < *p && *p <= 1.0));
     assert!(detector.p_value(Mode::Retrospective, 1e300).unwrap() > 0.0);
     assert_eq!(detector.p_value(Mode::Causal, NAN), None);
     let mut parts = detector.parts().clone();
     parts.rarity = None;
-    let models = || detector.members().iter().map(|member| Arc::clone(member.model())).collect();
+    let models = || {
+        detector
+            .members()
+            .iter()
+            .map(|member| Arc::clone(member.model()))
+            .collect()
+    };
     let before = Detector::from_parts(parts.clone(), models()).unwrap();
     assert_eq!(before.p_value(Mode::Causal, 1.0), None);
     parts.rarity = detector.parts().rarity.clone().map(|mut rarity| {
         rarity.causal.knots.pop();
         rarity
     });
-    assert!(matches!(Detector::from_parts(parts, models()), Err(PartsError::Rarity)));
+    assert!(matches!(
+        Detector::from_parts(parts, models()),
+        Err(PartsError::Rarity)
+    ));
 }
 
 fn series() -> SeriesId {

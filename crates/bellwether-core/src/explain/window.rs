@@ -97,7 +97,11 @@ impl<'a> LastWindow<'a> {
             let asked = Asked::new(self, member, batch);
             member.model().errors(asked.windows(), answers)?;
             for (answer, out) in answers.chunks_exact(slopes.len()).zip(out) {
-                *out = answer.iter().zip(&slopes).map(|(error, slope)| error * slope).sum();
+                *out = answer
+                    .iter()
+                    .zip(&slopes)
+                    .map(|(error, slope)| error * slope)
+                    .sum();
             }
         }
         Ok(errors)
@@ -119,7 +123,10 @@ impl<'a> LastWindow<'a> {
         let asked = Asked::new(self, member, windows);
         let own_cells = asked.windows().window_len() * self.detector.pipeline().n_channels();
         let mut of_own = vec![0.0; asked.starts.len() * own_cells];
-        if !member.model().derivatives(asked.windows(), &weights, &mut of_own)? {
+        if !member
+            .model()
+            .derivatives(asked.windows(), &weights, &mut of_own)?
+        {
             return Ok(None);
         }
         let whole = derivatives.chunks_exact_mut(per_window);
@@ -156,7 +163,9 @@ impl<'a> LastWindow<'a> {
         let observed = self.observed.as_deref();
         let marks = observed.map(|marks| &marks[marks.len() - model.window().len.get() * n..]);
         let is_observed = |cell: usize| marks.is_none_or(|marks| marks[marks.len() - cells + cell]);
-        let ones: Vec<f64> = (0..cells).map(|cell| f64::from(u8::from(is_observed(cell)))).collect();
+        let ones: Vec<f64> = (0..cells)
+            .map(|cell| f64::from(u8::from(is_observed(cell))))
+            .collect();
         let calibration = &member.parts().causal.calibration;
         let (mut row, mut parts) = (vec![0.0; n], vec![0.0; n]);
         let mut slopes = vec![0.0; cells];
@@ -164,7 +173,11 @@ impl<'a> LastWindow<'a> {
             // A channel's error is the mean over its observed cells: of ones it is 1.
             calibration.contributions(&row, &mut parts);
             let weight = member.parts().weight / self.detector.weight();
-            for (cell, slope) in slopes.iter_mut().enumerate().filter(|(cell, _)| is_observed(*cell)) {
+            for (cell, slope) in slopes
+                .iter_mut()
+                .enumerate()
+                .filter(|(cell, _)| is_observed(*cell))
+            {
                 let n_seen: f64 = ones.iter().skip(cell % n).step_by(n).sum();
                 *slope = weight * parts[cell % n] / n_seen;
             }
@@ -197,6 +210,12 @@ impl<'a> Asked<'a> {
     }
 
     fn windows(&self) -> Windows<'_> {
-        Windows::new(self.values, self.marks.as_deref(), self.n_channels, self.len, &self.starts)
+        Windows::new(
+            self.values,
+            self.marks.as_deref(),
+            self.n_channels,
+            self.len,
+            &self.starts,
+        )
     }
 }

@@ -431,7 +431,9 @@ impl Session {
         };
         let threshold = self.level.threshold();
         let stopped = stopped.iter().copied();
-        let plain = self.detector.add_outside(threshold, prepared, stopped, &mut joined);
+        let plain = self
+            .detector
+            .add_outside(threshold, prepared, stopped, &mut joined);
         self.level.push(plain);
         finish_members(&row.members, &mut self.members);
         Ok(Some(Scored {

@@ -204,14 +204,7 @@ pub(super) fn drifting_level(
         pot = Some(support);
     }
     let pot = pot.ok_or(Fallback::NoSpread)?;
-    Ok((
-        base.error(),
-        DriftingSupport {
-            pot,
-            drifting,
-            base,
-        },
-    ))
+    Ok((base.error(), DriftingSupport { pot, drifting, base }))
 }
 
 #[cfg(test)]

@@ -324,9 +324,7 @@ impl ThresholdRule {
             Self::Quantile(share) | Self::Pot(share) | Self::Conformal(Allowance::Risk(share)) => {
                 0.0 < share && share < 1.0
             }
-            Self::Dspot { risk, depth } => {
-                0.0 < risk && risk < 1.0 && drifting::DEPTH_RANGE.contains(&depth)
-            }
+            Self::Dspot { risk, depth } => 0.0 < risk && risk < 1.0 && drifting::DEPTH_RANGE.contains(&depth),
             Self::Mad(k) | Self::Sigma(k) => (0.0..=1e6).contains(&k),
             Self::Value(error) => Threshold::new(error).is_some(),
         };

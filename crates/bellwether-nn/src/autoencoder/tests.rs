@@ -257,9 +257,12 @@ fn derivatives_equal_differences_and_sum_to_what_they_explain() {
     let mut weights = Weights::random(&architecture, 3);
     for tensor in weights.tensors_mut().iter_mut().rev().take(2) {
         let spread = (0..).map(|idx| (idx as f32 * 0.7).sin());
-        tensor.values.iter_mut().zip(spread).for_each(|(value, x)| *value = x);
+        tensor
+            .values
+            .iter_mut()
+            .zip(spread)
+            .for_each(|(value, x)| *value = x);
     }
-    let network =
-        crate::Forecaster::new(architecture, framing(true), weights, Kernels::detect(), 1).unwrap();
+    let network = crate::Forecaster::new(architecture, framing(true), weights, Kernels::detect(), 1).unwrap();
     check_derivatives(&network, "forecaster");
 }

@@ -96,7 +96,9 @@ impl Outputs {
                 with_reason: rows
                     .iter()
                     .any(|row| row.served.detector.pipeline().operation().is_some()),
-                with_p_value: rows.iter().any(|row| row.served.detector.parts().rarity.is_some()),
+                with_p_value: rows
+                    .iter()
+                    .any(|row| row.served.detector.parts().rarity.is_some()),
             };
             tokio::task::block_in_place(|| self.write(rows, columns)).map_err(LiveError::Output)?;
         }

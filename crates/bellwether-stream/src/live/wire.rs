@@ -257,12 +257,12 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
         session: SessionNow {
             level: session.level.clone(),
             session: SessionV4 {
-            channels: (state.channels != state.columns).then(|| texts(&state.channels)),
-            history: session.derivation.history.clone(),
-            since_start: session.derivation.since_start as u64,
-            n_rows: session.derivation.n_rows as u64,
-            still: session.still.iter().map(|rows| *rows as u64).collect(),
-            session: session_wire(series, session),
+                channels: (state.channels != state.columns).then(|| texts(&state.channels)),
+                history: session.derivation.history.clone(),
+                since_start: session.derivation.since_start as u64,
+                n_rows: session.derivation.n_rows as u64,
+                still: session.still.iter().map(|rows| *rows as u64).collect(),
+                session: session_wire(series, session),
             },
         },
         notes: state

@@ -15,8 +15,8 @@ use crate::assessment::{
 };
 use crate::cli::{CompareArgs, Format};
 use crate::commands::evaluate::{
-    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_by_model, unlabelled_document,
-    unlabelled_means, with_interval,
+    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_by_model,
+    unlabelled_document, unlabelled_means, with_interval,
 };
 use crate::commands::{looking, now, pool, read, refuse_overwriting};
 use crate::failure::Failure;
@@ -202,7 +202,11 @@ struct Charts {
 impl Charts {
     fn new(args: &CompareArgs, n_charts: usize) -> Self {
         Self {
-            resolution: args.assess.report.as_ref().map(|_| Resolution::for_fleet(n_charts)),
+            resolution: args
+                .assess
+                .report
+                .as_ref()
+                .map(|_| Resolution::for_fleet(n_charts)),
             series: Vec::new(),
         }
     }
@@ -244,9 +248,9 @@ fn report(args: &CompareArgs, parts: &[Part<'_>], charts: Charts) -> Report {
         "All detectors learnt from the same {n_train} rows and were judged on the same {n_judged} rows after them. Scores are {}.",
         args.assess.mode
     ));
-    report
-        .notes
-        .push("Each chart shows the scores of one detector for one series; 1 is its own threshold.".to_owned());
+    report.notes.push(
+        "Each chart shows the scores of one detector for one series; 1 is its own threshold.".to_owned(),
+    );
     charts.series.into_iter().for_each(|series| report.push(series));
     report
 }
@@ -332,12 +336,24 @@ fn without_labels(
     let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
     let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results: Vec<Unlabelled> = Vec::new();
-    let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, judge, scores| {
-        charts.add(name, part, &scores, false);
-        let seed = args.fit.seed;
-        results.push(unlabelled(name, part.name(), judge, part.frame(), part.from, seed)?);
-        Ok(())
-    })?;
+    let mut costs = entrants.each(
+        parts,
+        args.assess.mode,
+        output,
+        &mut |name, part, judge, scores| {
+            charts.add(name, part, &scores, false);
+            let seed = args.fit.seed;
+            results.push(unlabelled(
+                name,
+                part.name(),
+                judge,
+                part.frame(),
+                part.from,
+                seed,
+            )?);
+            Ok(())
+        },
+    )?;
     costs.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     let mut means = unlabelled_means(&results);
     let recall = UNLABELLED_KEYS.iter().position(|key| *key == "injected_recall");

@@ -94,7 +94,11 @@ fn levels_are_those_of_an_independent_dspot() {
         assert!(support.pot.predicted <= 1.01 * n_rows, "{support}");
         let mut level = level(depth, number("usual"), number("base"));
         let (mut alarms, mut fixed) = (0, 0);
-        for (row, (error, want)) in numbers("stream").into_iter().zip(numbers("thresholds")).enumerate() {
+        for (row, (error, want)) in numbers("stream")
+            .into_iter()
+            .zip(numbers("thresholds"))
+            .enumerate()
+        {
             let threshold = level.threshold().error();
             assert_close(threshold, want, 1e-9, "threshold of a row");
             level.push(error);
@@ -104,8 +108,18 @@ fn levels_are_those_of_an_independent_dspot() {
             }
         }
         let followed = case["followed"].as_array().unwrap();
-        assert_close(alarms as f64 / 1000.0, followed[0].as_f64().unwrap(), 1e-12, "alarms");
-        assert_close(fixed as f64 / 1000.0, followed[1].as_f64().unwrap(), 1e-12, "alarms without drift");
+        assert_close(
+            alarms as f64 / 1000.0,
+            followed[0].as_f64().unwrap(),
+            1e-12,
+            "alarms",
+        );
+        assert_close(
+            fixed as f64 / 1000.0,
+            followed[1].as_f64().unwrap(),
+            1e-12,
+            "alarms without drift",
+        );
     }
 }
 
@@ -121,7 +135,13 @@ fn a_rule_is_read_as_it_is_written_and_has_no_level_to_follow_looking_back() {
         assert_eq!(want.parse(), Ok(rule));
         assert!(matches!(rule.looking_back(), ThresholdRule::Pot(_)));
     }
-    for text in ["dspot:0", "dspot:1e-3,9", "dspot:1e-3,10001", "dspot:1e-3,x", "dspot:,50"] {
+    for text in [
+        "dspot:0",
+        "dspot:1e-3,9",
+        "dspot:1e-3,10001",
+        "dspot:1e-3,x",
+        "dspot:,50",
+    ] {
         assert!(text.parse::<ThresholdRule>().is_err(), "{text}");
     }
 }

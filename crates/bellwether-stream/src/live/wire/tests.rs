@@ -76,11 +76,21 @@ fn a_state_from_before_thresholds_followed_the_rows_is_read() {
     let bytes = encode_state("pump", &state);
     let now: StateWire<SessionNow> = decode("device state", STATE_VERSION, &bytes).unwrap();
     let again = decode_state(&bytes).unwrap().session;
-    assert_eq!(format!("{again:?}"), format!("{:?}", state.session), "NaN and all");
+    assert_eq!(
+        format!("{again:?}"),
+        format!("{:?}", state.session),
+        "NaN and all"
+    );
     let before = encode(STATE_VERSION_4, &now.with_session(|session| session.session));
     let read = decode_state(&before).unwrap().session;
     assert_eq!(
         format!("{read:?}"),
-        format!("{:?}", SessionState { level: Vec::new(), ..state.session })
+        format!(
+            "{:?}",
+            SessionState {
+                level: Vec::new(),
+                ..state.session
+            }
+        )
     );
 }

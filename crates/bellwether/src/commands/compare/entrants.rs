@@ -126,7 +126,10 @@ impl<'a> Entrants<'a> {
         if n < 2 {
             return Ok(Vec::new());
         }
-        let learning = self.entrants.iter().filter(|entrant| !entrant.contender.is_baseline());
+        let learning = self
+            .entrants
+            .iter()
+            .filter(|entrant| !entrant.contender.is_baseline());
         let learning: Vec<&Entrant> = learning.collect();
         let bar = output.progress((learning.len() * n) as u64, "other seeds");
         let mut agreements = Vec::new();
@@ -194,7 +197,11 @@ impl Costs {
         let effort = found.expect("whatever was judged took its time").1;
         let mut cells = vec![json!(effort.train_s), json!(effort.rows_per_s)];
         if !self.seeds.is_empty() {
-            let of_model = self.seeds.iter().find(|(name, _)| name == model).map(|(_, of)| of);
+            let of_model = self
+                .seeds
+                .iter()
+                .find(|(name, _)| name == model)
+                .map(|(_, of)| of);
             cells.push(json!(of_model.map(|of| of.rank_correlation)));
             cells.push(json!(of_model.map(|of| of.alarms_kept)));
         }

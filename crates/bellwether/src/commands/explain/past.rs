@@ -64,9 +64,11 @@ fn of_database(url: &str) -> Result<Vec<Past>, Failure> {
         database: Some(url.to_owned()),
     };
     let mut past = Vec::new();
-    at_database::run(&at_database::checked(&live)?, Missing::IsRefused, async |database| {
-        read_all(database, &mut past).await
-    })?;
+    at_database::run(
+        &at_database::checked(&live)?,
+        Missing::IsRefused,
+        async |database| read_all(database, &mut past).await,
+    )?;
     Ok(past)
 }
 
@@ -78,17 +80,19 @@ async fn read_all(database: &Database, past: &mut Vec<Past>) -> Result<(), Failu
             return Ok(());
         };
         filter.after = Some(last.event.cursor());
-        past.extend(page.into_iter().map(|EventWithAlert { event, .. }| Past {
-            event: event.id.to_string(),
-            series: event.series.to_string(),
-            start: event.start.to_string(),
-            end: event.end.to_string(),
-            kind: event.kind.map(|kind| kind.name().to_owned()),
-            shares: event
-                .channels
-                .into_iter()
-                .map(|note| (note.channel, note.share))
-                .collect(),
+        past.extend(page.into_iter().map(|EventWithAlert { event, .. }| {
+            Past {
+                event: event.id.to_string(),
+                series: event.series.to_string(),
+                start: event.start.to_string(),
+                end: event.end.to_string(),
+                kind: event.kind.map(|kind| kind.name().to_owned()),
+                shares: event
+                    .channels
+                    .into_iter()
+                    .map(|note| (note.channel, note.share))
+                    .collect(),
+            }
         }));
     }
 }
