@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};
 use crate::report::{Report, Resolution, SeriesInput, SeriesReport};
-use entrants::{Costs, Entrants};
+use entrants::{Efforts, Entrants};
 use replay::Cadence;
 
 pub(crate) fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
@@ -148,7 +148,7 @@ fn against_labels(
     let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
     let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results = Vec::new();
-    let mut costs = entrants.each(parts, args.assess.mode, output, &mut |name, part, _, scores| {
+    let mut efforts = entrants.each(parts, args.assess.mode, output, &mut |name, part, _, scores| {
         charts.add(name, part, &scores, true);
         let scores = part.of_samples(&scores);
         let known = (&part.known, &part.truth);
@@ -173,9 +173,9 @@ fn against_labels(
             let known = (&part.known, &part.truth);
             results.push(assess(&name, part.name(), known, scores, &spec)?);
         }
-        costs.push(&name, replay.effort);
+        efforts.push(&name, replay.effort);
     }
-    costs.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
+    efforts.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     check_labelled(&results)?;
     for (part, first) in parts.iter().zip(&results) {
         note_of(part.name(), first, &spec, output);
@@ -189,7 +189,7 @@ fn against_labels(
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }
-    answer(args, &results, &means, &costs, &spec, output)
+    answer(args, &results, &means, &efforts, &spec, output)
 }
 
 /// The scores of each detector for each series, as they will be drawn.
@@ -259,7 +259,7 @@ fn answer(
     args: &CompareArgs,
     results: &[Assessed],
     means: &[Mean],
-    costs: &Costs,
+    efforts: &Efforts,
     spec: &AssessSpec,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -273,7 +273,7 @@ fn answer(
     if spec.is_adjusted {
         keys.extend(ADJUSTED_KEYS);
     }
-    keys.extend(costs.keys());
+    keys.extend(efforts.keys());
     let mut rows = Rows::new(&keys);
     for mean in means {
         let mut row = vec![json!(mean.model)];
@@ -290,7 +290,7 @@ fn answer(
         if spec.is_adjusted {
             row.extend(mean.adjusted.unwrap_or([f64::NAN; 2]).map(|value| json!(value)));
         }
-        row.extend(costs.cells(&mean.model));
+        row.extend(efforts.cells(&mean.model));
         rows.push(row);
     }
     let dataset = args.data.data.first().map(|path| path.display().to_string());
@@ -309,7 +309,7 @@ fn answer(
         "lead_horizon_s": spec.lead_horizon.as_secs_f64(),
         "order": means.iter().map(|mean| mean.model.clone()).collect::<Vec<_>>(),
     });
-    costs.describe(&mut document);
+    efforts.describe(&mut document);
     if spec.n_resamples > 0 {
         document["mean_intervals"] = Value::Object(by_model(&|mean| intervals_json(&mean.intervals)));
     }
@@ -336,7 +336,7 @@ fn without_labels(
     let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
     let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results: Vec<Unlabelled> = Vec::new();
-    let mut costs = entrants.each(
+    let mut efforts = entrants.each(
         parts,
         args.assess.mode,
         output,
@@ -354,19 +354,19 @@ fn without_labels(
             Ok(())
         },
     )?;
-    costs.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
+    efforts.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     let mut means = unlabelled_means(&results);
     let recall = UNLABELLED_KEYS.iter().position(|key| *key == "injected_recall");
     let recall = recall.expect("recall is one of the figures");
     means.sort_by(|a, b| b.1[recall].total_cmp(&a.1[recall]));
     let mut keys = vec!["model"];
     keys.extend(UNLABELLED_KEYS);
-    keys.extend(costs.keys());
+    keys.extend(efforts.keys());
     let mut rows = Rows::new(&keys);
     for (model, figures) in &means {
         let mut row = vec![json!(model)];
         row.extend(figures.iter().map(|value| json!(value)));
-        row.extend(costs.cells(model));
+        row.extend(efforts.cells(model));
         rows.push(row);
     }
     if let Some(path) = &args.assess.report {
@@ -384,6 +384,6 @@ fn without_labels(
     let mut document = unlabelled_document(args.assess.mode, &args.data.data, &results);
     document["mean"] = unlabelled_by_model(&means);
     document["order"] = json!(means.iter().map(|(model, _)| *model).collect::<Vec<_>>());
-    costs.describe(&mut document);
+    efforts.describe(&mut document);
     output.answer(&document, &rows)
 }

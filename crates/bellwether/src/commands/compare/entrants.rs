@@ -88,9 +88,9 @@ impl<'a> Entrants<'a> {
         mode: Mode,
         output: &Output,
         visit: Visit<'_>,
-    ) -> Result<Costs, Failure> {
+    ) -> Result<Efforts, Failure> {
         let bar = output.progress((self.entrants.len() * parts.len()) as u64, "judging");
-        let mut costs = Costs::default();
+        let mut efforts = Efforts::default();
         for entrant in &self.entrants {
             let name = entrant.contender.name();
             bar.set_message(name);
@@ -108,10 +108,10 @@ impl<'a> Entrants<'a> {
                 train_s: entrant.train_s,
                 rows_per_s: n_rows as f64 / took.as_secs_f64(),
             };
-            costs.push(name, effort);
+            efforts.push(name, effort);
         }
         bar.finish_and_clear();
-        Ok(costs)
+        Ok(efforts)
     }
 
     /// How alike the scores are of `n` detectors of each kind that differ in their seed alone; the baselines have none that
@@ -167,13 +167,13 @@ fn fit(contender: Contender, parts: &[Part<'_>], spec: &FitSpec) -> Result<Fit, 
 
 /// What each detector took, and what it owes to its seed: the last columns of the table.
 #[derive(Debug, Default)]
-pub(super) struct Costs {
+pub(super) struct Efforts {
     efforts: Vec<(String, Effort)>,
     /// Empty where one seed was enough.
     seeds: Vec<(String, Agreement)>,
 }
 
-impl Costs {
+impl Efforts {
     pub(super) fn push(&mut self, model: &str, effort: Effort) {
         self.efforts.push((model.to_owned(), effort));
     }
