@@ -367,7 +367,7 @@ pub(crate) struct FitArgs {
     /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
     #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]
     pub(crate) alarm_budget: Option<AlarmBudget>,
-    /// Threshold rule: budget, conformal:0.01, conformal:1/week, quantile:0.995, mad:6, sigma:3, pot:1e-4, best-f1, value:2.5
+    /// Threshold rule: budget, conformal:0.01, conformal:1/week, quantile:0.995, mad:6, sigma:3, pot:1e-4, dspot:1e-4,1000, best-f1, value:2.5
     #[arg(long, value_name = "RULE", value_parser = parse::<ThresholdRule>)]
     pub(crate) threshold: Option<ThresholdRule>,
     /// What is known of a channel (repeatable): NAME: direction=above|below|both, min-deviation=X or X%, range=LO..HI, weight=W

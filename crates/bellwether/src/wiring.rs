@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bellwether_core::detect::Mode;
+use bellwether_core::threshold::drifting::in_words;
 use bellwether_store::database::{Database, DatabaseError};
 use bellwether_store::registry::{ModelRef, Resolved};
 use bellwether_store::write::TableFormat;
@@ -107,6 +109,10 @@ pub(crate) fn live_rules(
                 // Shards judge in parallel; a model needs no threads of its own.
                 let fresh = artifact::load(&args, 1)?;
                 fresh.refuse_grid()?;
+                if let Some(drifting) = fresh.detector.parts().drifting {
+                    let told = in_words(&drifting, fresh.detector.threshold(Mode::Causal));
+                    tracing::info!(model = &*fresh.reference, "{told}");
+                }
                 let manifest = fresh.manifest;
                 let served = Served::new(fresh.reference, fresh.detector)
                     .with_record(manifest.created_at, manifest.calibration.causal.alarms_per_week)

@@ -117,6 +117,7 @@ fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Outp
         with_reason: judged
             .iter()
             .any(|of| of.detector.pipeline().operation().is_some()),
+        with_p_value: judged.iter().any(|of| of.detector.parts().rarity.is_some()),
     };
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -158,6 +159,7 @@ fn fill_rows<W: Write + Send>(
             event: scores.event[sample],
             top: top.map(|top| (channels[top.channel_idx].as_str(), top.share)),
             reason: reason.as_deref(),
+            p_value: judged[series].detector.p_value(scores.mode, scores.score[sample]),
         })?;
     }
     Ok(())
