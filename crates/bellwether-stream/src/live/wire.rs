@@ -11,13 +11,15 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::DerivationMemory;
 use serde::{Deserialize, Serialize};
 
-use self::events::{EventWire, EventWireV2, TrackerWire, TrackerWireV2};
+use self::events::{EventWire, EventWireV2, FaultsWire, TrackerWire, TrackerWireV2};
 use super::device::{DeviceState, Notes};
 use super::reorder::{Reorder, Waiting};
 use crate::arrival::{Arrival, Layout};
 
 const JOURNAL_VERSION: u8 = 1;
-const STATE_VERSION: u8 = 4;
+const STATE_VERSION: u8 = 5;
+/// States from before it was kept whose fault an event is; still read.
+const STATE_VERSION_4: u8 = 4;
 /// States from before there were features and modes; still read.
 const STATE_VERSION_3: u8 = 3;
 /// States from before events had kinds; still read.
@@ -207,10 +209,17 @@ struct SessionWire<Contributions, Tracker, Event> {
     ended: Option<Event>,
 }
 
+/// A session as it is now.
+#[derive(Serialize, Deserialize)]
+struct SessionNow {
+    session: SessionV4,
+    faults: FaultsWire,
+}
+
 /// A session, the channels of its model where they are not the columns of samples, and what features and modes remember
 /// of raw rows.
 #[derive(Serialize, Deserialize)]
-struct SessionNow {
+struct SessionV4 {
     session: SessionV3,
     channels: Option<Vec<String>>,
     history: Vec<Vec<f64>>,
@@ -246,12 +255,15 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
             })
             .collect(),
         session: SessionNow {
-            channels: (state.channels != state.columns).then(|| texts(&state.channels)),
-            history: session.derivation.history.clone(),
-            since_start: session.derivation.since_start as u64,
-            n_rows: session.derivation.n_rows as u64,
-            still: session.still.iter().map(|rows| *rows as u64).collect(),
-            session: session_wire(series, session),
+            faults: FaultsWire::of(&session.tracker, session.ended.as_ref()),
+            session: SessionV4 {
+                channels: (state.channels != state.columns).then(|| texts(&state.channels)),
+                history: session.derivation.history.clone(),
+                since_start: session.derivation.since_start as u64,
+                n_rows: session.derivation.n_rows as u64,
+                still: session.still.iter().map(|rows| *rows as u64).collect(),
+                session: session_wire(series, session),
+            },
         },
         notes: state
             .notes
@@ -283,13 +295,23 @@ impl SessionV3 {
     /// anybody looks back.
     fn now(self) -> SessionNow {
         let n_rows = u64::from(self.last_time.is_some());
-        SessionNow {
+        SessionV4 {
             still: vec![0; self.last_value.len()],
             session: self,
             channels: None,
             history: Vec::new(),
             since_start: n_rows,
             n_rows,
+        }
+        .now()
+    }
+}
+
+impl SessionV4 {
+    fn now(self) -> SessionNow {
+        SessionNow {
+            session: self,
+            faults: FaultsWire::default(),
         }
     }
 }
@@ -340,6 +362,9 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         Some(&STATE_VERSION_3) => {
             decode::<StateWire<SessionV3>>(WHAT, STATE_VERSION_3, bytes)?.with_session(SessionV3::now)
         }
+        Some(&STATE_VERSION_4) => {
+            decode::<StateWire<SessionV4>>(WHAT, STATE_VERSION_4, bytes)?.with_session(SessionV4::now)
+        }
         _ => decode(WHAT, STATE_VERSION, bytes)?,
     };
     let n_columns = wire.columns.len();
@@ -351,13 +376,19 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         return Err(WireError { what: WHAT, problem });
     }
     let SessionNow {
-        session,
-        channels,
-        history,
-        since_start,
-        n_rows,
-        still,
+        session:
+            SessionV4 {
+                session,
+                channels,
+                history,
+                since_start,
+                n_rows,
+                still,
+            },
+        faults,
     } = wire.session;
+    let (mut tracker, mut ended) = (session.tracker.state(), session.ended.map(EventWire::event));
+    faults.give(&mut tracker, ended.as_mut());
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(DeviceState {
         model: wire.model.into(),
@@ -396,8 +427,8 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             observed: unpack(&session.observed, session.recent.len()),
             recent: session.recent,
             contributions: session.contributions,
-            tracker: session.tracker.state(),
-            ended: session.ended.map(EventWire::event),
+            tracker,
+            ended,
         },
         notes: wire.notes.map(|(score, actual, expected)| Notes {
             score,
