@@ -35,10 +35,11 @@ impl NamedSeries {
     /// Whether the rows come channel after channel: those of each stand together, and some lie behind one of another.
     fn is_by_channel(&self) -> bool {
         let pairs = || self.rows.windows(2).map(|pair| (&pair[0], &pair[1]));
-        let n_changes = pairs().filter(|(row, next)| row.channel_idx != next.channel_idx).count();
-        let goes_back = |(row, next): (&NamedRow, &NamedRow)| {
-            row.channel_idx != next.channel_idx && next.time < row.time
-        };
+        let n_changes = pairs()
+            .filter(|(row, next)| row.channel_idx != next.channel_idx)
+            .count();
+        let goes_back =
+            |(row, next): (&NamedRow, &NamedRow)| row.channel_idx != next.channel_idx && next.time < row.time;
         n_changes + 1 == self.channels.len() && pairs().any(goes_back)
     }
 

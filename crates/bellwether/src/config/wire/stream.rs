@@ -159,6 +159,7 @@ impl Default for Stream {
         let settings = Settings::default();
         let rules = DeviceRules::default();
         Self {
+            timezone: None,
             threads: None,
             latency: As(settings.latency),
             queue_len_max: settings.queue_len_max,
