@@ -258,7 +258,7 @@ pub(crate) struct GenerateArgs {
     pub(crate) ageing: Option<std::time::Duration>,
     /// A defect of the recording, repeatable: jitter, gap, out-of-order, duplicate, clock-jump, dst, missing, bad-text, each
     /// with =AMOUNT, e.g. gap=0.02 (a share of the rows), clock-jump=-90 (seconds)
-    #[arg(long, value_name = "KIND[=AMOUNT]", value_parser = parse::<DefectSpec>, conflicts_with = "to")]
+    #[arg(long, value_name = "KIND[=AMOUNT]", value_parser = parse::<DefectSpec>)]
     pub(crate) defect: Vec<DefectSpec>,
     /// Write the truth beside the data: start,end,kind,channels,series
     #[arg(long, value_name = "FILE", alias = "labels-path")]
@@ -269,14 +269,13 @@ pub(crate) struct GenerateArgs {
     /// Write where the defects of the recording are: kind,row,samples,start,end,channel,series
     #[arg(long, value_name = "FILE", requires = "defect")]
     pub(crate) defects: Option<PathBuf>,
-    /// Put the faults into these data instead of made-up ones: a file, a folder, or `-` for stdin
+    /// Put the faults and defects into these data instead of made-up ones: a file, a folder, or `-` for stdin
     #[arg(
         long,
         value_name = "DATA",
-        requires = "anomalies",
         conflicts_with_all = [
             "template", "samples", "channels", "devices", "cadence", "start", "to", "stops_per_week",
-            "set_points_per_week", "ageing", "defect"
+            "set_points_per_week", "ageing"
         ]
     )]
     pub(crate) inject_into: Option<PathBuf>,
@@ -341,7 +340,7 @@ pub(crate) struct FitArgs {
     /// Samples between the starts of training windows
     #[arg(long, value_name = "N", default_value = "1", alias = "step")]
     pub(crate) stride: NonZeroUsize,
-    /// How channels are scaled: minmax, standard, robust
+    /// How channels are scaled: minmax, standard, robust, quantile
     #[arg(long, value_name = "NAME", default_value = "minmax", value_parser = parse_scaler)]
     pub(crate) scaler: ScalerKind,
     /// Passes over the training windows [default: 12, more where the data are few]
@@ -459,7 +458,7 @@ fn parse_family(text: &str) -> Result<Family, String> {
 }
 
 fn parse_scaler(text: &str) -> Result<ScalerKind, String> {
-    ScalerKind::from_name(text).ok_or_else(|| "wanted minmax, standard or robust".to_owned())
+    ScalerKind::from_name(text).ok_or_else(|| "wanted minmax, standard, robust or quantile".to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {

@@ -92,6 +92,9 @@ pub(crate) struct EventBody {
     /// What kind of trouble it is: spike, level-shift, drift, stuck, noise, dropout, correlation-break or out-of-range.
     #[schema(example = "level-shift")]
     pub(crate) kind: &'static str,
+    /// Whether one sensor or the device is at fault, as far as that is known: sensor or device.
+    #[schema(example = "sensor")]
+    pub(crate) fault: Option<&'static str>,
     /// How far the members of the model agree, from 0 to 1.
     pub(crate) confidence: f64,
     /// Channels with their shares, the largest first; they sum to 1.
@@ -285,6 +288,7 @@ pub(crate) fn event_body(
         severity: event.severity(),
         is_open: event.is_open,
         kind: event.kind.name(),
+        fault: event.fault.map(|fault| fault.fault.name()),
         confidence: event.confidence,
         channels: shares,
         members: names

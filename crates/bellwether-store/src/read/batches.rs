@@ -22,6 +22,9 @@ use super::time_format::TimeParser;
 /// Values of a piece of a batch that is turned from columns to rows at once: they stay in the cache.
 const PIECE_CELLS: usize = 1 << 15;
 
+/// Batches, one after the other.
+pub(super) type Batches<'b> = dyn Iterator<Item = Result<RecordBatch, Problem>> + 'b;
+
 /// The columns of a file by name, and where those that are read stand in its batches.
 pub(super) struct Columns {
     names: Vec<String>,
@@ -53,6 +56,17 @@ impl Columns {
         })
     }
 
+    /// The array of `column` in a batch. Panics where the column is left out.
+    pub(super) fn array<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b dyn Array {
+        let position = self.positions[column].expect("a column that is left out has no use");
+        batch.column(position)
+    }
+
+    /// Whether `column` is not left out.
+    pub(super) fn is_read(&self, column: usize) -> bool {
+        self.positions[column].is_some()
+    }
+
     /// Which columns are read, for a reader that leaves out the others.
     pub(super) fn projected(&mut self) -> Vec<usize> {
         let read = self.positions.iter().flatten().copied().collect();
@@ -61,11 +75,43 @@ impl Columns {
         }
         read
     }
+}
 
-    /// The array of a column that is read.
-    fn array<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b dyn Array {
-        let position = self.positions[column].expect("a column that is left out has no use");
-        batch.column(position)
+/// Reads the times of a column, of a time type or not.
+pub(super) struct Instants {
+    times: TimeParser,
+    has_zone: bool,
+}
+
+impl Instants {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self {
+            times: TimeParser::new(layout.time_format).in_zone(layout.zone.clone()),
+            has_zone: layout.zone.is_some(),
+        }
+    }
+
+    /// The instant in `row`, which reads as `text`.
+    pub(super) fn of(&mut self, times: &dyn Array, row: usize, text: &[u8]) -> Option<Timestamp> {
+        // A time type without a zone says what clocks showed, as text without an offset does.
+        let is_local = self.has_zone && matches!(times.data_type(), DataType::Timestamp(_, None));
+        match nanos_of(times, row) {
+            Some(nanos) if !times.is_null(row) && !is_local => Some(Timestamp::from_nanos(nanos)),
+            _ => self.times.parse(text),
+        }
+    }
+
+    /// Why `text` is no instant.
+    pub(super) fn problem(&self, text: &[u8]) -> Problem {
+        let found = shown(text.trim_ascii());
+        match self.times.skipped_in(text) {
+            _ if found.is_empty() => Problem::NoTime,
+            Some(zone) => Problem::SkippedTime {
+                found,
+                zone: zone.name().to_owned(),
+            },
+            None => Problem::BadTime { found },
+        }
     }
 }
 
@@ -82,7 +128,7 @@ fn type_name(data_type: &DataType) -> String {
 
 /// Reads all `batches`; without a series column they are the series called `name`.
 pub(super) fn read(
-    batches: &mut dyn Iterator<Item = Result<RecordBatch, Problem>>,
+    batches: &mut Batches<'_>,
     columns: Columns,
     file: &Path,
     name: &str,
@@ -104,7 +150,7 @@ pub(super) fn read(
     let notes = std::mem::take(&mut layout.notes);
     let mut sink = Sink::new(&layout, file, name, gather)?;
     let mut rows = Rows {
-        times: TimeParser::new(layout.time_format),
+        instants: Instants::new(&layout),
         numbers: Numbers::new(&options.missing),
         text: CellText::default(),
         columns,
@@ -125,7 +171,11 @@ pub(super) fn read(
 }
 
 /// The first rows as text, so that one code tells what columns are for.
-fn sample(batches: &VecDeque<RecordBatch>, columns: &Columns, file: &Path) -> Result<Sample, ReadError> {
+pub(super) fn sample(
+    batches: &VecDeque<RecordBatch>,
+    columns: &Columns,
+    file: &Path,
+) -> Result<Sample, ReadError> {
     let mut rows = Vec::new();
     let (mut text, mut cell) = (CellText::default(), Vec::new());
     for batch in batches {
@@ -152,7 +202,7 @@ fn sample(batches: &VecDeque<RecordBatch>, columns: &Columns, file: &Path) -> Re
 
 /// The rows of a file being read.
 struct Rows<'a> {
-    times: TimeParser,
+    instants: Instants,
     numbers: Numbers,
     text: CellText,
     columns: Columns,
@@ -269,20 +319,12 @@ impl Rows<'_> {
             self.text
                 .push(&mut time_text, times, row)
                 .map_err(|problem| at(time_column, problem))?;
-            let time = match nanos_of(times, row) {
-                Some(nanos) if !times.is_null(row) => Some(Timestamp::from_nanos(nanos)),
-                _ => self.times.parse(&time_text),
-            };
-            let Some(time) = time else {
+            let Some(time) = self.instants.of(times, row, &time_text) else {
                 // A row without its marks and values is left out, as in text.
                 if may_be_blank && is_blank(batch, row) {
                     continue;
                 }
-                let problem = match time_text.trim_ascii() {
-                    b"" => Problem::NoTime,
-                    text => Problem::BadTime { found: shown(text) },
-                };
-                return Err(at(time_column, problem));
+                return Err(at(time_column, self.instants.problem(&time_text)));
             };
             let mut name = |array: &dyn Array, names: &mut RowBuf, when_empty: Problem| {
                 cell.clear();
@@ -350,14 +392,16 @@ fn n_values(layout: &Layout) -> usize {
     }
 }
 
-fn is_blank(piece: &RecordBatch, row: usize) -> bool {
+/// Whether no column of the row holds anything.
+pub(super) fn is_blank(piece: &RecordBatch, row: usize) -> bool {
     piece
         .columns()
         .iter()
         .all(|column| column.is_null(row) || matches!(column.data_type(), DataType::Null))
 }
 
-fn text_of(cell: &[u8], when_empty: Problem) -> Result<&str, Problem> {
+/// A cell that names something.
+pub(super) fn text_of(cell: &[u8], when_empty: Problem) -> Result<&str, Problem> {
     match std::str::from_utf8(cell.trim_ascii()) {
         Ok("") => Err(when_empty),
         Ok(text) => Ok(text),

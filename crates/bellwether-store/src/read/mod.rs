@@ -77,7 +77,7 @@ pub use note::Note;
 pub use rows::InputRows;
 
 pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
-pub use visit::{RawRow, RawTable, RowVisitor, TextTable, visit};
+pub use visit::{NotNumber, RawColumns, RawRow, RawTable, RawValue, RawValues, RowVisitor, visit};
 
 use format::{Format, format_of};
 use series::Gather;

@@ -11,14 +11,14 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::DerivationMemory;
 use serde::{Deserialize, Serialize};
 
-use self::events::{EventWire, EventWireV2, TrackerWire, TrackerWireV2};
+use self::events::{EventWire, EventWireV2, FaultsWire, TrackerWire, TrackerWireV2};
 use super::device::{DeviceState, Notes};
 use super::reorder::{Reorder, Waiting};
 use crate::arrival::{Arrival, Layout};
 
 const JOURNAL_VERSION: u8 = 1;
 const STATE_VERSION: u8 = 5;
-/// States from before thresholds could follow the rows before; still read.
+/// States from before thresholds could follow the rows before, and before it was kept whose fault an event is; still read.
 const STATE_VERSION_4: u8 = 4;
 /// States from before there were features and modes; still read.
 const STATE_VERSION_3: u8 = 3;
@@ -209,11 +209,12 @@ struct SessionWire<Contributions, Tracker, Event> {
     ended: Option<Event>,
 }
 
-/// A session, and what its threshold remembers of the rows before.
+/// A session, what its threshold remembers of the rows before, and whose fault its events are.
 #[derive(Serialize, Deserialize)]
 struct SessionNow {
     session: SessionV4,
     level: Vec<f64>,
+    faults: FaultsWire,
 }
 
 /// A session, the channels of its model where they are not the columns of samples, and what features and modes remember
@@ -256,6 +257,7 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
             .collect(),
         session: SessionNow {
             level: session.level.clone(),
+            faults: FaultsWire::of(&session.tracker, session.ended.as_ref()),
             session: SessionV4 {
                 channels: (state.channels != state.columns).then(|| texts(&state.channels)),
                 history: session.derivation.history.clone(),
@@ -308,11 +310,12 @@ impl SessionV3 {
 }
 
 impl SessionV4 {
-    /// What later versions make of it: its threshold stays.
+    /// What later versions make of it: its threshold stays, and nobody knows whose fault its events are.
     fn now(self) -> SessionNow {
         SessionNow {
             session: self,
             level: Vec::new(),
+            faults: FaultsWire::default(),
         }
     }
 }
@@ -376,15 +379,21 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         let problem = "a waiting sample has another number of columns".to_owned();
         return Err(WireError { what: WHAT, problem });
     }
-    let SessionNow { session, level } = wire.session;
-    let SessionV4 {
-        session,
-        channels,
-        history,
-        since_start,
-        n_rows,
-        still,
-    } = session;
+    let SessionNow {
+        session:
+            SessionV4 {
+                session,
+                channels,
+                history,
+                since_start,
+                n_rows,
+                still,
+            },
+        level,
+        faults,
+    } = wire.session;
+    let (mut tracker, mut ended) = (session.tracker.state(), session.ended.map(EventWire::event));
+    faults.give(&mut tracker, ended.as_mut());
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(DeviceState {
         model: wire.model.into(),
@@ -424,8 +433,8 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             recent: session.recent,
             contributions: session.contributions,
             level,
-            tracker: session.tracker.state(),
-            ended: session.ended.map(EventWire::event),
+            tracker,
+            ended,
         },
         notes: wire.notes.map(|(score, actual, expected)| Notes {
             score,

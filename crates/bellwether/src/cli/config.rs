@@ -127,6 +127,9 @@ pub(crate) struct ConfigFlags {
     /// Samples may arrive this far behind the newest of their device: 5m
     #[arg(long, value_name = "D")]
     pub(crate) lateness: Option<String>,
+    /// Whose clocks times without an offset are of: Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
     /// A device that sends nothing for this long is silent: 10m, or never
     #[arg(long, value_name = "D")]
     pub(crate) silence: Option<String>,
@@ -154,6 +157,7 @@ impl ConfigFlags {
             ("--threads", "stream.threads", &self.threads),
             ("--latency", "stream.latency", &self.latency),
             ("--lateness", "stream.lateness", &self.lateness),
+            ("--timezone", "stream.timezone", &self.timezone),
             ("--silence", "stream.silence", &self.silence),
             ("--hold", "alerts.hold", &self.hold),
             ("--log-level", "log.level", &self.log_level),

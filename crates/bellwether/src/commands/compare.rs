@@ -38,7 +38,12 @@ pub(crate) fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
         ));
     }
     let recordings = read(&args.data, output)?;
-    let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
+    let known = truth(
+        args.assess.labels.as_deref(),
+        args.data.reading.timezone.as_ref(),
+        &recordings,
+        output,
+    )?;
     let parts = parts(args, &recordings, known.as_deref(), output)?;
     let pool = pool(&args.threads)?;
     pool.install(|| {

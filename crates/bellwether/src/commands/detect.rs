@@ -40,7 +40,9 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     ];
     refuse_overwriting(&args.data.data, outputs)?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
-    let calendar = args.calendar.as_deref().map(Calendar::read).transpose()?;
+    let calendar = args.calendar.as_deref();
+    let zone = args.data.reading.timezone.as_ref();
+    let calendar = calendar.map(|file| Calendar::read(file, zone)).transpose()?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
     let mut judged = judge_by(&loaded, calendar.as_ref(), recordings, args.mode, output)?;
     if let Some(prune) = args.threshold {
@@ -52,7 +54,7 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
         write_rows(path, &judged, &channels, output)?;
     }
     if let Some(path) = &args.events {
-        write_events(path, &loaded.detector, &judged, &channels)?;
+        write_events(path, &judged, &channels)?;
     }
     if let Some(path) = &args.expected {
         write_expected(path, &judged, args.mode, &channels)?;
@@ -194,12 +196,7 @@ pub(crate) fn member_shares(detector: &Detector, event: &Event) -> Vec<(&'static
         .collect()
 }
 
-fn write_events(
-    path: &Path,
-    detector: &Detector,
-    judged: &[Judged],
-    channels: &[String],
-) -> Result<(), Failure> {
+fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
     let columns = vec![
         Column::new("event", ColumnKind::Text),
         Column::new("series", ColumnKind::Text),
@@ -231,7 +228,7 @@ fn write_events(
                 Cell::Real(event.severity()),
                 Cell::Text(event.kind.name()),
                 Cell::Text(&shares_text(event, channels)),
-                Cell::Text(fault(detector, &recording.frame, event).unwrap_or_default()),
+                Cell::Text(fault(event).unwrap_or_default()),
             ])?;
         }
     }
@@ -362,7 +359,7 @@ fn answer(
                 json!(event.peak_score),
                 json!(event.severity()),
                 json!(event.kind.name()),
-                json!(fault(&loaded.detector, &recording.frame, event)),
+                json!(fault(event)),
                 json!(event.confidence),
                 json!(top.join(", ")),
             ]);
@@ -384,7 +381,7 @@ fn answer(
                 "samples": event.n_samples,
                 "severity": event.severity(),
                 "kind": event.kind.name(),
-                "fault": fault(&loaded.detector, &recording.frame, event),
+                "fault": fault(event),
                 "confidence": event.confidence,
                 "is_open": event.is_open,
                 "channels": all,

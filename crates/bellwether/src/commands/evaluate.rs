@@ -31,7 +31,12 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
     refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
-    let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
+    let known = truth(
+        args.assess.labels.as_deref(),
+        args.data.reading.timezone.as_ref(),
+        &recordings,
+        output,
+    )?;
     let judged = judge(&loaded, recordings, args.assess.mode, output)?;
     let pool = pool(&args.threads)?;
     pool.install(|| match &known {

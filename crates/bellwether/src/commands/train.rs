@@ -32,7 +32,7 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let calendar = args
         .calendar
         .as_deref()
-        .map(Calendar::read)
+        .map(|file| Calendar::read(file, args.data.reading.timezone.as_ref()))
         .transpose()?
         .unwrap_or_default();
     refuse_overwriting(&args.data.data, [("--log", args.log.as_ref())])?;

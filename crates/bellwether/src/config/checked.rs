@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use bellwether_store::registry::ModelRef;
 use bellwether_stream::alert::rules::{AlertRules, DeliveryRules};
 use bellwether_stream::channel::alertmanager::AlertmanagerSpec;
@@ -47,6 +48,8 @@ pub(crate) struct Checked {
     pub(crate) maintenance: Vec<MaintenanceSpec>,
     /// Where samples come from; names are unique.
     pub(crate) sources: Vec<SourceSpec>,
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    pub(crate) timezone: Option<Zone>,
     /// Where verdicts go; names are unique.
     pub(crate) outputs: Vec<OutputSpec>,
     /// Whom alerts reach; names are unique.
@@ -143,6 +146,18 @@ pub(crate) enum SourceSpec {
     Http(HttpSpec),
     /// MQTT.
     Mqtt(MqttSpec),
+}
+
+impl SourceSpec {
+    /// The same, with times without an offset being of clocks in that zone; `None`: UTC.
+    pub(crate) fn in_zone(mut self, timezone: Option<Zone>) -> Self {
+        match &mut self {
+            Self::Text(spec) => spec.mapping.timezone = timezone,
+            Self::Http(spec) => spec.mapping.timezone = timezone,
+            Self::Mqtt(spec) => spec.mapping.timezone = timezone,
+        }
+        self
+    }
 }
 
 /// An output.

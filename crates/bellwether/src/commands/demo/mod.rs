@@ -129,7 +129,7 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
     let loaded = artifact::load(&model, args.threads.n())?;
     let recordings = read(&[data], &ReadOptions::default())?;
     let judged = judge(&loaded, recordings, Mode::Causal, output)?;
-    let labels = labels_file(&truth)?;
+    let labels = labels_file(&truth, None)?;
     write_report(&report, &loaded, &judged, &labels)?;
 
     let Labels::Intervals(faults) = &labels else {

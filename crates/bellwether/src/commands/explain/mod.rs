@@ -16,6 +16,7 @@ use bellwether_store::write::AtomicFile;
 use crate::artifact::{self, Loaded};
 use crate::cli::Format;
 use crate::cli::explain::{ExplainArgs, History};
+use crate::commands::detect::channel_names;
 use crate::commands::judge::{Judged, judge};
 use crate::commands::sensor_fault::fault_sentence;
 use crate::commands::{read_for, refuse_overwriting};
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
         .event
         .and_then(|id| subject.scores.events.iter().find(|event| event.id == id));
     let fault = event.map_or(String::new(), |event| {
-        fault_sentence(&loaded.detector, frame, event)
+        fault_sentence(event, &channel_names(&loaded.detector))
     });
     let explained = Explained {
         sentence: sentence(&loaded.detector, frame, &explanation) + &fault,

@@ -99,7 +99,7 @@ async fn read_all(database: &Database, past: &mut Vec<Past>) -> Result<(), Failu
 
 /// Events as `detect --events FILE.csv` writes them.
 fn of_file(path: &Path) -> Result<Vec<Past>, Failure> {
-    let Labels::Intervals(intervals) = labels_file(path)? else {
+    let Labels::Intervals(intervals) = labels_file(path, None)? else {
         return Err(Failure::message(format!(
             "--history {}: these are labels of rows; give events, as detect --events FILE.csv writes them",
             path.display()

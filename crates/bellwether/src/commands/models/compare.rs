@@ -119,7 +119,7 @@ fn metrics(model: &Loaded, judged: &[Judged], output: &Output) -> Result<Facts, 
         is_adjusted: false,
     };
     let recordings: Vec<_> = judged.iter().map(|series| series.recording.clone()).collect();
-    let Some(known) = truth(None, &recordings, output)? else {
+    let Some(known) = truth(None, None, &recordings, output)? else {
         return Ok(Facts::new());
     };
     let mut results = Vec::new();

@@ -63,6 +63,7 @@ pub(crate) fn check(
         delivery: alerts::delivery(wire, &mut scope),
         maintenance: alerts::maintenance(wire, &mut scope),
         sources,
+        timezone: sources::timezone(wire),
         outputs,
         channels,
         server: server::check(wire, &mut scope),
