@@ -29,7 +29,15 @@ impl Autoencoder {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Result<Self, FramingError> {
-        Predictor::new(Kind::Autoencoder, architecture, framing, weights, kernels, n_threads).map(Self)
+        Predictor::new(
+            Kind::Autoencoder,
+            architecture,
+            framing,
+            weights,
+            kernels,
+            n_threads,
+        )
+        .map(Self)
     }
 
     /// Shape of the network.

@@ -32,7 +32,15 @@ impl Forecaster {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Result<Self, FramingError> {
-        Predictor::new(Kind::Forecaster, architecture, framing, weights, kernels, n_threads).map(Self)
+        Predictor::new(
+            Kind::Forecaster,
+            architecture,
+            framing,
+            weights,
+            kernels,
+            n_threads,
+        )
+        .map(Self)
     }
 
     /// Shape of the network.

@@ -38,7 +38,10 @@ impl Layered {
 
     /// Its layers.
     pub fn spec(&self) -> &NetworkSpec {
-        self.0.architecture.spec().expect("checked when it was put together")
+        self.0
+            .architecture
+            .spec()
+            .expect("checked when it was put together")
     }
 
     /// Shape of the network.

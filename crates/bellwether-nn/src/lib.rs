@@ -28,14 +28,12 @@ pub use network::loss::Loss;
 pub use network::optimiser::Optimiser;
 pub use network::plan::{LayerProblem, SeqShape};
 pub use network::scorer::Scorer;
-pub use network::spec::{
-    Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent,
-};
+pub use network::spec::{Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent};
 pub use network::trainer::{StepReport, Trainer, Update};
 pub use network::weights::{Tensor, Weights};
 pub use train::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
-pub use train::spec::{TrainSpec, default_epochs};
 pub use train::schedule::Schedule;
+pub use train::spec::{TrainSpec, default_epochs};
 pub use train::{train, train_forecaster, train_layered};
 
 /// A pool of `n_threads` workers; `None` where one thread does it all in place.

@@ -101,7 +101,8 @@ impl Predictor {
             |window, answer, output, out| {
                 let out = &mut out[answer * n_channels..(answer + 1) * n_channels];
                 let channels = output.iter().zip(active);
-                for ((output, &channel), origin) in channels.zip(view(window).origins(answer, means(window))) {
+                for ((output, &channel), origin) in channels.zip(view(window).origins(answer, means(window)))
+                {
                     out[channel] = origin + f64::from(*output);
                 }
             },

@@ -170,8 +170,15 @@ fn every_layer_answers_and_learns_as_that_of_pytorch() {
             let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
             let fill = |window: usize, slot: &mut Slot<'_>| batch.fill(window, slot);
             let (report, gradient) = trainer.gradient(BATCH, fill, Loss::Mse);
-            check(&[report.loss as f32], &[case["loss"].as_f64().unwrap() as f32], &what("loss"));
-            let tensors = gradient.tensors().iter().zip(case["gradients"].as_array().unwrap());
+            check(
+                &[report.loss as f32],
+                &[case["loss"].as_f64().unwrap() as f32],
+                &what("loss"),
+            );
+            let tensors = gradient
+                .tensors()
+                .iter()
+                .zip(case["gradients"].as_array().unwrap());
             // A gradient may be tiny beside the others, and all of its digits rounding.
             for (tensor, want) in tensors {
                 check(&tensor.values, &numbers(want), &what(&tensor.name));
@@ -252,7 +259,15 @@ fn every_loss_has_the_value_and_the_slope_of_pytorch() {
         let want = of(name);
         let mut trainer = Trainer::new(architecture.clone(), &weights, Kernels::detect(), 1);
         let (report, gradient) = trainer.gradient(BATCH, |window, slot| batch.fill(window, slot), loss);
-        check(&[report.loss as f32], &[want["loss"].as_f64().unwrap() as f32], name);
-        check(&gradient.tensors()[3].values, &numbers(&want["bias_gradient"]), name);
+        check(
+            &[report.loss as f32],
+            &[want["loss"].as_f64().unwrap() as f32],
+            name,
+        );
+        check(
+            &gradient.tensors()[3].values,
+            &numbers(&want["bias_gradient"]),
+            name,
+        );
     }
 }

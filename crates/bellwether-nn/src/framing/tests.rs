@@ -96,11 +96,20 @@ fn who_rebuilds_and_foresees_sees_all_but_the_last_sample_and_answers_for_each()
     // Channels 0 and 2 of four samples; the middle one is not read.
     let values = [1.0, 9.0, 10.0, 2.0, 9.0, 20.0, 3.0, 9.0, 30.0, 7.0, 9.0, 50.0];
     let windows = Windows::new(&values, None, 3, 4, &[0]);
-    let view = framing.view(&windows, 0, Head::Both { forecast_weight: 0.25 });
+    let view = framing.view(
+        &windows,
+        0,
+        Head::Both {
+            forecast_weight: 0.25,
+        },
+    );
     let (mut means, mut target, mut marks) = ([0.0; 2], [0.0; 2], [0.0; 2]);
     view.means(&mut means);
     assert_eq!(means, [2.0, 20.0], "the last sample is not seen");
-    for (answer, want) in [[-1.0, -10.0], [0.0, 0.0], [1.0, 10.0], [4.0, 20.0]].into_iter().enumerate() {
+    for (answer, want) in [[-1.0, -10.0], [0.0, 0.0], [1.0, 10.0], [4.0, 20.0]]
+        .into_iter()
+        .enumerate()
+    {
         view.target(answer, &means, &mut target);
         assert_eq!(target, want, "answer {answer}");
         view.marks(answer, &mut marks);

@@ -241,7 +241,10 @@ fn functions_of_numbers_equal_those_of_double_precision_wherever_they_stand() {
             for (at, (&x, &got)) in values.iter().zip(&all).enumerate() {
                 let want = want(f64::from(x));
                 let off = (f64::from(got) - want).abs();
-                assert!(off <= 8e-6 * want.abs() + 3e-7, "{of:?} of {x}: {got}, want {want}");
+                assert!(
+                    off <= 8e-6 * want.abs() + 3e-7,
+                    "{of:?} of {x}: {got}, want {want}"
+                );
                 let mut alone = [x];
                 kernels.map(of, &mut alone);
                 assert_eq!(alone[0].to_bits(), got.to_bits(), "{of:?} at {at}");

@@ -230,7 +230,14 @@ impl Architecture {
     pub fn values_per_window(&self) -> usize {
         match &self.plan {
             Some(plan) => plan.shapes().iter().map(|shape| shape.steps * shape.width).sum(),
-            None => self.n_seen() * self.layers().iter().map(|(_, n_units)| 2 * n_units).sum::<usize>(),
+            None => {
+                self.n_seen()
+                    * self
+                        .layers()
+                        .iter()
+                        .map(|(_, n_units)| 2 * n_units)
+                        .sum::<usize>()
+            }
         }
     }
 

@@ -131,7 +131,9 @@ impl Plan {
                 advice: match (last.steps, answers.steps) {
                     (1, _) => "give it a `repeat` or an `expand` layer",
                     (_, 1) => "give it a `last` layer at its end, or `last = true` in the last recurrent one",
-                    _ => "it rebuilds what it sees and foresees one more: give it a bottleneck of one step and a `repeat` layer",
+                    _ => {
+                        "it rebuilds what it sees and foresees one more: give it a bottleneck of one step and a `repeat` layer"
+                    }
                 },
             });
         }
@@ -149,7 +151,9 @@ impl Plan {
     fn layer(&self, idx: usize, layer: &LayerSpec) -> Result<(SeqShape, Option<usize>), LayerProblem> {
         let x = self.last();
         if let Some(name) = &layer.name {
-            let before = self.spec.layers[..idx].iter().any(|other| other.name.as_ref() == Some(name));
+            let before = self.spec.layers[..idx]
+                .iter()
+                .any(|other| other.name.as_ref() == Some(name));
             if before || name == INPUT {
                 return Err(LayerProblem::Name { name: name.clone() });
             }
@@ -209,7 +213,9 @@ impl Plan {
                 within((reach + x.steps).saturating_mul(n.max(x.width)))?;
                 of(x.steps, n)
             }
-            LayerKind::BatchNorm | LayerKind::LayerNorm | LayerKind::Activation(_) | LayerKind::Position => Ok((x, None)),
+            LayerKind::BatchNorm | LayerKind::LayerNorm | LayerKind::Activation(_) | LayerKind::Position => {
+                Ok((x, None))
+            }
             LayerKind::Dropout { rate } => {
                 share("rate", *rate)?;
                 Ok((x, None))
@@ -262,7 +268,10 @@ impl Plan {
             return Ok(0);
         }
         let layers = &self.spec.layers;
-        match layers.iter().position(|other| other.name.as_deref() == Some(from)) {
+        match layers
+            .iter()
+            .position(|other| other.name.as_deref() == Some(from))
+        {
             Some(at) if at < idx => Ok(at + 1),
             Some(at) => Err(LayerProblem::Cycle {
                 from: from.to_owned(),
@@ -369,7 +378,12 @@ impl Plan {
             LayerKind::Attention { .. } => {
                 let init = Init::Uniform(1.0 / (x.width as f32).sqrt());
                 let names = [("q_w", "q_b"), ("k_w", "k_b"), ("v_w", "v_b"), ("out_w", "out_b")];
-                let of = |(w, b)| [tensor(w, &[x.width, x.width], init), tensor(b, &[x.width], Init::Zero)];
+                let of = |(w, b)| {
+                    [
+                        tensor(w, &[x.width, x.width], init),
+                        tensor(b, &[x.width], Init::Zero),
+                    ]
+                };
                 names.into_iter().flat_map(of).collect()
             }
             LayerKind::Variational { .. } => {
@@ -535,7 +549,9 @@ pub enum LayerProblem {
         name: String,
     },
     /// Too many values within.
-    #[error("{got} enters and makes {n} numbers per window within, more than {most}; use fewer units or a shorter window")]
+    #[error(
+        "{got} enters and makes {n} numbers per window within, more than {most}; use fewer units or a shorter window"
+    )]
     Inner {
         /// What enters.
         got: SeqShape,

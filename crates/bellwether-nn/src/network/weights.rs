@@ -93,7 +93,11 @@ impl Weights {
         let n_layers = plan.spec().layers.len();
         let mut tensors = Vec::new();
         for idx in 0..=n_layers {
-            let layer = if idx == n_layers { "head".to_owned() } else { format!("layers.{idx}") };
+            let layer = if idx == n_layers {
+                "head".to_owned()
+            } else {
+                format!("layers.{idx}")
+            };
             for tensor in plan.tensors(idx) {
                 let len = tensor.shape.iter().product();
                 tensors.push(Tensor {
@@ -280,8 +284,8 @@ impl Layout {
     pub(crate) fn new(architecture: &Architecture, kernels: &'static Kernels) -> Self {
         let mut room = Room::new(kernels);
         let layers = architecture.layers().into_iter().enumerate();
-        let layers = layers
-            .map(|(idx, (n_inputs, n_units))| LstmLayout::new(&mut room, n_inputs, n_units, idx == 0));
+        let layers =
+            layers.map(|(idx, (n_inputs, n_units))| LstmLayout::new(&mut room, n_inputs, n_units, idx == 0));
         let layers: Vec<_> = layers.collect();
         let (n_inputs, n_outputs) = (architecture.n_last(), architecture.n_outputs());
         let (width, input_width) = (kernels.padded(n_outputs), kernels.padded(n_inputs));

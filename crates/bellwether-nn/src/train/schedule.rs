@@ -72,7 +72,10 @@ mod tests {
     fn rates_follow_their_course() {
         let check = |schedule: Schedule, progress: f64, epoch, drops, want: f64| {
             let got = schedule.share(progress, epoch, drops);
-            assert!((got - want).abs() < 1e-12, "{schedule:?} at {progress}: {got}, want {want}");
+            assert!(
+                (got - want).abs() < 1e-12,
+                "{schedule:?} at {progress}: {got}, want {want}"
+            );
         };
         let warm_up = Schedule::WarmUp { share: 0.2 };
         let step = Schedule::Step {

@@ -35,7 +35,17 @@ macro_rules! presets {
 impl Preset {
     /// All there are, the default first.
     pub(crate) const ALL: [Self; 11] = presets![
-        "lstm", "lstm-deep", "gru", "conv-lstm", "conv", "tcn", "dense", "attention", "vae", "aer", "light"
+        "lstm",
+        "lstm-deep",
+        "gru",
+        "conv-lstm",
+        "conv",
+        "tcn",
+        "dense",
+        "attention",
+        "vae",
+        "aer",
+        "light"
     ];
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {

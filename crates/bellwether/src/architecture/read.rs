@@ -92,7 +92,11 @@ impl Reader {
         if let (Some((origin, _)), Head::Reconstruction | Head::Forecast) =
             (part.table.get("forecast_weight"), spec.head)
         {
-            self.wrong(origin, "forecast_weight", "only head = \"both\" has a weight for the forecast");
+            self.wrong(
+                origin,
+                "forecast_weight",
+                "only head = \"both\" has a weight for the forecast",
+            );
         }
         match part.table.get("layers") {
             None => self.wrong(
@@ -108,7 +112,11 @@ impl Reader {
                         self.wrong(&node.origin, "layers", "a network has at least one layer");
                     }
                 }
-                _ => self.wrong(&node.origin, "layers", "a list is wanted: [[layers]] for each layer"),
+                _ => self.wrong(
+                    &node.origin,
+                    "layers",
+                    "a list is wanted: [[layers]] for each layer",
+                ),
             },
         }
         spec
@@ -145,7 +153,11 @@ impl Reader {
         };
         let Some((origin, kind)) = table.get("kind") else {
             let kinds = KINDS.map(|(kind, _)| kind).join(", ");
-            self.wrong(&node.origin, &at, format!("kind is missing: write one of {kinds}"));
+            self.wrong(
+                &node.origin,
+                &at,
+                format!("kind is missing: write one of {kinds}"),
+            );
             return None;
         };
         let found = match &kind.value {
@@ -205,7 +217,9 @@ impl Reader {
             "residual" => LayerKind::Residual {
                 from: match self.text(part, "from") {
                     Some(from) => from,
-                    None => return self.missing(part, "from", "from = \"NAME\" of a layer above, or \"input\""),
+                    None => {
+                        return self.missing(part, "from", "from = \"NAME\" of a layer above, or \"input\"");
+                    }
                 },
             },
             "attention" => LayerKind::Attention {
@@ -258,7 +272,11 @@ impl Reader {
     /// Says that a key is missing, where nothing was said of it yet.
     fn missing<T>(&mut self, part: &Part<'_>, key: &str, example: &str) -> Option<T> {
         if !part.table.contains_key(key) {
-            self.wrong(part.origin, &part.at, format!("{key} is missing: write {example}"));
+            self.wrong(
+                part.origin,
+                &part.at,
+                format!("{key} is missing: write {example}"),
+            );
         }
         None
     }
@@ -272,7 +290,10 @@ impl Reader {
         for (key, (origin, _)) in table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
             let near = did_you_mean(key, known.iter().copied())
                 .map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            let problem = format!("there is no key {key:?} here{near} Known are {}", known.join(", "));
+            let problem = format!(
+                "there is no key {key:?} here{near} Known are {}",
+                known.join(", ")
+            );
             self.wrong(origin, &at, problem);
         }
         Some(Part {

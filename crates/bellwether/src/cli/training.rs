@@ -9,7 +9,10 @@ fn parts(text: &str) -> Result<(&str, Vec<f64>), String> {
     };
     let numbers = numbers.split(',').map(|number| number.trim().parse::<f64>());
     let numbers = numbers.collect::<Result<_, _>>();
-    Ok((name, numbers.map_err(|_| format!("{text:?}: wanted numbers after the colon"))?))
+    Ok((
+        name,
+        numbers.map_err(|_| format!("{text:?}: wanted numbers after the colon"))?,
+    ))
 }
 
 pub(super) fn loss(text: &str) -> Result<Loss, String> {
@@ -43,7 +46,8 @@ pub(super) fn optimiser(text: &str) -> Result<Optimiser, String> {
 
 pub(super) fn schedule(text: &str) -> Result<Schedule, String> {
     // A count of epochs; what is no whole number is none.
-    let count = |number: f64| (0.0 <= number && number < 1e6 && number.fract() <= 0.0).then_some(number as usize);
+    let count =
+        |number: f64| (0.0 <= number && number < 1e6 && number.fract() <= 0.0).then_some(number as usize);
     let schedule = match (parts(text)?.0, &parts(text)?.1[..]) {
         ("constant", []) => Some(Schedule::Constant),
         ("cosine", []) => Some(Schedule::Cosine),
@@ -85,7 +89,15 @@ mod tests {
             patience: 3,
         };
         assert_eq!(schedule("plateau:0.2,3"), Ok(plateau));
-        for text in ["", "mse:1", "huber:", "huber:x", "huber:1,2", "l2", "quantile:0.1,"] {
+        for text in [
+            "",
+            "mse:1",
+            "huber:",
+            "huber:x",
+            "huber:1,2",
+            "l2",
+            "quantile:0.1,",
+        ] {
             assert!(loss(text).is_err(), "{text}");
         }
         for text in ["adam:1", "sgd:a", "lion", "adamw:1,2"] {

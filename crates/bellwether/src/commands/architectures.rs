@@ -20,7 +20,9 @@ pub(crate) fn run(command: &ArchitecturesCommand, output: &Output) -> Result<(),
         ArchitecturesCommand::Template { name, output: path } => {
             let preset = Preset::from_name(name).ok_or_else(|| {
                 let names = Preset::ALL.map(|preset| preset.name).join(", ");
-                Failure::Usage(format!("{name}: there is no such architecture; there are {names}"))
+                Failure::Usage(format!(
+                    "{name}: there is no such architecture; there are {names}"
+                ))
             })?;
             match path {
                 None => output.write(preset.text),
@@ -79,7 +81,8 @@ fn show(name: &str, output: &Output) -> Result<(), Failure> {
     let text = Preset::from_name(name).map_or_else(|| write(&spec), |preset| preset.text.to_owned());
     if output.is_for_programs() {
         let rows = layers(&spec, None);
-        let document = json!({ "name": name, "head": head(spec.head), "toml": text, "layers": rows.objects() });
+        let document =
+            json!({ "name": name, "head": head(spec.head), "toml": text, "layers": rows.objects() });
         return output.answer(&document, &rows);
     }
     output.write(&text)
@@ -102,7 +105,13 @@ fn layers(spec: &NetworkSpec, built: Option<&Architecture>) -> Rows {
     }
     if let Some(cost) = costs.last() {
         let shape = Some(cost.shape.to_string());
-        let head = [json!("head"), json!(null), json!(shape), json!(cost.n_weights), json!(cost.flops)];
+        let head = [
+            json!("head"),
+            json!(null),
+            json!(shape),
+            json!(cost.n_weights),
+            json!(cost.flops),
+        ];
         rows.push([json!(spec.layers.len() + 1)].into_iter().chain(head).collect());
     }
     rows

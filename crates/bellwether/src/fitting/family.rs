@@ -123,7 +123,9 @@ impl Family {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let alone = classic::Kind::ALL.into_iter().map(Self::Classic);
         // What is called `lstm` is a family already.
-        let presets = Preset::ALL.into_iter().filter(|preset| preset.name != Self::Lstm.name());
+        let presets = Preset::ALL
+            .into_iter()
+            .filter(|preset| preset.name != Self::Lstm.name());
         let named = Self::NAMED.into_iter().chain(presets.map(Self::Network));
         named.chain(alone)
     }

@@ -13,7 +13,9 @@ pub(super) fn activate(kernels: &Kernels, of: Activation, seq: &mut Seq) {
         match of {
             Activation::Linear => {}
             Activation::Relu => line.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
-            Activation::LeakyRelu => line.iter_mut().for_each(|x| *x = if *x < 0.0 { LEAK * *x } else { *x }),
+            Activation::LeakyRelu => line
+                .iter_mut()
+                .for_each(|x| *x = if *x < 0.0 { LEAK * *x } else { *x }),
             Activation::Elu => elu(kernels, line),
             Activation::Tanh => kernels.map(Map::Tanh, line),
             Activation::Sigmoid => kernels.map(Map::Sigmoid, line),

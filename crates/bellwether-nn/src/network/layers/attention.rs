@@ -102,8 +102,7 @@ impl Layer for Attention {
         let (n_lines, stride) = (back.x.n_lines(), self.q.width);
         let kept = back.kept;
         let said = Rows::new(&kept[SAID], n_lines, stride);
-        self.out
-            .add_gradient(pass, said, rows(back.dy), back.gradient);
+        self.out.add_gradient(pass, said, rows(back.dy), back.gradient);
         self.out
             .product_back(pass, rows(back.dy), &mut kept[D_SAID], stride);
         for idx in [DQ, DK, DV] {

@@ -20,7 +20,9 @@ impl Space {
         let (input, others) = net.shapes.split_first().expect("what enters is there");
         let given = others.iter().map(|&shape| Seq::new(net.kernels, shape, rows));
         // What enters is written by callers, who know of no padding.
-        let given = [Seq::with_stride(*input, rows, input.width)].into_iter().chain(given);
+        let given = [Seq::with_stride(*input, rows, input.width)]
+            .into_iter()
+            .chain(given);
         let kept = net.layers.iter().map(|layer| {
             let lens = layer.as_ref().map_or_else(Vec::new, |layer| layer.kept(rows));
             lens.into_iter().map(Aligned::zeroed).collect()
@@ -118,7 +120,14 @@ impl LayerBlock {
     }
 
     /// Loss of the windows taken in, and its gradient with respect to all that is learnt.
-    pub(crate) fn differentiate(&mut self, net: &Net, weights: &[f32], transposed: &[f32], loss: Loss, noise: Noise) {
+    pub(crate) fn differentiate(
+        &mut self,
+        net: &Net,
+        weights: &[f32],
+        transposed: &[f32],
+        loss: Loss,
+        noise: Noise,
+    ) {
         let (trained, statistics) = weights.split_at(net.n_trained);
         let pass = Pass {
             kernels: net.kernels,

@@ -56,7 +56,9 @@ impl GruCell {
                 let gates = &mut gates[(time * rows + row) * width..][..3 * n];
                 let products = &products[row * width..][..3 * n];
                 let (rz, new) = gates.split_at_mut(2 * n);
-                rz.iter_mut().zip(products).for_each(|(gate, product)| *gate += product);
+                rz.iter_mut()
+                    .zip(products)
+                    .for_each(|(gate, product)| *gate += product);
                 pass.kernels.map(Map::Sigmoid, rz);
                 let said = &mut said[(time * rows + row) * n..][..n];
                 said.copy_from_slice(&products[2 * n..]);
@@ -86,7 +88,19 @@ impl GruCell {
         let (rows, n, width) = (walk.rows, self.n_units, self.hidden.width);
         let unit_width = self.hidden.in_width;
         let state = rows * unit_width;
-        let [h, mask, masks, dh, gates, said, products, d_products, dh_after, part] = kept else {
+        let [
+            h,
+            mask,
+            masks,
+            dh,
+            gates,
+            said,
+            products,
+            d_products,
+            dh_after,
+            part,
+        ] = kept
+        else {
             unreachable!("as many buffers as it asked for")
         };
         dh_after[..state].fill(0.0);

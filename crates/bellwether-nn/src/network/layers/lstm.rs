@@ -134,7 +134,11 @@ impl LstmCell {
         let (layer, rows) = (&self.layout, walk.rows);
         let (state, gate_width) = (rows * layer.width, pass.kernels.gate_width());
         // States and gates run the same way through time only in a walk forwards.
-        let chunk = if walk.is_reversed { 1 } else { (GRADIENT_ROWS / rows).max(1) };
+        let chunk = if walk.is_reversed {
+            1
+        } else {
+            (GRADIENT_ROWS / rows).max(1)
+        };
         let h = &kept[if walk.is_masked { MASKED } else { H }];
         for first in (0..walk.n_steps).step_by(chunk) {
             let n_steps = chunk.min(walk.n_steps - first);
@@ -161,12 +165,22 @@ impl LstmCell {
                 add(&h[first * state..], layer.width, layer.n_units, layer.n_inputs);
             }
         }
-        debug_assert!(kept.len() == DX + 1 && kept[DH].len() >= walk.n_steps * state && kept[C].len() >= state);
+        debug_assert!(
+            kept.len() == DX + 1 && kept[DH].len() >= walk.n_steps * state && kept[C].len() >= state
+        );
         debug_assert!(kept[MASK].len() <= kept[H].len());
     }
 
     /// `c = gates · b`: gradients of the gates back through transposed weights.
-    fn gates_times(&self, pass: &Pass<'_>, rows: usize, gates: &[f32], b: &[f32], width: usize, c: &mut [f32]) {
+    fn gates_times(
+        &self,
+        pass: &Pass<'_>,
+        rows: usize,
+        gates: &[f32],
+        b: &[f32],
+        width: usize,
+        c: &mut [f32],
+    ) {
         let gate_width = pass.kernels.gate_width();
         pass.kernels.matmul(MatMul {
             rows,

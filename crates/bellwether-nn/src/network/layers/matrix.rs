@@ -146,7 +146,8 @@ impl Matrix {
         let lanes = kernels.lanes();
         for (at, vectors, first) in kernels.panels(self.taps * self.n_in, self.width / lanes) {
             let panel = vectors * lanes;
-            for (to_at, to_vectors, to_first) in kernels.panels(self.taps * self.n_out, self.in_width / lanes) {
+            for (to_at, to_vectors, to_first) in kernels.panels(self.taps * self.n_out, self.in_width / lanes)
+            {
                 let to_panel = to_vectors * lanes;
                 for tap in 0..self.taps {
                     for output in first..(first + panel).min(self.n_out) {
@@ -154,7 +155,8 @@ impl Matrix {
                         let to = self.back.start + to_at + row * to_panel;
                         for input in to_first..(to_first + to_panel).min(self.n_in) {
                             transposed[to + input - to_first] =
-                                weights[self.weights.start + at + (tap * self.n_in + input) * panel + output - first];
+                                weights[self.weights.start + at + (tap * self.n_in + input) * panel + output
+                                    - first];
                         }
                     }
                 }

@@ -141,7 +141,9 @@ impl Cutting {
             LayerKind::Dense { activation, .. } => {
                 Box::new(dense(self.matrix(x.width, y.width, 1), *activation))
             }
-            LayerKind::Latent { activation, l1, l2, .. } => Box::new(Dense {
+            LayerKind::Latent {
+                activation, l1, l2, ..
+            } => Box::new(Dense {
                 l1: *l1,
                 l2: *l2,
                 ..dense(self.matrix(x.width, y.width, 1), *activation)
@@ -256,7 +258,10 @@ impl Net {
                     first += 3;
                 }
                 Place::Plain(range) => {
-                    range.clone().enumerate().for_each(|(at, to)| visit(first, at, to));
+                    range
+                        .clone()
+                        .enumerate()
+                        .for_each(|(at, to)| visit(first, at, to));
                     first += 1;
                 }
                 Place::Statistics(range) => {

@@ -51,7 +51,10 @@ impl Layer for BatchNorm {
         for (inverse, variance) in inverse.iter_mut().zip(variance.iter()) {
             *inverse = 1.0 / (variance + EPSILON).sqrt();
         }
-        let (scale, shift) = (&pass.weights[self.scale.clone()], &pass.weights[self.shift.clone()]);
+        let (scale, shift) = (
+            &pass.weights[self.scale.clone()],
+            &pass.weights[self.shift.clone()],
+        );
         for (y, x) in y.lines_mut().zip(x.lines()) {
             for (at, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 *y = (x - mean[at]) * inverse[at] * scale[at] + shift[at];
@@ -115,7 +118,10 @@ fn moments(x: &[f32]) -> (f32, f32) {
 
 impl Layer for LayerNorm {
     fn forward(&self, pass: &Pass<'_>, x: &Seq, y: &mut Seq, _kept: &mut [Aligned]) {
-        let (scale, shift) = (&pass.weights[self.scale.clone()], &pass.weights[self.shift.clone()]);
+        let (scale, shift) = (
+            &pass.weights[self.scale.clone()],
+            &pass.weights[self.shift.clone()],
+        );
         for (y, x) in y.lines_mut().zip(x.lines()) {
             let (mean, inverse) = moments(x);
             for (at, (y, x)) in y.iter_mut().zip(x).enumerate() {

@@ -57,7 +57,11 @@ pub(super) struct Walk {
 impl Walk {
     /// Time of the `nth` step that is taken.
     pub(super) fn time(&self, nth: usize) -> usize {
-        if self.is_reversed { self.n_steps - 1 - nth } else { nth }
+        if self.is_reversed {
+            self.n_steps - 1 - nth
+        } else {
+            nth
+        }
     }
 }
 
@@ -138,7 +142,10 @@ impl Recurrence {
     }
 
     /// The buffers of each cell.
-    fn each<'a>(&'a self, kept: &'a mut [Aligned]) -> impl Iterator<Item = (usize, &'a Cell, &'a mut [Aligned])> {
+    fn each<'a>(
+        &'a self,
+        kept: &'a mut [Aligned],
+    ) -> impl Iterator<Item = (usize, &'a Cell, &'a mut [Aligned])> {
         let n = kept.len() / self.cells.len();
         let cells = self.cells.iter().zip(kept.chunks_exact_mut(n)).enumerate();
         cells.map(|(idx, (cell, kept))| (idx, cell, kept))
@@ -157,7 +164,10 @@ impl Layer for Recurrence {
                 is_masked * steps * state,
                 steps * state,
             ];
-            shared.into_iter().chain(cell.own(steps, rows)).collect::<Vec<_>>()
+            shared
+                .into_iter()
+                .chain(cell.own(steps, rows))
+                .collect::<Vec<_>>()
         };
         self.cells.iter().flat_map(of_cell).collect()
     }

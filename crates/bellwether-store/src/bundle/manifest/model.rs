@@ -311,17 +311,25 @@ mod tests {
             "decoder": [], "active": [0], "with_level": true, "n_weights": 7, "layers": "version = 1\n",
         });
         let read: ModelManifest = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!((read.architecture(), read.window_len(), read.active()), ("network", 5, &[0][..]));
+        assert_eq!(
+            (read.architecture(), read.window_len(), read.active()),
+            ("network", 5, &[0][..])
+        );
         assert_eq!(serde_json::to_value(&read).unwrap(), json);
         let refused = |change: fn(&mut serde_json::Value)| {
             let mut json = json.clone();
             change(&mut json);
-            serde_json::from_value::<ModelManifest>(json).unwrap_err().to_string()
+            serde_json::from_value::<ModelManifest>(json)
+                .unwrap_err()
+                .to_string()
         };
         let without = refused(|json| drop(json.as_object_mut().unwrap().remove("layers")));
         assert!(without.contains("missing field `layers`"), "{without}");
         let other = refused(|json| json["architecture"] = "lstm-ae".into());
-        assert!(other.contains("unknown field `layers` of the architecture lstm-ae"), "{other}");
+        assert!(
+            other.contains("unknown field `layers` of the architecture lstm-ae"),
+            "{other}"
+        );
     }
 
     #[test]

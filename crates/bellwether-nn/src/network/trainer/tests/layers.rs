@@ -5,9 +5,7 @@ use super::*;
 use crate::network::layers::Noise;
 use crate::network::layers::block::LayerBlock;
 use crate::network::scorer::Scorer;
-use crate::network::spec::{
-    Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent,
-};
+use crate::network::spec::{Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent};
 
 const LEN: usize = 6;
 
@@ -101,11 +99,17 @@ fn networks() -> Vec<(&'static str, NetworkSpec)> {
         ("longer than the window", alone(conv(5, 3, Padding::Causal))),
         (
             "batch norm",
-            rebuilds(vec![layer(dense(7, Activation::Tanh)), layer(LayerKind::BatchNorm)]),
+            rebuilds(vec![
+                layer(dense(7, Activation::Tanh)),
+                layer(LayerKind::BatchNorm),
+            ]),
         ),
         (
             "layer norm",
-            rebuilds(vec![layer(dense(7, Activation::Tanh)), layer(LayerKind::LayerNorm)]),
+            rebuilds(vec![
+                layer(dense(7, Activation::Tanh)),
+                layer(LayerKind::LayerNorm),
+            ]),
         ),
         (
             "dropout",
@@ -187,7 +191,10 @@ fn networks() -> Vec<(&'static str, NetworkSpec)> {
     ];
     for of in Activation::ALL {
         let name = of.name();
-        all.push((name, rebuilds(vec![layer(dense(9, of)), layer(LayerKind::Activation(of))])));
+        all.push((
+            name,
+            rebuilds(vec![layer(dense(9, of)), layer(LayerKind::Activation(of))]),
+        ));
     }
     all
 }
@@ -264,7 +271,9 @@ fn gradients_of_what_enters_equal_finite_differences() {
         let block = run(&batch);
         let n_seen = architecture.n_seen();
         let lines = (0..n).flat_map(|row| (0..n_seen).map(move |step| (step, row)));
-        let direction: Vec<f32> = lines.flat_map(|(step, row)| block.input_gradient(step, row).to_vec()).collect();
+        let direction: Vec<f32> = lines
+            .flat_map(|(step, row)| block.input_gradient(step, row).to_vec())
+            .collect();
         let norm = squares(&direction).sqrt();
         let x = batch.x.clone();
         let mut moved = |sign: f32| {
@@ -274,7 +283,10 @@ fn gradients_of_what_enters_equal_finite_differences() {
             run(&batch).loss
         };
         let slope = (moved(1.0) - moved(-1.0)) / 4e-3;
-        assert!((slope - norm).abs() < 3e-3 * norm + 3e-3, "{name}: {slope} against {norm}");
+        assert!(
+            (slope - norm).abs() < 3e-3 * norm + 3e-3,
+            "{name}: {slope} against {norm}"
+        );
     }
 }
 
@@ -359,7 +371,9 @@ fn trained_weights_and_answers_are_the_same_bits_for_any_threads_and_company() {
         let trained = train(1, 9);
         assert_ne!(trained, weights, "{name}");
         assert_eq!(train(3, 9), trained, "{name}: threads");
-        let draws = ["deaf", "dropout", "variational"].iter().any(|part| name.contains(part));
+        let draws = ["deaf", "dropout", "variational"]
+            .iter()
+            .any(|part| name.contains(part));
         assert_eq!(train(1, 10) != trained, draws, "{name}: another seed");
         for kernels in Kernels::available() {
             let scorer = |n_threads| Scorer::new(&architecture, &trained, kernels, n_threads);
