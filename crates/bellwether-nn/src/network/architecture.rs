@@ -4,7 +4,8 @@ use std::fmt;
 
 use bellwether_core::model::Answers;
 
-use super::plan::{LayerProblem, Plan, SeqShape};
+use super::plan::{Plan, SeqShape};
+use super::problem::LayerProblem;
 use super::spec::{Head, NetworkSpec};
 
 /// Most units of a layer, most samples of a window, most inputs: beyond these a typing error is likelier than a wish.

@@ -7,6 +7,7 @@ mod layers;
 pub(crate) mod loss;
 pub(crate) mod optimiser;
 pub(crate) mod plan;
+pub(crate) mod problem;
 mod products;
 pub(crate) mod score;
 pub(crate) mod scorer;
