@@ -26,7 +26,7 @@ pub enum Phase {
     /// An event builds up, or is open.
     Event {
         /// As far as it is known; shares, members and confidence are sums over its rows, not yet means.
-        event: Event,
+        event: Box<Event>,
         /// Sum of the scores that the confidence is a sum over.
         score_sum: f64,
         /// What its channels did; empty where it began before that was kept.
@@ -81,7 +81,7 @@ impl EventTracker {
                     n_quiet,
                 },
             ) => Phase::Event {
-                event: current.event.clone(),
+                event: Box::new(current.event.clone()),
                 score_sum: current.score_sum,
                 trace: current.trace.clone(),
                 is_open,
@@ -110,7 +110,7 @@ impl TrackerState {
                 ..
             } => Some(
                 Building {
-                    event: event.clone(),
+                    event: Event::clone(event),
                     n_rows: *n_rows,
                     score_sum: *score_sum,
                     trace: trace.clone(),
@@ -173,7 +173,7 @@ impl TrackerState {
                     ..tracker.gate
                 };
                 tracker.current = Some(Building {
-                    event,
+                    event: *event,
                     n_rows,
                     score_sum,
                     trace,

@@ -225,7 +225,7 @@ pub(crate) fn check_derivatives(model: &dyn Model, what: &str) {
         }
         // Completeness: along the line from the training range's middle, the parts sum to the difference of the ends.
         const N_POINTS: usize = 256;
-        let mut parts = vec![0.0; N_WINDOWS];
+        let mut parts = [0.0; N_WINDOWS];
         for point in 0..N_POINTS {
             let alpha = (point as f64 + 0.5) / N_POINTS as f64;
             let at: Vec<f64> = values.iter().map(|value| 0.5 + alpha * (value - 0.5)).collect();

@@ -163,7 +163,7 @@ impl Plan {
             1..=SIZE_MAX => Ok(units),
             _ => Err(LayerProblem::Size { name, got: units }),
         };
-        let share = |name, got: f64| match 0.0 <= got && got < 1.0 {
+        let share = |name, got: f64| match (0.0..1.0).contains(&got) {
             true => Ok(()),
             false => Err(LayerProblem::Number {
                 name,

@@ -114,7 +114,7 @@ impl TrainSpec {
                 setting("weight decay", f64::from(decay), is_fine, "0 to 1")?;
             }
             Optimiser::Sgd { momentum } => {
-                let is_fine = 0.0 <= momentum && momentum < 1.0;
+                let is_fine = (0.0..1.0).contains(&momentum);
                 setting("momentum", f64::from(momentum), is_fine, "at least 0 and below 1")?;
             }
             Optimiser::Adam | Optimiser::RmsProp | Optimiser::Adagrad => {}

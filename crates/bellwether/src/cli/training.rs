@@ -47,7 +47,7 @@ pub(super) fn optimiser(text: &str) -> Result<Optimiser, String> {
 pub(super) fn schedule(text: &str) -> Result<Schedule, String> {
     // A count of epochs; what is no whole number is none.
     let count =
-        |number: f64| (0.0 <= number && number < 1e6 && number.fract() <= 0.0).then_some(number as usize);
+        |number: f64| ((0.0..1e6).contains(&number) && number.fract() <= 0.0).then_some(number as usize);
     let schedule = match (parts(text)?.0, &parts(text)?.1[..]) {
         ("constant", []) => Some(Schedule::Constant),
         ("cosine", []) => Some(Schedule::Cosine),

@@ -97,8 +97,9 @@ impl Layer for Variational {
         let (stride, width) = (y.stride, y.shape.width);
         let mut sum = 0.0;
         for line in 0..y.n_lines() {
-            for at in line * stride..line * stride + width {
-                let (mean, log) = (f64::from(kept[0][at]), f64::from(kept[1][at]));
+            let cells = line * stride..line * stride + width;
+            for (mean, log) in kept[0][cells.clone()].iter().zip(&kept[1][cells]) {
+                let (mean, log) = (f64::from(*mean), f64::from(*log));
                 sum += 0.5 * (mean * mean + log.exp() - 1.0 - log);
             }
         }

@@ -273,7 +273,10 @@ impl To<'_> {
 
 /// The channels of the series so far, `None` of one whose rows name them, and the file that each began in.
 #[derive(Default)]
-struct Known(HashMap<String, (Option<Arc<[Channel]>>, PathBuf)>);
+struct Known(HashMap<String, (Columns, PathBuf)>);
+
+/// The channels of a series; `None` where each row names its own.
+type Columns = Option<Arc<[Channel]>>;
 
 impl Known {
     fn check(&mut self, series: &str, channels: Option<&Arc<[Channel]>>, file: &Path) -> Result<(), Problem> {

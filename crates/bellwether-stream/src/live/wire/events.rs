@@ -296,7 +296,7 @@ impl TrackerWire {
                 n_rows,
                 n_quiet,
             } => Phase::Event {
-                event: event.event(),
+                event: Box::new(event.event()),
                 score_sum,
                 trace: trace.trace(),
                 is_open,
