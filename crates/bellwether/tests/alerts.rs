@@ -88,7 +88,8 @@ fn alerts_are_listed_by_state_and_device() {
     assert!(list(&["--state", "firing"]).is_empty());
     let (code, stdout, _) = run(&dir, &["list", "--format", "csv"]);
     assert_eq!(code, Some(0));
-    let heading = "id,state,kind,device,model,start,end,severity,top_channel,acknowledged_by,suppressed_by";
+    let heading = "id,state,kind,device,model,start,end,severity,top_channel,acknowledged_by,suppressed_by,event_kind,fault,\
+                   confidence";
     assert_eq!(stdout.lines().next(), Some(heading));
     assert_eq!(stdout.lines().count(), 4);
     let (code, _, stderr) = run(&dir, &["list", "--state", "burning"]);

@@ -94,7 +94,7 @@ fn a_file_takes_the_place_of_the_network_and_stays_in_the_bundle() {
     let answer: Value = serde_json::from_str(&bellwether(folder, line).ends(0).stdout).unwrap();
     assert_eq!(
         answer["members"],
-        serde_json::json!(["network", "pca", "pca", "var"])
+        serde_json::json!(["network", "pca", "pca", "var", "cross-regression"])
     );
     fs::remove_file(folder.join("mine.toml")).unwrap();
     bellwether(
