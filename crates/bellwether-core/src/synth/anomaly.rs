@@ -124,7 +124,7 @@ impl fmt::Display for AnomalyKind {
 /// | part | meaning | where absent |
 /// |---|---|---|
 /// | `DEVICE/` | the device it strikes | devices take turns |
-/// | `@START` | `500` (sample, from 0), `70%` (share of the samples), `2024-01-05T06:00Z` | by seed, in the second half, clear of anomalies asked for before |
+/// | `@START` | `500` (sample, from 0), `70%` (share of the samples), `2024-01-05T06:00Z` | by seed, in the second half, clear of anomalies asked for before; of a correlation-break where there is a correlation |
 /// | `+LENGTH` | samples | by seed: 1 to 3 for a spike, 2 to 4 % of the data for drift, correlation-break and frequency-change, else 1 to 2 %, but 8 to 1440; 8 to 12 % for degradation, but at least 16 |
 /// | `*MAGNITUDE` | standard deviations of the channel over all the data; negative is downwards | [`AnomalyKind::default_magnitude`], up or down by seed |
 /// | `:CHANNELS` | names or positions (from 0) parted by `,` or `;`, or `*` for all | one by seed; three for degradation, all that vary for collective |

@@ -1,5 +1,7 @@
 //! Puts anomalies into a frame, synthetic or real, and says exactly where they are.
 
+use std::ops::Range;
+
 use super::random::{Draw, Purpose};
 use super::shape::{Column, correlation};
 use super::{AnomalyKind, AnomalySpec, Fault, InjectError};
@@ -96,8 +98,11 @@ struct Injection<'a> {
     faults: Vec<Fault>,
 }
 
+/// |r| from which on a channel goes with another.
+const COUPLED: f64 = 0.5;
+
 /// Times that a start is drawn before the anomaly is said not to fit. The second half of them may lie close by
-/// another anomaly, though never on it.
+/// another anomaly, though never on it, and a correlation may break where there is little of it.
 const N_START_DRAWS: usize = 256;
 
 impl Injection<'_> {
@@ -117,13 +122,18 @@ impl Injection<'_> {
         let n_draws = if given_start.is_some() { 1 } else { N_START_DRAWS };
         for attempt in 0..n_draws {
             let first_idx = given_start.unwrap_or_else(|| self.drawn_start(length, &mut starts));
-            let margin = if attempt < N_START_DRAWS / 2 {
-                4.max(length / 2)
-            } else {
-                0
-            };
+            let is_first_half = attempt < N_START_DRAWS / 2;
+            let margin = if is_first_half { 4.max(length / 2) } else { 0 };
             if given_start.is_none() && self.is_taken(first_idx, length, margin) {
                 continue;
+            }
+            // What does not go with any other channel just then cannot cease to.
+            if given_start.is_none() && is_first_half && spec.kind == AnomalyKind::CorrelationBreak {
+                let rows = first_idx..first_idx + length;
+                let goes = |&channel: &usize| coupling(self.clean, rows.clone(), channel) >= COUPLED;
+                if !channels.iter().all(goes) {
+                    continue;
+                }
             }
             let place = Place {
                 channels: &channels,
@@ -276,7 +286,6 @@ impl Injection<'_> {
     /// another (|r| of 0.5 or more), or the one that does so most of some that were tried.
     fn drawn_channel(&self, spec: &AnomalySpec, draw: &mut Draw) -> Result<usize, InjectError> {
         const N_TRIED_MAX: usize = 64;
-        const COUPLED: f64 = 0.5;
         let mut untried: Vec<usize> = (0..self.clean.n_channels()).collect();
         let mut best: Option<(f64, usize)> = None;
         let mut n_tried = 0;
@@ -292,7 +301,7 @@ impl Injection<'_> {
                 return Ok(channel_idx);
             }
             n_tried += 1;
-            let coupling = coupling(self.clean, channel_idx);
+            let coupling = coupling(self.clean, 0..self.clean.n_samples(), channel_idx);
             if coupling >= COUPLED {
                 return Ok(channel_idx);
             }
@@ -430,17 +439,19 @@ fn is_alterable(kind: AnomalyKind, column: &Column) -> bool {
     }
 }
 
-/// Strongest |correlation| of a channel with others: over at most 2048 samples spread evenly, and at most 64 others.
-fn coupling(frame: &Frame, channel_idx: usize) -> f64 {
+/// Strongest |correlation| of a channel with others in some rows: over at most 2048 samples spread evenly, and at most 64 others.
+pub(super) fn coupling(frame: &Frame, rows: Range<usize>, channel_idx: usize) -> f64 {
     const N_SAMPLES_MAX: usize = 2048;
     const N_OTHERS_MAX: usize = 64;
-    let every = frame.n_samples().div_ceil(N_SAMPLES_MAX);
+    let n_channels = frame.n_channels();
+    let every = rows.len().div_ceil(N_SAMPLES_MAX).max(1);
+    let values = &frame.values()[rows.start * n_channels..rows.end * n_channels];
     let thinned = |idx: usize| -> Vec<f64> {
-        let rows = frame.values().chunks_exact(frame.n_channels());
+        let rows = values.chunks_exact(n_channels);
         rows.step_by(every).map(|row| row[idx]).collect()
     };
     let own = thinned(channel_idx);
-    (0..frame.n_channels())
+    (0..n_channels)
         .filter(|&idx| idx != channel_idx)
         .take(N_OTHERS_MAX)
         .map(|idx| correlation(&own, &thinned(idx)).abs())

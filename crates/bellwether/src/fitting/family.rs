@@ -48,9 +48,14 @@ const CLASSIC: [Wanted; 4] = [
     Wanted {
         kind: Kind::Classic(classic::Kind::CrossRegression),
         rows: None,
-        weight: 0.5,
+        weight: 1.5,
     },
 ];
+
+/// Rows of the training part from which on what channels say of each other counts in full, and the share of it that counts where
+/// there are fewer: so many coefficients are hardly known from a few hundred rows that depend on each other.
+const RELATIONS_ROWS: usize = 2_000;
+const FEW_ROWS_SHARE: f64 = 1.0 / 3.0;
 
 /// A choice of members by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,10 +220,16 @@ impl Family {
                 || wanted.kind.rows(wanted.rows, n_rows, n_channels),
                 NonZeroUsize::get,
             );
+            let is_cross = wanted.kind == Kind::Classic(classic::Kind::CrossRegression);
+            let weight = if is_cross && !is_one && n_rows < RELATIONS_ROWS {
+                FEW_ROWS_SHARE * wanted.weight
+            } else {
+                wanted.weight
+            };
             Planned {
                 kind: wanted.kind,
                 len: NonZeroUsize::MIN.saturating_add(rows - 1),
-                weight: wanted.weight,
+                weight,
             }
         });
         Plan {

@@ -319,3 +319,32 @@ proptest! {
         }
     }
 }
+
+/// Where the seed chooses the place, the channel goes with another in just those samples: |r| of 0.5 or more.
+#[test]
+fn a_correlation_breaks_where_there_is_one() {
+    for template in Template::ALL {
+        for seed in 0..4 {
+            let healthy = PlantSpec {
+                template,
+                n_samples: 10_080,
+                seed,
+                ..PlantSpec::default()
+            };
+            let clean = one(&healthy).frame;
+            let ill = one(&PlantSpec {
+                anomalies: vec![spec("correlation-break")],
+                ..healthy
+            });
+            let fault = &ill.faults[0];
+            let channel = clean.schema().channel_idx(&fault.channels[0]).unwrap();
+            let rows = fault.first_idx..fault.last_idx + 1;
+            let coupling = crate::synth::injection::coupling(&clean, rows, channel);
+            assert!(
+                coupling >= 0.5,
+                "{template} {seed}: {coupling} of {}",
+                fault.channels[0]
+            );
+        }
+    }
+}
