@@ -30,7 +30,7 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use crate::fitting::{Family, WindowWish};
 
 pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
-pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs, ReadArgs};
+pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, FleetArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
 pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
@@ -313,16 +313,29 @@ pub(crate) struct TrainArgs {
     /// The same from a file with the columns start, end and reason, perhaps series
     #[arg(long, value_name = "FILE")]
     pub(crate) calendar: Option<PathBuf>,
-    /// Train a model of its own for each value of this column, named NAME-VALUE
+    /// Train a model for each value of this column, each named NAME-VALUE, side by side
     #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
     pub(crate) group_by: Option<String>,
-    /// Write every epoch as a line of JSON
-    #[arg(long, value_name = "FILE.jsonl")]
+    /// What devices have in common: own (nothing: a training for each), or shared (networks and other members learnt from all
+    /// devices, each under its own scales and with its own calibration; published as NAME, too, for devices not seen yet)
+    #[arg(long, value_name = "HOW", value_enum, default_value = "own", requires = "group_by")]
+    pub(crate) group_models: GroupModels,
+    /// Write every epoch as a line of JSON, or as a row of a table that plots (FILE.csv)
+    #[arg(long, value_name = "FILE.jsonl|FILE.csv")]
     pub(crate) log: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
+}
+
+/// What the models of the devices of a fleet have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GroupModels {
+    /// Nothing.
+    Own,
+    /// Their members.
+    Shared,
 }
 
 /// How a detector is fitted.
@@ -439,6 +452,9 @@ pub(crate) struct DetectArgs {
     /// Leave out stretches of time: a file with the columns start, end and reason, perhaps series; these rows have no score
     #[arg(long, value_name = "FILE")]
     pub(crate) calendar: Option<PathBuf>,
+    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
+    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
+    pub(crate) group_by: Option<String>,
     /// Show how many events each threshold would give
     #[arg(long)]
     pub(crate) sweep: bool,

@@ -15,6 +15,7 @@ mod contract;
 mod failure;
 mod fitting;
 mod output;
+mod per_device;
 mod publishing;
 mod report;
 mod seams;

@@ -10,7 +10,7 @@ use bellwether_core::model::Model;
 use bellwether_core::transform::Align;
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::bundle::{Bundle, join_weights};
-use bellwether_store::registry::{ModelRef, Resolved};
+use bellwether_store::registry::{ModelRef, Registry, Resolved};
 
 use crate::cli::{ModelArgs, RegistryArgs};
 use crate::commands;
@@ -90,6 +90,11 @@ pub(crate) fn load_wrapped(args: &ModelArgs, n_threads: usize, wrap: Wrap<'_>) -
 pub(crate) fn manifest(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest), Failure> {
     let (reference, manifest, _) = open(model, registry)?;
     Ok((reference, manifest))
+}
+
+/// What is said of a model of that registry.
+pub(crate) fn manifest_of(model: &ModelRef, registry: &Registry) -> Result<Manifest, Failure> {
+    Ok(Manifest::from_json_bytes(&registry.load(model)?.bundle.manifest)?)
 }
 
 /// Name, manifest and each member's weights of a bundle.

@@ -12,6 +12,7 @@ use crate::artifact::Loaded;
 use crate::commands::calendar::Calendar;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::per_device::DeviceModels;
 
 /// A series with what was found in it.
 pub(crate) struct Judged {
@@ -21,6 +22,8 @@ pub(crate) struct Judged {
     pub(crate) threshold: Threshold,
     /// What judged it, under the calendar of the series.
     pub(crate) detector: Arc<Detector>,
+    /// Which model that is.
+    pub(crate) reference: String,
 }
 
 impl Judged {
@@ -66,12 +69,13 @@ pub(crate) fn judge(
     mode: Mode,
     output: &Output,
 ) -> Result<Vec<Judged>, Failure> {
-    judge_by(loaded, None, recordings, mode, output)
+    judge_by(loaded, None, None, recordings, mode, output)
 }
 
-/// The same where a calendar says what does not count besides.
+/// The same where devices have models of their `own`, and a calendar says what does not count besides.
 pub(super) fn judge_by(
     loaded: &Loaded,
+    own: Option<&DeviceModels>,
     calendar: Option<&Calendar>,
     recordings: Vec<Recording>,
     mode: Mode,
@@ -82,6 +86,8 @@ pub(super) fn judge_by(
     for recording in recordings {
         bar.set_message(recording.name.clone());
         let series = SeriesId::new(recording.name.as_str());
+        let own = own.map(|own| own.of(&recording.name, loaded)).transpose()?.flatten();
+        let loaded = own.as_ref().unwrap_or(loaded);
         let detector = match calendar {
             Some(calendar) => Arc::new(calendar.over(&loaded.detector, &recording.name)),
             None => Arc::clone(&loaded.detector),
@@ -100,6 +106,7 @@ pub(super) fn judge_by(
             scores,
             threshold: detector.threshold(mode),
             detector,
+            reference: loaded.reference.clone(),
         });
         bar.inc(1);
     }

@@ -22,7 +22,7 @@ const HELD_OUT: usize = N_FOLDS - 1;
 /// Members fitted so far.
 pub(super) struct Members<'a> {
     pipeline: &'a Pipeline,
-    folds: &'a Folds,
+    folds: Vec<&'a Folds>,
     spec: &'a FitSpec,
     active: Vec<usize>,
     pub(super) learnt: Vec<Learnt>,
@@ -33,7 +33,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(pipeline: &'a Pipeline, folds: &'a Folds, spec: &'a FitSpec) -> Self {
+    pub(super) fn new(pipeline: &'a Pipeline, folds: Vec<&'a Folds>, spec: &'a FitSpec) -> Self {
         Self {
             active: active_channels(pipeline),
             pipeline,
@@ -84,7 +84,7 @@ impl<'a> Members<'a> {
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Learnt, Failure> {
         let framing = Framing::new(self.pipeline.n_channels(), self.active.clone(), true)?;
-        let rows = self.folds.heads();
+        let rows: Vec<_> = self.folds.iter().flat_map(|folds| folds.heads()).collect();
         let stride = self.spec.stride.get();
         let train = |windows: &[Windows<'_>]| -> Result<(Learnt, TrainReport), Failure> {
             if planned.kind == Kind::LstmForecast {
@@ -125,7 +125,8 @@ impl<'a> Members<'a> {
             };
             Ok(Learnt::Classic(kind.fit(window_len, &training)?))
         };
-        with_windows(&self.folds.without(without), window_len, 1, learn)
+        let rows: Vec<_> = self.folds.iter().flat_map(|folds| folds.without(without)).collect();
+        with_windows(&rows, window_len, 1, learn)
     }
 }
 
