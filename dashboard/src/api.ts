@@ -138,6 +138,8 @@ export interface Event {
   is_open: boolean;
   /** What kind of trouble it is, so far; null for events from before kinds were kept. */
   kind: string | null;
+  /** Whether one sensor or the device is at fault, as far as that is known. */
+  fault: "sensor" | "device" | null;
   /** How far the members of the model agree, in [0, 1]. */
   confidence: number | null;
   /** Largest share first; shares sum to 1. */

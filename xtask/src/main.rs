@@ -50,7 +50,7 @@ enum Command {
     Ci,
     /// Fuzz whatever reads bytes from outside
     Fuzz(fuzz::Options),
-    /// Measure bellwether beside `PyTorch` and ONNX Runtime, in one run
+    /// Measure bellwether beside other libraries, in one run
     BenchPeers(bench_peers::Options),
     /// Measure the live system under load
     Load(load::Options),

@@ -1,8 +1,8 @@
 """Measures how fast pandas and polars read the files that `bellwether bench read DIR` has written; JSON on stdout.
 
-    python read_peer.py DIR
+    python read_peer.py DIR [--threads N]
 
-One thread, the best of five readings, from CSV with its times parsed, and from Parquet: what our reader does too.
+The best of five readings by so many threads, from CSV with its times parsed, and from Parquet: what our reader does too.
 """
 
 import argparse
@@ -10,12 +10,6 @@ import json
 import os
 import pathlib
 import time
-
-os.environ["POLARS_MAX_THREADS"] = "1"
-
-import pandas  # noqa: E402
-import polars  # noqa: E402
-import pyarrow  # noqa: E402
 
 READINGS = 5
 
@@ -30,7 +24,7 @@ def fastest(read):
     return best, frame
 
 
-def rates(folder, readers):
+def rates(folder, n_threads, readers):
     """Figures of each format in the units of `bellwether bench read`."""
     reads = []
     for name, read in readers.items():
@@ -38,27 +32,35 @@ def rates(folder, readers):
         secs, frame = fastest(lambda: read(file))
         n_values = frame.shape[0] * (frame.shape[1] - 1)
         mb_per_s = file.stat().st_size / 1e6 / secs
-        reads.append({"format": name, "mb_per_s": mb_per_s, "m_values_per_s": n_values / 1e6 / secs})
+        rate = {"mb_per_s": mb_per_s, "m_values_per_s": n_values / 1e6 / secs}
+        reads.append({"format": name, "threads": n_threads, **rate})
     return reads
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    folder = parser.parse_args().folder
-    pyarrow.set_cpu_count(1)
-    pyarrow.set_io_thread_count(1)
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    args = parser.parse_args()
+    # polars asks when it is imported.
+    os.environ["POLARS_MAX_THREADS"] = str(args.threads)
+    import pandas
+    import polars
+    import pyarrow
+
+    pyarrow.set_cpu_count(args.threads)
+    pyarrow.set_io_thread_count(args.threads)
     by_pandas = {
         "csv": lambda file: pandas.read_csv(file, parse_dates=["timestamp"]),
-        "parquet": lambda file: pandas.read_parquet(file, use_threads=False),
+        "parquet": lambda file: pandas.read_parquet(file, use_threads=args.threads > 1),
     }
     by_polars = {
         "csv": lambda file: polars.read_csv(file, try_parse_dates=True),
         "parquet": lambda file: polars.read_parquet(file),
     }
     peers = [
-        {"peer": "pandas", "version": pandas.__version__, "reads": rates(folder, by_pandas)},
-        {"peer": "polars", "version": polars.__version__, "reads": rates(folder, by_polars)},
+        {"peer": name, "version": module.__version__, "reads": rates(args.folder, args.threads, readers)}
+        for name, module, readers in (("pandas", pandas, by_pandas), ("polars", polars, by_polars))
     ]
     print(json.dumps({"peers": peers}, indent=2))
 

@@ -9,6 +9,7 @@ uniqueness, nulls); the rest are checks of its own kind, written with whole colu
 """
 
 import argparse
+import importlib.metadata
 import json
 import resource
 import time
@@ -120,7 +121,7 @@ def main():
         json.dumps(
             {
                 "peer": "pandera",
-                "version": f"{pa.__version__ if hasattr(pa, '__version__') else ''} on pandas {pd.__version__}".strip(),
+                "version": f"{importlib.metadata.version('pandera')} on pandas {pd.__version__}",
                 "rows": args.rows,
                 "channels": args.channels,
                 "seconds": seconds,

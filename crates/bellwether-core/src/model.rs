@@ -76,6 +76,23 @@ pub trait Model: Send + Sync + std::fmt::Debug {
         }
         Ok(())
     }
+
+    /// How a weighted sum of [`Model::errors`] changes with each value of its window: its derivatives, exact but for rounding.
+    /// `false`, and `out` means nothing, where the model has none to give: it is then asked at neighbouring values instead.
+    ///
+    /// # Shapes
+    /// `weights: [n_windows, n_answers, n_channels]`, not negative; `out: [n_windows, len, n_channels]`.
+    ///
+    /// # Errors
+    /// As [`Model::expected`].
+    fn derivatives(
+        &self,
+        _windows: Windows<'_>,
+        _weights: &[f64],
+        _out: &mut [f64],
+    ) -> Result<bool, ModelError> {
+        Ok(false)
+    }
 }
 
 /// What was not observed is no error. Both: as many cells.
@@ -83,6 +100,25 @@ pub(crate) fn zero_unobserved(errors: &mut [f64], observed: &[bool]) {
     let cells = errors.iter_mut().zip(observed);
     for (error, _) in cells.filter(|(_, observed)| !**observed) {
         *error = 0.0;
+    }
+}
+
+/// What was expected of the answered rows of one window becomes 2 w (value − expected): how the weighted sum of squared
+/// residuals changes with each residual. Both: as many cells.
+pub(crate) fn slopes_of_squares(
+    windows: &Windows<'_>,
+    window_idx: usize,
+    weights: &[f64],
+    expected: &mut [f64],
+) {
+    let cells = expected.len();
+    let values = windows.values(window_idx);
+    let answered = &values[values.len() - cells..];
+    for ((slope, value), weight) in expected.iter_mut().zip(answered).zip(weights) {
+        *slope = 2.0 * weight * (value - *slope);
+    }
+    if let Some(observed) = windows.observed(window_idx) {
+        zero_unobserved(expected, &observed[observed.len() - cells..]);
     }
 }
 

@@ -74,4 +74,13 @@ impl Model for Forecaster {
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         self.0.expected(windows, out)
     }
+
+    fn derivatives(
+        &self,
+        windows: Windows<'_>,
+        weights: &[f64],
+        out: &mut [f64],
+    ) -> Result<bool, ModelError> {
+        self.0.derivatives(windows, weights, out).map(|()| true)
+    }
 }

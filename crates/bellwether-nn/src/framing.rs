@@ -9,9 +9,9 @@ use crate::network::architecture::{Architecture, ArchitectureError};
 use crate::network::block::Slot;
 
 /// Where a value's place in the training range is clipped before it enters the network: a hand's breadth beyond it.
-const LEVEL_RANGE: (f32, f32) = (-0.25, 1.25);
+pub(crate) const LEVEL_RANGE: (f32, f32) = (-0.25, 1.25);
 /// Where a deviation from the window's mean is clipped before it enters the network, in training ranges.
-const DEVIATION_MAX: f32 = 2.0;
+pub(crate) const DEVIATION_MAX: f32 = 2.0;
 
 /// How a window is cut to the network: active channels, each centred on its mean within the window.
 ///
@@ -136,6 +136,45 @@ impl<'a> View<'a> {
             } else {
                 sum_all / (n_seen / n_channels) as f64
             };
+        }
+    }
+
+    /// What was expected of the answered rows, `[n_answers, n_channels]`, becomes 2 w (value − expected); 0 where nothing
+    /// was observed.
+    pub(crate) fn residual_slopes(&self, weights: &[f64], expected: &mut [f64]) {
+        let first = self.values.len() - expected.len();
+        let cells = expected.iter_mut().zip(&self.values[first..]).zip(weights);
+        for (at, ((slope, value), weight)) in cells.enumerate() {
+            let is_observed = self.observed.is_none_or(|observed| observed[first + at]);
+            *slope = if is_observed {
+                2.0 * weight * (value - *slope)
+            } else {
+                0.0
+            };
+        }
+    }
+
+    /// Whether the level and the deviation of an active channel enter at `step` as they are, not clipped.
+    pub(crate) fn unclipped(&self, step: usize, active_idx: usize, mean: f64) -> (bool, bool) {
+        let value = self.values[step * self.framing.n_channels + self.framing.active[active_idx]];
+        let (level, deviation) = (value as f32, (value - mean) as f32);
+        (
+            LEVEL_RANGE.0 < level && level < LEVEL_RANGE.1,
+            deviation.abs() < DEVIATION_MAX,
+        )
+    }
+
+    /// Adds to the slopes of the values, `[len, n_channels]`, what they have through the means of [`View::means`].
+    pub(crate) fn spread_means(&self, of_means: &[f64], out: &mut [f64]) {
+        let (n_seen, n_channels) = (self.n_seen(), self.framing.n_channels);
+        for (of_mean, &channel) in of_means.iter().zip(&self.framing.active) {
+            let is_observed = |at: &usize| self.observed.is_none_or(|observed| observed[*at]);
+            let cells = || (channel..n_seen).step_by(n_channels);
+            let n = cells().filter(is_observed).count();
+            for at in cells().filter(|at| n == 0 || is_observed(at)) {
+                let of = if n > 0 { n } else { n_seen / n_channels };
+                out[at] += of_mean / of as f64;
+            }
         }
     }
 

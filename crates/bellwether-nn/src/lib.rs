@@ -3,7 +3,7 @@
 //! In reading order: `kernels` is the only code that knows SIMD; `network` is one network: its shape
 //! ([`Architecture`]), its [`Weights`], forward, backward, one training step ([`Trainer`]), and answers
 //! ([`Scorer`]); [`Framing`] cuts windows to it; [`Autoencoder`] and [`Forecaster`] make it a `Model` of windows;
-//! [`train()`] and [`train_forecaster`] train one; `artifact` stores it.
+//! [`train()`] and [`train_forecaster`] train one; `artifact` stores it, `onnx` writes it for other runtimes.
 #![deny(unsafe_code)]
 
 mod artifact;
@@ -12,6 +12,7 @@ mod forecaster;
 mod framing;
 mod kernels;
 mod network;
+mod onnx;
 mod predictor;
 mod train;
 
@@ -26,6 +27,7 @@ pub use network::loss::Loss;
 pub use network::scorer::Scorer;
 pub use network::trainer::{StepReport, Trainer, Update};
 pub use network::weights::{Tensor, Weights};
+pub use onnx::to_onnx;
 pub use train::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
 pub use train::spec::{TrainSpec, default_epochs};
 pub use train::{train, train_forecaster};

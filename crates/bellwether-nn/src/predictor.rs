@@ -1,5 +1,7 @@
 //! What autoencoder and forecaster have in common: a network and its framing answer for windows.
 
+mod derivatives;
+
 use std::num::NonZeroUsize;
 
 use bellwether_core::model::{Answers, ModelError};

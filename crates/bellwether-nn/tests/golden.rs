@@ -1,6 +1,6 @@
 //! The networks against PyTorch: answers, losses, gradients and five steps of Adam, on every table of kernels.
 //!
-//! `golden/lstm.py` wrote the files with torch 2.15.0 and says what is in each. Both sides compute in float32, and
+//! `golden/lstm.py` wrote the files with torch 2.15.0 and says what is in each; `golden/inputs.py` those of the inputs. Both sides compute in float32, and
 //! torch itself is up to 6e-7 off float64 in a gradient, 5e-6 in a weight after five steps, where Adam turns the
 //! rounding of a tiny gradient into a step; our exponentials are good to 2e-7. Hence [`TOLERANCE`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
@@ -248,6 +248,24 @@ fn gradients_are_those_of_torch() {
             "{what}: norm {want}, {report:?}"
         );
     });
+}
+
+#[test]
+fn gradients_of_inputs_are_those_of_torch() {
+    let wanted: serde_json::Value = serde_json::from_str(include_str!("golden/inputs.json")).unwrap();
+    for (name, case) in wanted["cases"].as_object().unwrap() {
+        let name = CASES.into_iter().find(|known| known == name).unwrap();
+        let golden = Golden::read(name);
+        let want = case["gradient"].as_array().unwrap();
+        let want: Vec<f32> = want.iter().map(|value| value.as_f64().unwrap() as f32).collect();
+        for kernels in Kernels::available() {
+            let fill = |window: usize, slot: &mut Slot<'_>| golden.fill(window, slot);
+            let got = golden
+                .trainer(kernels)
+                .input_gradient(golden.n_windows, fill, Loss::Mse);
+            assert_scaled_close(&got, &want, &format!("{name} on {}", kernels.name()));
+        }
+    }
 }
 
 #[test]

@@ -210,8 +210,13 @@ pub(crate) fn lookup(error: LookupError) -> Problem {
 pub(crate) fn change(error: ChangeError) -> Problem {
     match error {
         ChangeError::Lookup(error) => lookup(error),
-        ChangeError::ChampionIsPromoted | ChangeError::LongReason { .. } => unprocessable(error.to_string()),
+        ChangeError::ChampionIsPromoted | ChangeError::LongReason { .. } | ChangeError::LongLabel { .. } => {
+            unprocessable(error.to_string())
+        }
         ChangeError::InUse { .. }
+        | ChangeError::Pinned { .. }
+        | ChangeError::ManyLabels { .. }
+        | ChangeError::Full { .. }
         | ChangeError::NoEarlierChampion { .. }
         | ChangeError::TooManyAliases { .. } => conflict(error.to_string()),
         other => internal(&other),

@@ -92,6 +92,21 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     file.commit()
 }
 
+/// Writes a new file that only its owner may read, and waits until it is on the disk. Never over another.
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .and_then(|mut file| fill(&mut file, bytes))
+        .map_err(DiskError::at("write", path))
+}
+
 /// Writes a file (replacing one of that name) and waits until it is on the disk. Not atomic: for files that nobody
 /// looks at before they are renamed.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {

@@ -12,4 +12,5 @@ pub mod disk;
 pub mod history;
 pub mod read;
 pub mod registry;
+pub mod signature;
 pub mod write;

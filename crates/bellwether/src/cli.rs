@@ -7,6 +7,7 @@ mod bench;
 mod config;
 pub(crate) mod drift;
 pub(crate) mod explain;
+mod form;
 pub(crate) mod keys;
 mod models;
 pub(crate) mod pipeline;
@@ -33,7 +34,8 @@ pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, FleetArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
-pub(crate) use models::{BecauseArgs, ModelsArgs, ModelsCommand};
+pub(crate) use form::{Form, Format};
+pub(crate) use models::{BecauseArgs, CompareVersionsArgs, ModelsArgs, ModelsCommand};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -61,7 +63,7 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Form of the answer on stdout
     #[arg(long, global = true, value_enum, env = "BELLWETHER_FORMAT")]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<Form>,
     /// Say nothing but errors and the answer
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -71,18 +73,6 @@ pub(crate) struct Global {
     /// Colour on stderr
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub(crate) color: ColorChoice,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Columns for people
-    Table,
-    /// One JSON document
-    Json,
-    /// A JSON object a line
-    Ndjson,
-    /// Comma-separated with a header
-    Csv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -180,6 +170,15 @@ pub(crate) struct RegistryArgs {
     /// Folder of the model registry [default: $BELLWETHER_HOME, else the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "BELLWETHER_REGISTRY")]
     pub(crate) registry: Option<PathBuf>,
+    /// Use only models that this key signed: the file of its public half (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BELLWETHER_TRUST",
+        value_delimiter = ','
+    )]
+    pub(crate) trust: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -259,7 +258,7 @@ pub(crate) struct GenerateArgs {
     pub(crate) ageing: Option<std::time::Duration>,
     /// A defect of the recording, repeatable: jitter, gap, out-of-order, duplicate, clock-jump, dst, missing, bad-text, each
     /// with =AMOUNT, e.g. gap=0.02 (a share of the rows), clock-jump=-90 (seconds)
-    #[arg(long, value_name = "KIND[=AMOUNT]", value_parser = parse::<DefectSpec>, conflicts_with = "to")]
+    #[arg(long, value_name = "KIND[=AMOUNT]", value_parser = parse::<DefectSpec>)]
     pub(crate) defect: Vec<DefectSpec>,
     /// Write the truth beside the data: start,end,kind,channels,series
     #[arg(long, value_name = "FILE", alias = "labels-path")]
@@ -270,14 +269,13 @@ pub(crate) struct GenerateArgs {
     /// Write where the defects of the recording are: kind,row,samples,start,end,channel,series
     #[arg(long, value_name = "FILE", requires = "defect")]
     pub(crate) defects: Option<PathBuf>,
-    /// Put the faults into these data instead of made-up ones: a file, a folder, or `-` for stdin
+    /// Put the faults and defects into these data instead of made-up ones: a file, a folder, or `-` for stdin
     #[arg(
         long,
         value_name = "DATA",
-        requires = "anomalies",
         conflicts_with_all = [
             "template", "samples", "channels", "devices", "cadence", "start", "to", "stops_per_week",
-            "set_points_per_week", "ageing", "defect"
+            "set_points_per_week", "ageing"
         ]
     )]
     pub(crate) inject_into: Option<PathBuf>,
@@ -355,7 +353,7 @@ pub(crate) struct FitArgs {
     /// Samples between the starts of training windows
     #[arg(long, value_name = "N", default_value = "1", alias = "step")]
     pub(crate) stride: NonZeroUsize,
-    /// How channels are scaled: minmax, standard, robust
+    /// How channels are scaled: minmax, standard, robust, quantile
     #[arg(long, value_name = "NAME", default_value = "minmax", value_parser = parse_scaler)]
     pub(crate) scaler: ScalerKind,
     /// Passes over the training windows [default: 12, more where the data are few]
@@ -381,7 +379,7 @@ pub(crate) struct FitArgs {
     /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
     #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]
     pub(crate) alarm_budget: Option<AlarmBudget>,
-    /// Threshold rule: budget, conformal:0.01, conformal:1/week, quantile:0.995, mad:6, sigma:3, pot:1e-4, best-f1, value:2.5
+    /// Threshold rule: budget, conformal:0.01, conformal:1/week, quantile:0.995, mad:6, sigma:3, pot:1e-4, dspot:1e-4,1000, best-f1, value:2.5
     #[arg(long, value_name = "RULE", value_parser = parse::<ThresholdRule>)]
     pub(crate) threshold: Option<ThresholdRule>,
     /// What is known of a channel (repeatable): NAME: direction=above|below|both, min-deviation=X or X%, range=LO..HI, weight=W
@@ -476,7 +474,7 @@ fn parse_family(text: &str) -> Result<Family, String> {
 }
 
 fn parse_scaler(text: &str) -> Result<ScalerKind, String> {
-    ScalerKind::from_name(text).ok_or_else(|| "wanted minmax, standard or robust".to_owned())
+    ScalerKind::from_name(text).ok_or_else(|| "wanted minmax, standard, robust or quantile".to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {

@@ -28,6 +28,11 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let output = output::Output::new(&cli.global);
+    if let Some(problem) = cli.form_problem() {
+        let failure = failure::Failure::Usage(problem.to_owned());
+        failure.print(&output);
+        return failure.exit_code();
+    }
     match commands::run(cli.command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

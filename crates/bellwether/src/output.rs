@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::{ColorChoice, Format, Global};
+use crate::cli::{ColorChoice, Form, Format, Global};
 use crate::failure::Failure;
 
 /// Where answers go, and in what form.
 #[derive(Debug)]
 pub(crate) struct Output {
-    format: Format,
+    form: Form,
     is_quiet: bool,
     verbosity: u8,
     has_color: bool,
@@ -66,16 +66,26 @@ impl Output {
             ColorChoice::Auto => std::env::var_os("NO_COLOR").is_none() && io::stderr().is_terminal(),
         };
         Self {
-            format: global.format.unwrap_or(Format::Table),
+            form: global.format.unwrap_or(Form::Table),
             is_quiet: global.quiet,
             verbosity: global.verbose,
             has_color,
         }
     }
 
-    /// The form asked for.
+    /// What was asked for, as it was asked.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The form of the answer. A page or a network is none: what is said beside it is for people.
     pub(crate) fn format(&self) -> Format {
-        self.format
+        match self.form {
+            Form::Table | Form::Html | Form::Onnx | Form::Mlflow => Format::Table,
+            Form::Json => Format::Json,
+            Form::Ndjson => Format::Ndjson,
+            Form::Csv => Format::Csv,
+        }
     }
 
     /// An error, on stderr.
@@ -124,7 +134,7 @@ impl Output {
 
     /// Shows an answer: `document` as JSON, or `rows` as a table, lines of JSON, or CSV.
     pub(crate) fn answer(&self, document: &impl Serialize, rows: &Rows) -> Result<(), Failure> {
-        match self.format {
+        match self.format() {
             Format::Json => self.write(&format!("{}\n", serde_json::to_string_pretty(document)?)),
             Format::Ndjson => {
                 let lines = rows.objects().into_iter().map(|object| format!("{object}\n"));
@@ -137,7 +147,7 @@ impl Output {
 
     /// Whether somebody asked for a format that programs read.
     pub(crate) fn is_for_programs(&self) -> bool {
-        match self.format {
+        match self.format() {
             Format::Json | Format::Ndjson | Format::Csv => true,
             Format::Table => false,
         }

@@ -5,9 +5,9 @@ use bellwether_core::frame::Frame;
 use bellwether_core::transform::Align;
 use bellwether_nn::TrainEnd;
 use bellwether_store::bundle::manifest::{
-    CalibrationRecord, EpochRecord, Manifest, SeriesRecord, TrainingRecord,
+    CalibrationRecord, EpochRecord, Manifest, ParentRecord, SeriesRecord, TrainingRecord,
 };
-use bellwether_store::registry::{ModelName, Registry, Version};
+use bellwether_store::registry::{LookupError, ModelName, Pick, Registry, Version};
 use serde_json::{Value, json};
 
 use crate::artifact::{self, Learnt};
@@ -27,6 +27,8 @@ pub(crate) struct Unpublished<'a> {
     pub(crate) seconds: f64,
     /// What was asked for, as it was understood.
     pub(crate) settings: Value,
+    /// What was typed behind `bellwether`; empty where nobody typed it.
+    pub(crate) command: Vec<String>,
     /// The grid that its rows were brought to.
     pub(crate) alignment: Option<Align>,
 }
@@ -42,6 +44,20 @@ pub(crate) fn series_record(name: &str, frames: &[Frame]) -> Option<SeriesRecord
     })
 }
 
+/// The champion of that name, which a new version may follow.
+fn parent(registry: &Registry, name: &ModelName) -> Result<Option<ParentRecord>, Failure> {
+    let index = match registry.show(name) {
+        Ok(index) => index,
+        Err(LookupError::UnknownModel { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let champion = index.find(&Pick::Version(index.champion()))?;
+    Ok(Some(ParentRecord {
+        model: format!("{name}@{}", champion.version),
+        sha256: champion.sha256.to_string(),
+    }))
+}
+
 impl Unpublished<'_> {
     /// Publishes it.
     ///
@@ -50,7 +66,8 @@ impl Unpublished<'_> {
     pub(crate) fn publish(self, registry: &Registry) -> Result<(Version, Manifest), Failure> {
         let (name, fitted) = (self.name, self.fitted);
         let family = self.spec.family.name();
-        let manifest = self.manifest();
+        let parent = parent(registry, name)?;
+        let manifest = self.manifest(parent);
         let bundle = artifact::bundle(&manifest, &fitted.learnt)?;
         let members: Vec<String> = fitted
             .learnt
@@ -70,7 +87,7 @@ impl Unpublished<'_> {
         Ok((version, manifest))
     }
 
-    fn manifest(self) -> Manifest {
+    fn manifest(self, parent: Option<ParentRecord>) -> Manifest {
         let report = self.fitted.training.as_ref();
         let epochs = report
             .iter()
@@ -103,6 +120,8 @@ impl Unpublished<'_> {
                 .to_owned(),
                 seed: self.spec.train.seed,
                 settings: self.settings,
+                command: self.command,
+                parent,
                 seconds: Some(self.seconds),
             },
             calibration: CalibrationRecord::new(&self.spec.threshold, &self.fitted.calibration),

@@ -128,6 +128,7 @@ impl Fitter {
             series: records,
             seconds: clock::instant().saturating_duration_since(started).as_secs_f64(),
             settings: json!({ "window": request.window, "epochs": request.epochs }),
+            command: Vec::new(),
             alignment: None,
         };
         let failed = |failure: Failure| SeamError::Failed(failure.text());

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use bellwether_core::detect::Mode;
+use bellwether_core::threshold::drifting::in_words;
 use bellwether_store::database::{Database, DatabaseError};
 use bellwether_store::registry::{ModelName, ModelRef, NamedRef, Registry, Resolved};
 use bellwether_store::write::TableFormat;
@@ -83,6 +85,7 @@ pub(crate) fn live_rules(
 ) -> Result<LiveRules, Failure> {
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
+        trust: checked.trust.clone(),
     };
     let mut loaded: HashMap<String, Arc<Served>> = HashMap::new();
     let mut load = |model: &ModelRef| -> Result<Arc<Served>, Failure> {
@@ -107,6 +110,10 @@ pub(crate) fn live_rules(
                 // Shards judge in parallel; a model needs no threads of its own.
                 let fresh = artifact::load(&args, 1)?;
                 fresh.refuse_grid()?;
+                if let Some(drifting) = fresh.detector.parts().drifting {
+                    let told = in_words(&drifting, fresh.detector.threshold(Mode::Causal));
+                    tracing::info!(model = &*fresh.reference, "{told}");
+                }
                 let manifest = fresh.manifest;
                 let served = Served::new(fresh.reference, fresh.detector)
                     .with_record(manifest.created_at, manifest.calibration.causal.alarms_per_week)
@@ -119,7 +126,7 @@ pub(crate) fn live_rules(
     };
     let by_device = checked.models_by_device.then(|| commands::registry(&registry)).transpose()?;
     let own = match &by_device {
-        Some(registry) => own_models(checked, registry, &mut load)?,
+        Some(opened) => own_models(checked, opened, &registry, &mut load)?,
         None => BTreeMap::new(),
     };
     let is_there = |named: &NamedRef| match &by_device {
@@ -152,6 +159,7 @@ pub(crate) fn live_rules(
 fn own_models(
     checked: &Checked,
     registry: &Registry,
+    args: &RegistryArgs,
     load: &mut dyn FnMut(&ModelRef) -> Result<Arc<Served>, Failure>,
 ) -> Result<BTreeMap<String, Option<Arc<Served>>>, Failure> {
     let mut own = BTreeMap::new();
@@ -162,7 +170,8 @@ fn own_models(
             continue;
         }
         let model = ModelRef::Named(per_device::champion(name));
-        let Some(device) = per_device::device(&artifact::manifest_of(&model, registry)?).map(str::to_owned) else {
+        let (_, manifest) = artifact::manifest(&model, args)?;
+        let Some(device) = per_device::device(&manifest).map(str::to_owned) else {
             continue;
         };
         let of_device = checked.models.of(&device).as_ref().and_then(per_device::common);

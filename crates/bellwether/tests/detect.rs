@@ -16,7 +16,7 @@ use parquet::record::Field;
 use serde_json::Value;
 use shared::bellwether;
 
-const COLUMNS: &str = "timestamp,series,score,is_anomaly,event,top_channel,top_share";
+const COLUMNS: &str = "timestamp,series,score,is_anomaly,event,top_channel,top_share,p_value";
 const EVENT_COLUMNS: &str =
     "event,series,start,end,peak_time,peak_score,samples,severity,kind,channels,fault";
 /// Rows of a window where the data are enough.

@@ -355,6 +355,9 @@ fn detectors_are_compared_on_one_split_and_sorted() {
     bellwether(own.path(), line).ends(0).says(&["compared.html"]);
     let page = fs::read_to_string(own.path().join("compared.html")).unwrap();
     assert!(page.contains("Detectors compared"), "{}", page.len());
+    for chart in ["pump-01, linear", "pump-02, random"] {
+        assert!(page.contains(chart), "{chart}");
+    }
     bellwether(own.path(), "compare fleet.csv --models magic")
         .ends(2)
         .says(&["magic", "last-value"]);
@@ -378,9 +381,22 @@ fn without_labels_detectors_are_compared_by_injected_faults() {
     );
     let table = bellwether(own.path(), &line).ends(0).stdout;
     assert!(
-        table.contains("injected recall") && table.contains("rows per s"),
+        table.contains("injected recall") && table.contains("rows per s") && !table.contains("seeds"),
         "{table}"
     );
+    // Nothing of a linear model is drawn: every seed gives the same scores. Chance has no seed that it learns with.
+    let ran = bellwether(own.path(), &format!("{line} --seeds 2 --format json")).ends(0);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let seeds = &document["seeds"]["linear"];
+    assert!(
+        (seeds["rank_correlation"].as_f64().unwrap() - 1.0).abs() < 1e-9,
+        "{seeds}"
+    );
+    assert!(
+        (seeds["alarms_kept"].as_f64().unwrap() - 1.0).abs() < 1e-9,
+        "{seeds}"
+    );
+    assert!(document["seeds"]["random"].is_null());
     bellwether(own.path(), &format!("{line} --retrain-every 1h"))
         .ends(2)
         .says(&["--retrain-every"]);

@@ -128,6 +128,42 @@ fn a_page_is_written_and_a_history_is_compared_with() {
 }
 
 #[test]
+fn events_of_a_live_system_are_a_history_too() {
+    let text = fleet::text("fleet.csv");
+    let own = own_folder(&[("fleet.csv", &text)]);
+    with_model(own.path(), "detect fleet.csv --events events.csv").ends(0);
+    let registry = folder().join("models");
+    let line = format!(
+        "stream --model pump --registry {} --from - --to - --database sqlite:live.db -q",
+        registry.display()
+    );
+    shared::bellwether_fed(own.path(), &line, text.as_bytes()).ends(0);
+    // One series is explained, and the events of the other are in the history alone.
+    let one: String = text
+        .lines()
+        .filter(|line| !line.contains("pump-02"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(own.path().join("one.csv"), one).unwrap();
+    let similar = |history: &str| {
+        let line = format!("explain one.csv --history {history} --format json");
+        let of: Value = serde_json::from_str(&with_model(own.path(), &line).ends(0).stdout).unwrap();
+        of["similar"].as_array().unwrap().clone()
+    };
+    let (of_file, of_database) = (similar("events.csv"), similar("sqlite:live.db"));
+    assert!(
+        of_database.iter().any(|event| event["series"] == "pump-02"),
+        "{of_database:?}"
+    );
+    let ids = |of: &[Value]| of.iter().map(|event| event["event"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&of_database), ids(&of_file));
+    with_model(own.path(), "explain one.csv --history sqlite:nowhere.db")
+        .ends(1)
+        .says(&["there is no database", "nowhere.db"]);
+    assert!(!own.path().join("nowhere.db").exists());
+}
+
+#[test]
 fn what_cannot_be_explained_is_refused_with_what_to_do() {
     let check = |options: &str, code: i32, texts: &[&str]| {
         let ran = with_model(folder(), &format!("explain fleet.csv {options}"));

@@ -77,7 +77,7 @@ fn what_is_written_reads_back_as_it_was_made_with_its_labels() {
         FAULTS.iter().for_each(|fault| args.extend(["--anomaly", fault]));
         made(folder.path(), &args);
 
-        let labels = read::labels_file(&folder.path().join("truth.csv")).unwrap();
+        let labels = read::labels_file(&folder.path().join("truth.csv"), None).unwrap();
         let Labels::Intervals(spans) = &labels else {
             panic!("the truth is told in intervals")
         };
@@ -190,7 +190,7 @@ fn live_samples_are_those_of_the_file() {
     let (batch, _) = made(folder.path(), &[&plant[..], &["-o", "-"]].concat());
     assert_eq!(live("0", "csv"), batch);
     assert_eq!(live("1e6", "csv"), batch);
-    let truth = read::labels_file(&folder.path().join("truth.csv")).unwrap();
+    let truth = read::labels_file(&folder.path().join("truth.csv"), None).unwrap();
     assert!(matches!(truth, Labels::Intervals(spans) if spans.len() == 2));
 
     let names: Vec<&str> = batch.lines().next().unwrap().split(',').collect();

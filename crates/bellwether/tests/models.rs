@@ -10,7 +10,7 @@ use std::fs;
 use assert_cmd::cargo::cargo_bin_cmd;
 use bellwether_core::time::Timestamp;
 use bellwether_store::bundle::Bundle;
-use bellwether_store::registry::Registry;
+use bellwether_store::registry::{Because, Registry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -41,7 +41,11 @@ impl Fixture {
             registry.publish(&name, &bundle(number), summary, now).unwrap();
         }
         let canary = "canary".parse().unwrap();
-        registry.set_alias(&canary, &"pump@3".parse().unwrap()).unwrap();
+        let nobody = Because::default();
+        let now = Timestamp::from_secs(3);
+        registry
+            .set_alias(&canary, &"pump@3".parse().unwrap(), &nobody, now)
+            .unwrap();
         fixture
     }
 

@@ -69,7 +69,7 @@ fn what_is_out_of_operation_is_neither_learnt_nor_scored_and_says_why() {
     .ends(0);
     let rows = fs::read_to_string(folder.join("rows.csv")).unwrap();
     assert!(
-        rows.starts_with("timestamp,score,is_anomaly,event,top_channel,top_share,reason\n"),
+        rows.starts_with("timestamp,score,is_anomaly,event,top_channel,top_share,reason,p_value\n"),
         "{rows}"
     );
     let (scores, reasons) = (column(&rows, "score"), column(&rows, "reason"));

@@ -222,10 +222,10 @@ fn points_tell_faults_and_the_remaining_life_and_evaluate_reads_them() {
         rows[2 + 2 * 900],
         "2024-01-01T15:00:00Z,pump-02,1,stuck,speed_rpm,"
     );
-    let Labels::Points(flags) = read::labels_file(&own.path().join("points.csv")).unwrap() else {
+    let Labels::Points(flags) = read::labels_file(&own.path().join("points.csv"), None).unwrap() else {
         panic!("a label per row")
     };
-    let intervals = read::labels_file(&own.path().join("intervals.csv")).unwrap();
+    let intervals = read::labels_file(&own.path().join("intervals.csv"), None).unwrap();
     for recording in recordings(&own.path().join("data.csv")) {
         let told = intervals.of_rows(&recording).unwrap();
         let offset = usize::from(recording.name == "pump-02");
@@ -257,7 +257,8 @@ fn every_kind_goes_into_real_data() {
             let after = recordings(&own.path().join("ill.csv")).remove(0);
             assert_eq!(before.frame.time(), after.frame.time(), "{file} {kind}");
             assert_eq!(before.frame.schema(), after.frame.schema(), "{file} {kind}");
-            let Labels::Intervals(spans) = read::labels_file(&own.path().join("truth.csv")).unwrap() else {
+            let Labels::Intervals(spans) = read::labels_file(&own.path().join("truth.csv"), None).unwrap()
+            else {
                 panic!("intervals")
             };
             let [span] = &spans[..] else { panic!("one fault") };

@@ -299,3 +299,177 @@ fn several_series_are_told_apart() {
             .any(|finding| finding["check"] == "dropout" && finding["fault"] == "sensor")
     );
 }
+
+/// The formats that data are written in here, `data.` before them; `long.csv` has a row per value.
+const FORMATS: [&str; 7] = ["csv", "tsv", "jsonl", "parquet", "arrow", "lp", "long.csv"];
+
+/// The same rows in that format; text that is no number goes into formats with cells of text alone.
+fn write_as(path: &Path, format: &str, rows: &[[String; 4]]) {
+    use bellwether_store::write::{Cell, Column, ColumnKind, TableFormat, TableWriter};
+    let names = ["temp_c", "flow", "pump_on"];
+    let (table, is_long) = match format.strip_prefix("long.") {
+        Some(format) => (format, true),
+        None => (format, false),
+    };
+    let table = TableFormat::of_path(Path::new(&format!("x.{table}"))).unwrap();
+    let mut columns = vec![
+        Column::new("timestamp", ColumnKind::Text),
+        Column::new("device", ColumnKind::Text),
+    ];
+    if is_long {
+        columns.push(Column::new("channel", ColumnKind::Text));
+        columns.push(Column::new("value", ColumnKind::Real).optional());
+    } else {
+        columns.extend(names.map(|name| Column::new(name, ColumnKind::Real).optional()));
+    }
+    let mut out = TableWriter::new(Vec::new(), table, columns).unwrap();
+    for row in rows {
+        let values: Vec<Cell<'_>> = row[1..]
+            .iter()
+            .map(|cell| cell.parse().map_or(Cell::Missing, Cell::Real))
+            .collect();
+        let head = [Cell::Text(&row[0]), Cell::Text("pump")];
+        if !is_long {
+            out.row(&[&head[..], &values[..]].concat()).unwrap();
+            continue;
+        }
+        for (name, value) in names.iter().zip(values) {
+            out.row(&[head[0], head[1], Cell::Text(name), value]).unwrap();
+        }
+    }
+    fs::write(path, out.finish().unwrap()).unwrap();
+}
+
+/// Rows with late ones, one that stands twice, a gap and cells without a value.
+fn untidy() -> Vec<[String; 4]> {
+    let mut rows = clean(2000);
+    rows.swap(40, 42);
+    rows.swap(700, 701);
+    rows.insert(60, rows[59].clone());
+    rows.drain(900..930);
+    rows[100][1] = String::new();
+    for row in &mut rows[1200..1220] {
+        row[2] = String::new();
+    }
+    for idx in 1500..1600 {
+        rows[idx][1] = rows[1499][1].clone();
+    }
+    rows
+}
+
+/// What is said, without the rows, which are others where a row holds one value.
+fn said(document: &Value) -> Vec<(String, String, u64, String)> {
+    let findings = document["series"][0]["findings"].as_array().unwrap();
+    let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    findings
+        .iter()
+        .map(|of| {
+            let count = of["count"].as_u64().unwrap();
+            (
+                text(&of["check"]),
+                text(&of["channel"]),
+                count,
+                text(&of["fault"]),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_same_defects_are_found_in_every_format() {
+    let own = tempfile::tempdir().unwrap();
+    let mut first = None;
+    for format in FORMATS {
+        let name = format!("data.{format}");
+        write_as(&own.path().join(&name), format, &untidy());
+        let ran = bellwether(own.path(), &format!("validate {name} --format json")).ends(3);
+        let mut found = said(&json(&ran.stdout));
+        // Each value of a row that stands twice is a row there.
+        for (check, _, count, _) in &mut found {
+            if format == "long.csv" && check == "repeated-time" {
+                assert_eq!(*count, 3);
+                *count = 1;
+            }
+        }
+        for check in ["late-row", "repeated-time", "gap", "dropout", "stuck"] {
+            assert!(
+                found.iter().any(|of| of.0 == check),
+                "{format}: no {check} in {found:?}"
+            );
+        }
+        assert_eq!(first.get_or_insert_with(|| found.clone()), &found, "{format}");
+    }
+}
+
+#[test]
+fn data_are_mended_from_every_format_into_every_format() {
+    let own = tempfile::tempdir().unwrap();
+    let written: [&str; 6] = ["csv", "tsv", "jsonl", "parquet", "arrow", "lp.gz"];
+    for format in FORMATS {
+        let name = format!("data.{format}");
+        write_as(&own.path().join(&name), format, &untidy());
+        for to in written {
+            let ran = bellwether(
+                own.path(),
+                &format!("validate {name} --fix -o mended.{to} --format json"),
+            );
+            let document = json(&ran.ends(0).stdout);
+            let found = said(&document);
+            for check in [
+                "late-row",
+                "repeated-time",
+                "not-a-number",
+                "infinite",
+                "unreadable-row",
+            ] {
+                assert!(found.iter().all(|of| of.0 != check), "{format} to {to}: {check}");
+            }
+            assert_eq!(document["series"][0]["series"], "pump", "{format} to {to}");
+            assert_eq!(document["series"][0]["time"]["first"], "2024-01-01T00:00:00Z");
+            // Nothing but what had to go is gone.
+            let n_rows = if format == "long.csv" && to != "lp.gz" {
+                1970
+            } else {
+                document["series"][0]["n_rows"].as_u64().unwrap()
+            };
+            assert_eq!(n_rows, 1970, "{format} to {to}");
+            bellwether(own.path(), &format!("validate mended.{to}")).ends(0);
+        }
+    }
+}
+
+#[test]
+fn several_series_stay_several_where_they_are_mended_and_their_times_may_be_local() {
+    let own = tempfile::tempdir().unwrap();
+    let mut text = "when,unit,channel,value,note\n".to_owned();
+    for (idx, row) in clean(300).iter().enumerate() {
+        for unit in ["x", "y"] {
+            let time = row[0].trim_end_matches('Z').replace('T', " ");
+            let value = if unit == "y" && idx == 200 { "Bad" } else { &row[1] };
+            writeln!(text, "{time},{unit},temp_c,{value},n{idx}").unwrap();
+            writeln!(text, "{time},{unit},flow,{},n{idx}", row[2]).unwrap();
+        }
+    }
+    fs::write(own.path().join("fleet.csv"), text).unwrap();
+    let reading = "--time-column when --series-column unit --ignore-column note --timezone Europe/Berlin";
+    bellwether(own.path(), &format!("validate fleet.csv {reading}")).ends(3);
+    for to in ["csv", "parquet", "lp"] {
+        let ran = bellwether(
+            own.path(),
+            &format!("validate fleet.csv {reading} --fix -o mended.{to} --format json"),
+        );
+        let document = json(&ran.ends(0).stdout);
+        assert_eq!(document["series"][0]["series"], "x");
+        assert_eq!(document["series"][1]["series"], "y");
+        assert_eq!(document["series"][1]["time"]["first"], "2023-12-31T23:00:00Z");
+        assert_eq!(document["series"][1]["n_rows"], 300);
+        let list = fs::read_to_string(own.path().join("mended.repairs.csv")).unwrap();
+        let lines: Vec<&str> = list.lines().collect();
+        assert_eq!(lines[0], "row,series,time,channel,was,now,why");
+        assert!(
+            lines[1].starts_with("803,y,2024-01-01T02:20:00Z,temp_c,Bad,,not-a-number"),
+            "{list}"
+        );
+        assert!(lines[2].contains(",interpolated"), "{list}");
+    }
+}

@@ -1,5 +1,5 @@
-//! `cargo xtask bench-peers`: bellwether beside PyTorch and ONNX Runtime on the same shapes, and beside pandas and polars
-//! on the same files, in one run.
+//! `cargo xtask bench-peers`: bellwether beside PyTorch and ONNX Runtime on the same shapes, beside pandas and polars on
+//! the same files, and beside pandera with the same checks, in one run.
 //!
 //! A machine is never the same twice: ours and theirs take turns, and of each only the best counts.
 
@@ -7,13 +7,14 @@ mod figures;
 mod reading;
 mod validating;
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::MetadataCommand;
 use clap::{Args, ValueEnum};
 
-use self::figures::{Comparison, Measured, PeersDocument, ShapesDocument};
+use self::figures::{Comparison, Measured, Peer, PeersDocument, ShapesDocument};
 use self::reading::Rates;
 use self::validating::Checks;
 use crate::cargo;
@@ -36,6 +37,31 @@ pub(crate) struct Options {
     /// Write the table to a Markdown file too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Measure no more than this [default: all]
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Networks, beside PyTorch and ONNX Runtime
+    Kernels,
+    /// Reading of files, beside pandas and polars
+    Reading,
+    /// Checks of data, beside pandera
+    Validating,
+}
+
+impl Part {
+    /// The packages that its peers are, among those of `requirements.txt`.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Kernels => &["torch", "onnxruntime", "onnx", "numpy"],
+            Self::Reading => &["pandas", "polars", "pyarrow"],
+            Self::Validating => &["pandas", "pandera", "numpy"],
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,35 +75,43 @@ enum Format {
 /// # Errors
 /// Where the peers cannot be installed, something fails to run, or prints what does not read.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let python = ensure_peers()?;
+    let parts = if options.only.is_empty() {
+        Part::value_variants()
+    } else {
+        options.only.as_slice()
+    };
+    let python = ensure_peers(parts)?;
     let binary = build()?;
     let mut comparison = Comparison::default();
     let mut rates = Rates::default();
     let mut checks = Checks::default();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        comparison.add("bellwether", "this checkout", ours(&binary)?);
-        let theirs = cargo::read(
-            cargo::program(&python)
-                .arg(format!("{PEERS}/measure.py"))
-                .args(["--seconds", &options.seconds.to_string()]),
-        )?;
-        let theirs: PeersDocument =
-            serde_json::from_str(&theirs).context("measure.py printed no such document")?;
-        for peer in theirs.peers {
-            comparison.add(&peer.peer, &peer.version, peer.shapes);
+        if parts.contains(&Part::Kernels) {
+            comparison.add("bellwether", "this checkout", ours(&binary)?);
+            for peer in theirs(&python, options.seconds)? {
+                comparison.add(&peer.peer, &peer.version, peer.shapes);
+            }
         }
-        rates.turn(&binary, &python)?;
-        checks.turn(&binary, &python)?;
+        if parts.contains(&Part::Reading) {
+            rates.turn(&binary, &python)?;
+        }
+        if parts.contains(&Part::Validating) {
+            checks.turn(&binary, &python)?;
+        }
     }
     let machine = machine();
-    let table = format!(
-        "{}\n{}\n{}\n{machine}; the best of {} turns each.\n",
-        comparison.markdown(),
-        rates.markdown(),
-        checks.markdown(),
-        options.rounds
-    );
+    let mut table = String::new();
+    for part in parts {
+        table += &match part {
+            Part::Kernels => comparison.markdown(),
+            Part::Reading => rates.markdown(),
+            Part::Validating => checks.markdown(),
+        };
+        table.push('\n');
+    }
+    writeln!(table, "{machine}; the best of {} turns each.", options.rounds)
+        .expect("a string takes any text");
     if let Some(path) = &options.markdown {
         std::fs::write(path, &table).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -85,31 +119,33 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Format::Table => print!("{table}"),
         Format::Json => {
             let mut document = comparison.json(&machine);
-            document["reading"] = rates.json();
-            document["validating"] = checks.json();
+            if parts.contains(&Part::Reading) {
+                document["reading"] = rates.json();
+            }
+            if parts.contains(&Part::Validating) {
+                document["validating"] = checks.json();
+            }
             println!("{document:#}");
         }
     }
     Ok(())
 }
 
-/// Makes the Python environment with the peers, or completes it; returns its interpreter.
-fn ensure_peers() -> Result<PathBuf> {
+/// Makes the Python environment with the peers of `parts`, or completes it; returns its interpreter.
+fn ensure_peers(parts: &[Part]) -> Result<PathBuf> {
     let python = cargo::root().join(VENV).join("bin/python");
     if !python.is_file() {
-        eprintln!("making the Python environment {VENV} (PyTorch is a large download)");
+        eprintln!("making the Python environment {VENV} (PyTorch, for kernels, is a large download)");
         cargo::run(cargo::program("python3").args(["-m", "venv", VENV]))
             .context("Python 3 with its venv module is needed")?;
     }
-    let requirements = format!("{PEERS}/requirements.txt");
-    cargo::run(cargo::program(&python).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--requirement",
-        &requirements,
-    ]))?;
+    let versions = format!("{PEERS}/requirements.txt");
+    let packages = parts.iter().flat_map(|part| part.packages());
+    cargo::run(
+        cargo::program(&python)
+            .args(["-m", "pip", "install", "--quiet", "--constraint", &versions])
+            .args(packages),
+    )?;
     Ok(python)
 }
 
@@ -128,6 +164,18 @@ pub(crate) fn build() -> Result<PathBuf> {
         .exec()?;
     let binary = metadata.target_directory.join("release").join("bellwether");
     Ok(binary.into_std_path_buf())
+}
+
+/// What the peers of the networks have, each figure measured for so many seconds.
+fn theirs(python: &Path, seconds: f64) -> Result<Vec<Peer>> {
+    let printed = cargo::read(
+        cargo::program(python)
+            .arg(format!("{PEERS}/measure.py"))
+            .args(["--seconds", &seconds.to_string()]),
+    )?;
+    let document: PeersDocument =
+        serde_json::from_str(&printed).context("measure.py printed no such document")?;
+    Ok(document.peers)
 }
 
 /// What our own benchmark found.

@@ -1,4 +1,4 @@
-//! Reading: ours beside pandas and polars, on the same files, one core each.
+//! Reading: ours beside pandas and polars, on the same files, by one thread each, and by all.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,8 +32,16 @@ struct Peer {
 #[derive(Debug, Clone, Deserialize)]
 struct Rate {
     format: String,
+    threads: usize,
     mb_per_s: f64,
     m_values_per_s: f64,
+}
+
+impl Rate {
+    /// Whether both are of the same reading.
+    fn is_of(&self, other: &Self) -> bool {
+        (&self.format, self.threads) == (&other.format, other.threads)
+    }
 }
 
 /// The best rates of each program; ours is the first.
@@ -59,15 +67,19 @@ impl Rates {
         let ours: OursDocument =
             serde_json::from_str(&ours).context("bellwether bench read printed no such document")?;
         self.add("bellwether".to_owned(), ours.reads);
-        let theirs = cargo::read(
-            cargo::program(python)
-                .arg(format!("{PEERS}/read_peer.py"))
-                .arg(folder),
-        )?;
-        let theirs: PeersDocument =
-            serde_json::from_str(&theirs).context("read_peer.py printed no such document")?;
-        for peer in theirs.peers {
-            self.add(format!("{} {}", peer.peer, peer.version), peer.reads);
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        for n_threads in [1, n_cores].into_iter().take(n_cores) {
+            let theirs = cargo::read(
+                cargo::program(python)
+                    .arg(format!("{PEERS}/read_peer.py"))
+                    .arg(folder)
+                    .args(["--threads", &n_threads.to_string()]),
+            )?;
+            let theirs: PeersDocument =
+                serde_json::from_str(&theirs).context("read_peer.py printed no such document")?;
+            for peer in theirs.peers {
+                self.add(format!("{} {}", peer.peer, peer.version), peer.reads);
+            }
         }
         Ok(())
     }
@@ -78,18 +90,21 @@ impl Rates {
             return;
         };
         for read in reads {
-            if let Some(best) = best.iter_mut().find(|best| best.format == read.format)
-                && best.mb_per_s < read.mb_per_s
-            {
-                *best = read;
+            match best.iter_mut().find(|best| best.is_of(&read)) {
+                Some(best) if best.mb_per_s < read.mb_per_s => *best = read,
+                Some(_) => {}
+                None => best.push(read),
             }
         }
     }
 
-    /// A table, one row a format.
+    /// A table, one row for each format and number of threads that ours was measured at.
     pub(super) fn markdown(&self) -> String {
-        let mut table = "| reading, one core |".to_owned();
-        let mut rule = "|---|".to_owned();
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut table = "| reading | threads |".to_owned();
+        let mut rule = "|---|---:|".to_owned();
         for (program, _) in &self.0 {
             write!(table, " {program}, MB/s | M values/s |").expect("a string takes any text");
             rule += "---:|---:|";
@@ -97,9 +112,9 @@ impl Rates {
         table = format!("{table}\n{rule}\n");
         let formats = self.0.first().map_or(&[][..], |(_, reads)| reads);
         for of_ours in formats {
-            write!(table, "| {} |", of_ours.format).expect("a string takes any text");
+            write!(table, "| {} | {} |", of_ours.format, of_ours.threads).expect("a string takes any text");
             for (_, reads) in &self.0 {
-                match reads.iter().find(|read| read.format == of_ours.format) {
+                match reads.iter().find(|read| read.is_of(of_ours)) {
                     Some(read) => write!(table, " {:.0} | {:.1} |", read.mb_per_s, read.m_values_per_s),
                     None => write!(table, " – | – |"),
                 }
@@ -115,6 +130,7 @@ impl Rates {
         let rate = |rate: &Rate| {
             json!({
                 "format": rate.format,
+                "threads": rate.threads,
                 "mb_per_s": rate.mb_per_s,
                 "m_values_per_s": rate.m_values_per_s,
             })

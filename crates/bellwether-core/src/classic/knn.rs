@@ -5,7 +5,7 @@ use super::fit::{
 };
 use super::kind::Kind;
 use super::layout::{Layout, PartsError, check_finite, check_len, check_numbers};
-use super::nearest::Memory;
+use super::nearest::{AT_ONCE, Memory};
 use super::parts::{Classic, Parts};
 use crate::model::{Model, ModelError, zero_unobserved};
 use crate::window::{WindowSpec, Windows};
@@ -230,24 +230,38 @@ impl NearestWindows {
         mut answer: impl FnMut(usize, &mut [f64], &[f64], &[&[f32]]),
     ) -> Result<(), ModelError> {
         let layout = self.layout();
-        let mut cells = vec![0.0; layout.n_cells()];
-        let mut means = vec![0.0; layout.active.len()];
-        let mut query = vec![0.0; layout.n_cells()];
+        let (n_cells, n_active) = (layout.n_cells(), layout.active.len());
+        let n_at_once = AT_ONCE.min(windows.n_windows());
+        let mut cells = vec![0.0; n_at_once * n_cells];
+        let mut means = vec![0.0; n_at_once * n_active];
+        let mut queries = vec![0.0; n_at_once * n_cells];
         let mut search = self.memory.search();
         let mut neighbours = Vec::with_capacity(self.parts.n_neighbours);
-        for window_idx in 0..windows.n_windows() {
-            layout.gather(windows.values(window_idx), &mut cells);
-            centre_into(&mut cells, &mut means);
-            narrow(&cells, &self.parts.scales, &mut query);
-            if !search.run(&query) {
-                return Err(ModelError::NotFinite { window_idx });
+        for first in (0..windows.n_windows()).step_by(AT_ONCE) {
+            let n = n_at_once.min(windows.n_windows() - first);
+            let of_windows = cells
+                .chunks_exact_mut(n_cells)
+                .zip(means.chunks_exact_mut(n_active));
+            let of_windows = of_windows.zip(queries.chunks_exact_mut(n_cells)).take(n);
+            for (at, ((cells, means), query)) in of_windows.enumerate() {
+                layout.gather(windows.values(first + at), cells);
+                centre_into(cells, means);
+                narrow(cells, &self.parts.scales, query);
             }
-            neighbours.clear();
-            neighbours.extend(search.found().map(|at| {
-                let at = at * layout.n_cells();
-                &self.parts.memory[at..at + layout.n_cells()]
-            }));
-            answer(window_idx, &mut cells, &means, &neighbours);
+            search.take(&queries[..n * n_cells]);
+            let of_windows = cells.chunks_exact_mut(n_cells).zip(means.chunks_exact(n_active));
+            for (at, (cells, means)) in of_windows.take(n).enumerate() {
+                let window_idx = first + at;
+                if !search.run(at) {
+                    return Err(ModelError::NotFinite { window_idx });
+                }
+                neighbours.clear();
+                neighbours.extend(search.found().map(|at| {
+                    let at = at * n_cells;
+                    &self.parts.memory[at..at + n_cells]
+                }));
+                answer(window_idx, cells, means, &neighbours);
+            }
         }
         Ok(())
     }

@@ -5,10 +5,11 @@
 //! are scaled to 0 there, and 0 is what is expected of them.
 //!
 //! Beneath them: `layout` (how a window is cut to its active channels), `fit` (which windows a fit rests on), `judge` (how
-//! active cells become a model's answers), `linear` (decompositions), `product` (the inner loop of scoring), `forest`
-//! (trees). What comes from outside is checked before anything is allocated for it.
+//! active cells become a model's answers), `linear` (decompositions), `product` (the inner loop of scoring), `nearest`
+//! and `bounds` (what lies nearest, and what cannot), `forest` (trees). What comes from outside is checked before anything is allocated for it.
 
 pub mod baseline;
+mod bounds;
 mod changepoint;
 pub mod cross;
 mod fit;

@@ -1,14 +1,20 @@
 //! The search for the nearest of many remembered windows: exact, and mostly without looking at all of them.
 //!
-//! Two bounds leave out what cannot be among the nearest. A distance is never smaller than the difference of two
+//! Three bounds leave out what cannot be among the nearest. A distance is never smaller than the difference of two
 //! lengths, so the search begins at the windows whose length is nearest and goes outward until that difference alone
 //! is too large. And a sum of squares never falls, so a distance that has grown too large is given up; to make it grow
 //! early, each channel is turned to its cosine transform (orthonormal, so distances stay) and slow waves, where most
-//! of a signal lies, are compared first (Agrawal, Faloutsos and Swami 1993).
+//! of a signal lies, are compared first (Agrawal, Faloutsos and Swami 1993). Where windows are wide, one of noise would still
+//! be compared with most rows to the end: [`Bounds`] of many windows at a time leave some thirty rows each. What is found
+//! does not depend on the bounds, nor on which windows are looked up together.
 
 use std::sync::Arc;
 
+use super::bounds::Bounds;
 use super::product::Panels;
+
+/// Windows looked up together: so many times each remembered row is used when it is fetched.
+pub(super) const AT_ONCE: usize = 32;
 
 /// Numbers compared between two looks at the sum so far.
 const STEP: usize = 128;
@@ -28,6 +34,8 @@ pub(super) struct Memory {
     n_rows: usize,
     /// Waves of the windows in rising order of length, `[n_steps, n_rows, STEP]`: what is compared first lies together.
     slabs: Vec<f32>,
+    /// Of the rows in the same order; `None` where a row is one step, and comparing costs no more than bounding.
+    bounds: Option<Bounds>,
     lengths: Vec<f64>,
     /// Where each row stood.
     places: Vec<usize>,
@@ -50,6 +58,12 @@ impl Memory {
         let all: Vec<f64> = rows.chunks_exact(width).map(length).collect();
         let mut places: Vec<usize> = (0..n_rows).collect();
         places.sort_by(|&a, &b| all[a].total_cmp(&all[b]));
+        let bounds = (width > STEP).then(|| {
+            let ordered = places
+                .iter()
+                .flat_map(|&place| &rows[place * width..(place + 1) * width]);
+            Bounds::new(&ordered.copied().collect::<Vec<f32>>(), width)
+        });
         let mut slabs = Vec::with_capacity(rows.len());
         for first in (0..width).step_by(STEP) {
             for &place in &places {
@@ -62,6 +76,7 @@ impl Memory {
             n_neighbours: n_neighbours.min(n_rows),
             n_rows,
             slabs,
+            bounds,
             lengths: places.iter().map(|&place| all[place]).collect(),
             places,
         }
@@ -71,7 +86,16 @@ impl Memory {
         Search {
             memory: self,
             waves: self.waves.clone(),
-            query: vec![0.0; self.waves.width()],
+            queries: vec![0.0; AT_ONCE * self.waves.width()],
+            below: vec![
+                0.0;
+                if self.bounds.is_some() {
+                    AT_ONCE * self.n_rows
+                } else {
+                    0
+                }
+            ],
+            query_idx: 0,
             best: Vec::with_capacity(self.n_neighbours + 1),
         }
     }
@@ -137,7 +161,12 @@ impl Waves {
 pub(super) struct Search<'a> {
     memory: &'a Memory,
     waves: Waves,
-    query: Vec<f32>,
+    /// `[AT_ONCE, width]`
+    queries: Vec<f32>,
+    /// Bounds of each, `[AT_ONCE, n_rows]`; empty where there are none.
+    below: Vec<f32>,
+    /// Which of them is looked up.
+    query_idx: usize,
     /// Squared distance and row of the nearest so far, the nearest first.
     best: Vec<(f32, usize)>,
 }
@@ -163,12 +192,31 @@ impl Search<'_> {
         self.best.iter().map(|&(_, row)| self.memory.places[row])
     }
 
-    /// Finds the nearest to `cells: [len, n_active]`; among equally near ones those of the nearest length. False
-    /// where the cells are not finite.
-    pub(super) fn run(&mut self, cells: &[f32]) -> bool {
+    /// Takes windows to be looked up, `[n_windows, len, n_active]`, at most [`AT_ONCE`].
+    pub(super) fn take(&mut self, windows: &[f32]) {
+        let (n_cells, width) = (self.waves.len * self.waves.n_active, self.waves.width());
+        let n_windows = windows.len() / n_cells;
+        let queries = self.queries.chunks_exact_mut(width);
+        for (cells, query) in windows.chunks_exact(n_cells).zip(queries) {
+            self.waves.turn(cells, query);
+        }
+        if let Some(bounds) = &self.memory.bounds {
+            let below = &mut self.below[..n_windows * self.memory.n_rows];
+            bounds.below(&self.queries[..n_windows * width], below);
+        }
+    }
+
+    fn query(&self) -> &[f32] {
+        let width = self.waves.width();
+        &self.queries[self.query_idx * width..(self.query_idx + 1) * width]
+    }
+
+    /// Finds the nearest to a window taken; among equally near ones those of the nearest length. False where it is not
+    /// finite.
+    pub(super) fn run(&mut self, query_idx: usize) -> bool {
         self.best.clear();
-        self.waves.turn(cells, &mut self.query);
-        let length = length(&self.query);
+        self.query_idx = query_idx;
+        let length = length(self.query());
         if !length.is_finite() {
             return false;
         }
@@ -225,7 +273,13 @@ impl Search<'_> {
 
     #[inline(always)]
     fn visit(&mut self, row: usize) {
-        let Some(distance) = self.distance_below(row, self.worst()) else {
+        let worst = self.worst();
+        // The distance itself is rounded too, by far less than the margin.
+        let bound = self.below.get(self.query_idx * self.memory.n_rows + row);
+        if bound.is_some_and(|bound| bound * (1.0 - MARGIN as f32) > worst) {
+            return;
+        }
+        let Some(distance) = self.distance_below(row, worst) else {
             return;
         };
         let at = self.best.partition_point(|&(other, _)| other <= distance);
@@ -239,7 +293,7 @@ impl Search<'_> {
     fn distance_below(&self, row: usize, worst: f32) -> Option<f32> {
         let mut distance = 0.0;
         let slabs = self.memory.slabs.chunks_exact(self.memory.n_rows * STEP);
-        for (query, slab) in self.query.as_chunks::<STEP>().0.iter().zip(slabs) {
+        for (query, slab) in self.query().as_chunks::<STEP>().0.iter().zip(slabs) {
             distance += step_distance(query, &slab.as_chunks::<STEP>().0[row]);
             if distance >= worst {
                 return None;
@@ -316,7 +370,8 @@ mod tests {
                 let size = (query_idx % 7) as f32;
                 let query = centred(n_cells, n_active, 1000 + query_idx);
                 let query: Vec<f32> = query.iter().map(|value| size * value).collect();
-                assert!(search.run(&query));
+                search.take(&query);
+                assert!(search.run(0));
                 let mut all: Vec<(f64, usize)> = memory
                     .chunks_exact(n_cells)
                     .map(|row| {
@@ -338,13 +393,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_found_depends_neither_on_the_bounds_nor_on_company() {
+        let (len, n_active) = (20, 14);
+        let n_cells = len * n_active;
+        let memory: Vec<f32> = (0..400)
+            .flat_map(|at| centred(n_cells, n_active, at % 390))
+            .collect();
+        let with = Memory::new(&memory, len, n_active, 5);
+        let mut without = Memory::new(&memory, len, n_active, 5);
+        without.bounds = None;
+        let queries: Vec<f32> = (0..AT_ONCE)
+            .flat_map(|at| centred(n_cells, n_active, 380 + at))
+            .collect();
+        let (mut many, mut plain, mut alone) = (with.search(), without.search(), with.search());
+        many.take(&queries);
+        plain.take(&queries);
+        for (at, query) in queries.chunks_exact(n_cells).enumerate() {
+            alone.take(query);
+            assert!(many.run(at) && plain.run(at) && alone.run(0));
+            assert_eq!(many.best, plain.best);
+            assert_eq!(many.best, alone.best);
+        }
+    }
+
+    #[test]
     fn equal_windows_are_found_without_looking_further() {
         for len in [1, 4] {
             let memory = Memory::new(&vec![0.0; 100 * len], len, 1, 3);
             let mut search = memory.search();
-            assert!(search.run(&vec![0.0; len]));
+            search.take(&vec![0.0; len]);
+            assert!(search.run(0));
             assert_eq!(search.found().count(), 3);
-            assert!(!memory.search().run(&[f32::NAN; 4][..len]) || len == 1);
+            search.take(&[f32::NAN; 4][..len]);
+            assert!(!search.run(0) || len == 1);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::layout::{Layout, PartsError, check_finite, check_len, check_numbers};
 use super::linear::{n_windows_max, principal};
 use super::parts::{Classic, Parts};
 use super::product::Panels;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, slopes_of_squares};
 use crate::window::{WindowSpec, Windows};
 
 /// Windows handled at once: few enough that they stay in the cache between the two products.
@@ -252,6 +252,33 @@ impl Model for WindowPca {
             }
         }
         check_finite(out, n_whole)
+    }
+
+    /// What is left of a window is its part outside of the directions, R(x − mean), and R is its own transpose: Rᵀ 2 w r.
+    fn derivatives(
+        &self,
+        windows: Windows<'_>,
+        weights: &[f64],
+        out: &mut [f64],
+    ) -> Result<bool, ModelError> {
+        self.expected(windows, out)?;
+        let layout = self.layout();
+        let n_whole = layout.len * layout.n_channels;
+        let mut cells = vec![0.0; layout.n_cells()];
+        let mut scores = vec![0.0; self.parts.rank];
+        let mut back = vec![0.0; n_whole];
+        for (window_idx, out) in out.chunks_exact_mut(n_whole).enumerate() {
+            slopes_of_squares(&windows, window_idx, &weights[window_idx * n_whole..], out);
+            layout.gather(out, &mut cells);
+            self.to_scores.product(&cells, &mut scores);
+            self.to_cells.product(&scores, &mut cells);
+            layout.scatter(&cells, &mut back);
+            for (out, back) in out.iter_mut().zip(&back) {
+                *out -= back;
+            }
+        }
+        check_finite(out, n_whole)?;
+        Ok(true)
     }
 }
 

@@ -6,7 +6,7 @@ use super::layout::{Layout, PartsError, check_finite, check_numbers};
 use super::linear::{n_windows_max, ridge};
 use super::parts::{Classic, Parts};
 use super::product::Panels;
-use crate::model::{Answers, Model, ModelError};
+use crate::model::{Answers, Model, ModelError, slopes_of_squares};
 use crate::window::{WindowSpec, Windows};
 
 /// Windows handled at once: few enough that they stay in the cache.
@@ -239,6 +239,35 @@ impl Model for VectorAutoregression {
             }
         }
         check_finite(out, n_channels)
+    }
+
+    /// Of the last row 2 w r, of those before −Cᵀ 2 w r.
+    fn derivatives(
+        &self,
+        windows: Windows<'_>,
+        weights: &[f64],
+        out: &mut [f64],
+    ) -> Result<bool, ModelError> {
+        let (layout, parts) = (self.layout(), &self.parts);
+        let (n_channels, n_active) = (layout.n_channels, layout.active.len());
+        let mut of_last = vec![0.0; weights.len()];
+        self.expected(windows, &mut of_last)?;
+        let mut before = vec![0.0; parts.mean_before.len()];
+        let mut active = vec![0.0; n_active];
+        let n_before = parts.lags * n_channels;
+        for (window_idx, out) in out.chunks_exact_mut(layout.len * n_channels).enumerate() {
+            let of_window = window_idx * n_channels..(window_idx + 1) * n_channels;
+            let of_last = &mut of_last[of_window.clone()];
+            slopes_of_squares(&windows, window_idx, &weights[of_window], of_last);
+            layout.gather(of_last, &mut active);
+            for (before, row) in before.iter_mut().zip(parts.coefficients.chunks_exact(n_active)) {
+                *before = -row.iter().zip(&active).map(|(of, slope)| of * slope).sum::<f64>();
+            }
+            layout.scatter(&before, &mut out[..n_before]);
+            out[n_before..].copy_from_slice(of_last);
+        }
+        check_finite(out, layout.len * n_channels)?;
+        Ok(true)
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::blocks::BLOCK_WINDOWS;
 use super::held_out::{HeldOutRows, Judged};
 use super::member::{MemberParts, Reach};
-use super::{Detector, DetectorParts, PartsError};
+use super::{Detector, DetectorParts, PartsError, Rarity};
 use crate::event::{EventRule, EventWish};
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
-use crate::score::{ChannelRule, Ranges};
-use crate::threshold::{FittedThreshold, HeldOut, ThresholdError, ThresholdRule};
+use crate::score::{ChannelRule, Ranges, Tail};
+use crate::threshold::{FittedThreshold, HeldOut, ThresholdError, ThresholdRule, drifting};
 use crate::transform::{Pipeline, Prepared};
 
 /// The threshold is learnt from the folds that members of this share of the weight judge unseen. They make up for the others,
@@ -195,12 +195,11 @@ impl Detector {
             starts: &starts,
             labels: labels.as_deref(),
             pipeline: &pipeline,
-            spec,
             events: &rule,
             window_len: len,
         };
-        let fit = |errors: Errors| errors.fit(&learning);
-        let (mut causal, mut retrospective) = (fit(causal)?, fit(retrospective)?);
+        let mut causal = causal.fit(&spec.threshold, &learning)?;
+        let mut retrospective = retrospective.fit(&spec.threshold.looking_back(), &learning)?;
         let near = causal.ordinary_score().max(retrospective.ordinary_score());
         let events = match spec.events.clear_ratio() {
             Some(_) => rule,
@@ -215,6 +214,11 @@ impl Detector {
             range_weight: spec.range_weight,
             causal: causal.report.threshold.threshold,
             retrospective: retrospective.report.threshold.threshold,
+            drifting: causal.report.threshold.drifting,
+            rarity: Some(Rarity {
+                causal: causal.tail(),
+                retrospective: retrospective.tail(),
+            }),
             events,
             rules: spec.rules.clone(),
         };
@@ -245,7 +249,6 @@ struct Learning<'a> {
     starts: &'a [usize],
     labels: Option<&'a [bool]>,
     pipeline: &'a Pipeline,
-    spec: &'a CalibrationSpec,
     events: &'a EventRule,
     window_len: usize,
 }
@@ -296,7 +299,7 @@ impl Errors {
         self.errors = kept(&self.errors, common);
     }
 
-    fn fit(self, from: &Learning<'_>) -> Result<Fitted, CalibrateError> {
+    fn fit(self, rule: &ThresholdRule, from: &Learning<'_>) -> Result<Fitted, CalibrateError> {
         let errors = self.errors;
         let sorted = sorted_finite(errors.iter().copied());
         if sorted.is_empty() {
@@ -311,13 +314,18 @@ impl Errors {
             cadence: from.pipeline.parts().cadence,
             labels: from.labels,
         };
+        let threshold = rule.fit(&held_out, from.events)?;
+        let seen = threshold
+            .drifting
+            .map(|of| drifting::in_proportion(&held_out, of, threshold.threshold));
         let report = ModeReport {
             n_rows: errors.len(),
             n_scored: sorted.len(),
             n_events: 0,
             errors: [0.5, 0.99, 1.0].map(|share| quantile_sorted(&sorted, share)),
-            threshold: from.spec.threshold.fit(&held_out, from.events)?,
+            threshold,
         };
+        let errors = seen.unwrap_or(errors);
         Ok(Fitted { report, errors })
     }
 }
@@ -325,13 +333,18 @@ impl Errors {
 /// What one mode has learnt, with what it learnt the threshold from.
 struct Fitted {
     report: ModeReport,
-    /// Joined error of each held-out row; NaN where it has none.
+    /// Joined error of each held-out row, in the proportion in which the threshold has moved there; NaN where it has none.
     errors: Vec<f64>,
 }
 
 impl Fitted {
     fn threshold(&self) -> f64 {
         self.report.threshold.threshold.error()
+    }
+
+    /// How often the rows reach an error.
+    fn tail(&self) -> Tail {
+        Tail::fit(&sorted_finite(self.errors.iter().copied()))
     }
 
     /// The score that 99 % of held-out rows stay below.

@@ -10,6 +10,7 @@ mod held_out;
 mod joined;
 mod member;
 mod mode;
+mod rarity;
 mod ruled;
 mod scores;
 mod unsmoothed;
@@ -23,13 +24,14 @@ pub use joined::Top;
 pub(crate) use joined::{Joined, finish_members, finish_row, top_share};
 pub use member::{Calibrated, Member, MemberParts};
 pub use mode::{Mode, ModeError};
+pub use rarity::Rarity;
 pub use scores::{ScoredRow, Scores, Unscored};
 
 use crate::event::{EventRule, Watched};
 use crate::frame::{Frame, SeriesId};
 use crate::model::{Answers, Model, ModelError};
-use crate::score::{CalibrationError, ChannelRule, Ranges, ValidRanges, add_stopped, ruled_weights};
-use crate::threshold::Threshold;
+use crate::score::{CalibrationError, ChannelRule, Ranges, Tail, ValidRanges, add_stopped, ruled_weights};
+use crate::threshold::{Drifting, Level, Threshold};
 use crate::transform::{ApplyError, Interval, Pipeline};
 
 /// No weight is larger: what is added up stays finite.
@@ -48,6 +50,10 @@ pub struct DetectorParts {
     pub causal: Threshold,
     /// The joined retrospective error at which the score is 1.
     pub retrospective: Threshold,
+    /// How the causal threshold follows the level of the rows before; `None` where it stays.
+    pub drifting: Option<Drifting>,
+    /// How rare scores are among normal rows; `None` in detectors made before it was kept.
+    pub rarity: Option<Rarity>,
     /// From scores to events.
     pub events: EventRule,
     /// What people know of the channels beforehand: one for each channel of the pipeline, or none at all.
@@ -84,6 +90,10 @@ impl Detector {
             return Err(PartsError::RangeWeight {
                 weight: parts.range_weight,
             });
+        }
+        let rarity = parts.rarity.iter().flat_map(|of| [&of.causal, &of.retrospective]);
+        if !rarity.into_iter().all(Tail::is_valid) {
+            return Err(PartsError::Rarity);
         }
         check_rules(&parts.pipeline, &parts.rules)?;
         let mut members = Vec::with_capacity(models.len());
@@ -143,7 +153,7 @@ impl Detector {
             .unwrap_or(&self.members[0])
     }
 
-    /// The joined error at which the score of that mode is 1.
+    /// The joined error at which the score of that mode is 1; where it follows a level, where that is the usual one.
     pub fn threshold(&self, mode: Mode) -> Threshold {
         match mode {
             Mode::Causal => self.parts.causal,
@@ -154,10 +164,16 @@ impl Detector {
     /// The same detector with another threshold of that mode.
     pub fn with_threshold(mut self, mode: Mode, threshold: Threshold) -> Self {
         match mode {
-            Mode::Causal => self.parts.causal = threshold,
+            Mode::Causal => (self.parts.causal, self.parts.drifting) = (threshold, None),
             Mode::Retrospective => self.parts.retrospective = threshold,
         }
         self
+    }
+
+    /// The threshold of the first row of a series, and of those behind it as it takes them.
+    pub(crate) fn level(&self, mode: Mode) -> Level {
+        let drifting = self.parts.drifting.filter(|_| mode == Mode::Causal);
+        Level::new(self.threshold(mode), drifting)
     }
 
     /// The same detector for which some stretches of time do not count as operation, in place of those it had.
@@ -173,24 +189,29 @@ impl Detector {
     }
 
     /// Adds to a row's parts what needs no model: values outside of the training rows, and outside of what is valid; and
-    /// channels that have `stopped`.
+    /// channels that have `stopped`. Returns the error that a level may follow: without the two last, NaN where there are any.
     ///
     /// # Shapes
     /// `row`, scaled, and `observed` (`None`: all): `[n_channels]`.
     pub(crate) fn add_outside(
         &self,
-        mode: Mode,
+        threshold: Threshold,
         (row, observed): (&[f64], Option<&[bool]>),
         stopped: impl Iterator<Item = usize> + Clone,
         joined: &mut Joined<'_>,
-    ) {
-        let threshold = self.threshold(mode);
+    ) -> f64 {
         let of_ranges = self.ranges.add(row, observed, joined.parts);
+        let plain: f64 = joined.parts.iter().sum();
         let of_valid = self.valid.add(row, observed, threshold, joined.parts);
         let stopped = stopped.filter(|&channel_idx| self.counts[channel_idx]);
         let of_stopped = add_stopped(stopped, threshold, joined.parts);
         if let Some(added) = joined.members.last_mut() {
             *added = of_ranges + of_valid + of_stopped;
+        }
+        if of_valid + of_stopped > 0.0 {
+            f64::NAN
+        } else {
+            plain
         }
     }
 
@@ -208,9 +229,10 @@ impl Detector {
     /// first one wanted gives the same bits as the whole.
     ///
     /// A score joins `memory` windows; the first of these may hold values carried forward from before it, and features
-    /// that look back further.
+    /// that look back further. A threshold that follows the rows before asks for so many scores more.
     pub fn context_len(&self) -> usize {
-        self.window_len() + memory(&self.members) - 1 + self.pipeline().memory()
+        let followed = self.parts.drifting.map_or(0, |of| of.depth());
+        self.window_len() + memory(&self.members) - 1 + self.pipeline().memory() + followed
     }
 
     /// Rows before and after a stretch that its scores of that mode depend on: a frame cut so far from it on both sides
@@ -372,6 +394,11 @@ pub enum PartsError {
         /// The span.
         span: f64,
     },
+    /// The tails of scores hold unusable numbers.
+    #[error(
+        "the rarity of scores is not usable: wanted 99 rising quantiles and a slope above zero for each mode"
+    )]
+    Rarity,
     /// A tail holds unusable numbers.
     #[error(
         "the {mode} tail of member {member_idx} is not usable: wanted 99 rising quantiles and a slope above zero"

@@ -51,12 +51,31 @@ impl Model for Ruled {
         self.model.expected(windows, out)
     }
 
+    /// Those of the model, with no weight on errors that do not count.
+    fn derivatives(
+        &self,
+        windows: Windows<'_>,
+        weights: &[f64],
+        out: &mut [f64],
+    ) -> Result<bool, ModelError> {
+        let mut counted = weights.to_vec();
+        self.drop_uncounted(&windows, &mut counted)?;
+        self.model.derivatives(windows, &counted, out)
+    }
+
     /// The model is asked twice: not every model's error is the square of what it expected wrongly, but only that
     /// has a sign.
     fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         self.model.errors(windows, out)?;
+        self.drop_uncounted(&windows, out)
+    }
+}
+
+impl Ruled {
+    /// Sets to zero what stands for residuals that do not count, `[n_windows, n_answers, n_channels]`.
+    fn drop_uncounted(&self, windows: &Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         let mut expected = vec![0.0; out.len()];
-        self.model.expected(windows, &mut expected)?;
+        self.model.expected(*windows, &mut expected)?;
         let n = windows.n_channels();
         let cells = self.n_answers() * n;
         for (window_idx, errors) in out.chunks_exact_mut(cells).enumerate() {

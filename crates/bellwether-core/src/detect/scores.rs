@@ -10,7 +10,7 @@ use super::mode::Mode;
 use crate::event::{Event, EventChange, EventId, EventTracker, JudgedRow};
 use crate::frame::{Channel, SeriesId};
 use crate::model::{Answers, ModelError};
-use crate::threshold::Threshold;
+use crate::threshold::{Level, Threshold};
 use crate::time::Timestamp;
 use crate::transform::{Outside, Pipeline, Prepared};
 
@@ -122,15 +122,18 @@ pub(super) fn score_rows(
         next = segment.end;
         for row_idx in segment {
             let Some(mut joined) = said.of_scorable(row_idx) else {
+                sink.begin(row_idx);
                 sink.fill();
                 continue;
             };
-            let agreement = joined.complete(detector.weight());
-            if agreement.is_some() {
+            sink.begin(row_idx);
+            let said = joined.complete(detector.weight()).map(|agreement| {
                 let stopped = prepared.stopped(row_idx);
-                detector.add_outside(mode, prepared.row(row_idx), stopped, &mut joined);
-            }
-            sink.row(row_idx, &joined, agreement);
+                let threshold = sink.level.threshold();
+                let plain = detector.add_outside(threshold, prepared.row(row_idx), stopped, &mut joined);
+                (agreement, threshold, plain)
+            });
+            sink.row(row_idx, &joined, said);
         }
     }
     sink.pass(next..prepared.n_samples());
@@ -203,7 +206,7 @@ impl Said {
 /// Takes joined rows in order and writes scores and events.
 struct Sink<'a> {
     prepared: &'a Prepared,
-    threshold: Threshold,
+    level: Level,
     tracker: EventTracker,
     visit: &'a mut dyn FnMut(ScoredRow<'_>),
     shares: Vec<f64>,
@@ -222,7 +225,7 @@ impl<'a> Sink<'a> {
         let n_rows = prepared.n_samples();
         Self {
             prepared,
-            threshold: detector.threshold(mode),
+            level: detector.level(mode),
             tracker: EventTracker::new(
                 detector.parts().events,
                 series.clone(),
@@ -245,11 +248,20 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// `agreement`: `None` where no member has answered.
-    fn row(&mut self, row_idx: usize, joined: &Joined<'_>, agreement: Option<f64>) {
-        match agreement {
-            Some(agreement) => {
-                let score = finish_row(joined.parts, self.threshold, &mut self.shares);
+    /// What comes before the first row of a segment is over.
+    fn begin(&mut self, row_idx: usize) {
+        if self.prepared.starts_segment(row_idx) {
+            self.scores.events.extend(self.tracker.restart());
+            self.level.restart();
+        }
+    }
+
+    /// `said`: how far members agree, the threshold, and the error that a level may follow; `None` where no member has answered.
+    fn row(&mut self, row_idx: usize, joined: &Joined<'_>, said: Option<(f64, Threshold, f64)>) {
+        match said {
+            Some((agreement, threshold, plain)) => {
+                self.level.push(plain);
+                let score = finish_row(joined.parts, threshold, &mut self.shares);
                 finish_members(joined.members, &mut self.members);
                 self.write(score, top_share(&self.shares), agreement);
                 (self.visit)(ScoredRow {
@@ -260,6 +272,7 @@ impl<'a> Sink<'a> {
                 });
             }
             None => {
+                self.level.push(f64::NAN);
                 self.scores.unscored.n_missing += 1;
                 self.write(f64::NAN, None, 0.0);
             }
@@ -268,6 +281,7 @@ impl<'a> Sink<'a> {
 
     /// A row before the first full window.
     fn fill(&mut self) {
+        self.level.push(f64::NAN);
         self.scores.unscored.n_filling += 1;
         self.write(f64::NAN, None, 0.0);
     }
@@ -278,6 +292,7 @@ impl<'a> Sink<'a> {
             return;
         }
         self.scores.events.extend(self.tracker.restart());
+        self.level.restart();
         self.scores.unscored.n_outside += rows.len();
         self.scores.score.resize(rows.end, f64::NAN);
         self.scores.top.resize(rows.end, None);
@@ -286,9 +301,6 @@ impl<'a> Sink<'a> {
 
     fn write(&mut self, score: f64, top: Option<Top>, agreement: f64) {
         let row_idx = self.scores.score.len();
-        if self.prepared.starts_segment(row_idx) {
-            self.scores.events.extend(self.tracker.restart());
-        }
         let (values, observed) = self.prepared.row(row_idx);
         let change = self.tracker.push(JudgedRow {
             time: self.prepared.time()[row_idx],

@@ -223,6 +223,63 @@ fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector
     detector
 }
 
+/// The same detector with a threshold that follows the last `depth` rows.
+pub(crate) fn drifting(detector: &Detector, depth: usize) -> Detector {
+    let mut parts = detector.parts().clone();
+    parts.drifting = Drifting::new(depth, 0.3 * parts.causal.error());
+    let models = detector.members().iter().map(|member| Arc::clone(member.model()));
+    Detector::from_parts(parts, models.collect()).unwrap()
+}
+
+#[test]
+fn a_p_value_is_the_share_of_normal_rows_with_such_a_score() {
+    let detector = ensemble(6, false);
+    let scores = detector
+        .score(&series(), clean(4000).rows(77), Mode::Causal)
+        .unwrap();
+    let mut of_rows: Vec<(f64, f64)> = scores
+        .score
+        .iter()
+        .filter_map(|&score| Some((score, detector.p_value(Mode::Causal, score)?)))
+        .collect();
+    assert!(of_rows.len() > 3900);
+    for p in [0.5, 0.2, 0.1] {
+        let share = of_rows.iter().filter(|(_, of)| *of <= p).count() as f64 / of_rows.len() as f64;
+        // 240 held-out rows, which depend on each other, know a share to a third or so.
+        assert!(
+            0.5 * p < share && share < 1.7 * p,
+            "{share} of the rows below {p}"
+        );
+    }
+    of_rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert!(
+        of_rows.is_sorted_by(|a, b| a.1 >= b.1),
+        "never rises with the score"
+    );
+    assert!(of_rows.iter().all(|(_, p)| 0.0 < *p && *p <= 1.0));
+    assert!(detector.p_value(Mode::Retrospective, 1e300).unwrap() > 0.0);
+    assert_eq!(detector.p_value(Mode::Causal, NAN), None);
+    let mut parts = detector.parts().clone();
+    parts.rarity = None;
+    let models = || {
+        detector
+            .members()
+            .iter()
+            .map(|member| Arc::clone(member.model()))
+            .collect()
+    };
+    let before = Detector::from_parts(parts.clone(), models()).unwrap();
+    assert_eq!(before.p_value(Mode::Causal, 1.0), None);
+    parts.rarity = detector.parts().rarity.clone().map(|mut rarity| {
+        rarity.causal.knots.pop();
+        rarity
+    });
+    assert!(matches!(
+        Detector::from_parts(parts, models()),
+        Err(PartsError::Rarity)
+    ));
+}
+
 fn series() -> SeriesId {
     SeriesId::new("pump-1")
 }

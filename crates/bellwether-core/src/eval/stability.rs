@@ -74,6 +74,29 @@ pub fn agreement(scores: &[f64], others: &[f64]) -> Result<Agreement, EvalError>
     })
 }
 
+/// The mean [`agreement`] of all pairs of several lists of scores of the same samples, such as those of detectors that differ in
+/// their seed alone. Pairs without a rank correlation do not count in its mean; NaN and 1 where there are fewer than two lists.
+///
+/// # Errors
+/// As [`agreement`].
+pub fn mean_agreement(runs: &[Vec<f64>]) -> Result<Agreement, EvalError> {
+    let (mut correlations, mut kept) = (Vec::new(), Vec::new());
+    for (idx, one) in runs.iter().enumerate() {
+        for other in &runs[idx + 1..] {
+            let of_pair = agreement(one, other)?;
+            if !of_pair.rank_correlation.is_nan() {
+                correlations.push(of_pair.rank_correlation);
+            }
+            kept.push(of_pair.alarms_kept);
+        }
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    Ok(Agreement {
+        rank_correlation: mean(&correlations),
+        alarms_kept: if kept.is_empty() { 1.0 } else { mean(&kept) },
+    })
+}
+
 /// A copy of `frame` with noise added to each channel that is not discrete: even, with a standard deviation of `share` of the channel's
 /// own. Missing values stay missing.
 ///
@@ -152,6 +175,20 @@ mod tests {
                 .is_nan()
         );
         assert!(agreement(&[0.5; 3], &[1.0]).is_err());
+    }
+
+    #[test]
+    fn several_runs_agree_as_their_pairs_do() {
+        let runs = [vec![0.1, 0.2, 3.0], vec![0.2, 0.3, 900.0], vec![3.0, 0.2, 0.1]];
+        // Ranks agree in one pair and are reversed in two; one alarm is kept in the first pair, none in the others.
+        let got = mean_agreement(&runs).unwrap();
+        assert!((got.rank_correlation + 1.0 / 3.0).abs() < 1e-12, "{got:?}");
+        assert!((got.alarms_kept - 1.0 / 3.0).abs() < 1e-12, "{got:?}");
+        // What does not vary has no ranks; one run agrees with itself.
+        let got = mean_agreement(&[vec![0.5; 3], vec![0.1, 0.2, 0.3], vec![0.1, 0.2, 0.4]]).unwrap();
+        assert!((got.rank_correlation - 1.0).abs() < 1e-12);
+        assert!((mean_agreement(&runs[..1]).unwrap().alarms_kept - 1.0).abs() < 1e-15);
+        assert!(mean_agreement(&[vec![0.5], vec![0.5, 0.6]]).is_err());
     }
 
     #[test]

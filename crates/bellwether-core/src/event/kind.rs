@@ -77,8 +77,14 @@ const MISSING_FACTOR: u32 = 2;
 /// Fewer repeats in a row are no stuck channel.
 const STUCK_RUN: u32 = 6;
 
-/// Nor are those that come by chance more often than once in e⁹ ≈ 8,000, at the rate of repeats elsewhere.
+/// Nor are those that come by chance more often than once in e⁹ ≈ 8,000, at the rate of repeats elsewhere,
 const STUCK_EVIDENCE: f64 = 9.0;
+
+/// where the event is of so many rows; a longer one has more places for them.
+const STUCK_ROWS: f64 = 64.0;
+
+/// Nor are those that are a smaller part of the event: quantised channels repeat values wherever they are calm.
+const STUCK_PART: f64 = 0.125;
 
 /// Fewer rows before an event say nothing of what is usual for a channel.
 const CONTEXT_MIN: usize = 8;
@@ -110,7 +116,7 @@ pub(super) fn classify(trace: &Trace, n_rows: usize, share: &[f64]) -> EventKind
     if trace.missing.iter().any(is_dropout) {
         return EventKind::Dropout;
     }
-    if trace.channels.iter().any(is_stuck) {
+    if trace.channels.iter().any(|of| is_stuck(of, n_rows)) {
         return EventKind::Stuck;
     }
     // The first of equals, as for the top channel of a row.
@@ -126,18 +132,25 @@ pub(super) fn classify(trace: &Trace, n_rows: usize, share: &[f64]) -> EventKind
 }
 
 /// Whether the channel had no value for longer than it uses to, or has one again after it had none for long.
-fn is_dropout(of: &MissingRuns) -> bool {
+pub(super) fn is_dropout(of: &MissingRuns) -> bool {
     let is_unusual = of.longest > of.usual.saturating_mul(MISSING_FACTOR);
     let is_back = of.usual == u32::MAX && of.run == 0;
     of.longest >= MISSING_RUN && (is_unusual || is_back)
 }
 
-/// Whether the channel repeated a value longer than chance would have it.
-fn is_stuck(of: &ChannelTrace) -> bool {
-    let run = of.longest_run;
-    let (repeats, steps) = (of.n_repeats.saturating_sub(run), of.n_steps.saturating_sub(run));
+/// Whether the channel repeated a value longer than chance would have it, for a fair part of the event.
+fn is_stuck(of: &ChannelTrace, n_rows: usize) -> bool {
+    of.is_continuous
+        && f64::from(of.longest_run) >= STUCK_PART * n_rows as f64
+        && is_unlikely_run(of.longest_run, of.n_repeats, of.n_steps)
+}
+
+/// Whether chance would not have so long a `run` of repeats, at the rate of the others of `n_repeats` in `n_steps`.
+pub(super) fn is_unlikely_run(run: u32, n_repeats: u32, n_steps: u32) -> bool {
+    let (repeats, steps) = (n_repeats.saturating_sub(run), n_steps.saturating_sub(run));
     let rate = (f64::from(repeats) + 1.0) / (f64::from(steps) + 2.0);
-    of.is_continuous && run >= STUCK_RUN && -f64::from(run) * libm::log(rate) > STUCK_EVIDENCE
+    let n_places = (f64::from(steps) / STUCK_ROWS).max(1.0);
+    run >= STUCK_RUN && -f64::from(run) * libm::log(rate) > STUCK_EVIDENCE + libm::log(n_places)
 }
 
 /// The kind by what the channel did that makes most of the event.
@@ -235,5 +248,64 @@ impl Shape {
         let [median, upper] = self.steps;
         median > NOISE_MEDIAN && self.n_jumps >= NOISE_JUMPS
             || upper > NOISE_UPPER && self.n_jumps >= SWING_JUMPS && self.swing > NOISE_SWING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::EventRule;
+    use super::super::trace::{Context, Watched};
+    use super::*;
+
+    /// The kind of an event of so many rows of two channels, of which the first makes nearly all.
+    fn kind(n_rows: usize, row: impl Fn(usize, bool) -> [f64; 2]) -> EventKind {
+        let watched = Watched::unbounded(2);
+        let mut context = Context::new(&watched, &EventRule::for_window(30));
+        for idx in 0..50 {
+            context.push(&row(idx, false), None);
+        }
+        let mut trace = Trace::new(&context, 0, &watched, &[0.99, 0.01]);
+        for idx in 0..n_rows {
+            trace.push(&row(50 + idx, true).map(|value| value as f32), &watched);
+        }
+        classify(&trace, n_rows, &[0.99, 0.01])
+    }
+
+    fn chance(idx: usize) -> f64 {
+        let mixed = (idx as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Noise of twelve standard deviations over 4,000 rows was called stuck, because a channel beside it that is
+    /// written to few digits stood still for a dozen rows, as such channels do.
+    #[test]
+    fn a_long_noise_is_no_stuck_channel_because_another_one_is_calm_for_a_while() {
+        let calm = |idx: usize| {
+            if idx % 500 < 40 {
+                3.0
+            } else {
+                (10.0 * chance(idx + 9)).floor()
+            }
+        };
+        let noisy = |idx: usize, is_event: bool| {
+            let times = if is_event { 12.0 } else { 1.0 };
+            [times * (chance(idx) - 0.5), calm(idx)]
+        };
+        assert_eq!(kind(4000, noisy), EventKind::Noise);
+        // Where a channel does stand still for the whole event, it is stuck.
+        for n_rows in [20, 60, 4000] {
+            let stuck =
+                |idx: usize, is_event: bool| [if is_event { 0.25 } else { chance(idx) }, chance(idx + 7)];
+            assert_eq!(kind(n_rows, stuck), EventKind::Stuck, "{n_rows}");
+        }
+    }
+
+    #[test]
+    fn runs_that_chance_explains_grow_with_the_number_of_places() {
+        // Every other row repeats: thirteen in a row are once in 8,192.
+        assert!(is_unlikely_run(14, 14 + 25, 14 + 50));
+        assert!(!is_unlikely_run(14, 14 + 2000, 14 + 4000));
+        assert!(is_unlikely_run(20, 20 + 2000, 20 + 4000));
     }
 }

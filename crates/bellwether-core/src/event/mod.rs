@@ -1,8 +1,8 @@
 //! Events: when scores become something a person is told of, and when that ends.
 //!
 //! [`EventRule`] says which runs of scores are one event; [`EventTracker`] follows it row by row, so that what a row
-//! says about its event is what was known at that row. [`Trace`] keeps what tells the kind of an event;
-//! [`event_fault`] says whether that is one sensor's.
+//! says about its event is what was known at that row. [`Trace`] keeps what tells the kind of an event, and whether
+//! it is one sensor's.
 
 mod kind;
 mod rule;
@@ -16,7 +16,7 @@ use std::fmt;
 
 pub use kind::EventKind;
 pub use rule::{EventRule, EventRuleError};
-pub use sensor::{EventFault, event_fault};
+pub use sensor::{EventFault, SensorTrace};
 pub use state::{Phase, TrackedRow, TrackerState};
 pub use trace::{Bin, ChannelTrace, MissingRuns, Trace, Watched};
 pub use tracker::{EventTracker, JudgedRow};
@@ -96,6 +96,8 @@ pub struct Event {
     pub confidence: f64,
     /// What kind of trouble it is, as far as it is known.
     pub kind: EventKind,
+    /// Whether one sensor or the device is at fault, as far as that is known.
+    pub fault: Option<EventFault>,
 }
 
 impl Event {

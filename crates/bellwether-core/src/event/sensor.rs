@@ -4,31 +4,20 @@
 //! most channels do the same, the device stands still or nothing is recorded. Anything between, and any other kind of
 //! event, may be the process itself: nothing is said.
 
-use super::{Event, EventKind};
-use crate::frame::Frame;
-use crate::time::Timestamp;
-use crate::transform::scale::DISCRETE_VALUES_MAX;
+use super::EventKind;
+use super::kind::{is_dropout, is_unlikely_run};
+use super::trace::Trace;
+use crate::quantile::median_sorted;
 use crate::validate::Fault;
 
-/// What goes on may have begun so many rows before the score rose.
-const LEAD_ROWS: usize = 32;
+/// Fewer steps before an event say nothing of what is usual.
+const STEPS_MIN: u32 = 8;
 
-/// So many rows before that tell what is usual.
-const CONTEXT_ROWS: usize = 256;
+/// Steps that are so many times the usual ones in the mean are noise,
+const NOISE_TIMES: f64 = 3.0;
 
-/// Fewer tell nothing.
-const CONTEXT_ROWS_MIN: usize = 32;
-
-/// Rows of an event that are looked at, the first of them.
-const EVENT_ROWS_MAX: usize = 4096;
-
-/// So many rows in a row without a value, or with the same one, and so many times the usual longest run.
-const MISSING_ROWS: usize = 4;
-const SAME_ROWS: usize = 6;
-const RUN_TIMES: usize = 2;
-
-/// Steps so many times the usual ones are noise; below so many a channel is calm.
-const NOISE_TIMES: f64 = 2.0;
+/// where none counts for more than this many: a level that shifts is one large step.
+const STEP_TIMES_MAX: f64 = 16.0;
 
 /// Most channels.
 const MOST: f64 = 0.75;
@@ -38,51 +27,112 @@ const MOST: f64 = 0.75;
 pub struct EventFault {
     /// One sensor alone, or the device.
     pub fault: Fault,
-    /// The column of the frame, where it is one sensor.
+    /// The channel of the model, where it is one sensor.
     pub channel_idx: Option<usize>,
 }
 
-/// Whose fault the event is, as far as the rows of its series tell. `columns` are those of the frame that were judged.
-pub fn event_fault(event: &Event, frame: &Frame, columns: &[usize]) -> Option<EventFault> {
-    let at = |time: Timestamp| frame.time().partition_point(|other| *other < time);
-    let (start, end) = (at(event.start), at(event.end).min(frame.n_samples() - 1));
-    let begin = start.saturating_sub(LEAD_ROWS);
-    let end = end.min(start + EVENT_ROWS_MAX);
-    let context = begin.saturating_sub(CONTEXT_ROWS)..begin;
-    let has_context = context.len() >= CONTEXT_ROWS_MIN;
-    let does = |column: usize| -> Option<bool> {
-        let values = |rows: std::ops::Range<usize>| rows.map(move |row| frame.sample(row).values[column]);
-        let (before, during) = (values(context.clone()), values(begin..end + 1));
-        match event.kind {
-            EventKind::Dropout => Some(is_longer(
-                longest(during, f64::is_nan),
-                longest(before, f64::is_nan),
-                MISSING_ROWS,
-            )),
-            EventKind::Stuck => is_continuous(before.clone().chain(during.clone()))
-                .then(|| is_longer(longest_same(during), longest_same(before), SAME_ROWS)),
-            EventKind::Noise => {
-                let usual = step(before).filter(|usual| has_context && *usual > 0.0)?;
-                Some(step(values(start..end + 1))? > NOISE_TIMES * usual)
-            }
-            _ => None,
+/// What is kept of every channel to tell whose fault an event is, in scaled units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SensorTrace {
+    /// The training rows have many values of it.
+    pub is_continuous: bool,
+    /// The last value; NaN: none, or it is missing.
+    pub last: f32,
+    /// Steps between neighbouring values, before the event and in it,
+    pub n_steps: u32,
+    /// those of them that repeat a value,
+    pub n_repeats: u32,
+    /// the last ones that do without a break,
+    pub run: u32,
+    /// and the longest such run that the event has seen.
+    pub longest_run: u32,
+    /// Median of the steps before the event, without their signs; 0: there are too few, or half of them repeat.
+    pub usual_step: f64,
+    /// Steps in the event, and the sum of them, in usual ones.
+    pub n_event_steps: u32,
+    /// As above.
+    pub step_sum: f64,
+}
+
+impl SensorTrace {
+    /// Of a channel that took these values before the event.
+    pub(super) fn new(before: impl Iterator<Item = f32>, is_continuous: bool) -> Self {
+        let mut trace = Self {
+            is_continuous,
+            last: f32::NAN,
+            n_steps: 0,
+            n_repeats: 0,
+            run: 0,
+            longest_run: 0,
+            usual_step: 0.0,
+            n_event_steps: 0,
+            step_sum: 0.0,
+        };
+        let mut steps: Vec<f64> = before.filter_map(|value| trace.step_to(value)).collect();
+        trace.longest_run = trace.run;
+        if trace.n_steps >= STEPS_MIN {
+            steps.sort_by(f64::total_cmp);
+            trace.usual_step = median_sorted(&steps);
         }
+        trace
+    }
+
+    /// Takes the next value of the event.
+    pub(super) fn push(&mut self, value: f32) {
+        if let Some(step) = self.step_to(value)
+            && self.usual_step > 0.0
+        {
+            self.n_event_steps = self.n_event_steps.saturating_add(1);
+            self.step_sum += (step / self.usual_step).min(STEP_TIMES_MAX);
+        }
+    }
+
+    fn step_to(&mut self, value: f32) -> Option<f64> {
+        let step = (f64::from(value) - f64::from(self.last)).abs();
+        self.last = value;
+        if step.is_nan() {
+            self.run = 0;
+            return None;
+        }
+        self.n_steps = self.n_steps.saturating_add(1);
+        if step > 0.0 {
+            self.run = 0;
+        } else {
+            self.n_repeats = self.n_repeats.saturating_add(1);
+            self.run = self.run.saturating_add(1);
+            self.longest_run = self.longest_run.max(self.run);
+        }
+        Some(step)
+    }
+
+    fn is_stuck(&self) -> Option<bool> {
+        self.is_continuous
+            .then(|| is_unlikely_run(self.longest_run, self.n_repeats, self.n_steps))
+    }
+
+    /// The median of steps is 0.67 of their root mean square where they are normal, the mean 0.8.
+    fn is_noisy(&self) -> Option<bool> {
+        (self.n_event_steps > 0).then(|| self.step_sum > NOISE_TIMES * f64::from(self.n_event_steps))
+    }
+}
+
+/// Whose fault an event of that kind is, as far as what its channels did tells.
+pub(super) fn event_fault(kind: EventKind, trace: &Trace) -> Option<EventFault> {
+    let sensors = trace.sensors.iter();
+    let does: Vec<Option<bool>> = match kind {
+        EventKind::Dropout => trace.missing.iter().map(|runs| Some(is_dropout(runs))).collect(),
+        EventKind::Stuck => sensors.map(SensorTrace::is_stuck).collect(),
+        EventKind::Noise => sensors.map(SensorTrace::is_noisy).collect(),
+        _ => return None,
     };
-    let told: Vec<(usize, bool)> = columns
-        .iter()
-        .filter_map(|column| Some((*column, does(*column)?)))
-        .collect();
-    let doing: Vec<usize> = told
-        .iter()
-        .filter(|(_, does)| *does)
-        .map(|(column, _)| *column)
-        .collect();
+    let n_told = does.iter().flatten().count();
+    let doing: Vec<usize> = (0..does.len()).filter(|idx| does[*idx] == Some(true)).collect();
     match doing.as_slice() {
-        [only] if told.len() > 1 => Some(EventFault {
+        [only] if n_told > 1 => Some(EventFault {
             fault: Fault::Sensor,
             channel_idx: Some(*only),
         }),
-        [_, _, ..] if doing.len() as f64 >= MOST * told.len() as f64 => Some(EventFault {
+        [_, _, ..] if doing.len() as f64 >= MOST * n_told as f64 => Some(EventFault {
             fault: Fault::Device,
             channel_idx: None,
         }),
@@ -90,61 +140,15 @@ pub fn event_fault(event: &Event, frame: &Frame, columns: &[usize]) -> Option<Ev
     }
 }
 
-fn is_longer(run: usize, usual: usize, least: usize) -> bool {
-    run >= least && run > RUN_TIMES * usual
-}
-
-fn longest(values: impl Iterator<Item = f64>, is_in: impl Fn(f64) -> bool) -> usize {
-    let (mut run, mut longest) = (0, 0);
-    for value in values {
-        run = if is_in(value) { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
-}
-
-/// Repeats of a value in a row.
-fn longest_same(values: impl Iterator<Item = f64>) -> usize {
-    let mut last = f64::NAN;
-    let repeats = values.map(|value| {
-        let step = value - last;
-        last = value;
-        step
-    });
-    longest(repeats, |step| step == 0.0)
-}
-
-fn is_continuous(values: impl Iterator<Item = f64>) -> bool {
-    let mut distinct: Vec<f64> = Vec::with_capacity(DISCRETE_VALUES_MAX);
-    for value in values.filter(|value| !value.is_nan()) {
-        if !distinct.contains(&value) {
-            if distinct.len() == DISCRETE_VALUES_MAX {
-                return true;
-            }
-            distinct.push(value);
-        }
-    }
-    false
-}
-
-/// Median of the steps from value to value, without their signs; `None` where there is none.
-fn step(values: impl Iterator<Item = f64> + Clone) -> Option<f64> {
-    let steps = values
-        .clone()
-        .zip(values.skip(1))
-        .map(|(one, next)| (next - one).abs());
-    let sorted = crate::quantile::sorted_finite(steps);
-    (!sorted.is_empty()).then(|| crate::quantile::median_sorted(&sorted))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::EventRule;
+    use super::super::trace::{Context, Watched};
     use super::*;
-    use crate::event::EventId;
-    use crate::frame::{Channel, SeriesId};
 
     const N: usize = 600;
 
+    /// Three continuous channels and one of two states, which nothing repeats by chance.
     fn rows() -> Vec<[f64; 4]> {
         let noise = |row: usize, channel: usize| ((row * 7919 + channel * 104_729) % 1009) as f64 / 1009.0;
         let row = |idx: usize| {
@@ -158,28 +162,21 @@ mod tests {
         (0..N).map(row).collect()
     }
 
+    /// What is said of an event from row 410 on, of a change from row 400 on.
     fn said(kind: EventKind, change: impl Fn(&mut [f64; 4], &[f64; 4])) -> Option<EventFault> {
         let mut rows = rows();
         let first = rows[400];
         rows[400..500].iter_mut().for_each(|row| change(row, &first));
-        let channels: Vec<Channel> = ["a", "b", "c", "on"].map(Channel::new).into();
-        let time: Vec<_> = (0..N as i64).map(Timestamp::from_secs).collect();
-        let frame = Frame::new(channels, time, rows.concat()).unwrap();
-        let start = Timestamp::from_secs(410);
-        let event = Event {
-            id: EventId::new(&SeriesId::new("s"), start),
-            start,
-            end: Timestamp::from_secs(499),
-            peak_time: start,
-            peak_score: 3.0,
-            n_samples: 90,
-            is_open: false,
-            shares: vec![0.25; 4],
-            members: vec![1.0],
-            confidence: 1.0,
-            kind,
-        };
-        event_fault(&event, &frame, &[0, 1, 2, 3])
+        let watched = Watched::with_states(4, &[3]);
+        let mut context = Context::new(&watched, &EventRule::for_window(30));
+        for row in &rows[..410] {
+            context.push(row, None);
+        }
+        let mut trace = Trace::new(&context, 0, &watched, &[0.25; 4]);
+        for row in &rows[410..500] {
+            trace.push(&row.map(|value| value as f32), &watched);
+        }
+        event_fault(kind, &trace)
     }
 
     #[test]
@@ -213,5 +210,7 @@ mod tests {
         // What the process may do is nobody's fault.
         assert_eq!(said(EventKind::LevelShift, |row, _| row[0] += 5.0), None);
         assert_eq!(said(EventKind::Stuck, |_, _| ()), None);
+        // One large step is no noise.
+        assert_eq!(said(EventKind::Noise, |row, _| row[0] += 50.0), None);
     }
 }

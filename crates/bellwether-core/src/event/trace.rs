@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::EventRule;
+use super::sensor::SensorTrace;
 use crate::quantile::median_sorted;
 use crate::score::Ranges;
 use crate::transform::{ChannelKind, Pipeline};
@@ -53,6 +54,14 @@ impl Watched {
             channels: vec![(f64::NEG_INFINITY, f64::INFINITY, true); n_channels],
             context_len: CONTEXT_LEN_MAX,
         }
+    }
+
+    /// The same, of which some have states.
+    #[cfg(test)]
+    pub(super) fn with_states(n_channels: usize, states: &[usize]) -> Self {
+        let mut watched = Self::unbounded(n_channels);
+        states.iter().for_each(|idx| watched.channels[*idx].2 = false);
+        watched
     }
 
     /// How far a value lies outside of its training range; below zero inside.
@@ -119,6 +128,8 @@ pub struct Trace {
     pub missing: Vec<MissingRuns>,
     /// The channels that make most of the event, in their order.
     pub channels: Vec<ChannelTrace>,
+    /// What tells whose fault it is, `[n_channels]`; empty where the event began before that was kept.
+    pub sensors: Vec<SensorTrace>,
 }
 
 /// Rows in a row for which a channel had no value.
@@ -202,6 +213,9 @@ impl Trace {
                 .into_iter()
                 .map(|idx| ChannelTrace::new(&before, idx, watched))
                 .collect(),
+            sensors: (0..share.len())
+                .map(|idx| SensorTrace::new(before.iter().map(|row| row[idx]), watched.channels[idx].2))
+                .collect(),
         };
         for row in context.rows.range(n_before..) {
             trace.push(row, watched);
@@ -213,6 +227,9 @@ impl Trace {
     pub(super) fn push(&mut self, row: &[f32], watched: &Watched) {
         for (runs, value) in self.missing.iter_mut().zip(row) {
             runs.push(value.is_nan());
+        }
+        for (sensor, value) in self.sensors.iter_mut().zip(row) {
+            sensor.push(*value);
         }
         for channel in &mut self.channels {
             channel.push(row[channel.channel_idx], watched);
@@ -227,6 +244,8 @@ impl Trace {
     /// Whether this may be the trace of an event of so many channels.
     pub(super) fn fits(&self, n_channels: usize) -> bool {
         self.missing.len() == n_channels
+            && (self.sensors.is_empty() || self.sensors.len() == n_channels)
+            && self.sensors.iter().all(|of| of.usual_step >= 0.0)
             && self.channels.len() <= N_WATCHED
             && self.channels.iter().all(|of| {
                 of.channel_idx < n_channels

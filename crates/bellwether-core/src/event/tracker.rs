@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::kind::classify;
 use super::rule::{Gate, Move};
+use super::sensor::event_fault;
 use super::state::TrackedRow;
 use super::trace::{Context, Trace, Watched};
 use super::{Event, EventChange, EventId, EventKind, EventRule};
@@ -205,6 +206,7 @@ impl Building {
             members: vec![0.0; n_members],
             confidence: 0.0,
             kind: EventKind::OutOfRange,
+            fault: None,
         };
         Self {
             event,
@@ -231,6 +233,7 @@ impl Building {
 
     pub(super) fn finish(mut self, is_open: bool) -> Event {
         self.event.kind = classify(&self.trace, self.event.n_samples, &self.event.shares);
+        self.event.fault = event_fault(self.event.kind, &self.trace);
         for shares in [&mut self.event.shares, &mut self.event.members] {
             let total: f64 = shares.iter().sum();
             for share in shares.iter_mut().filter(|_| total > 0.0) {

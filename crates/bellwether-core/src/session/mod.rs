@@ -11,11 +11,12 @@ mod turn;
 
 use std::sync::Arc;
 
-use crate::detect::{Detector, Top};
+use crate::detect::{Detector, Mode, Top};
 use crate::event::{Event, EventChange, EventId, EventTracker};
 use crate::frame::{Channel, Sample, Schema, SeriesId};
 use crate::model::ModelError;
 use crate::score::CausalSmoother;
+use crate::threshold::Level;
 use crate::time::Timestamp;
 use crate::transform::{ApplyError, Outside, PipelineState};
 pub use judged::Judged;
@@ -119,6 +120,7 @@ impl Detector {
                     CausalSmoother::new(calibrated.smoothing, &calibrated.calibration.prior)
                 })
                 .collect(),
+            level: self.level(Mode::Causal),
             tracker: EventTracker::new(self.parts().events, series, Arc::clone(self.watched())),
             ended: None,
             shares: vec![0.0; n],
@@ -137,6 +139,8 @@ pub struct Session {
     recent: Recent,
     /// One for each member.
     smoothers: Vec<CausalSmoother>,
+    /// The threshold of the next row.
+    level: Level,
     tracker: EventTracker,
     /// An event that a gap ended, kept until a verdict tells it: the model may fail on the sample after the gap.
     ended: Option<Event>,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Session;
-use crate::detect::Detector;
+use crate::detect::{Detector, Mode};
 use crate::event::{Event, TrackerState};
 use crate::frame::SeriesId;
 use crate::score::CausalSmoother;
+use crate::threshold::Level;
 use crate::time::Timestamp;
 use crate::transform::{DerivationMemory, PipelineMemory, PipelineState};
 
@@ -30,6 +31,9 @@ pub struct SessionState {
     /// For each member, the contributions of the rows that its smoothing remembers, oldest first, `[n_channels]` each;
     /// `None`: no score.
     pub contributions: Vec<Vec<Option<Vec<f64>>>>,
+    /// What a threshold that follows the rows before remembers of them: their errors, oldest first, NaN where a row does not
+    /// count. Empty where the threshold stays.
+    pub level: Vec<f64>,
     /// The events of the series.
     pub tracker: TrackerState,
     /// An event that ended and has not been told.
@@ -57,6 +61,7 @@ impl Session {
             recent: self.recent.values.clone(),
             observed: self.recent.observed.clone(),
             contributions: self.smoothers.iter().map(CausalSmoother::rows).collect(),
+            level: self.level.rows(),
             tracker: self.tracker.state(),
             ended: self.ended.clone(),
         }
@@ -126,6 +131,10 @@ impl Detector {
                 CausalSmoother::resume(calibrated.smoothing, &calibrated.calibration.prior, rows)
             })
             .collect();
+        session.level = Level::resume(self.threshold(Mode::Causal), self.parts().drifting, state.level)
+            .ok_or(StateError {
+                problem: "its threshold follows other rows",
+            })?;
         session.tracker = state
             .tracker
             .resume(

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::tests::{Plant, derived_ensemble, ensemble};
+use crate::detect::tests::{Plant, derived_ensemble, drifting, ensemble};
 use crate::frame::Frame;
 
 /// What one device was told, bit for bit.
@@ -52,7 +52,8 @@ proptest! {
         seed in any::<u64>(), len in 1_usize..12, missing in 0.0..0.5_f64, gaps in 0.0..0.1_f64,
         chunks in proptest::collection::vec(0_usize..9, 12..40),
     ) {
-        let detector = Arc::new(match seed % 3 {
+        let detector = Arc::new(match seed % 4 {
+            3 => drifting(&ensemble(len, false), 10 + len),
             0 => derived_ensemble(len.min(8)),
             rest => ensemble(len, rest == 1),
         });
@@ -162,6 +163,7 @@ fn a_state_that_does_not_fit_is_refused() {
         "contributions",
     );
     check(&|state| state.contributions.truncate(1), "number of members");
+    check(&|state| state.level.push(0.1), "follows other rows");
     check(
         &|state| {
             let row = crate::event::TrackedRow {

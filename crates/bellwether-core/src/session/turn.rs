@@ -324,6 +324,7 @@ impl Session {
     /// A sample that does not count ends what is open.
     fn pass(&mut self, sample: Sample<'_>, outside: Outside) -> Verdict {
         let ended = self.tracker.restart();
+        self.level.restart();
         Verdict {
             time: sample.time,
             score: None,
@@ -345,12 +346,16 @@ impl Session {
     ) -> Result<Option<Verdict>, PushError> {
         if starts_segment {
             self.smoothers.iter_mut().for_each(CausalSmoother::restart);
+            self.level.restart();
             self.ended = self.tracker.restart().or_else(|| self.ended.take());
         }
         let is_full = due.is_some();
         let scored = match due {
             Some(due) => self.score(due, prepared, row)?,
-            None => None,
+            None => {
+                self.level.push(f64::NAN);
+                None
+            }
         };
         let score = scored.map(|scored| scored.score);
         let (values, observed) = prepared;
@@ -395,6 +400,7 @@ impl Session {
             for smoother in &mut self.smoothers {
                 smoother.push(None);
             }
+            self.level.push(f64::NAN);
             return Err(error);
         }
         row.joined.fill(0.0);
@@ -420,11 +426,15 @@ impl Session {
             }
         }
         let Some(agreement) = joined.complete(self.detector.weight()) else {
+            self.level.push(f64::NAN);
             return Ok(None);
         };
-        self.detector
-            .add_outside(Mode::Causal, prepared, stopped.iter().copied(), &mut joined);
-        let threshold = self.detector.threshold(Mode::Causal);
+        let threshold = self.level.threshold();
+        let stopped = stopped.iter().copied();
+        let plain = self
+            .detector
+            .add_outside(threshold, prepared, stopped, &mut joined);
+        self.level.push(plain);
         finish_members(&row.members, &mut self.members);
         Ok(Some(Scored {
             score: finish_row(&row.joined, threshold, &mut self.shares),

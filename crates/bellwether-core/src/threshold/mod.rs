@@ -1,12 +1,13 @@
 //! The raw error that is an alarm: rules over the smoothed errors of held-out normal rows, never of what is judged.
 //!
 //! [`budget`] counts or extrapolates alarms per time; [`pot`] takes a risk per row, [`conformal`] one per stretch;
-//! [`spread`] the middle and the width; [`best_f1`] asks labels. [`gpd`] is the tail that the first two share, `peaks`
+//! [`drifting`] one per row above a level that follows slow change; [`spread`] the middle and the width; [`best_f1`] asks labels. [`gpd`] is the tail that the first two share, `peaks`
 //! what it is fitted to. [`dynamic`] alone looks at what is judged; it is no rule of a detector.
 
 pub mod best_f1;
 pub mod budget;
 pub mod conformal;
+pub mod drifting;
 pub mod dynamic;
 pub mod gpd;
 mod peaks;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use best_f1::{F1Of, F1Support};
 pub use budget::{AlarmBudget, AlarmBudgetError, BudgetSupport, Period};
 pub use conformal::{Allowance, ConformalSupport};
+pub use drifting::{Drifting, DriftingSupport, Level};
 pub use dynamic::{Dynamic, dynamic_threshold};
 pub use pot::PotSupport;
 
@@ -63,6 +65,13 @@ pub enum ThresholdRule {
     Sigma(f64),
     /// Peaks over threshold: the error exceeded by this share of rows, in (0, 1).
     Pot(f64),
+    /// The same, above a level that follows the mean of so many normal rows before, in 10..=10000; causal scores alone.
+    Dspot {
+        /// In (0, 1).
+        risk: f64,
+        /// Rows of the mean.
+        depth: usize,
+    },
     /// Split conformal: a chance of an alarm for each normal stretch of rows, or alarms in a time.
     Conformal(Allowance),
     /// Where labels are told best from the other rows.
@@ -99,6 +108,8 @@ pub struct FittedThreshold {
     pub support: Option<Support>,
     /// Why the threshold is not the rule's own; `None` where it is.
     pub fallback: Option<Fallback>,
+    /// How it follows the level of the rows before; `None` where it stays.
+    pub drifting: Option<Drifting>,
 }
 
 /// What a threshold rests on.
@@ -109,6 +120,8 @@ pub enum Support {
     Budget(BudgetSupport),
     /// A risk for each row.
     Pot(PotSupport),
+    /// A risk for each row above a level that moves.
+    Drifting(DriftingSupport),
     /// A risk for each stretch, or a budget.
     Conformal(ConformalSupport),
     /// Labels.
@@ -129,7 +142,7 @@ impl Support {
         match self {
             Self::Budget(of) => Some(of.supported.events_in(span)),
             Self::Conformal(of) => Some(of.predicted_in(span)),
-            Self::Pot(_) | Self::BestF1(_) => None,
+            Self::Pot(_) | Self::Drifting(_) | Self::BestF1(_) => None,
         }
     }
 
@@ -139,6 +152,7 @@ impl Support {
             Self::Budget(of) => Some(of.predicted.events_in(span)),
             Self::Conformal(of) => Some(of.predicted_in(span)),
             Self::Pot(of) => Some(of.predicted_in(span)),
+            Self::Drifting(of) => Some(of.pot.predicted_in(span)),
             Self::BestF1(_) => None,
         }
     }
@@ -150,6 +164,7 @@ impl fmt::Display for Support {
         match self {
             Self::Budget(of) => of.fmt(f),
             Self::Pot(of) => of.fmt(f),
+            Self::Drifting(of) => of.fmt(f),
             Self::Conformal(of) => of.fmt(f),
             Self::BestF1(of) => of.fmt(f),
         }
@@ -224,7 +239,7 @@ impl ThresholdRule {
         let sorted = sorted_finite(held_out.errors.iter().copied().filter(|error| error.is_finite()));
         let largest = sorted.last().copied().unwrap_or(0.0);
         let spread = largest - sorted.first().copied().unwrap_or(0.0);
-        let (mut support, mut fallback) = (None, None);
+        let (mut support, mut fallback, mut drifting) = (None, None, None);
         let level = match *self {
             Self::Value(error) => error,
             _ if sorted.len() < N_ERRORS_MIN => {
@@ -245,9 +260,22 @@ impl ThresholdRule {
                 }
                 Err(instead) => {
                     fallback = Some(instead);
-                    (FEW_PEAKS_FACTOR * quantile_sorted(&sorted, 0.99)).max(just_above(largest))
+                    no_tail_level(&sorted)
                 }
             },
+            Self::Dspot { risk, depth } => {
+                match drifting::drifting_level((risk, depth), held_out, events.merge_gap(), &sorted) {
+                    Ok((level, rests_on)) => {
+                        drifting = Some(rests_on.drifting);
+                        support = Some(Support::Drifting(rests_on));
+                        level
+                    }
+                    Err(instead) => {
+                        fallback = Some(instead);
+                        no_tail_level(&sorted)
+                    }
+                }
+            }
             Self::Budget(budget) => {
                 let (level, rests_on, instead) = budget::budget_level(budget, held_out, events, &sorted);
                 (support, fallback) = (Some(Support::Budget(rests_on)), instead);
@@ -273,7 +301,17 @@ impl ThresholdRule {
             threshold,
             support,
             fallback,
+            drifting,
         })
+    }
+
+    /// The rule for scores that look back: there is no level before a row that it could follow.
+    #[must_use]
+    pub fn looking_back(self) -> Self {
+        match self {
+            Self::Dspot { risk, .. } => Self::Pot(risk),
+            rule => rule,
+        }
     }
 
     /// Whether the rule's own number is in its range.
@@ -286,6 +324,7 @@ impl ThresholdRule {
             Self::Quantile(share) | Self::Pot(share) | Self::Conformal(Allowance::Risk(share)) => {
                 0.0 < share && share < 1.0
             }
+            Self::Dspot { risk, depth } => 0.0 < risk && risk < 1.0 && drifting::DEPTH_RANGE.contains(&depth),
             Self::Mad(k) | Self::Sigma(k) => (0.0..=1e6).contains(&k),
             Self::Value(error) => Threshold::new(error).is_some(),
         };
@@ -297,6 +336,12 @@ impl ThresholdRule {
             })
         }
     }
+}
+
+/// The threshold where no tail can be believed: well above all that was seen.
+fn no_tail_level(sorted: &[f64]) -> f64 {
+    let largest = sorted.last().copied().unwrap_or(0.0);
+    (FEW_PEAKS_FACTOR * quantile_sorted(sorted, 0.99)).max(just_above(largest))
 }
 
 /// The threshold where errors say nothing about their spread: twice the largest. Errors of about 0 say no more than
@@ -319,6 +364,7 @@ impl fmt::Display for ThresholdRule {
             Self::Mad(k) => write!(f, "mad:{k}"),
             Self::Sigma(k) => write!(f, "sigma:{k}"),
             Self::Pot(risk) => write!(f, "pot:{risk}"),
+            Self::Dspot { risk, depth } => write!(f, "dspot:{risk},{depth}"),
             Self::Conformal(asked) => write!(f, "conformal:{asked}"),
             Self::BestF1(of) => write!(f, "best-f1:{}", of.name()),
             Self::Value(error) => write!(f, "value:{error}"),
@@ -354,7 +400,7 @@ pub enum ThresholdError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "threshold rule {text:?}: wanted budget:1/week, conformal:Q or conformal:1/week, quantile:Q or pot:Q with Q between 0 \
-     and 1, mad:K or sigma:K with K from 0 up, best-f1:event or best-f1:point, or value:X with X above 0{}",
+     and 1, dspot:Q or dspot:Q,DEPTH with DEPTH from 10 to 10000, mad:K or sigma:K with K from 0 up, best-f1:event or best-f1:point, or value:X with X above 0{}",
     if text.starts_with("dynamic") { "; dynamic looks at what it judges: it is for detect --mode retrospective" } else { "" }
 )]
 pub struct ThresholdRuleError {
@@ -363,7 +409,8 @@ pub struct ThresholdRuleError {
 }
 
 /// `budget`, `conformal`, `quantile`, `mad`, `sigma`, `pot`, `best-f1` or `value`, a colon and a number
-/// (`budget:1/week`). Without one: 1/week, 0.01, 0.995, 6, 3, 1e-4 and `event`; `value` needs its number.
+/// (`budget:1/week`). Without one: 1/week, 0.01, 0.995, 6, 3, 1e-4 and `event`; `value` needs its number. `dspot` has two:
+/// `dspot:1e-4,1000`.
 impl FromStr for ThresholdRule {
     type Err = ThresholdRuleError;
 
@@ -399,6 +446,13 @@ impl FromStr for ThresholdRule {
             "mad" => number_or(Some(6.0)).map(Self::Mad),
             "sigma" => number_or(Some(3.0)).map(Self::Sigma),
             "pot" => number_or(Some(1e-4)).map(Self::Pot),
+            "dspot" => {
+                let (risk, depth) = match number.and_then(|text| text.split_once(',')) {
+                    Some((risk, depth)) => (risk.trim().parse().ok(), depth.trim().parse().ok()),
+                    None => (number_or(Some(1e-4)), Some(drifting::DEPTH)),
+                };
+                risk.zip(depth).map(|(risk, depth)| Self::Dspot { risk, depth })
+            }
             "value" => number_or(None).map(Self::Value),
             _ => None,
         };

@@ -25,23 +25,28 @@ pub enum ScalerKind {
     /// (x − median) / interquartile range; the standard deviation where the quartiles coincide. For training rows
     /// with wild values among them.
     Robust,
+    /// (x − q01) / (q99 − q01), the quantiles at 0.01 and 0.99; min-max where they coincide. The working range of a
+    /// channel without the wild values among the training rows, which are not clipped.
+    Quantile,
 }
 
 impl ScalerKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::MinMax, Self::Standard, Self::Robust, Self::Quantile];
+
     /// The name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::MinMax => "minmax",
             Self::Standard => "standard",
             Self::Robust => "robust",
+            Self::Quantile => "quantile",
         }
     }
 
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::MinMax, Self::Standard, Self::Robust]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -133,6 +138,15 @@ impl ChannelScale {
                 let is_flat = spread < no_range;
                 (median, if is_flat { mean_std(sorted).1 } else { spread })
             }
+            (_, ScalerKind::Quantile) => {
+                let low = quantile_sorted(sorted, 0.01);
+                let spread = quantile_sorted(sorted, 0.99) - low;
+                if spread < no_range {
+                    (lo, hi - lo)
+                } else {
+                    (low, spread)
+                }
+            }
         };
         Self {
             channel,
@@ -206,6 +220,27 @@ mod tests {
         let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / 8.0;
         check(ScalerKind::Standard, mean, variance.sqrt());
         check(ScalerKind::Robust, 4.0, 2.5);
+        // Type 7 at positions 0.07 and 6.93: 1.07 and 8.79.
+        check(ScalerKind::Quantile, 1.07, 7.72);
+    }
+
+    #[test]
+    fn quantiles_that_coincide_fall_back_to_the_range() {
+        let mut values = vec![0.0; 1000];
+        values.push(20.0);
+        let scale = fit(ScalerKind::Quantile, &values);
+        assert_close(scale.offset, 0.0, 1e-12, "offset");
+        assert_close(scale.divisor, 20.0, 1e-12, "divisor");
+    }
+
+    #[test]
+    fn a_wild_value_does_not_move_the_quantiles() {
+        let mut values: Vec<f64> = (0..=1000).map(f64::from).collect();
+        values.push(1e9);
+        let scale = fit(ScalerKind::Quantile, &values);
+        // Positions 10.01 and 990.99 of 0, 1, 2, …
+        assert_close(scale.offset, 10.01, 1e-9, "offset");
+        assert_close(scale.divisor, 980.98, 1e-9, "divisor");
     }
 
     #[test]
@@ -255,7 +290,7 @@ mod tests {
 
     #[test]
     fn names_lead_back_to_their_kinds() {
-        for kind in [ScalerKind::MinMax, ScalerKind::Standard, ScalerKind::Robust] {
+        for kind in ScalerKind::ALL {
             assert_eq!(ScalerKind::from_name(kind.name()), Some(kind));
         }
         for kind in [

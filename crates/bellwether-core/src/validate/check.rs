@@ -58,6 +58,13 @@ pub enum Fault {
     Device,
 }
 
+impl Fault {
+    /// The one of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|fault| fault.name() == name)
+    }
+}
+
 macro_rules! names {
     ($type:ident { $($variant:ident => $name:literal),* $(,)? }) => {
         impl $type {

@@ -53,6 +53,8 @@ pub struct TimeProfile {
     pub first: Option<Timestamp>,
     /// The last time in order.
     pub last: Option<Timestamp>,
+    /// Of them, those that cadence and jitter are of.
+    n_rows_of_cadence: u64,
     /// Median spacing, `None` with fewer than two instants. Exact where few spacings differ, else within 3 %.
     pub cadence: Option<Duration>,
     /// Median absolute deviation of spacings from the cadence, as a share of it.
@@ -72,6 +74,35 @@ pub struct TimeProfile {
     pub set_back: Vec<ClockSetBack>,
     /// How many there were.
     pub n_set_back: u64,
+}
+
+impl TimeProfile {
+    /// These times and those of other rows of the same series, which come by themselves: of spacings, the cadence of
+    /// the more rows counts.
+    pub(super) fn join(&mut self, other: Self) {
+        if other.n_rows > self.n_rows_of_cadence {
+            self.n_rows_of_cadence = other.n_rows;
+            self.cadence = other.cadence;
+            self.jitter = other.jitter;
+            self.off_beat_max = other.off_beat_max;
+        }
+        self.n_rows += other.n_rows;
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+        self.longest = self.longest.max(other.longest);
+        self.n_gaps += other.n_gaps;
+        self.gaps.extend(other.gaps);
+        self.gaps.sort_by_key(|gap| std::cmp::Reverse(gap.span()));
+        self.gaps.truncate(N_GAPS);
+        self.gaps.sort_by_key(|gap| gap.row);
+        self.repeated.join(other.repeated);
+        self.late.join(other.late);
+        self.future.join(other.future);
+        self.set_back.extend(other.set_back);
+        self.set_back.sort_by_key(|back| back.row);
+        self.set_back.truncate(super::N_CASES);
+        self.n_set_back += other.n_set_back;
+    }
 }
 
 /// What a row is by its time.
@@ -211,6 +242,7 @@ impl Clock {
         gaps.sort_by_key(|gap| gap.row);
         TimeProfile {
             n_rows: self.n_rows,
+            n_rows_of_cadence: self.n_rows,
             first: self.first,
             last: self.latest.map(|(latest, _)| latest),
             cadence: cadence.map(Duration::from_nanos),

@@ -1,7 +1,8 @@
 //! Whether data are fit to learn from and to be judged: every defect with its place, in one pass, in bounded memory.
 //!
 //! [`SeriesCheck`] takes the rows of one series as they stand in the input and keeps counts, the longest and worst
-//! cases, and a sample of rows; [`SeriesCheck::finish`] says what it found. What must hold can be written down as a
+//! cases, and a sample of rows; [`SeriesCheck::finish`] says what it found. [`NamedCheck`] does it for rows that name
+//! the channels of their values. What must hold can be written down as a
 //! [`Contract`], or be learnt from good data ([`Contract::learn`]). [`repair`] mends what may be mended.
 //!
 //! # What is exact and what is not
@@ -22,6 +23,7 @@ mod contract;
 mod extremes;
 mod judge;
 mod learn;
+mod named;
 mod profile;
 mod relation;
 pub mod repair;
@@ -37,6 +39,7 @@ pub use check::{Check, Fault, Finding, Level, Severity, Verdict};
 pub use clock::{ClockSetBack, Gap, TimeProfile};
 pub use contract::{ChannelTerms, Contract, ContractError, ContractRule, TimeTerms};
 pub use learn::LearnError;
+pub use named::{NamedCheck, NamedValue};
 pub use profile::{Bin, ChannelProfile, Resolution, SeriesProfile, Twin};
 pub use sample::RowSample;
 pub use series::{Row, SeriesCheck};
@@ -76,6 +79,19 @@ impl Cases {
             self.first.push(case);
         }
         if self.worst.as_ref().is_none_or(|(worst, _)| badness > *worst) {
+            self.worst = Some((badness, case));
+        }
+    }
+
+    /// These and those of `other`, in the order of their rows.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.first.extend(other.first);
+        self.first.sort_by_key(|case| case.row);
+        self.first.truncate(N_CASES);
+        if let Some((badness, case)) = other.worst
+            && self.worst.as_ref().is_none_or(|(worst, _)| badness > *worst)
+        {
             self.worst = Some((badness, case));
         }
     }

@@ -148,6 +148,28 @@ impl SeriesProfile {
     pub fn n_unreadable(&self) -> u64 {
         self.unreadable.count
     }
+
+    /// One profile of those of `groups` of channels whose rows come by themselves, and the rows of none that cannot be
+    /// read. Cadence and jitter are those of the group with the most rows.
+    ///
+    /// # Panics
+    /// Without a group: the caller's mistake.
+    pub(super) fn joined(groups: Vec<Self>, unreadable: Cases) -> Self {
+        let mut groups = groups.into_iter();
+        let mut joined = groups.next().expect("a series has a group of channels");
+        for group in groups {
+            joined.n_rows += group.n_rows;
+            joined.time.join(group.time);
+            joined.channels.extend(group.channels);
+            joined.is_exact &= group.is_exact;
+            if let (Some(breaches), Some(other)) = (&mut joined.breaches, group.breaches) {
+                breaches.join(other);
+            }
+        }
+        joined.n_rows += unreadable.count;
+        joined.unreadable.join(unreadable);
+        joined
+    }
 }
 
 /// Values further outside of the middle 98 % than so many times its width are outliers.

@@ -9,12 +9,18 @@
 //! 5. Runs of at most [`RepairSpec::fill_rows`] empty cells between two values are filled: on the straight line between
 //!    the two by time, or with the value before where the channel has few values. Longer runs stay empty, and so do
 //!    cells at a gap of the rows, at the beginning and at the end.
+//!
+//! [`RawSeries`] are rows with a value of each channel, [`NamedSeries`] rows that name the channels of their values.
 
 use super::check::Check;
 use super::contract::{ChannelTerms, Contract};
 use crate::frame::Channel;
 use crate::time::{Spacing, Timestamp};
 use crate::transform::scale::DISCRETE_VALUES_MAX;
+
+mod named;
+
+pub use named::{NamedRow, NamedSeries};
 
 /// A spacing of more than so many cadences is a gap, over which nothing is filled.
 const GAP_CADENCES: f64 = 1.5;

@@ -112,6 +112,22 @@ impl SeriesCheck {
         self.unreadable.push(case, 0.0);
     }
 
+    /// A cell that holds no finite number; `infinite` where it holds an infinite one.
+    pub(super) fn count_bad_cell(
+        &mut self,
+        channel_idx: usize,
+        number: u64,
+        time: Timestamp,
+        infinite: Option<f64>,
+    ) {
+        self.states[channel_idx].count_bad(Case {
+            row: number,
+            time: Some(time),
+            value: infinite,
+            until: None,
+        });
+    }
+
     /// Takes the next row.
     ///
     /// # Panics

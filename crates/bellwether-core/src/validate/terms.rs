@@ -51,6 +51,8 @@ pub(crate) struct RuleBreaches {
     pub(crate) n_unknown: u64,
     /// The rule on the rows of this series; where it names channels that are not there, what is missing.
     condition: Result<BoundCondition, UnknownChannels>,
+    /// Channels of the series before those that the condition was bound to.
+    n_before: usize,
 }
 
 impl RuleBreaches {
@@ -59,8 +61,9 @@ impl RuleBreaches {
     }
 
     /// Positions of the channels that it reads.
-    pub(crate) fn channels(&self) -> &[usize] {
-        self.condition.as_ref().map_or(&[], BoundCondition::channels)
+    pub(crate) fn channels(&self) -> Vec<usize> {
+        let bound = self.condition.as_ref().map_or(&[][..], BoundCondition::channels);
+        bound.iter().map(|idx| self.n_before + idx).collect()
     }
 }
 
@@ -81,6 +84,7 @@ impl Breaches {
             cases: Cases::default(),
             n_unknown: 0,
             condition: rule.condition.bind(channels),
+            n_before: 0,
         });
         Self {
             channels: channels.iter().map(of).collect(),
@@ -126,6 +130,22 @@ impl Breaches {
         }
         if self.max_gap.is_some_and(|max_gap| since > max_gap) {
             self.gaps.push(case(row, time, Some(secs)), secs);
+        }
+    }
+
+    /// These and those of `other` channels of the same series, whose rows come by themselves. A rule of channels of both
+    /// is held against neither.
+    pub(crate) fn join(&mut self, other: Self) {
+        let n_before = self.channels.len();
+        self.absent.retain(|name| other.absent.contains(name));
+        self.channels.extend(other.channels);
+        self.extra.extend(other.extra);
+        self.off_beat.join(other.off_beat);
+        self.gaps.join(other.gaps);
+        for (rule, other) in self.rules.iter_mut().zip(other.rules) {
+            if rule.condition.is_err() && other.condition.is_ok() {
+                *rule = RuleBreaches { n_before, ..other };
+            }
         }
     }
 

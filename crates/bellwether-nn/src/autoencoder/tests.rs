@@ -163,3 +163,106 @@ fn extreme_values_give_finite_errors_or_say_which_window() {
         );
     }
 }
+
+/// Windows about the training range, some channels beyond where inputs are clipped, some values unobserved.
+fn strange(n_windows: usize, len: usize) -> (Vec<f64>, Vec<bool>) {
+    let mut values = rows(n_windows * len);
+    for (at, value) in values.iter_mut().enumerate() {
+        *value += 0.3 * (at as f64 * 1.7).sin();
+        if at % 37 == 0 {
+            *value += 3.0;
+        }
+    }
+    let observed = (0..values.len()).map(|at| at % 13 != 5).collect();
+    (values, observed)
+}
+
+/// Derivatives of a weighted sum of errors against central differences of it, and what they add up to along a line.
+pub(crate) fn check_derivatives(model: &dyn Model, what: &str) {
+    const N_WINDOWS: usize = 18;
+    let len = model.window().len.get();
+    let (values, observed) = strange(N_WINDOWS, len);
+    let starts: Vec<usize> = (0..N_WINDOWS).map(|idx| idx * len).collect();
+    let n_cells = model.n_answers() * 3;
+    let weights: Vec<f64> = (0..N_WINDOWS * n_cells).map(|at| 1.0 + (at % 5) as f64).collect();
+    let sums = |values: &[f64], marks: Option<&[bool]>| -> Vec<f64> {
+        let windows = Windows::new(values, marks, 3, len, &starts);
+        let mut errors = vec![0.0; N_WINDOWS * n_cells];
+        model.errors(windows, &mut errors).unwrap();
+        let of_windows = errors.chunks_exact(n_cells).zip(weights.chunks_exact(n_cells));
+        of_windows
+            .map(|(errors, weights)| errors.iter().zip(weights).map(|(e, w)| e * w).sum())
+            .collect()
+    };
+    let slopes = |values: &[f64], marks: Option<&[bool]>| {
+        let mut out = vec![f64::NAN; values.len()];
+        let windows = Windows::new(values, marks, 3, len, &starts);
+        assert!(model.derivatives(windows, &weights, &mut out).unwrap());
+        out
+    };
+    for marks in [None, Some(&observed[..])] {
+        let got = slopes(&values, marks);
+        // Networks compute in 24 bits: a step of 1e-2 loses about as much by rounding as by curvature, 1e-3 of the largest.
+        const STEP: f64 = 1e-2;
+        let largest = got.iter().fold(0.0_f64, |most, slope| most.max(slope.abs()));
+        for cell in 0..len * 3 {
+            let moved = |step: f64| {
+                let mut values = values.clone();
+                for window in values.chunks_exact_mut(len * 3) {
+                    window[cell] += step;
+                }
+                sums(&values, marks)
+            };
+            for (window_idx, (above, below)) in moved(STEP).iter().zip(moved(-STEP)).enumerate() {
+                let want = (above - below) / (2.0 * STEP);
+                let got = got[window_idx * len * 3 + cell];
+                assert!(
+                    (got - want).abs() < 2e-3 * largest,
+                    "{what}: cell {cell} of window {window_idx}: {got} against {want}, largest {largest}"
+                );
+            }
+        }
+        // Completeness: along the line from the training range's middle, the parts sum to the difference of the ends.
+        const N_POINTS: usize = 256;
+        let mut parts = vec![0.0; N_WINDOWS];
+        for point in 0..N_POINTS {
+            let alpha = (point as f64 + 0.5) / N_POINTS as f64;
+            let at: Vec<f64> = values.iter().map(|value| 0.5 + alpha * (value - 0.5)).collect();
+            for (cell, slope) in slopes(&at, marks).iter().enumerate() {
+                parts[cell / (len * 3)] += (values[cell] - 0.5) * slope / N_POINTS as f64;
+            }
+        }
+        let ends = [sums(&vec![0.5; values.len()], marks), sums(&values, marks)];
+        for window_idx in 0..N_WINDOWS {
+            let want = ends[1][window_idx] - ends[0][window_idx];
+            let gap = (parts[window_idx] - want).abs();
+            assert!(gap < 1e-3 * want.abs().max(1.0), "{what}: gap {gap} of {want}");
+        }
+    }
+}
+
+#[test]
+fn derivatives_equal_differences_and_sum_to_what_they_explain() {
+    for kernels in Kernels::available() {
+        check_derivatives(&autoencoder(kernels, 1), kernels.name());
+    }
+    let architecture = Architecture::new(LEN, 2, 2, &[6], &[6]).unwrap();
+    let mut weights = Weights::random(&architecture, 9);
+    for tensor in weights.tensors_mut().iter_mut().rev().take(2) {
+        tensor.values.fill(0.4);
+    }
+    let network = Autoencoder::new(architecture, framing(false), weights, Kernels::detect(), 1).unwrap();
+    check_derivatives(&network, "without levels");
+    let architecture = Architecture::forecaster(LEN, 4, 2, &[20, 5]).unwrap();
+    let mut weights = Weights::random(&architecture, 3);
+    for tensor in weights.tensors_mut().iter_mut().rev().take(2) {
+        let spread = (0..).map(|idx| (idx as f32 * 0.7).sin());
+        tensor
+            .values
+            .iter_mut()
+            .zip(spread)
+            .for_each(|(value, x)| *value = x);
+    }
+    let network = crate::Forecaster::new(architecture, framing(true), weights, Kernels::detect(), 1).unwrap();
+    check_derivatives(&network, "forecaster");
+}

@@ -4,6 +4,8 @@
 //! gradient, and they are summed in order. That makes the trained weights independent of the threads, and small
 //! blocks stay in the cache: faster than the whole batch at once.
 
+mod inputs;
+
 use std::ops::Range;
 
 use super::loss::Loss;

@@ -41,6 +41,11 @@ impl Scorer {
         }
     }
 
+    /// The kernels that it runs on.
+    pub(crate) fn kernels(&self) -> &'static Kernels {
+        self.layout.kernels
+    }
+
     /// Answers for `out.len() / per_window` windows: `fill(window, step, inputs)` writes each sample,
     /// `emit(window, answer, outputs, out)` takes each answer into the window's own part of `out`.
     ///

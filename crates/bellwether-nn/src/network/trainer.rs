@@ -147,6 +147,29 @@ impl Trainer {
         (report, gradient)
     }
 
+    /// How the summed (not averaged) loss of each window changes with its inputs, at the weights as they stand; leaves them so.
+    /// Marks of [`Slot::observed`] may be any weights that are not negative.
+    ///
+    /// # Shapes
+    /// Returns `[n_windows, n_seen, n_inputs]`.
+    pub fn input_gradient(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, &mut Slot<'_>) + Sync,
+        loss: Loss,
+    ) -> Vec<f32> {
+        self.differentiate(n_windows, fill, loss);
+        let (layout, weights) = (&self.layout, &self.weights);
+        let n_inputs = layout.layers[0].n_inputs;
+        let mut gradient = vec![0.0; n_windows * layout.n_steps * n_inputs];
+        for (cell, out) in gradient.chunks_exact_mut(n_inputs).enumerate() {
+            let (window, step) = (cell / layout.n_steps, cell % layout.n_steps);
+            let block = &self.blocks[window / BLOCK_ROWS];
+            block.input_gradient(layout, weights, window % BLOCK_ROWS, step, out);
+        }
+        gradient
+    }
+
     /// Observed values of the mini-batch; 1 where there is none, so that a mean of nothing is zero.
     fn n_observed(&self) -> f64 {
         let n: f64 = self.blocks.iter().map(|block| block.n_observed).sum();

@@ -185,6 +185,16 @@ impl Model for Batched {
     fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         self.call(Ask::Errors, windows, out)
     }
+
+    /// Asked for rarely, and one window in many shapes: there is nothing to join.
+    fn derivatives(
+        &self,
+        windows: Windows<'_>,
+        weights: &[f64],
+        out: &mut [f64],
+    ) -> Result<bool, ModelError> {
+        self.inner.derivatives(windows, weights, out)
+    }
 }
 
 impl Call {

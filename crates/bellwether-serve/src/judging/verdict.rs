@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
-use bellwether_core::detect::{Mode, Scores};
+use bellwether_core::detect::{Detector, Mode, Scores};
 use bellwether_core::event::Event;
 use bellwether_core::frame::{Channel, Schema, SeriesId};
 use bellwether_core::time::Timestamp;
-use bellwether_core::transform::Operation;
 use bellwether_store::write::{TableFormat, VerdictColumns, VerdictRow, VerdictWriter};
 use bellwether_stream::clock;
 use bellwether_stream::problem::Problem;
@@ -22,8 +22,7 @@ use crate::error;
 #[derive(Debug)]
 pub(crate) struct Verdicts {
     pub(crate) names: Names,
-    /// Which rows count; `None`: all.
-    operation: Option<Operation>,
+    detector: Arc<Detector>,
     pub(crate) series: Vec<(Input, Scores)>,
 }
 
@@ -93,6 +92,9 @@ pub(crate) struct EventBody {
     /// What kind of trouble it is: spike, level-shift, drift, stuck, noise, dropout, correlation-break or out-of-range.
     #[schema(example = "level-shift")]
     pub(crate) kind: &'static str,
+    /// Whether one sensor or the device is at fault, as far as that is known: sensor or device.
+    #[schema(example = "sensor")]
+    pub(crate) fault: Option<&'static str>,
     /// How far the members of the model agree, from 0 to 1.
     pub(crate) confidence: f64,
     /// Channels with their shares, the largest first; they sum to 1.
@@ -145,7 +147,7 @@ pub(crate) fn judge(model: &AtHand, series: Vec<Series>, mode: Mode) -> Result<V
     crate::metrics::scored(n_windows, duration);
     Ok(Verdicts {
         names: Names::of(model),
-        operation: detector.pipeline().operation().cloned(),
+        detector: Arc::clone(detector),
         series: judged,
     })
 }
@@ -208,7 +210,8 @@ impl Verdicts {
             let mut bytes = Vec::new();
             let columns = VerdictColumns {
                 with_series: self.with_series(),
-                with_reason: self.operation.is_some(),
+                with_reason: self.detector.pipeline().operation().is_some(),
+                with_p_value: self.detector.parts().rarity.is_some(),
             };
             let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, columns)?;
             for (series, scores, row) in self.in_order() {
@@ -221,6 +224,7 @@ impl Verdicts {
                     event: scores.event[row.sample_idx],
                     top: top.map(|top| (self.names.channels[top.channel_idx].as_str(), top.share)),
                     reason: reason.as_deref(),
+                    p_value: self.detector.p_value(scores.mode, scores.score[row.sample_idx]),
                 })?;
             }
             writer.finish()?;
@@ -232,7 +236,8 @@ impl Verdicts {
     /// Why a row does not count.
     fn reason(&self, scores: &Scores, sample_idx: usize) -> Option<String> {
         let outside = scores.outside.get(sample_idx).copied().flatten()?;
-        self.operation.as_ref().map(|operation| operation.reason(outside))
+        let operation = self.detector.pipeline().operation();
+        operation.map(|operation| operation.reason(outside))
     }
 
     fn with_series(&self) -> bool {
@@ -283,6 +288,7 @@ pub(crate) fn event_body(
         severity: event.severity(),
         is_open: event.is_open,
         kind: event.kind.name(),
+        fault: event.fault.map(|fault| fault.fault.name()),
         confidence: event.confidence,
         channels: shares,
         members: names

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::{self, AlertKind};
 use bellwether_stream::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -76,6 +78,15 @@ struct Alert {
     end: Option<Time>,
     /// The highest score so far; 0 for silence.
     peak_score: Option<f64>,
+    /// What kind of trouble the event is, as far as it is known: spike, level-shift, drift, stuck, noise, dropout,
+    /// correlation-break or out-of-range.
+    #[schema(example = "level-shift")]
+    event_kind: Option<&'static str>,
+    /// Whether one sensor or the device is at fault, as far as that is known: sensor or device.
+    #[schema(example = "sensor")]
+    fault: Option<&'static str>,
+    /// How far the members of the model agree, from 0 to 1.
+    confidence: Option<f64>,
     created_at: Time,
     acknowledged_by: Option<String>,
     /// Why nobody is told.
@@ -93,6 +104,9 @@ impl From<database::Alert> for Alert {
             start: Time(alert.start),
             end: alert.end.map(Time),
             peak_score: finite(alert.peak_score),
+            event_kind: alert.event_kind.map(EventKind::name),
+            fault: alert.fault.map(Fault::name),
+            confidence: alert.confidence.and_then(finite),
             created_at: Time(alert.created_at),
             id: alert.id,
             event: alert.event,

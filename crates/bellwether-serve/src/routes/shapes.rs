@@ -2,6 +2,7 @@
 
 use bellwether_core::event::{EventId, EventKind, severity};
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::{AlertState, EventWithAlert, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -92,7 +93,10 @@ pub(crate) struct Event {
     /// correlation-break or out-of-range; null for events from before kinds were kept.
     #[schema(example = "level-shift")]
     kind: Option<&'static str>,
-    /// How far the members of the model agree, from 0 to 1; null as above.
+    /// Whether one sensor or the device is at fault, as far as that is known: sensor or device.
+    #[schema(example = "sensor")]
+    fault: Option<&'static str>,
+    /// How far the members of the model agree, from 0 to 1; null for events from before this was kept.
     confidence: Option<f64>,
     /// What its channels say, largest share first.
     channels: Vec<Channel>,
@@ -157,6 +161,7 @@ impl From<&EventWithAlert> for Event {
             n_samples: event.n_samples,
             is_open: event.is_open,
             kind: event.kind.map(EventKind::name),
+            fault: event.fault.map(Fault::name),
             confidence: event.confidence.and_then(finite),
             members: event
                 .members

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::ground::{Ground, assert_guarded, baseline, detector, eventually, plant};
 use axum::http::Method;
 use bellwether_core::frame::Frame;
+use bellwether_core::time::Timestamp;
 use bellwether_serve::access::Permission;
+use bellwether_store::registry::Because;
 use bellwether_stream::live::Served;
 use bellwether_stream::patterns::ByDevice;
 use serde_json::{Value, json};
@@ -83,7 +85,9 @@ async fn a_model_is_meant_by_version_alias_or_file() {
     ground.publish("pump", 0.9);
     for (alias, version) in [("served", "pump@1"), ("canary", "pump@2")] {
         let (alias, version) = (alias.parse().unwrap(), version.parse().unwrap());
-        ground.app.registry.set_alias(&alias, &version).unwrap();
+        let (nobody, now) = (Because::default(), Timestamp::from_secs(0));
+        let registry = &ground.app.registry;
+        registry.set_alias(&alias, &version, &nobody, now).unwrap();
     }
     for model in ["pump", "pump@1", "pump@served"] {
         assert_eq!(

@@ -115,7 +115,7 @@ async fn the_table_is_that_of_the_command_and_the_same_request_is_answered_from_
     assert_eq!(first.body, second.body);
     let text = first.text();
     assert!(
-        text.starts_with("timestamp,score,is_anomaly,event,top_channel,top_share\n"),
+        text.starts_with("timestamp,score,is_anomaly,event,top_channel,top_share,p_value\n"),
         "{text}"
     );
     assert_eq!(text.lines().count(), 61);

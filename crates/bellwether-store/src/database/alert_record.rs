@@ -2,6 +2,7 @@
 
 use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 
 use super::record::{AlertKind, ChannelNote};
 
@@ -49,6 +50,8 @@ pub struct Alert {
     pub event_kind: Option<EventKind>,
     /// How far the members of the model agree, in [0, 1]; `None` as above.
     pub confidence: Option<f64>,
+    /// Whether one sensor or the device is at fault, as far as that is known.
+    pub fault: Option<Fault>,
 }
 
 /// Where an alert is in its life.

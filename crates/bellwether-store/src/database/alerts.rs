@@ -23,7 +23,7 @@ pub struct AlertMove {
 }
 
 /// Columns of an alert; what a statement asks for beside it comes behind them.
-const N_COLUMNS: usize = 21;
+const N_COLUMNS: usize = 22;
 
 /// The columns of an alert. What its event has become counts more than what it was when the alert began.
 macro_rules! select_alerts {
@@ -31,7 +31,8 @@ macro_rules! select_alerts {
         concat!(
             "SELECT a.id, a.kind, a.event, a.series, a.model, a.state, a.start_time, a.end_time, a.peak_score, \
              e.peak_score, coalesce(e.channels, a.channels), a.created_at, a.fired_at, a.acknowledged_at, \
-             a.acknowledged_by, a.resolved_at, a.notified_at, a.n_notified, a.suppressed_by, e.kind, e.confidence",
+             a.acknowledged_by, a.resolved_at, a.notified_at, a.n_notified, a.suppressed_by, e.kind, e.confidence, \
+             e.fault",
             $more,
             " FROM alerts a LEFT JOIN events e ON e.tenant = a.tenant AND e.id = a.event AND e.model = a.model \
              WHERE a.tenant = $1 ",
@@ -209,6 +210,7 @@ impl Database {
             suppressed_by: self.get(row, 18)?,
             event_kind: self.event_kind(self.get(row, 19)?)?,
             confidence: self.get(row, 20)?,
+            fault: self.event_fault(self.get(row, 21)?)?,
         })
     }
 

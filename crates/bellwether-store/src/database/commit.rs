@@ -127,12 +127,12 @@ async fn events(
 ) -> Result<(), DatabaseError> {
     let rows = last_of_each(events, |record| (record.event.id, &record.model));
     let insert = "INSERT INTO events (tenant, id, model, series, start_time, end_time, peak_time, peak_score, \
-                  n_samples, is_open, channels, seq, kind, confidence, members) ";
+                  n_samples, is_open, channels, seq, kind, confidence, members, fault) ";
     let clash = " ON CONFLICT (tenant, id, model) DO UPDATE SET end_time = excluded.end_time, \
                  peak_time = excluded.peak_time, peak_score = excluded.peak_score, \
                  n_samples = excluded.n_samples, is_open = excluded.is_open, channels = excluded.channels, \
                  seq = excluded.seq, kind = excluded.kind, confidence = excluded.confidence, \
-                 members = excluded.members";
+                 members = excluded.members, fault = excluded.fault";
     insert_all(transaction, insert, clash, &rows, |row, record| {
         let event = &record.event;
         row.bind(tenant.to_owned())
@@ -149,7 +149,8 @@ async fn events(
             .bind(seq)
             .bind(event.kind.name())
             .bind(number(event.confidence))
-            .bind(members_json(&record.members));
+            .bind(members_json(&record.members))
+            .bind(event.fault.map_or("", |fault| fault.fault.name()));
     })
     .await
 }

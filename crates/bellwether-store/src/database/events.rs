@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bellwether_core::event::{self, EventId, EventKind};
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use sqlx::any::AnyRow;
 
 use super::connection::Database;
@@ -37,6 +38,8 @@ pub struct StoredEvent {
     pub channels: Vec<ChannelNote>,
     /// What kind of trouble it is; `None`: it was written before that was kept, like those below.
     pub kind: Option<EventKind>,
+    /// Whether one sensor or the device is at fault, as far as that is known.
+    pub fault: Option<Fault>,
     /// How far the members of the model agree, in [0, 1].
     pub confidence: Option<f64>,
     /// What each member of the model says, and last the training ranges.
@@ -149,7 +152,7 @@ impl StoredEvent {
 const SELECT: &str = "SELECT e.id, e.model, e.series, e.start_time, e.end_time, e.peak_time, e.peak_score, \
      e.n_samples, e.is_open, e.channels, e.seq, a.id, a.state, a.acknowledged_by, a.acknowledged_at, \
      a.suppressed_by, (SELECT f.verdict FROM feedback f WHERE f.tenant = a.tenant AND f.alert = a.id \
-     ORDER BY f.n DESC LIMIT 1), e.kind, e.confidence, e.members \
+     ORDER BY f.n DESC LIMIT 1), e.kind, e.confidence, e.members, e.fault \
      FROM events e LEFT JOIN alerts a ON a.tenant = e.tenant AND a.event = e.id AND a.model = e.model \
      WHERE e.tenant = ";
 
@@ -311,6 +314,7 @@ impl Database {
             channels: serde_json::from_str(&channels).map_err(of_json)?,
             seq: self.get(row, 10)?,
             kind: self.event_kind(self.get(row, 17)?)?,
+            fault: self.event_fault(self.get(row, 20)?)?,
             confidence: self.get(row, 18)?,
             members: serde_json::from_str(&members).map_err(of_json)?,
         })
@@ -320,6 +324,13 @@ impl Database {
     pub(super) fn event_kind(&self, word: Option<String>) -> Result<Option<EventKind>, DatabaseError> {
         let word = word.filter(|word| !word.is_empty());
         word.map(|word| self.word("events", &word, EventKind::from_name))
+            .transpose()
+    }
+
+    /// Whose fault it is, as it stands in a row.
+    pub(super) fn event_fault(&self, word: Option<String>) -> Result<Option<Fault>, DatabaseError> {
+        let word = word.filter(|word| !word.is_empty());
+        word.map(|word| self.word("events", &word, Fault::from_name))
             .transpose()
     }
 

@@ -3,10 +3,11 @@
 use super::{Database, DatabaseError, Transaction};
 
 /// What makes version n + 1 of the tables from version n. A published one never changes.
-pub(super) const STEPS: [&str; 3] = [
+pub(super) const STEPS: [&str; 4] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
 ];
 
 /// Only one process brings the tables up to date at a time: name of that lock in PostgreSQL (`bellweth` in ASCII).

@@ -18,7 +18,7 @@ use arrow_schema::{ArrowError, Schema};
 use parquet::file::reader::{ChunkReader as _, Length as _};
 
 use super::ReadOptions;
-use super::batches::{self, Columns};
+use super::batches::{self, Batches, Columns};
 use super::error::{Place, Problem, ReadError};
 use super::guard::{check_cells, check_unpacked, corrupt, decoded};
 use super::held::Held;
@@ -42,6 +42,18 @@ pub(super) fn read_stream(
     gather: &mut Gather,
 ) -> Result<(), ReadError> {
     let file = source.file.clone();
+    each_batch_of_stream(source, options, |batches, columns| {
+        batches::read(batches, columns, &file, name, options, gather)
+    })
+}
+
+/// Gives the batches of an Arrow IPC stream to `read_batches`.
+pub(super) fn each_batch_of_stream(
+    source: Source,
+    options: &ReadOptions,
+    read_batches: impl FnOnce(&mut Batches<'_>, Columns) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let file = source.file.clone();
     let mut messages = Messages {
         bytes: source.bytes,
         is_ended: false,
@@ -50,7 +62,7 @@ pub(super) fn read_stream(
         .schema()
         .map_err(|problem| Place::file(&file).error(problem))?;
     let mut next = || messages.advance();
-    read(&mut next, schema, &file, name, options, gather)
+    each_batch(&mut next, schema, &file, options, read_batches)
 }
 
 /// The same for an Arrow IPC file.
@@ -61,21 +73,32 @@ pub(super) fn read_file(
     gather: &mut Gather,
 ) -> Result<(), ReadError> {
     let file = source.file.clone();
+    each_batch_of_file(source, options, |batches, columns| {
+        batches::read(batches, columns, &file, name, options, gather)
+    })
+}
+
+/// Gives the batches of an Arrow IPC file to `read_batches`.
+pub(super) fn each_batch_of_file(
+    source: Source,
+    options: &ReadOptions,
+    read_batches: impl FnOnce(&mut Batches<'_>, Columns) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let file = source.file.clone();
     let in_file = |problem| Place::file(&file).error(problem);
     let held = Held::of(source)?;
     let (schema, blocks) = contents(&held).map_err(in_file)?;
     let mut blocks = blocks.into_iter();
     let mut next = || blocks.next().map(|block| block.framed(&held)).transpose();
-    read(&mut next, schema, &file, name, options, gather)
+    each_batch(&mut next, schema, &file, options, read_batches)
 }
 
-fn read(
+fn each_batch(
     next: &mut dyn FnMut() -> Result<Option<Framed>, Problem>,
     schema: Schema,
     file: &Path,
-    name: &str,
     options: &ReadOptions,
-    gather: &mut Gather,
+    read_batches: impl FnOnce(&mut Batches<'_>, Columns) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let columns = Columns::new(&schema, file, options)?;
     let mut decoder = Decoder {
@@ -91,7 +114,7 @@ fn read(
         is_broken = batch.is_err();
         batch.transpose()
     });
-    batches::read(&mut batches, columns, file, name, options, gather)
+    read_batches(&mut batches, columns)
 }
 
 /// Where a message of a file stands.
@@ -157,7 +180,8 @@ impl Part {
         let body = bytes(self.start.saturating_add(self.n_metadata), self.n_body)?;
         Ok(Framed {
             metadata: metadata.to_vec(),
-            body: aligned(body.to_vec()),
+            // Nobody else has the bytes of a file: they are taken over, not copied.
+            body: aligned(body.into()),
         })
     }
 }

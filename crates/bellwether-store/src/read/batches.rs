@@ -12,14 +12,18 @@ use super::cells::{flag, shown};
 use super::columns::{CellText, is_readable, nanos_of, numbers_into};
 use super::error::{Place, Problem, ReadError};
 use super::number::Numbers;
+use super::piece::Piece;
 use super::row::RowBuf;
 use super::series::Gather;
-use super::sink::{Misfit, Part, RowHead, Sink};
+use super::sink::{Part, Sink};
 use super::sniff::{self, Layout, SAMPLE_ROWS, Sample, Values};
 use super::time_format::TimeParser;
 
 /// Values of a piece of a batch that is turned from columns to rows at once: they stay in the cache.
 const PIECE_CELLS: usize = 1 << 15;
+
+/// Batches, one after the other.
+pub(super) type Batches<'b> = dyn Iterator<Item = Result<RecordBatch, Problem>> + 'b;
 
 /// The columns of a file by name, and where those that are read stand in its batches.
 pub(super) struct Columns {
@@ -52,6 +56,17 @@ impl Columns {
         })
     }
 
+    /// The array of `column` in a batch. Panics where the column is left out.
+    pub(super) fn array<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b dyn Array {
+        let position = self.positions[column].expect("a column that is left out has no use");
+        batch.column(position)
+    }
+
+    /// Whether `column` is not left out.
+    pub(super) fn is_read(&self, column: usize) -> bool {
+        self.positions[column].is_some()
+    }
+
     /// Which columns are read, for a reader that leaves out the others.
     pub(super) fn projected(&mut self) -> Vec<usize> {
         let read = self.positions.iter().flatten().copied().collect();
@@ -59,6 +74,44 @@ impl Columns {
             *position = idx;
         }
         read
+    }
+}
+
+/// Reads the times of a column, of a time type or not.
+pub(super) struct Instants {
+    times: TimeParser,
+    has_zone: bool,
+}
+
+impl Instants {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self {
+            times: TimeParser::new(layout.time_format).in_zone(layout.zone.clone()),
+            has_zone: layout.zone.is_some(),
+        }
+    }
+
+    /// The instant in `row`, which reads as `text`.
+    pub(super) fn of(&mut self, times: &dyn Array, row: usize, text: &[u8]) -> Option<Timestamp> {
+        // A time type without a zone says what clocks showed, as text without an offset does.
+        let is_local = self.has_zone && matches!(times.data_type(), DataType::Timestamp(_, None));
+        match nanos_of(times, row) {
+            Some(nanos) if !times.is_null(row) && !is_local => Some(Timestamp::from_nanos(nanos)),
+            _ => self.times.parse(text),
+        }
+    }
+
+    /// Why `text` is no instant.
+    pub(super) fn problem(&self, text: &[u8]) -> Problem {
+        let found = shown(text.trim_ascii());
+        match self.times.skipped_in(text) {
+            _ if found.is_empty() => Problem::NoTime,
+            Some(zone) => Problem::SkippedTime {
+                found,
+                zone: zone.name().to_owned(),
+            },
+            None => Problem::BadTime { found },
+        }
     }
 }
 
@@ -75,7 +128,7 @@ fn type_name(data_type: &DataType) -> String {
 
 /// Reads all `batches`; without a series column they are the series called `name`.
 pub(super) fn read(
-    batches: &mut dyn Iterator<Item = Result<RecordBatch, Problem>>,
+    batches: &mut Batches<'_>,
     columns: Columns,
     file: &Path,
     name: &str,
@@ -97,14 +150,16 @@ pub(super) fn read(
     let notes = std::mem::take(&mut layout.notes);
     let mut sink = Sink::new(&layout, file, name, gather)?;
     let mut rows = Rows {
-        times: TimeParser::new(layout.time_format),
+        instants: Instants::new(&layout),
         numbers: Numbers::new(&options.missing),
         text: CellText::default(),
         columns,
         layout,
         file,
         n_rows: 0,
-        values: Vec::new(),
+        piece: Piece::default(),
+        channels: RowBuf::default(),
+        rows: Vec::new(),
     };
     while let Some(batch) = first.pop_front() {
         rows.batch(&batch, &mut sink)?;
@@ -116,7 +171,11 @@ pub(super) fn read(
 }
 
 /// The first rows as text, so that one code tells what columns are for.
-fn sample(batches: &VecDeque<RecordBatch>, columns: &Columns, file: &Path) -> Result<Sample, ReadError> {
+pub(super) fn sample(
+    batches: &VecDeque<RecordBatch>,
+    columns: &Columns,
+    file: &Path,
+) -> Result<Sample, ReadError> {
     let mut rows = Vec::new();
     let (mut text, mut cell) = (CellText::default(), Vec::new());
     for batch in batches {
@@ -143,7 +202,7 @@ fn sample(batches: &VecDeque<RecordBatch>, columns: &Columns, file: &Path) -> Re
 
 /// The rows of a file being read.
 struct Rows<'a> {
-    times: TimeParser,
+    instants: Instants,
     numbers: Numbers,
     text: CellText,
     columns: Columns,
@@ -151,29 +210,19 @@ struct Rows<'a> {
     file: &'a Path,
     /// Rows of the batches before.
     n_rows: u64,
-    /// The values of a piece, row after row.
-    values: Vec<f64>,
+    /// The rows at hand, and the channels of their values in a table in long form.
+    piece: Piece,
+    channels: RowBuf,
+    /// Where each of them stands in its part of a batch.
+    rows: Vec<usize>,
 }
 
 /// What is wrong in a row of a piece: the row, the column where it is the trouble of one.
 type Wrong = (usize, Option<usize>, Problem);
 
-/// What is wrong with the row at hand.
-struct Inner(Misfit);
-
-impl From<Misfit> for Inner {
-    fn from(misfit: Misfit) -> Self {
-        Self(misfit)
-    }
-}
-
 impl Rows<'_> {
     fn batch(&mut self, batch: &RecordBatch, sink: &mut Sink<'_>) -> Result<(), ReadError> {
-        let n_values = match &self.layout.values {
-            Values::Wide(columns) => columns.len(),
-            Values::Long { .. } => 1,
-        };
-        let n_piece = (PIECE_CELLS / n_values.max(1)).clamp(1, 4096);
+        let n_piece = (PIECE_CELLS / n_values(&self.layout).max(1)).clamp(1, 4096);
         let mut start = 0;
         while start < batch.num_rows() {
             let n_rows = n_piece.min(batch.num_rows() - start);
@@ -194,114 +243,165 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn piece(&mut self, piece: &RecordBatch, sink: &mut Sink<'_>) -> Result<(), Wrong> {
-        let array = |column: usize| -> &dyn Array {
-            let position = self.columns.positions[column].expect("a column that is left out has no use");
-            piece.column(position)
-        };
-        let value_columns = match &self.layout.values {
+    fn piece(&mut self, batch: &RecordBatch, sink: &mut Sink<'_>) -> Result<(), Wrong> {
+        // Each value is written anew: those there are need not be cleared away.
+        let values = std::mem::take(&mut self.piece.values);
+        self.piece.clear();
+        self.piece.values = values;
+        self.channels.clear();
+        self.rows.clear();
+        self.values(batch)?;
+        self.marks(batch)?;
+        let heads = self.heads(batch);
+        self.keep_rows();
+        // What is wrong with rows before comes first.
+        self.give(sink)?;
+        heads
+    }
+
+    /// Reads the values of all rows.
+    fn values(&mut self, batch: &RecordBatch) -> Result<(), Wrong> {
+        let columns = match &self.layout.values {
             Values::Wide(columns) => columns.as_slice(),
             Values::Long { value, .. } => std::slice::from_ref(value),
         };
-        let n_values = value_columns.len();
-        self.values.clear();
-        self.values.resize(piece.num_rows() * n_values, f64::NAN);
-        for (idx, &column) in value_columns.iter().enumerate() {
-            numbers_into(array(column), &self.numbers, &mut self.values[idx..], n_values)
+        let values = &mut self.piece.values;
+        values.resize(batch.num_rows() * columns.len(), f64::NAN);
+        for (idx, &column) in columns.iter().enumerate() {
+            let array = self.columns.array(batch, column);
+            numbers_into(array, &self.numbers, &mut values[idx..], columns.len())
                 .map_err(|(row, problem)| (row, Some(column), problem))?;
         }
         for &column in &self.layout.blank {
-            if let Some(row) = (0..piece.num_rows()).find(|&row| array(column).is_valid(row)) {
+            let array = self.columns.array(batch, column);
+            if let Some(row) = (0..array.len()).find(|&row| array.is_valid(row)) {
                 return Err((row, None, Problem::NamelessColumn { position: column + 1 }));
             }
         }
-        let times = array(self.layout.time);
-        let mut marks = [const { Vec::new() }; 2];
-        for (mark, column) in marks.iter_mut().zip([self.layout.label, self.layout.changepoint]) {
+        Ok(())
+    }
+
+    /// Reads labels and changepoints of all rows.
+    fn marks(&mut self, batch: &RecordBatch) -> Result<(), Wrong> {
+        let mut cell = Vec::new();
+        let marks = [
+            (self.layout.label, &mut self.piece.labels),
+            (self.layout.changepoint, &mut self.piece.changepoints),
+        ];
+        for (column, marks) in marks {
             let Some(column) = column else { continue };
-            for row in 0..piece.num_rows() {
-                let mut cell = Vec::new();
+            let array = self.columns.array(batch, column);
+            for row in 0..array.len() {
+                cell.clear();
                 let at = |problem| (row, Some(column), problem);
-                self.text.push(&mut cell, array(column), row).map_err(at)?;
+                self.text.push(&mut cell, array, row).map_err(at)?;
                 let says = flag(&cell).ok_or_else(|| at(Problem::BadLabel { found: shown(&cell) }))?;
-                mark.push(says);
+                marks.push(says);
             }
         }
-        let (mut time_text, mut series, mut channel) = (Vec::new(), Vec::new(), Vec::new());
-        for row in 0..piece.num_rows() {
+        Ok(())
+    }
+
+    /// Reads what rows have beside values and marks, up to the first that cannot be read.
+    fn heads(&mut self, batch: &RecordBatch) -> Result<(), Wrong> {
+        let array = |column: usize| (column, self.columns.array(batch, column));
+        let (time_column, times) = array(self.layout.time);
+        let series = self.layout.series.map(array);
+        let channel = match self.layout.values {
+            Values::Wide(_) => None,
+            Values::Long { channel, .. } => Some(array(channel)),
+        };
+        let may_be_blank = self.layout.label.is_none() && self.layout.changepoint.is_none();
+        let (mut time_text, mut cell) = (Vec::new(), Vec::new());
+        for row in 0..batch.num_rows() {
             let at = |column: usize, problem| (row, Some(column), problem);
             time_text.clear();
             self.text
                 .push(&mut time_text, times, row)
-                .map_err(|problem| at(self.layout.time, problem))?;
-            let nanos = match nanos_of(times, row) {
-                Some(nanos) if !times.is_null(row) => Some(Timestamp::from_nanos(nanos)),
-                _ => self.times.parse(&time_text),
-            };
-            let Some(time) = nanos else {
-                if is_blank(piece, row) {
-                    // A row without its marks and values is left out, as in text.
-                    if let [None, None] = [self.layout.label, self.layout.changepoint] {
-                        continue;
-                    }
+                .map_err(|problem| at(time_column, problem))?;
+            let Some(time) = self.instants.of(times, row, &time_text) else {
+                // A row without its marks and values is left out, as in text.
+                if may_be_blank && is_blank(batch, row) {
+                    continue;
                 }
-                let problem = match time_text.trim_ascii() {
-                    b"" => Problem::NoTime,
-                    text => Problem::BadTime { found: shown(text) },
-                };
-                return Err(at(self.layout.time, problem));
+                return Err(at(time_column, self.instants.problem(&time_text)));
             };
-            let mut name = |column: usize, out: &mut Vec<u8>| {
-                out.clear();
-                self.text
-                    .push(out, array(column), row)
-                    .map_err(|problem| at(column, problem))
+            let mut name = |array: &dyn Array, names: &mut RowBuf, when_empty: Problem| {
+                cell.clear();
+                self.text.push(&mut cell, array, row)?;
+                names.push(text_of(&cell, when_empty)?.as_bytes());
+                Ok(())
             };
-            let series = match self.layout.series {
-                Some(column) => {
-                    name(column, &mut series)?;
-                    Some(text_of(&series, Problem::NoSeries).map_err(|problem| at(column, problem))?)
-                }
-                None => None,
-            };
-            let head = RowHead {
-                time,
-                time_text: &time_text,
-                series,
-                label: marks[0].get(row).copied(),
-                changepoint: marks[1].get(row).copied(),
-            };
-            let values = &self.values[row * n_values..][..n_values];
-            let given = match self.layout.values {
-                Values::Wide(_) => sink.wide_row(&head, |out| {
-                    out.extend_from_slice(values);
-                    Ok::<_, Inner>(())
-                }),
-                Values::Long { channel: column, .. } => {
-                    name(column, &mut channel)?;
-                    let channel =
-                        text_of(&channel, Problem::NoChannelName).map_err(|problem| at(column, problem))?;
-                    sink.named_row(&head, [(channel, values[0])]).map_err(Inner)
-                }
-            };
-            given.map_err(|Inner((part, problem))| match part {
-                Part::Time => at(self.layout.time, problem),
-                Part::Series => (row, self.layout.series, problem),
-                Part::File => (row, None, problem),
-            })?;
+            if let Some((column, array)) = series {
+                name(array, &mut self.piece.series, Problem::NoSeries)
+                    .map_err(|problem| at(column, problem))?;
+            }
+            if let Some((column, array)) = channel {
+                name(array, &mut self.channels, Problem::NoChannelName)
+                    .map_err(|problem| at(column, problem))?;
+            }
+            self.piece.time_text.push(&time_text);
+            self.piece.time.push(time);
+            self.rows.push(row);
         }
         Ok(())
     }
+
+    /// Keeps the values and marks of the rows that are left.
+    fn keep_rows(&mut self) {
+        let piece = &mut self.piece;
+        // Of a table with marks no row is left out before the last that is kept.
+        piece.labels.truncate(self.rows.len());
+        piece.changepoints.truncate(self.rows.len());
+        let n_values = n_values(&self.layout);
+        for (to, &from) in self.rows.iter().enumerate() {
+            if to < from {
+                let start = from * n_values;
+                piece.values.copy_within(start..start + n_values, to * n_values);
+            }
+        }
+        piece.values.truncate(self.rows.len() * n_values);
+    }
+
+    /// Hands the rows on.
+    fn give(&mut self, sink: &mut Sink<'_>) -> Result<(), Wrong> {
+        let given = match self.layout.values {
+            Values::Wide(_) => sink.wide_rows(&self.piece),
+            Values::Long { .. } => (0..self.rows.len()).try_for_each(|row| {
+                let name = self.channels.row().cell(row);
+                let name = std::str::from_utf8(name).expect("it was text");
+                sink.named_row(&self.piece.head(row), [(name, self.piece.values[row])])
+                    .map_err(|misfit| (row, misfit))
+            }),
+        };
+        given.map_err(|(row, (part, problem))| {
+            let column = match part {
+                Part::Time => Some(self.layout.time),
+                Part::Series => self.layout.series,
+                Part::File => None,
+            };
+            (self.rows.get(row).copied().unwrap_or(0), column, problem)
+        })
+    }
 }
 
-fn is_blank(piece: &RecordBatch, row: usize) -> bool {
+fn n_values(layout: &Layout) -> usize {
+    match &layout.values {
+        Values::Wide(columns) => columns.len(),
+        Values::Long { .. } => 1,
+    }
+}
+
+/// Whether no column of the row holds anything.
+pub(super) fn is_blank(piece: &RecordBatch, row: usize) -> bool {
     piece
         .columns()
         .iter()
         .all(|column| column.is_null(row) || matches!(column.data_type(), DataType::Null))
 }
 
-fn text_of(cell: &[u8], when_empty: Problem) -> Result<&str, Problem> {
+/// A cell that names something.
+pub(super) fn text_of(cell: &[u8], when_empty: Problem) -> Result<&str, Problem> {
     match std::str::from_utf8(cell.trim_ascii()) {
         Ok("") => Err(when_empty),
         Ok(text) => Ok(text),

@@ -9,7 +9,7 @@ use super::sniff::Layout;
 use super::time_format::TimeParser;
 
 /// Reads cells.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cells {
     pub(super) layout: Layout,
     times: TimeParser,
@@ -118,7 +118,7 @@ impl Cells {
     /// A cell of a channel; NaN is missing.
     pub(super) fn value(&self, row: Row<'_>, column: usize) -> Result<f64, Fault> {
         let cell = row.cell(column);
-        let problem = match self.numbers.read(cell) {
+        let problem = match self.cell(row, column) {
             Cell::Value(value) => return Ok(value),
             Cell::Missing => return Ok(f64::NAN),
             Cell::Infinite => Problem::Infinite { found: shown(cell) },
@@ -129,8 +129,10 @@ impl Cells {
     }
 
     /// What a cell of a channel says, whatever it is.
+    #[inline]
     pub(super) fn cell(&self, row: Row<'_>, column: usize) -> Cell {
-        self.numbers.read(row.cell(column))
+        let (text, start, end) = row.place(column);
+        self.numbers.read_in(text, start, end)
     }
 
     /// A cell that says yes or no.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 
 use super::Recording;
 use super::cells::{flag, shown};
@@ -15,7 +16,7 @@ use super::number::is_missing;
 use super::row::{Row, TextRows as _};
 use super::source::{self, Source};
 use super::table::Table;
-use super::time_format::{TimeFormat, parse_time};
+use super::time_format::{TimeFormat, TimeParser};
 
 /// What a label file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,23 +119,31 @@ fn samples_in(spans: &[(Timestamp, Timestamp)], time: &[Timestamp]) -> Vec<bool>
 
 /// Reads a label file: a column of 0 and 1 (alone with or without a header, or called `is_anomaly`, `anomaly` or
 /// `label` beside others), or `start,end[,kind|type|reason][,channels|sensors][,series|device|asset_id]` with or without a
-/// header, times in any form that data have, channels divided by semicolons. Two columns of times without a header are what
+/// header, times in any form that data have (those without an offset are of clocks in `zone`, of UTC without one), channels divided by semicolons. Two columns of times without a header are what
 /// Amazon Lookout for Equipment asks for. Besides, two forms of public data: the JSON of the Numenta Anomaly Benchmark, and the
 /// stretches of rows, `FIRST-LAST:CHANNELS`, of the Server Machine Dataset.
 ///
 /// # Errors
 /// As [`read`](super::read).
-pub fn labels_file(file: &Path) -> Result<Labels, ReadError> {
-    parse(source::open_text(file)?)
+pub fn labels_file(file: &Path, zone: Option<&Zone>) -> Result<Labels, ReadError> {
+    parse(source::open_text(file)?, zone)
+}
+
+/// A time in any of the forms; without an offset it is one of the clocks in `zone`.
+fn time_of(text: &str, zone: Option<&Zone>) -> Option<Timestamp> {
+    let format = TimeFormat::of(text.as_bytes())?;
+    TimeParser::new(format)
+        .in_zone(zone.cloned())
+        .parse(text.as_bytes())
 }
 
 /// A label file that is read as a whole may have so many bytes; that of all of NAB has 20 thousand.
 const WHOLE_BYTES_MAX: u64 = 64 << 20;
 
-fn parse(source: Source) -> Result<Labels, ReadError> {
+fn parse(source: Source, zone: Option<&Zone>) -> Result<Labels, ReadError> {
     if nab::is_it(&source.head) {
         let file = source.file.clone();
-        return nab::parse(&file, &source.read_all(WHOLE_BYTES_MAX)?);
+        return nab::parse(&file, &source.read_all(WHOLE_BYTES_MAX)?, zone);
     }
     if smd::is_it(&source.head) {
         let file = source.file.clone();
@@ -167,6 +176,7 @@ fn parse(source: Source) -> Result<Labels, ReadError> {
                 spans.push(interval(
                     &table,
                     [Some(start), Some(end), kind, channels, series],
+                    zone,
                 )?);
                 if !table.advance()? {
                     return Ok(Labels::Intervals(spans));
@@ -189,7 +199,7 @@ fn read_points(table: &mut Table, column: usize) -> Result<Vec<bool>, ReadError>
 }
 
 /// The interval in the record at hand.
-fn interval(table: &Table, columns: [Option<usize>; 5]) -> Result<Interval, ReadError> {
+fn interval(table: &Table, columns: [Option<usize>; 5], zone: Option<&Zone>) -> Result<Interval, ReadError> {
     let row = table.row();
     let [start, end, kind, channels, series] = columns.map(|column| {
         row.get(column?)
@@ -198,7 +208,9 @@ fn interval(table: &Table, columns: [Option<usize>; 5]) -> Result<Interval, Read
     });
     let instant = |cell: Option<&[u8]>| {
         let cell = cell.ok_or_else(|| table.place().error(Problem::NoTime))?;
-        let time = std::str::from_utf8(cell).ok().and_then(parse_time);
+        let time = std::str::from_utf8(cell)
+            .ok()
+            .and_then(|text| time_of(text, zone));
         time.ok_or_else(|| table.place().error(Problem::UnknownTime { found: shown(cell) }))
     };
     let (start, end) = (instant(start)?, instant(end)?);
@@ -316,7 +328,7 @@ mod tests {
             Box::new(std::io::Cursor::new(text.to_owned())),
         )
         .map_err(|error| error.to_string())?;
-        parse(source).map_err(|error| error.to_string())
+        parse(source, None).map_err(|error| error.to_string())
     }
 
     #[test]

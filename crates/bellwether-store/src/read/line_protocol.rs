@@ -53,12 +53,12 @@ pub(super) fn is_likely(head: &[u8]) -> bool {
     is_line(first) || before_text().is_some_and(is_line)
 }
 
-fn says_something(line: &[u8]) -> bool {
+pub(super) fn says_something(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     !line.is_empty() && !line.starts_with(b"#")
 }
 
-fn parsed(text: &str) -> Result<ParsedLine<'_>, String> {
+pub(super) fn parsed(text: &str) -> Result<ParsedLine<'_>, String> {
     let mut lines = parse_lines(text.trim_end_matches(['\n', '\r']));
     match (lines.next(), lines.next()) {
         (Some(Ok(line)), None) => Ok(line),
@@ -75,26 +75,7 @@ pub(super) fn read(
     gather: &mut Gather,
 ) -> Result<(), ReadError> {
     let file = source.file.clone();
-    if let Some(wanted) = options.time_column.clone() {
-        return Err(Place::file(&file).error(Problem::UnknownColumn {
-            option: "--time-column",
-            wanted,
-            columns: "those of line protocol, whose time stands last on each line".to_owned(),
-        }));
-    }
-    let mut rows = Rows {
-        options,
-        numbers: Numbers::new(&options.missing),
-        unit: unit_of(&source.head),
-        times: TimeText::new(true),
-        marks: None,
-        measurements: HashSet::new(),
-        seen: BTreeSet::new(),
-        left_out: BTreeSet::new(),
-        has_series: false,
-        series: String::new(),
-        channels: Vec::new(),
-    };
+    let mut rows = Rows::new(&source, options)?;
     let mut lines = Lines::new(source.file, source.bytes);
     let mut sink = Sink::of_values(&file, name, gather);
     let mut n_rows = 0_u64;
@@ -127,11 +108,34 @@ fn unit_of(head: &[u8]) -> EpochUnit {
     EpochUnit::of_magnitude(largest)
 }
 
+/// What a channel is called, where the input has `several` measurements or one.
+pub(super) fn channel_name(channel: &str, has_several: bool) -> Option<String> {
+    let (measurement, field) = channel.split_once(BETWEEN)?;
+    Some(if has_several {
+        format!("{measurement}_{field}")
+    } else {
+        field.to_owned()
+    })
+}
+
+/// Whether lines that begin with `head` have several measurements.
+pub(super) fn has_several_measurements(head: &[u8]) -> bool {
+    let measurement = |line: &[u8]| {
+        let line = std::str::from_utf8(line).ok()?;
+        Some(parsed(line).ok()?.series.measurement.to_string())
+    };
+    let mut lines = head
+        .split(|&byte| byte == b'\n')
+        .filter(|line| says_something(line));
+    let first = lines.find_map(measurement);
+    lines.filter_map(measurement).any(|other| Some(other) != first)
+}
+
 /// What is wrong with a line: the field or tag, where it is the trouble of one.
-type Wrong = (Option<String>, Problem);
+pub(super) type Wrong = (Option<String>, Problem);
 
 /// The lines of a file being read.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     options: &'a ReadOptions,
     numbers: Numbers,
     unit: EpochUnit,
@@ -144,14 +148,41 @@ struct Rows<'a> {
     left_out: BTreeSet<String>,
     has_series: bool,
     /// The series of the last line.
-    series: String,
-    /// Names of the channels of a line.
-    channels: Vec<String>,
+    pub(super) series: String,
+    /// Names of the channels of a line, measurement and field.
+    pub(super) channels: Vec<String>,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    /// For the lines of `source`.
+    ///
+    /// # Errors
+    /// Where options want what lines do not have.
+    pub(super) fn new(source: &Source, options: &'a ReadOptions) -> Result<Self, ReadError> {
+        if let Some(wanted) = options.time_column.clone() {
+            return Err(Place::file(&source.file).error(Problem::UnknownColumn {
+                option: "--time-column",
+                wanted,
+                columns: "those of line protocol, whose time stands last on each line".to_owned(),
+            }));
+        }
+        Ok(Self {
+            options,
+            numbers: Numbers::new(&options.missing),
+            unit: unit_of(&source.head),
+            times: TimeText::new(true),
+            marks: None,
+            measurements: HashSet::new(),
+            seen: BTreeSet::new(),
+            left_out: BTreeSet::new(),
+            has_series: false,
+            series: String::new(),
+            channels: Vec::new(),
+        })
+    }
+
     /// Makes sure that `lines` has a whole line, which text with line feeds makes go on.
-    fn whole(&self, lines: &mut Lines) -> Result<(), ReadError> {
+    pub(super) fn whole(&self, lines: &mut Lines) -> Result<(), ReadError> {
         for _ in 0..ROW_LINES_MAX {
             let n_marks = lines.line.iter().filter(|&&byte| byte == b'"').count();
             let is_open =
@@ -166,52 +197,31 @@ impl Rows<'_> {
     fn row(&mut self, line: &[u8], sink: &mut Sink<'_>) -> Result<(), Wrong> {
         let text = std::str::from_utf8(line).map_err(|_| (None, Problem::NotUtf8 { found: shown(line) }))?;
         let line = parsed(text).map_err(|found| (None, Problem::BadLine { found }))?;
-        let count = line.timestamp.ok_or((None, Problem::NoTime))?;
-        let nanos = self.unit.in_nanos(count).ok_or_else(|| {
-            let found = count.to_string();
-            (None, Problem::BadTime { found })
-        })?;
+        let time = self.time(&line)?;
         let mut time_text = Vec::with_capacity(32);
-        self.times.push(&mut time_text, nanos);
+        self.times.push(&mut time_text, time.as_nanos());
 
         let has_tags = self.find_series(&line)?;
         let marks = self.marks(&line)?;
-        let measurement = line.series.measurement.as_str();
-        if !self.measurements.contains(measurement) {
-            self.measurements.insert(measurement.to_owned());
-        }
         let mut values = Vec::with_capacity(line.field_set.len());
-        for (field, value) in &line.field_set {
-            if self.is_ignored(field) || self.is_mark(field) {
-                continue;
-            }
-            let value = self.number(value).map_err(|wrong| {
-                let problem = match wrong {
-                    Cell::Infinite => Problem::Infinite {
-                        found: value.to_string(),
-                    },
-                    Cell::DecimalComma => Problem::DecimalComma {
-                        found: value.to_string(),
-                    },
-                    _ => Problem::TextColumn {
-                        column: field.to_string(),
-                        found: shown(value.to_string().as_bytes()),
-                    },
-                };
-                (Some(field.to_string()), problem)
-            })?;
-            match self.channels.get_mut(values.len()) {
-                Some(name) => name.clear(),
-                None => self.channels.push(String::new()),
-            }
-            let name = &mut self.channels[values.len()];
-            name.push_str(measurement);
-            name.push(BETWEEN);
-            name.push_str(field);
-            values.push(value);
-        }
+        self.channels(&line, |field, value, said| {
+            let found = value.to_string();
+            let problem = match said {
+                Ok(value) => {
+                    values.push(value);
+                    return Ok(());
+                }
+                Err(Cell::Infinite) => Problem::Infinite { found },
+                Err(Cell::DecimalComma) => Problem::DecimalComma { found },
+                Err(_) => Problem::TextColumn {
+                    column: field.to_owned(),
+                    found: shown(found.as_bytes()),
+                },
+            };
+            Err((Some(field.to_owned()), problem))
+        })?;
         let head = RowHead {
-            time: Timestamp::from_nanos(nanos),
+            time,
             time_text: &time_text,
             series: has_tags.then_some(self.series.as_str()),
             label: marks[0],
@@ -222,8 +232,48 @@ impl Rows<'_> {
             .map_err(|(_, problem)| (None, problem))
     }
 
+    /// The instant of `line`.
+    pub(super) fn time(&self, line: &ParsedLine<'_>) -> Result<Timestamp, Wrong> {
+        let count = line.timestamp.ok_or((None, Problem::NoTime))?;
+        let nanos = self.unit.in_nanos(count).ok_or_else(|| {
+            let found = count.to_string();
+            (None, Problem::BadTime { found })
+        })?;
+        Ok(Timestamp::from_nanos(nanos))
+    }
+
+    /// Gives each value of `line` that is a channel's, whose name then stands at its place in `self.channels`.
+    pub(super) fn channels(
+        &mut self,
+        line: &ParsedLine<'_>,
+        mut each: impl FnMut(&str, &FieldValue<'_>, Result<f64, Cell>) -> Result<(), Wrong>,
+    ) -> Result<(), Wrong> {
+        let measurement = line.series.measurement.as_str();
+        if !self.measurements.contains(measurement) {
+            self.measurements.insert(measurement.to_owned());
+        }
+        let mut n_values = 0;
+        for (field, value) in &line.field_set {
+            if self.is_ignored(field) || self.is_mark(field) {
+                continue;
+            }
+            let said = self.number(value);
+            match self.channels.get_mut(n_values) {
+                Some(name) => name.clear(),
+                None => self.channels.push(String::new()),
+            }
+            let name = &mut self.channels[n_values];
+            name.push_str(measurement);
+            name.push(BETWEEN);
+            name.push_str(field);
+            n_values += 1;
+            each(field, value, said)?;
+        }
+        Ok(())
+    }
+
     /// Finds the series of `line`; false where it has no tags that say so.
-    fn find_series(&mut self, line: &ParsedLine<'_>) -> Result<bool, Wrong> {
+    pub(super) fn find_series(&mut self, line: &ParsedLine<'_>) -> Result<bool, Wrong> {
         self.series.clear();
         let no_tags = Default::default();
         let tags = line.series.tag_set.as_ref().unwrap_or(&no_tags);
@@ -283,7 +333,7 @@ impl Rows<'_> {
     }
 
     /// Label and changepoint of `line`, which has them if the first line had.
-    fn marks(&mut self, line: &ParsedLine<'_>) -> Result<[Option<bool>; 2], Wrong> {
+    pub(super) fn marks(&mut self, line: &ParsedLine<'_>) -> Result<[Option<bool>; 2], Wrong> {
         let names = self.marks.get_or_insert_with(|| {
             let find = |wanted: &[&str]| {
                 wanted.iter().find_map(|wanted| {
@@ -331,15 +381,27 @@ impl Rows<'_> {
         }
     }
 
-    fn finish(self, mut sink: Sink<'_>, file: &Path) -> Result<(), ReadError> {
+    /// The names of the fields that are label and changepoint, as far as they are known and there.
+    pub(super) fn mark_names(&self) -> impl Iterator<Item = Option<&str>> {
+        let names = self.marks.as_ref().map_or(&[][..], |names| names.as_slice());
+        names.iter().map(Option::as_deref)
+    }
+
+    /// Whether all that options leave out was there.
+    pub(super) fn check_options(&self, file: &Path) -> Result<(), ReadError> {
         let unknown = |wanted: &&String| !self.seen.contains(*wanted);
-        if let Some(wanted) = self.options.ignore_columns.iter().find(unknown) {
-            return Err(Place::file(file).error(Problem::UnknownColumn {
+        match self.options.ignore_columns.iter().find(unknown) {
+            None => Ok(()),
+            Some(wanted) => Err(Place::file(file).error(Problem::UnknownColumn {
                 option: "--ignore-column",
                 wanted: wanted.clone(),
                 columns: "the tags and fields of the lines".to_owned(),
-            }));
+            })),
         }
+    }
+
+    fn finish(self, mut sink: Sink<'_>, file: &Path) -> Result<(), ReadError> {
+        self.check_options(file)?;
         let notes = self.left_out.into_iter().map(|column| Note::ColumnLeftOut {
             column,
             reason: "another column has the labels",
@@ -347,13 +409,6 @@ impl Rows<'_> {
         let [label, changepoint] = self.marks.unwrap_or_default();
         sink.set_marks(self.has_series, label.is_some(), changepoint.is_some());
         let has_several = self.measurements.len() > 1;
-        sink.finish(notes.collect(), |channel| {
-            let (measurement, field) = channel.split_once(BETWEEN)?;
-            Some(if has_several {
-                format!("{measurement}_{field}")
-            } else {
-                field.to_owned()
-            })
-        })
+        sink.finish(notes.collect(), |channel| channel_name(channel, has_several))
     }
 }

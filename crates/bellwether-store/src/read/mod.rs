@@ -23,6 +23,7 @@
 //!
 //! **As they stand.** [`visit()`] hands over the rows of files one by one, defects and all, and keeps none of them.
 
+mod ahead;
 mod aligned;
 mod arrow;
 mod batches;
@@ -43,7 +44,9 @@ mod note;
 pub mod number;
 mod page_sizes;
 mod parquet;
+mod piece;
 mod place;
+mod plain;
 mod row;
 mod rows;
 mod series;
@@ -59,6 +62,7 @@ mod time_text;
 mod visit;
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use bellwether_core::frame::{Frame, SeriesId};
@@ -73,7 +77,7 @@ pub use note::Note;
 pub use rows::InputRows;
 
 pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
-pub use visit::{RawRow, RawTable, RowVisitor, TextTable, visit};
+pub use visit::{NotNumber, RawColumns, RawRow, RawTable, RawValue, RawValues, RowVisitor, visit};
 
 use format::{Format, format_of};
 use series::Gather;
@@ -98,6 +102,16 @@ pub struct ReadOptions {
     pub sort: bool,
     /// The present, where it is known: later times are noted.
     pub now: Option<Timestamp>,
+    /// Threads that may read at once, which changes nothing but how long it takes; `None`: as many as there are cores.
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl ReadOptions {
+    /// Threads that may read at once.
+    fn n_threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(all, NonZeroUsize::get)
+    }
 }
 
 /// How much is read in one go; more is refused before room is made for it.
@@ -170,8 +184,16 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Recording>, 
 pub fn read_bytes(bytes: &[u8], options: &ReadOptions, bounds: &Bounds) -> Result<Vec<Recording>, ReadError> {
     let mut gather = Gather::new(*bounds, options);
     let source = source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?;
-    read_source(source, "bytes", options, &mut gather)?;
+    read_source(source, "bytes", &alone(options), &mut gather)?;
     gather.finish()
+}
+
+/// What is at hand is read by the thread that has it.
+fn alone(options: &ReadOptions) -> ReadOptions {
+    ReadOptions {
+        threads: Some(NonZeroUsize::MIN),
+        ..options.clone()
+    }
 }
 
 /// The same for delimited text alone, where the caller has been told that it is.
@@ -185,7 +207,7 @@ pub fn read_csv_bytes(
 ) -> Result<Vec<Recording>, ReadError> {
     let mut gather = Gather::new(*bounds, options);
     let source = source::of_bytes(Path::new("bytes"), bytes, bounds.bytes)?.delimited()?;
-    text::read_delimited(source, "bytes", options, &mut gather)?;
+    text::read_delimited(source, "bytes", &alone(options), &mut gather)?;
     gather.finish()
 }
 

@@ -1,10 +1,12 @@
 //! One cell as a number: exact, without allocation, and clear about what is not one.
 
-/// Powers of ten that a double holds exactly.
-const EXACT_POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
-    1e19, 1e20, 1e21, 1e22,
+/// Powers of ten, all of which a double holds exactly.
+const EXACT_POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
 ];
+
+/// Bytes of a number that are looked at in one go.
+const WORD_BYTES: usize = 8;
 
 /// What a cell of a channel says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,9 +55,23 @@ impl Numbers {
     /// What `cell` says.
     #[inline]
     pub fn read(&self, cell: &[u8]) -> Cell {
+        self.read_in(cell, 0, cell.len())
+    }
+
+    /// What the cell says that is the part of `text` from `start` to `end`: faster where there is text before it.
+    #[inline]
+    pub(super) fn read_in(&self, text: &[u8], start: usize, end: usize) -> Cell {
+        let cell = &text[start..end];
         if self.markers.is_empty() {
-            if let Some(value) = plain_decimal(cell) {
-                return Cell::Value(value);
+            let is_negative = cell.first() == Some(&b'-');
+            let n_bytes = cell.len() - usize::from(is_negative);
+            let value = match text[..end].last_chunk::<WORD_BYTES>() {
+                Some(word) if n_bytes <= WORD_BYTES => short_decimal(*word, n_bytes),
+                _ => plain_decimal(&cell[cell.len() - n_bytes..]),
+            };
+            if let Some(value) = value {
+                let sign = u64::from(is_negative) << 63;
+                return Cell::Value(f64::from_bits(value.to_bits() | sign));
             }
         } else if self.markers.iter().any(|marker| **marker == *cell.trim_ascii()) {
             return Cell::Missing;
@@ -64,16 +80,12 @@ impl Numbers {
     }
 }
 
-/// A number in plain notation (`-12.75`) of at most fifteen digits.
+/// A number in plain notation without a sign (`12.75`) of at most fifteen digits.
 ///
 /// Its digits make a whole number below 10^15, which a double holds exactly, as it does the power of ten; IEEE
 /// division rounds once, so the quotient is the double nearest to the decimal: the bits of `str::parse`
 /// (Clinger, "How to read floating point numbers accurately", 1990). Anything else is `None`.
-pub(super) fn plain_decimal(cell: &[u8]) -> Option<f64> {
-    let (negative, digits) = match cell {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, cell),
-    };
+fn plain_decimal(digits: &[u8]) -> Option<f64> {
     if digits.is_empty() || digits.len() > 16 {
         return None;
     }
@@ -94,8 +106,45 @@ pub(super) fn plain_decimal(cell: &[u8]) -> Option<f64> {
         return None;
     }
     let n_decimals = point.map_or(0, |idx| digits.len() - 1 - idx);
-    let value = whole as f64 / EXACT_POWERS[n_decimals];
-    Some(if negative { -value } else { value })
+    Some(whole as f64 / EXACT_POWERS[n_decimals])
+}
+
+/// The same for the last `n_bytes` of `word`, at most all.
+///
+/// All bytes are looked at together, as one integer whose highest byte is the last: without a loop there is little that
+/// a processor could guess wrong.
+#[inline]
+fn short_decimal(word: [u8; WORD_BYTES], n_bytes: usize) -> Option<f64> {
+    const EACH: u64 = u64::from_le_bytes([1; WORD_BYTES]);
+    if n_bytes == 0 {
+        return None;
+    }
+    // Digits become their values, and what stands before the number becomes digits of nought.
+    let bytes = (u64::from_le_bytes(word) ^ (EACH * 0x30)) & (u64::MAX << (8 * (WORD_BYTES - n_bytes)));
+    // The highest bit of each byte that is no digit: those above 9 reach it, or have it.
+    let others = (((bytes & (EACH * 0x7f)) + EACH * 0x76) | bytes) & (EACH * 0x80);
+    let (digits, n_decimals) = if others == 0 {
+        (bytes, 0)
+    } else {
+        let at = others.trailing_zeros() & !7; // bits below that byte
+        if others & (others - 1) != 0 || (bytes >> at) as u8 != b'.' ^ b'0' || n_bytes == 1 {
+            return None;
+        }
+        let before = bytes & ((1 << at) - 1);
+        let behind = (bytes >> at >> 8) << at << 8;
+        (behind | before << 8, WORD_BYTES - 1 - at as usize / 8)
+    };
+    Some(eight_digits(digits) as f64 / EXACT_POWERS[n_decimals])
+}
+
+/// Eight digits, the first in the lowest byte, as a number: pairs, then pairs of pairs.
+#[inline]
+fn eight_digits(digits: u64) -> u64 {
+    const LOW: u64 = 0x0000_00ff_0000_00ff;
+    let pairs = digits.wrapping_mul(10) + (digits >> 8);
+    let first = (pairs & LOW).wrapping_mul(100 + (1_000_000 << 32));
+    let second = (pairs >> 16 & LOW).wrapping_mul(1 + (10_000 << 32));
+    first.wrapping_add(second) >> 32
 }
 
 /// Whatever [`plain_decimal`] leaves: padding, exponents, many digits, missing values, and what is no number.
@@ -177,11 +226,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plain_decimal_has_the_bits_of_the_standard_parser(text in "-?[0-9]{0,12}\\.?[0-9]{0,12}") {
-            if let Some(value) = plain_decimal(text.as_bytes()) {
-                let expect: f64 = text.parse().unwrap();
-                prop_assert_eq!(value.to_bits(), expect.to_bits());
-            }
+        fn a_plain_decimal_has_the_bits_of_the_standard_parser(text in "[0-9]{0,12}\\.?[0-9]{0,12}") {
+            let n_digits = text.bytes().filter(u8::is_ascii_digit).count();
+            let expect = text.parse::<f64>().ok().filter(|_| n_digits <= 15);
+            let found = plain_decimal(text.as_bytes());
+            prop_assert_eq!(found.map(f64::to_bits), expect.map(f64::to_bits));
+        }
+
+        #[test]
+        fn a_short_decimal_is_a_plain_one(before in "[0-9.,-]{8}", text in "[0-9.,]{0,8}|[0-9]{1,4}\\.[0-9]{0,3}") {
+            let within = format!("{before}{text}");
+            let word = within.as_bytes().last_chunk().unwrap();
+            let found = short_decimal(*word, text.len());
+            prop_assert_eq!(found.map(f64::to_bits), plain_decimal(text.as_bytes()).map(f64::to_bits));
+        }
+
+        #[test]
+        fn what_stands_before_a_cell_does_not_matter(before in proptest::collection::vec(any::<u8>(), 0..20), cell in "[-+0-9.,eE a\u{e9}]{0,18}") {
+            let within = [before.as_slice(), cell.as_bytes()].concat();
+            let numbers = Numbers::default();
+            prop_assert_eq!(numbers.read_in(&within, before.len(), within.len()), any_cell(cell.as_bytes()));
         }
 
         #[test]

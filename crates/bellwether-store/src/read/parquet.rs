@@ -8,7 +8,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length as _;
 
 use super::ReadOptions;
-use super::batches::{self, Columns};
+use super::batches::{self, Batches, Columns};
 use super::error::{Place, Problem, ReadError};
 use super::guard::{check_cells, check_unpacked, corrupt, decoded};
 use super::held::Held;
@@ -25,6 +25,18 @@ pub(super) fn read(
     name: &str,
     options: &ReadOptions,
     gather: &mut Gather,
+) -> Result<(), ReadError> {
+    let file = source.file.clone();
+    each_batch(source, options, |batches, columns| {
+        batches::read(batches, columns, &file, name, options, gather)
+    })
+}
+
+/// Gives the batches of a Parquet file to `read_batches`.
+pub(super) fn each_batch(
+    source: Source,
+    options: &ReadOptions,
+    read_batches: impl FnOnce(&mut Batches<'_>, Columns) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let file = source.file.clone();
     let in_file = |problem| Place::file(&file).error(problem);
@@ -49,7 +61,7 @@ pub(super) fn read(
         }
         next.transpose()
     });
-    batches::read(&mut batches, columns, &file, name, options, gather)
+    read_batches(&mut batches, columns)
 }
 
 /// Refuses a file that is small and would fill the memory.

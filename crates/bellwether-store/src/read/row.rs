@@ -1,4 +1,4 @@
-//! One row of text cells, whatever it was written in, and where such rows come from.
+//! Text cells, mostly those of one row, whatever it was written in, and where such rows come from.
 
 use super::error::{Place, ReadError};
 
@@ -6,6 +6,8 @@ use super::error::{Place, ReadError};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
     text: &'a [u8],
+    /// Where the first cell starts.
+    start: usize,
     /// Where each cell ends.
     ends: &'a [usize],
     /// Bytes between the end of a cell and the next: a delimiter, or nothing.
@@ -15,7 +17,17 @@ pub(super) struct Row<'a> {
 impl<'a> Row<'a> {
     /// Cells of `text` that end at `ends` and are divided by `gap` bytes.
     pub(super) fn new(text: &'a [u8], ends: &'a [usize], gap: usize) -> Self {
-        Self { text, ends, gap }
+        Self::within(text, 0, ends, gap)
+    }
+
+    /// The same where the first cell starts at `start`.
+    pub(super) fn within(text: &'a [u8], start: usize, ends: &'a [usize], gap: usize) -> Self {
+        Self {
+            text,
+            start,
+            ends,
+            gap,
+        }
     }
 
     /// How many cells.
@@ -26,11 +38,18 @@ impl<'a> Row<'a> {
     /// The cell of `column`. Panics where there is none.
     #[inline]
     pub(super) fn cell(&self, column: usize) -> &'a [u8] {
+        let (text, start, end) = self.place(column);
+        &text[start..end]
+    }
+
+    /// The same as a part of a text: where it starts and ends there.
+    #[inline]
+    pub(super) fn place(&self, column: usize) -> (&'a [u8], usize, usize) {
         let start = match column {
-            0 => 0,
+            0 => self.start,
             _ => self.ends[column - 1] + self.gap,
         };
-        &self.text[start..self.ends[column]]
+        (self.text, start, self.ends[column])
     }
 
     /// The cell of `column`, where there is one.
@@ -45,11 +64,12 @@ impl<'a> Row<'a> {
 
     /// Whether a cell goes on over lines.
     pub(super) fn has_line_feed(&self) -> bool {
-        self.text.contains(&b'\n')
+        let end = self.ends.last().copied().unwrap_or(self.start);
+        self.text[self.start..end].contains(&b'\n')
     }
 }
 
-/// A row that is kept.
+/// Cells that are kept: those of a row, or of a column of text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowBuf {
     text: Vec<u8>,
@@ -62,10 +82,20 @@ impl RowBuf {
         Row::new(&self.text, &self.ends, 0)
     }
 
-    /// Makes it a row without cells.
+    /// Leaves no cell.
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
+    }
+
+    /// All that is written in the cells.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Where each cell ends in it.
+    pub(super) fn ends(&self) -> &[usize] {
+        &self.ends
     }
 
     /// Adds a cell.

@@ -1,6 +1,7 @@
 //! The rows of an input as they stood there, so that answers can be written in the same order with the same times.
 
 use super::error::Problem;
+use super::row::RowBuf;
 
 /// Every row of one series, in input order: its time as written, the sample it belongs to, its place among all rows.
 ///
@@ -52,6 +53,43 @@ impl InputRows {
         room(&mut self.time_ends, 1)?;
         room(&mut self.samples, 1)?;
         room(&mut self.positions, 1)
+    }
+
+    /// Adds rows whose times are `time_texts` and which are samples from `first_sample` on, at positions from
+    /// `first_position` on.
+    ///
+    /// # Errors
+    /// Where there is no room for them; then none of them is there.
+    pub(super) fn extend(
+        &mut self,
+        time_texts: &RowBuf,
+        first_sample: u32,
+        first_position: u32,
+    ) -> Result<(), Problem> {
+        let n_rows = time_texts.row().len();
+        let text = String::from_utf8_lossy(time_texts.text());
+        if text.len() != time_texts.text().len() {
+            // A byte was replaced: each time must be taken alone.
+            for (time, more) in time_texts.row().cells().zip(0..) {
+                self.make_room(time)?;
+                self.push(time, first_sample + more, first_position + more);
+            }
+            return Ok(());
+        }
+        self.times
+            .try_reserve(text.len())
+            .map_err(|_| Problem::OutOfMemory)?;
+        room(&mut self.time_ends, n_rows)?;
+        room(&mut self.samples, n_rows)?;
+        room(&mut self.positions, n_rows)?;
+        let n_before = self.times.len();
+        self.times.push_str(&text);
+        self.time_ends
+            .extend(time_texts.ends().iter().map(|end| n_before + end));
+        let n_rows = n_rows as u32; // rows are counted in 32 bits
+        self.samples.extend(first_sample..first_sample + n_rows);
+        self.positions.extend(first_position..first_position + n_rows);
+        Ok(())
     }
 
     /// Adds a row. A time that was read is ASCII; anything else would be written with replacement characters.

@@ -10,6 +10,7 @@ use bellwether_core::time::{Spacing, Timestamp};
 
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
+use super::piece::Piece;
 use super::rows::{InputRows, room};
 use super::{Bounds, ReadOptions, Recording};
 
@@ -72,6 +73,34 @@ impl Gather {
         }
         self.n_rows = position + 1;
         Ok(position)
+    }
+
+    /// Positions for `n_rows` rows that are samples of `n_channels`, the first of them; `None` where there may not be so
+    /// many, and nothing has changed.
+    fn take(&mut self, n_rows: usize, n_channels: usize) -> Option<u32> {
+        let first = self.n_rows;
+        let n_after = u32::try_from(n_rows).ok()?.checked_add(first)?;
+        if n_after > self.bounds.rows {
+            return None;
+        }
+        self.count_cells(n_rows, n_channels).ok()?;
+        self.n_rows = n_after;
+        Some(first)
+    }
+
+    /// Adds all rows of `piece` to series `idx` at once, where each is the sample after the one before; false where they
+    /// are not, or are too many, and nothing has changed.
+    pub(super) fn follow(&mut self, idx: usize, piece: &Piece) -> Result<bool, Problem> {
+        let series = &self.series[idx];
+        if !series.goes_on_with(&piece.time) {
+            return Ok(false);
+        }
+        let n_channels = series.shape.channels.len();
+        let Some(position) = self.take(piece.time.len(), n_channels) else {
+            return Ok(false);
+        };
+        self.series[idx].extend(piece, position)?;
+        Ok(true)
     }
 
     /// Whether a series may have so many channels.
@@ -215,6 +244,30 @@ impl SeriesRows {
         // Never more samples than rows, and rows are counted in 32 bits.
         self.rows.push(text, (self.time.len() - 1) as u32, position);
         Ok(is_sample)
+    }
+
+    /// Whether rows at `time` are samples behind those there are.
+    fn goes_on_with(&self, time: &[Timestamp]) -> bool {
+        let comes_later = match (self.latest, time.first()) {
+            (Some(latest), Some(&first)) => latest < first,
+            _ => true,
+        };
+        comes_later && self.n_late == 0 && time.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    /// Adds rows that are samples.
+    fn extend(&mut self, piece: &Piece, position: u32) -> Result<(), Problem> {
+        room(&mut self.time, piece.time.len())?;
+        room(&mut self.values, piece.values.len())?;
+        // Never more samples than rows, and rows are counted in 32 bits.
+        self.rows
+            .extend(&piece.time_text, self.time.len() as u32, position)?;
+        self.time.extend_from_slice(&piece.time);
+        self.values.extend_from_slice(&piece.values);
+        self.labels.extend_from_slice(&piece.labels);
+        self.changepoints.extend_from_slice(&piece.changepoints);
+        self.latest = self.latest.max(piece.time.last().copied());
+        Ok(())
     }
 
     /// Counts a row whose time, written as `text`, an earlier row has.

@@ -9,6 +9,7 @@ use bellwether_core::time::Timestamp;
 use super::error::{Place, Problem, ReadError};
 use super::long::LongRows;
 use super::note::Note;
+use super::piece::Piece;
 use super::series::{Gather, SeriesRows, Shape};
 use super::sniff::{Layout, Values};
 
@@ -159,6 +160,35 @@ impl<'g> Sink<'g> {
         }
         series.labels.extend(head.label);
         series.changepoints.extend(head.changepoint);
+        Ok(())
+    }
+
+    /// Adds rows of a wide table.
+    ///
+    /// # Errors
+    /// The first that does not go where it should, as its position in `piece`, and why.
+    pub(super) fn wide_rows(&mut self, piece: &Piece) -> Result<(), (usize, Misfit)> {
+        let Rows::Wide { shape, series } = &self.rows else {
+            unreachable!("the table is wide");
+        };
+        let n_channels = shape.channels.len();
+        if let (false, Some(idx)) = (self.has_series, *series)
+            && self
+                .gather
+                .follow(idx, piece)
+                .map_err(|problem| (0, in_file(problem)))?
+        {
+            return Ok(());
+        }
+        for row in 0..piece.n_rows() {
+            let head = piece.head(row);
+            let values = &piece.values[row * n_channels..(row + 1) * n_channels];
+            let given = self.wide_row(&head, |out| {
+                out.extend_from_slice(values);
+                Ok::<_, Misfit>(())
+            });
+            given.map_err(|misfit| (row, misfit))?;
+        }
         Ok(())
     }
 

@@ -70,6 +70,7 @@ impl Table {
                 bytes,
                 block: Vec::new(),
                 start: 0,
+                n_dropped: 0,
                 is_ended: false,
             },
             delimiter,
@@ -86,8 +87,37 @@ impl Table {
         }
     }
 
+    /// Bytes before the place that reading has come to.
+    pub(super) fn position(&self) -> u64 {
+        self.input.n_dropped + self.input.start as u64
+    }
+
+    /// The whole lines at hand: a record begins here, and the last of them has its line feed.
+    pub(super) fn lines(&self) -> &[u8] {
+        let left = self.input.left();
+        &left[..whole_lines(left)]
+    }
+
+    /// Goes on behind `n_bytes` of the lines at hand, which are `n_lines`: no bytes, where they were taken out.
+    pub(super) fn pass(&mut self, n_bytes: usize, n_lines: usize) {
+        self.input.start += n_bytes;
+        self.n_lines += n_lines as u64;
+    }
+
+    /// Takes whole lines out of what is still to be read, those of about `n_wanted` bytes, and puts them into `out`: none
+    /// at the end, or where a line is longer.
+    pub(super) fn take_lines(&mut self, n_wanted: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        self.input.take_lines(n_wanted, out)
+    }
+
+    /// Puts back lines that were taken out, and not read.
+    pub(super) fn put_back(&mut self, lines: Vec<u8>) {
+        self.input.put_back(lines);
+    }
+
     /// Goes to the first byte of the next record; false where there is none.
-    fn find_record(&mut self) -> Result<bool, ReadError> {
+    pub(super) fn find_record(&mut self) -> Result<bool, ReadError> {
+        self.n_lines += std::mem::take(&mut self.n_inner_lines);
         if !self.is_begun {
             self.is_begun = true;
             while self.input.left().len() < BYTE_ORDER_MARK.len() && self.more()? {}
@@ -123,6 +153,14 @@ impl Table {
                 return Ok(false);
             }
         }
+    }
+
+    /// Reads the record that begins here.
+    pub(super) fn take_record(&mut self) -> Result<(), ReadError> {
+        if !self.cut()? {
+            self.unquote()?;
+        }
+        Ok(())
     }
 
     /// Cuts the record that begins here where it has no quotation mark; false where it has one.
@@ -204,8 +242,9 @@ impl Table {
         })
     }
 
+    /// The error where reading has come to.
     #[cold]
-    fn broken(&self, source: io::Error) -> ReadError {
+    pub(super) fn broken(&self, source: io::Error) -> ReadError {
         self.here().error(Problem::of_io(source))
     }
 
@@ -216,14 +255,11 @@ impl Table {
 
 impl TextRows for Table {
     fn advance(&mut self) -> Result<bool, ReadError> {
-        self.n_lines += std::mem::take(&mut self.n_inner_lines);
-        if !self.find_record()? {
-            return Ok(false);
+        let is_there = self.find_record()?;
+        if is_there {
+            self.take_record()?;
         }
-        if !self.cut()? {
-            self.unquote()?;
-        }
-        Ok(true)
+        Ok(is_there)
     }
 
     fn row(&self) -> Row<'_> {
@@ -252,6 +288,8 @@ struct Input {
     bytes: Box<dyn Read>,
     block: Vec<u8>,
     start: usize,
+    /// Bytes that were in the block and are no more.
+    n_dropped: u64,
     is_ended: bool,
 }
 
@@ -265,6 +303,7 @@ impl Input {
         if self.is_ended {
             return Ok(false);
         }
+        self.n_dropped += self.start as u64;
         self.block.drain(..self.start);
         self.start = 0;
         // Twice as many for a row that has not ended yet, so that a long one is not moved often.
@@ -277,6 +316,37 @@ impl Input {
         self.is_ended = n_bytes < n_wanted;
         Ok(n_bytes > 0)
     }
+
+    fn take_lines(&mut self, n_wanted: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        out.clear();
+        out.extend_from_slice(self.left());
+        if !self.is_ended && out.len() < n_wanted {
+            let n_more = n_wanted - out.len();
+            let n_bytes = self.bytes.by_ref().take(n_more as u64).read_to_end(out)?;
+            self.is_ended = n_bytes < n_more;
+        }
+        let n_whole = whole_lines(out);
+        self.n_dropped += (self.start + n_whole) as u64;
+        self.block.clear();
+        self.block.extend_from_slice(&out[n_whole..]);
+        self.start = 0;
+        out.truncate(n_whole);
+        Ok(())
+    }
+
+    fn put_back(&mut self, mut lines: Vec<u8>) {
+        self.n_dropped = self.n_dropped + self.start as u64 - lines.len() as u64;
+        lines.extend_from_slice(self.left());
+        self.block = lines;
+        self.start = 0;
+    }
+}
+
+/// Bytes of `text` up to its last line feed.
+fn whole_lines(text: &[u8]) -> usize {
+    text.iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1)
 }
 
 #[cfg(test)]

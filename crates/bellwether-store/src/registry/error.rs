@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::name::{AliasName, ModelName, Version};
 use crate::bundle::{BundleError, BundleFileError, Sha256};
 use crate::disk::DiskError;
+use crate::signature::SignatureFileError;
 
 /// The registry's own files cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +156,9 @@ pub enum LoadError {
     /// The bundle file that was named cannot be read.
     #[error(transparent)]
     File(BundleFileError),
+    /// The signatures beside it cannot.
+    #[error(transparent)]
+    Signatures(#[from] SignatureFileError),
 }
 
 /// A version cannot be published. The registry is as it was.
@@ -205,6 +209,38 @@ pub enum ChangeError {
         version: Version,
         /// The aliases that name it.
         aliases: Vec<AliasName>,
+    },
+    /// A pinned version was to be removed.
+    #[error("{name}@{version} is pinned: let it go first, with bellwether models unpin {name}@{version}")]
+    Pinned {
+        /// The model.
+        name: ModelName,
+        /// The version.
+        version: Version,
+    },
+    /// More is said of a version than is kept.
+    #[error("{what} has at most {n_chars_max} characters; this has {n_chars}: shorten it")]
+    LongLabel {
+        /// What is too long.
+        what: &'static str,
+        /// How many there are.
+        n_chars: usize,
+        /// How many are kept.
+        n_chars_max: usize,
+    },
+    /// A version has as many tags or signatures as it may have.
+    #[error("a version has at most {n_max} {what}; take one off first")]
+    ManyLabels {
+        /// What there would be too many of.
+        what: &'static str,
+        /// How many it may have.
+        n_max: usize,
+    },
+    /// The index would grow too large.
+    #[error("the index of {name} is full: remove versions, or shorten their notes and tags")]
+    Full {
+        /// The model.
+        name: ModelName,
     },
     /// There is nothing to roll back to.
     #[error(

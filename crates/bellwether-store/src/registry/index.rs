@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bellwether_core::time::Timestamp;
 
 use super::error::{ChangeError, LookupError, Near};
+use super::label::Labels;
+use super::log::{Change, Deed};
 use super::name::{AliasName, ModelName, Version};
 use super::reference::Pick;
 use crate::bundle::Sha256;
@@ -31,6 +33,8 @@ pub struct Entry {
     pub bytes: u64,
     /// What whoever published it said about it: architecture, channels, threshold, metrics …
     pub summary: serde_json::Value,
+    /// What people say of it: tags, a note, whether it is pinned, who signed it.
+    pub labels: Labels,
 }
 
 /// How a version became champion.
@@ -88,10 +92,12 @@ pub struct Index {
     pub(super) aliases: BTreeMap<AliasName, Version>,
     /// Oldest first.
     pub(super) history: Vec<Promotion>,
+    /// All other changes, oldest first.
+    pub(super) log: Vec<Change>,
 }
 
 impl Because {
-    fn check(&self) -> Result<(), ChangeError> {
+    pub(super) fn check(&self) -> Result<(), ChangeError> {
         let n_chars = self.reason.chars().count().max(self.by.chars().count());
         if n_chars <= REASON_CHARS_MAX {
             Ok(())
@@ -119,6 +125,7 @@ impl Index {
             champion: version,
             aliases: BTreeMap::new(),
             history: vec![published],
+            log: Vec::new(),
         }
     }
 
@@ -157,6 +164,11 @@ impl Index {
     /// The last changes of champion (1000 at most), oldest first.
     pub fn history(&self) -> &[Promotion] {
         &self.history
+    }
+
+    /// The last changes of all else (1000 at most), oldest first.
+    pub fn log(&self) -> &[Change] {
+        &self.log
     }
 
     /// The version that `pick` means.
@@ -238,7 +250,7 @@ impl Index {
     /// The champion to which a rollback leads: promotions pile up, a rollback takes from the pile all that came
     /// after its target. So two rollbacks in a row go back two promotions, not back and forth. Removed versions are
     /// passed over.
-    fn earlier_champion(&self) -> Option<Version> {
+    pub(super) fn earlier_champion(&self) -> Option<Version> {
         let mut pile: Vec<Version> = Vec::new();
         for promotion in &self.history {
             let target = match promotion.action {
@@ -260,7 +272,10 @@ impl Index {
         &mut self,
         alias: &AliasName,
         pick: &Pick,
+        because: &Because,
+        now: Timestamp,
     ) -> Result<Option<Version>, ChangeError> {
+        because.check()?;
         if alias.is_champion() {
             return Err(ChangeError::ChampionIsPromoted);
         }
@@ -271,22 +286,42 @@ impl Index {
                 n_max: ALIASES_MAX,
             });
         }
-        Ok(self.aliases.insert(alias.clone(), version))
+        let before = self.aliases.insert(alias.clone(), version);
+        if before != Some(version) {
+            let detail = alias.to_string();
+            self.note_down(version, Deed::Aliased, detail, because, now);
+        }
+        Ok(before)
     }
 
     /// Forgets `alias`; gives what it named.
-    pub(super) fn drop_alias(&mut self, alias: &AliasName) -> Result<Version, ChangeError> {
+    pub(super) fn drop_alias(
+        &mut self,
+        alias: &AliasName,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Version, ChangeError> {
+        because.check()?;
         if alias.is_champion() {
             return Err(ChangeError::ChampionIsPromoted);
         }
         let version = self.find(&Pick::Alias(alias.clone()))?.version;
         self.aliases.remove(alias);
+        let detail = alias.to_string();
+        self.note_down(version, Deed::Unaliased, detail, because, now);
         Ok(version)
     }
 
-    /// Forgets a version that no alias names.
-    pub(super) fn remove(&mut self, version: Version) -> Result<(), ChangeError> {
-        self.find(&Pick::Version(version))?;
+    /// Forgets a version that neither an alias nor a pin holds.
+    pub(super) fn remove(
+        &mut self,
+        version: Version,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<(), ChangeError> {
+        because.check()?;
+        let entry = self.find(&Pick::Version(version))?;
+        let (is_pinned, sha256) = (entry.labels.is_pinned, entry.sha256);
         let aliases = self.aliases_of(version);
         if !aliases.is_empty() {
             return Err(ChangeError::InUse {
@@ -295,132 +330,38 @@ impl Index {
                 aliases,
             });
         }
+        if is_pinned {
+            return Err(ChangeError::Pinned {
+                name: self.name.clone(),
+                version,
+            });
+        }
         self.versions.retain(|entry| entry.version != version);
+        // Which content it was can still be told.
+        self.note_down(version, Deed::Removed, format!("sha256 {sha256}"), because, now);
         Ok(())
+    }
+
+    /// Adds a change to the log; the oldest are forgotten.
+    pub(super) fn note_down(
+        &mut self,
+        version: Version,
+        deed: Deed,
+        detail: String,
+        because: &Because,
+        at: Timestamp,
+    ) {
+        self.log.push(Change {
+            version,
+            at,
+            deed,
+            detail,
+            because: because.clone(),
+        });
+        let n_forgotten = self.log.len().saturating_sub(HISTORY_LEN_MAX);
+        self.log.drain(..n_forgotten);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn version(number: u32) -> Version {
-        Version::new(number).unwrap()
-    }
-
-    fn entry(number: u32) -> Entry {
-        Entry {
-            version: version(number),
-            created_at: Timestamp::from_secs(0),
-            sha256: Sha256::of(b""),
-            bytes: 0,
-            summary: serde_json::Value::Null,
-        }
-    }
-
-    fn of_versions(n: u32) -> Index {
-        let mut index = Index::first("pump".parse().unwrap(), entry(1), Timestamp::from_secs(0));
-        (2..=n).for_each(|number| index.add(entry(number)));
-        index
-    }
-
-    /// Plays moves, `3` for a promotion, `<` for a rollback, `-2` for a removal, and gives the champion after each.
-    #[test]
-    fn rollbacks_walk_back_through_the_promotions() {
-        let check = |moves: &str, expect: &str| {
-            let mut index = of_versions(4);
-            let champions: Vec<String> = moves
-                .split_whitespace()
-                .map(|step| {
-                    let result = match step.strip_prefix('-') {
-                        Some(number) => index.remove(number.parse().unwrap()),
-                        None if step == "<" => index
-                            .rollback(&Because::default(), Timestamp::from_secs(1))
-                            .map(drop),
-                        None => {
-                            let pick = Pick::Version(step.parse().unwrap());
-                            index
-                                .promote(&pick, &Because::default(), Timestamp::from_secs(1))
-                                .map(drop)
-                        }
-                    };
-                    result.map_or("!".to_owned(), |()| index.champion().to_string())
-                })
-                .collect();
-            assert_eq!(champions.join(" "), expect, "{moves}");
-        };
-        check("<", "!");
-        check("2 <", "2 1");
-        check("2 3 < < <", "2 3 2 1 !");
-        check("2 2 < <", "2 2 1 !");
-        check("2 < 3 < <", "2 1 3 1 !");
-        check("2 1 3 < < < <", "2 1 3 1 2 1 !");
-        check("2 3 -2 < <", "2 3 3 1 !");
-        check("2 -1 <", "2 2 !");
-        check("2 3 < -3 4 < <", "2 3 2 2 4 2 1");
-        check("-1 5", "! !");
-    }
-
-    #[test]
-    fn history_is_bounded_and_still_rolls_back() {
-        let mut index = of_versions(2);
-        for turn in 0..3 * HISTORY_LEN_MAX {
-            let pick = Pick::Version(version(2 - u32::from(turn % 2 == 1)));
-            index
-                .promote(&pick, &Because::default(), Timestamp::from_secs(1))
-                .unwrap();
-        }
-        assert_eq!(index.history().len(), HISTORY_LEN_MAX);
-        let before = index.champion();
-        let back = index.rollback(&Because::default(), Timestamp::from_secs(2));
-        assert_eq!(back.unwrap().from, before);
-    }
-
-    #[test]
-    fn aliases_are_bounded_and_can_still_be_moved_when_full() {
-        let mut index = of_versions(2);
-        let alias = |idx: usize| format!("a{idx}").parse::<AliasName>().unwrap();
-        for idx in 0..ALIASES_MAX {
-            index.set_alias(&alias(idx), &Pick::Version(version(1))).unwrap();
-        }
-        let error = index
-            .set_alias(&alias(ALIASES_MAX), &Pick::Version(version(1)))
-            .unwrap_err();
-        assert!(error.to_string().contains("has 1000 aliases"), "{error}");
-        assert_eq!(
-            index.set_alias(&alias(0), &Pick::Version(version(2))).unwrap(),
-            Some(version(1))
-        );
-    }
-
-    #[test]
-    fn a_version_in_use_is_not_removed() {
-        let mut index = of_versions(3);
-        let canary: AliasName = "canary".parse().unwrap();
-        assert_eq!(
-            index.set_alias(&canary, &Pick::Version(version(2))).unwrap(),
-            None
-        );
-        let check = |result: Result<(), ChangeError>, expect: &str| {
-            let error = result.unwrap_err().to_string();
-            assert!(error.contains(expect), "{error}");
-        };
-        check(index.remove(version(1)), "pump@1 is named by champion");
-        check(index.remove(version(2)), "pump@2 is named by canary");
-        check(index.remove(version(4)), "pump has no version 4; it has 1, 2, 3");
-        check(
-            index
-                .set_alias(&AliasName::champion(), &Pick::Version(version(2)))
-                .map(drop),
-            "promote",
-        );
-        check(index.drop_alias(&AliasName::champion()).map(drop), "promote");
-        check(
-            index.drop_alias(&"canari".parse().unwrap()).map(drop),
-            "did you mean canary?",
-        );
-        assert_eq!(index.drop_alias(&canary).unwrap(), version(2));
-        index.remove(version(2)).unwrap();
-        assert_eq!(index.versions().len(), 2);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! <dir>/.lock                        held while something is changed
 //! <dir>/<name>/1.bellwether          one bundle per version, never changed
 //! <dir>/<name>/2.bellwether
-//! <dir>/<name>/index.json            which versions count, their checksums, aliases and history
+//! <dir>/<name>/index.json            which versions count, their checksums, aliases, labels and history
 //! ```
 //!
 //! The index is the truth: it is replaced atomically, a version's file is in place before the index names it and is
@@ -18,10 +18,13 @@
 
 mod error;
 mod index;
+mod label;
 mod lock;
+mod log;
 mod name;
 mod plan;
 mod reference;
+mod retention;
 mod verify;
 mod wire;
 
@@ -37,12 +40,16 @@ pub use error::{
     VersionFileError,
 };
 pub use index::{Action, Because, Entry, Index, Moved, Promotion};
+pub use label::{Label, Labels, TagKey};
+pub use log::{Change, Deed};
 pub use name::{AliasName, ModelName, NameError, Version};
 pub use reference::{ModelRef, NamedRef, Pick, RefError};
+pub use retention::Retention;
 pub use verify::{Problem, Report};
 
 use crate::bundle::{self, Bundle, BundleFileError, Sha256};
 use crate::disk::{self, DiskError};
+use crate::signature::{self, Signature};
 use lock::Lock;
 use plan::TEMP_EXTENSION;
 
@@ -97,6 +104,10 @@ pub struct Loaded {
     pub from: Resolved,
     /// What it is.
     pub bundle: Bundle,
+    /// Checksum of the whole bundle file.
+    pub sha256: Sha256,
+    /// Who signed it, as the index says or the file beside it. Whether they did is not asked yet.
+    pub signatures: Vec<Signature>,
 }
 
 impl Registry {
@@ -199,17 +210,35 @@ impl Registry {
         }
     }
 
-    /// The model that a reference leads to, its file compared with the checksum taken when it was published.
+    /// The model that a reference leads to, its file compared with the checksum taken when it was published. Of a bundle
+    /// file, signatures are those in the file beside it.
     ///
     /// # Errors
     /// Where it leads nowhere or the file is missing, damaged or changed.
     pub fn load(&self, reference: &ModelRef) -> Result<Loaded, LoadError> {
         let from = self.resolve(reference)?;
-        let bundle = match &from {
-            Resolved::File(path) => Bundle::read(path).map_err(LoadError::File)?,
-            Resolved::Version { name, entry, .. } => self.read_version(name, entry)?,
-        };
-        Ok(Loaded { from, bundle })
+        match &from {
+            Resolved::File(path) => {
+                let bytes = disk::read_bounded(path, bundle::FILE_BYTES_MAX)
+                    .map_err(|error| LoadError::File(error.into()))?;
+                let bundle = Bundle::from_bytes(&bytes).map_err(|source| {
+                    let path = path.clone();
+                    LoadError::File(BundleFileError::Bundle { path, source })
+                })?;
+                Ok(Loaded {
+                    bundle,
+                    sha256: Sha256::of(&bytes),
+                    signatures: signature::read_beside(path)?,
+                    from,
+                })
+            }
+            Resolved::Version { name, entry, .. } => Ok(Loaded {
+                bundle: self.read_version(name, entry)?,
+                sha256: entry.sha256,
+                signatures: entry.labels.signatures.clone(),
+                from,
+            }),
+        }
     }
 
     /// Makes a version the champion of its model, at once for all who resolve it from then on.
@@ -248,9 +277,17 @@ impl Registry {
     ///
     /// # Errors
     /// Where there is no such version, the alias is `champion`, or the disk refuses.
-    pub fn set_alias(&self, alias: &AliasName, reference: &NamedRef) -> Result<Option<Version>, ChangeError> {
+    pub fn set_alias(
+        &self,
+        alias: &AliasName,
+        reference: &NamedRef,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Option<Version>, ChangeError> {
         let _lock = self.lock()?;
-        let plan = self.plan_change(&reference.name, |index| index.set_alias(alias, &reference.pick))?;
+        let plan = self.plan_change(&reference.name, |index| {
+            index.set_alias(alias, &reference.pick, because, now)
+        })?;
         Ok(plan.carry_out()?)
     }
 
@@ -258,21 +295,52 @@ impl Registry {
     ///
     /// # Errors
     /// Where there is no such alias, it is `champion`, or the disk refuses.
-    pub fn drop_alias(&self, name: &ModelName, alias: &AliasName) -> Result<Version, ChangeError> {
+    pub fn drop_alias(
+        &self,
+        name: &ModelName,
+        alias: &AliasName,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Version, ChangeError> {
         let _lock = self.lock()?;
         Ok(self
-            .plan_change(name, |index| index.drop_alias(alias))?
+            .plan_change(name, |index| index.drop_alias(alias, because, now))?
             .carry_out()?)
+    }
+
+    /// Changes what people say of a version, and gives its number: a tag, its note, a pin, a signature.
+    ///
+    /// # Errors
+    /// Where there is no such version, more is said than is kept, or the disk refuses.
+    pub fn label(
+        &self,
+        reference: &NamedRef,
+        label: &Label,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Version, ChangeError> {
+        let _lock = self.lock()?;
+        let plan = self.plan_change(&reference.name, |index| {
+            index.label(&reference.pick, label, because, now)
+        })?;
+        Ok(plan.carry_out()?)
     }
 
     /// Deletes a version for good, or a bundle file of that number that the index does not name. The number is never
     /// given again.
     ///
     /// # Errors
-    /// Where an alias names it (so the champion always stays), there is no such version, or the disk refuses.
-    pub fn remove(&self, name: &ModelName, version: Version) -> Result<(), ChangeError> {
+    /// Where an alias names it (so the champion always stays) or it is pinned, there is no such version, or the disk
+    /// refuses.
+    pub fn remove(
+        &self,
+        name: &ModelName,
+        version: Version,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<(), ChangeError> {
         let _lock = self.lock()?;
-        Ok(self.plan_remove(name, version)?.carry_out()?)
+        Ok(self.plan_remove(name, version, because, now)?.carry_out()?)
     }
 
     /// The bundle of a version, if its file is what was published.

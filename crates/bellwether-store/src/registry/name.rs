@@ -144,6 +144,12 @@ pub enum NameError {
         /// What was given.
         got: String,
     },
+    /// Not the key of a tag.
+    #[error("{got:?} is no key of a tag: use 1 to 63 of a-z, 0-9, -, _ and ., starting with a letter")]
+    Tag {
+        /// What was given.
+        got: String,
+    },
     /// Not an alias.
     #[error("{got:?} is no alias: use 1 to {NAME_LEN_MAX} of a-z, 0-9, - and _, starting with a letter")]
     Alias {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use bellwether_core::time::Timestamp;
 
 use super::error::{ChangeError, PublishError};
-use super::index::{Entry, Index};
+use super::index::{Because, Entry, Index};
+use super::label::Labels;
 use super::name::{ModelName, Version};
-use super::{INDEX_BYTES_PUBLISHED_MAX, Registry, wire};
+use super::{INDEX_BYTES_MAX, INDEX_BYTES_PUBLISHED_MAX, Registry, wire};
 use crate::bundle::Sha256;
 use crate::disk::{self, DiskError};
 
@@ -106,6 +107,7 @@ impl Registry {
             sha256: Sha256::of(&bytes),
             bytes: bytes.len() as u64,
             summary,
+            labels: Labels::default(),
         };
         let index = match index {
             None => Index::first(name.clone(), entry, now),
@@ -169,12 +171,18 @@ impl Registry {
         let steps = if after == before {
             Vec::new()
         } else {
-            self.replace_index(&after)
+            self.replace_index(&after)?
         };
         Ok(Plan { steps, outcome })
     }
 
-    pub(super) fn plan_remove(&self, name: &ModelName, version: Version) -> Result<Plan<()>, ChangeError> {
+    pub(super) fn plan_remove(
+        &self,
+        name: &ModelName,
+        version: Version,
+        because: &Because,
+        now: Timestamp,
+    ) -> Result<Plan<()>, ChangeError> {
         let path = self.bundle_path(name, version);
         let mut plan = self.plan_change(name, |index| {
             if index.entry(version).is_none() && path.is_file() {
@@ -182,25 +190,30 @@ impl Registry {
                 index.last_version = index.last_version.max(version);
                 return Ok(());
             }
-            index.remove(version)
+            index.remove(version, because, now)
         })?;
         plan.steps.push(Step::Delete(path));
         plan.steps.push(Step::SyncFolder(self.folder(name)));
         Ok(plan)
     }
 
-    fn replace_index(&self, index: &Index) -> Vec<Step> {
+    fn replace_index(&self, index: &Index) -> Result<Vec<Step>, ChangeError> {
         let path = self.index_path(&index.name);
         let temp = beside(&path);
         let bytes = wire::encode(index);
-        vec![
+        if bytes.len() as u64 > INDEX_BYTES_MAX {
+            return Err(ChangeError::Full {
+                name: index.name.clone(),
+            });
+        }
+        Ok(vec![
             Step::WriteBeside {
                 temp: temp.clone(),
                 bytes,
             },
             Step::Rename { from: temp, to: path },
             Step::SyncFolder(self.folder(&index.name)),
-        ]
+        ])
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::{LookupError, StateError, VersionFileError};
 use super::plan;
-use super::{Index, ModelName, Registry};
+use super::{Index, ModelName, Registry, Version};
 
 /// What a verification found.
 #[derive(Debug, Default)]
@@ -37,6 +37,18 @@ pub enum Problem {
     /// With the file of one version.
     #[error(transparent)]
     Version(VersionFileError),
+    /// A signature in the index is not of the version that it stands at.
+    #[error(
+        "the signature of {name}@{version} by {key} is not of this version; remove the version, or sign it again"
+    )]
+    Signature {
+        /// The model.
+        name: ModelName,
+        /// The version.
+        version: Version,
+        /// The id of the key.
+        key: String,
+    },
 }
 
 impl Registry {
@@ -72,6 +84,16 @@ impl Registry {
             if let Err(error) = self.read_version(name, entry) {
                 report.problems.push(Problem::Version(error));
             }
+            let forged = entry
+                .labels
+                .signatures
+                .iter()
+                .filter(|of| !of.is_of(&entry.sha256));
+            report.problems.extend(forged.map(|of| Problem::Signature {
+                name: name.clone(),
+                version: entry.version,
+                key: of.key.id(),
+            }));
         }
         match self.scan(name) {
             Ok(scan) => {

@@ -1,4 +1,5 @@
-//! The file `index.json`: what an [`Index`] looks like on disk, one struct per format version.
+//! The file `index.json`: what an [`Index`] looks like on disk. Version 2 brought labels and the log; both can be left out, so
+//! that one struct reads both versions.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::error::IndexProblem;
 use super::index::{Action, Because, Entry, Index, Promotion};
+use super::label::Labels;
+use super::log::{Change, Deed};
 use super::name::{AliasName, ModelName, Version};
+use crate::signature::{Signature, SignatureText};
 
 /// The format that we write.
-const FORMAT_VERSION: u64 = 1;
+const FORMAT_VERSION: u64 = 2;
 
 /// Only what every format has.
 #[derive(Deserialize)]
@@ -19,7 +23,7 @@ struct Head {
     format_version: u64,
 }
 
-/// Format version 1. Unknown keys are refused: rewriting the file would lose them.
+/// A struct carries the version that brought it. Unknown keys are refused: rewriting the file would lose them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IndexV1 {
@@ -32,6 +36,9 @@ struct IndexV1 {
     aliases: BTreeMap<String, u32>,
     /// Oldest first.
     history: Vec<PromotionV1>,
+    /// Oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    log: Vec<ChangeV2>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,6 +50,29 @@ struct EntryV1 {
     sha256: String,
     bytes: u64,
     summary: serde_json::Value,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    note: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pinned: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<SignatureText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeV2 {
+    version: u32,
+    /// RFC 3339.
+    at: String,
+    action: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    detail: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    by: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    reason: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +109,7 @@ pub(super) fn encode(index: &Index) -> Vec<u8> {
             .map(|(alias, version)| (alias.to_string(), version.number()))
             .collect(),
         history: index.history.iter().map(promotion_to_wire).collect(),
+        log: index.log.iter().map(change_to_wire).collect(),
     };
     let mut bytes =
         serde_json::to_vec_pretty(&wire).expect("text keys and plain values always have a JSON form");
@@ -93,6 +124,26 @@ fn entry_to_wire(entry: &Entry) -> EntryV1 {
         sha256: entry.sha256.to_string(),
         bytes: entry.bytes,
         summary: entry.summary.clone(),
+        tags: entry
+            .labels
+            .tags
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.clone()))
+            .collect(),
+        note: entry.labels.note.clone(),
+        pinned: entry.labels.is_pinned,
+        signatures: entry.labels.signatures.iter().map(SignatureText::from).collect(),
+    }
+}
+
+fn change_to_wire(change: &Change) -> ChangeV2 {
+    ChangeV2 {
+        version: change.version.number(),
+        at: change.at.to_string(),
+        action: change.deed.name().to_owned(),
+        detail: change.detail.clone(),
+        by: change.because.by.clone(),
+        reason: change.because.reason.clone(),
     }
 }
 
@@ -162,6 +213,7 @@ fn checked(wire: IndexV1) -> Result<Index, String> {
             .into_iter()
             .map(promotion)
             .collect::<Result<_, _>>()?,
+        log: wire.log.into_iter().map(change).collect::<Result<_, _>>()?,
     })
 }
 
@@ -172,6 +224,36 @@ fn entry(wire: EntryV1) -> Result<Entry, String> {
         sha256: parsed(&wire.sha256)?,
         bytes: wire.bytes,
         summary: wire.summary,
+        labels: Labels {
+            tags: wire
+                .tags
+                .into_iter()
+                .map(|(key, value)| Ok((parsed(&key)?, value)))
+                .collect::<Result<_, String>>()?,
+            note: wire.note,
+            is_pinned: wire.pinned,
+            signatures: wire
+                .signatures
+                .iter()
+                .map(|text| Signature::try_from(text).map_err(|error| error.to_string()))
+                .collect::<Result<_, String>>()?,
+        },
+    })
+}
+
+fn change(wire: ChangeV2) -> Result<Change, String> {
+    let deed = Deed::NAMES.iter().find(|(_, name)| *name == wire.action);
+    let (deed, _) =
+        deed.ok_or_else(|| format!("its log has the action {:?}, which there is not", wire.action))?;
+    Ok(Change {
+        version: number(wire.version)?,
+        at: instant(&wire.at)?,
+        deed: *deed,
+        detail: wire.detail,
+        because: Because {
+            by: wire.by,
+            reason: wire.reason,
+        },
     })
 }
 
@@ -207,14 +289,19 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::label::Label;
     use super::*;
     use crate::bundle::Sha256;
     use crate::disk::tests::told;
 
     /// Kept for ever: written by format version 1.
-    const GOLDEN: &str = include_str!("../../tests/bundles/index-v1.json");
+    const GOLDEN_V1: &str = include_str!("../../tests/bundles/index-v1.json");
 
-    fn golden() -> Index {
+    /// Kept for ever: written by format version 2.
+    const GOLDEN: &str = include_str!("../../tests/bundles/index-v2.json");
+
+    /// What version 1 could say.
+    fn plain() -> Index {
         let version = |number| Version::new(number).unwrap();
         let entry = |number, sha256| Entry {
             version: version(number),
@@ -222,6 +309,7 @@ mod tests {
             sha256,
             bytes: 777,
             summary: serde_json::json!({ "architecture": "lstm-ae", "threshold": 0.25 }),
+            labels: Labels::default(),
         };
         let pump = "pump".parse().unwrap();
         let mut index = Index::first(pump, entry(1, Sha256::of(b"1")), Timestamp::from_secs(1));
@@ -231,13 +319,42 @@ mod tests {
         let nobody = Because::default();
         index.promote(&pick(3), &nobody, Timestamp::from_secs(2)).unwrap();
         index.rollback(&nobody, Timestamp::from_secs(3)).unwrap();
-        index.remove(version(3)).unwrap();
-        index.set_alias(&"canary".parse().unwrap(), &pick(2)).unwrap();
+        let at = Timestamp::from_secs(4);
+        index.remove(version(3), &nobody, at).unwrap();
+        index
+            .set_alias(&"canary".parse().unwrap(), &pick(2), &nobody, at)
+            .unwrap();
+        index.log.clear();
+        index
+    }
+
+    /// The same with all that version 2 can say.
+    fn golden() -> Index {
+        let mut index = plain();
+        let anna = Because {
+            by: "anna".to_owned(),
+            reason: "the one of the audit".to_owned(),
+        };
+        let two = super::super::Pick::Version(Version::new(2).unwrap());
+        let signature = crate::signature::SigningKey::from_seed([7; 32]).sign(&Sha256::of(b"2"));
+        for (secs, label) in [
+            Label::Tag("plant".parse().unwrap(), "north".to_owned()),
+            Label::Note("Trained after the overhaul.".to_owned()),
+            Label::Pin,
+            Label::Sign(signature),
+        ]
+        .iter()
+        .enumerate()
+        {
+            let at = Timestamp::from_secs(5 + secs as i64);
+            index.label(&two, label, &anna, at).unwrap();
+        }
         index
     }
 
     #[test]
     fn the_golden_index_opens_for_ever() {
+        assert_eq!(decode(GOLDEN_V1.as_bytes(), &plain().name).unwrap(), plain());
         assert_eq!(decode(GOLDEN.as_bytes(), &golden().name).unwrap(), golden());
     }
 
@@ -276,13 +393,13 @@ mod tests {
         check(GOLDEN, "", "damaged");
         check("{", "[", "damaged");
         check(
-            "\"format_version\": 1",
             "\"format_version\": 2",
-            "newer bellwether: format_version 2",
+            "\"format_version\": 3",
+            "newer bellwether: format_version 3",
         );
         check(
-            "\"format_version\": 1",
-            "\"format_version\": 1, \"new\": 0",
+            "\"format_version\": 2",
+            "\"format_version\": 2, \"new\": 0",
             "unknown field `new`",
         );
         check("\"pump\"", "\"fan\"", "belongs to fan, not to pump");
@@ -299,6 +416,13 @@ mod tests {
         check("\"champion\": 1", "\"canary-1\": 1", "no champion");
         check("2023-11-14T22", "2023-11-14T25", "damaged");
         check("2023-", "9000-", "out of range");
+        check(
+            "\"action\": \"pinned\"",
+            "\"action\": \"guessed\"",
+            "which there is not",
+        );
+        check("\"plant\": ", "\"Plant\": ", "is no key of a tag");
+        check("\"key\": \"", "\"key\": \"0", "64 hexadecimal digits");
         check("\"action\": \"promoted\"", "\"action\": \"guessed\"", "guessed");
         check("\"sha256\": \"6", "\"sha256\": \"", "64 hexadecimal digits");
     }

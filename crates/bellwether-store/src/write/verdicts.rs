@@ -26,6 +26,8 @@ pub struct VerdictRow<'a> {
     pub top: Option<(&'a str, f64)>,
     /// Why it does not count as operation; left out where the table has no such column.
     pub reason: Option<&'a str>,
+    /// The chance of such a score in a normal row; left out where the table has no such column.
+    pub p_value: Option<f64>,
 }
 
 /// The columns that a table of verdicts has besides those that all have.
@@ -35,6 +37,8 @@ pub struct VerdictColumns {
     pub with_series: bool,
     /// The model knows of rows that do not count as operation.
     pub with_reason: bool,
+    /// The model knows how rare scores are.
+    pub with_p_value: bool,
 }
 
 /// Writes verdicts row by row.
@@ -81,6 +85,9 @@ impl<W: Write + Send> VerdictWriter<W> {
         ]);
         if self.columns.with_reason {
             cells.push(Cell::text(row.reason));
+        }
+        if self.columns.with_p_value {
+            cells.push(row.p_value.map_or(Cell::Missing, Cell::Real));
         }
         self.table.row(&cells)
     }
@@ -172,13 +179,11 @@ fn first_row(file: &File) -> io::Result<Vec<u8>> {
 /// The columns of a table that begins so; `None`: it is no table of verdicts. A first line that was cut off is one of
 /// ours if it begins as ours, and tells nothing: `otherwise` holds.
 fn find_columns(head: &[u8], format: TableFormat, otherwise: VerdictColumns) -> Option<VerdictColumns> {
-    let choices = [(true, true), (true, false), (false, true), (false, false)];
-    let mut choices = choices
-        .map(|(with_series, with_reason)| VerdictColumns {
-            with_series,
-            with_reason,
-        })
-        .into_iter();
+    let mut choices = (0..8).map(|choice| VerdictColumns {
+        with_series: choice & 1 == 0,
+        with_reason: choice & 2 == 0,
+        with_p_value: choice & 4 == 0,
+    });
     let first = |columns| match format {
         TableFormat::Csv => header(columns) + "\n",
         _ => r#"{"timestamp":"#.to_owned(),
@@ -197,6 +202,7 @@ fn find_columns(head: &[u8], format: TableFormat, otherwise: VerdictColumns) -> 
                 .then(|| VerdictColumns {
                     with_series: names(b"\"series\":"),
                     with_reason: names(b"\"reason\":"),
+                    with_p_value: names(b"\"p_value\":"),
                 })
         }
     }
@@ -236,6 +242,9 @@ fn all(wanted: VerdictColumns) -> Vec<Column> {
     if wanted.with_reason {
         columns.push(Column::new("reason", ColumnKind::Text).optional());
     }
+    if wanted.with_p_value {
+        columns.push(Column::new("p_value", ColumnKind::Real).optional());
+    }
     columns
 }
 
@@ -253,24 +262,34 @@ mod tests {
             event: None,
             top: None,
             reason: None,
+            p_value: Some(0.25),
         };
-        for (name, with_series, expect) in [
+        for (name, with_series, with_p_value, expect) in [
             (
                 "a.csv",
                 true,
+                false,
                 "timestamp,series,score,is_anomaly,event,top_channel,top_share\nt1,a,,,,,\nt1,a,,,,,\n",
             ),
             (
                 "b.csv",
                 false,
+                false,
                 "timestamp,score,is_anomaly,event,top_channel,top_share\nt1,,,,,\nt1,,,,,\n",
+            ),
+            (
+                "c.csv",
+                false,
+                true,
+                "timestamp,score,is_anomaly,event,top_channel,top_share,p_value\nt1,,,,,,0.25\nt1,,,,,,0.25\n",
             ),
         ] {
             let path = dir.path().join(name);
-            for with_series in [with_series, !with_series] {
+            for is_other in [false, true] {
                 let columns = VerdictColumns {
-                    with_series,
+                    with_series: with_series != is_other,
                     with_reason: false,
+                    with_p_value: with_p_value != is_other,
                 };
                 let mut table = VerdictWriter::append(&path, columns).unwrap();
                 table.row(&row).unwrap();
@@ -295,6 +314,7 @@ mod tests {
             event: None,
             top: None,
             reason: None,
+            p_value: Some(0.25),
         };
         let append = |name: &str, before: &str| {
             let path = dir.path().join(name);

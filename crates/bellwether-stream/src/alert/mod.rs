@@ -17,6 +17,7 @@ mod trial;
 
 use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::{AlertKind, ChannelNote};
 
 pub use notifier::{Clock, Notifier};
@@ -51,6 +52,8 @@ pub struct Notice {
     pub event_kind: Option<EventKind>,
     /// How far the members of the model agree, in [0, 1].
     pub confidence: Option<f64>,
+    /// Whether one sensor or the device is at fault, as far as that is known.
+    pub fault: Option<Fault>,
     /// A test, and no real alert.
     pub is_test: bool,
 }

@@ -29,6 +29,7 @@ impl Notice {
             links: links(link_base, &alert.id),
             event_kind: alert.event_kind,
             confidence: alert.confidence,
+            fault: alert.fault,
             is_test: false,
         }
     }
@@ -49,6 +50,7 @@ impl Notice {
             links: Vec::new(),
             event_kind: None,
             confidence: None,
+            fault: None,
             is_test: true,
         }
     }

@@ -116,6 +116,7 @@ pub(crate) mod tests {
             links: vec![link("false-alarm"), link("real")],
             event_kind: Some(EventKind::LevelShift),
             confidence: Some(0.8),
+            fault: None,
             is_test: false,
         }
     }

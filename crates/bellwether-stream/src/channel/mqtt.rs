@@ -4,6 +4,7 @@
 //! has one state: the last notice about it.
 
 use bellwether_core::event::EventKind;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::AlertKind;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -99,6 +100,8 @@ struct State<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event_kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f64>,
     channels: Vec<ChannelState<'a>>,
     model: &'a str,
@@ -140,6 +143,7 @@ impl<'a> State<'a> {
             peak_score: notice.peak_score,
             severity: notice.severity,
             event_kind: notice.event_kind.map(EventKind::name),
+            fault: notice.fault.map(Fault::name),
             confidence: notice.confidence,
             channels: channels.collect(),
             model: &notice.model,

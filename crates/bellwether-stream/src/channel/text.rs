@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bellwether_core::time::humane;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::{AlertKind, ChannelNote};
 
 use crate::alert::Notice;
@@ -86,6 +87,11 @@ pub(super) fn description(notice: &Notice) -> String {
     if let Some(kind) = notice.event_kind {
         let so_far = if notice.is_firing { " so far" } else { "" };
         write!(text, " Looks like: {kind}{so_far}.").expect("a string takes any text");
+    }
+    match notice.fault {
+        Some(Fault::Sensor) => text.push_str(" One sensor alone does so: it may be at fault."),
+        Some(Fault::Device) => text.push_str(" Most channels do so: it is the device, or what records it."),
+        None => {}
     }
     if let Some(confidence) = notice.confidence {
         write!(text, " Agreement of the models: {}.", percent(confidence)).expect("a string takes any text");

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bellwether_core::event::EventKind;
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::{AlertKind, ChannelNote};
 use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
@@ -169,6 +170,8 @@ struct Details<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event_kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f64>,
     channels: &'a [ChannelNote],
     links: BTreeMap<&'a str, &'a str>,
@@ -218,6 +221,7 @@ impl<'a> Message<'a> {
                 peak_score: notice.peak_score,
                 severity: notice.severity,
                 event_kind: notice.event_kind.map(EventKind::name),
+                fault: notice.fault.map(Fault::name),
                 confidence: notice.confidence,
                 channels: &notice.channels,
                 links: notice

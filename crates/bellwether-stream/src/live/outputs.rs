@@ -3,6 +3,7 @@
 use std::io::{Stdout, stdout};
 use std::path::PathBuf;
 
+use bellwether_core::detect::Mode;
 use bellwether_store::write::{
     AppendedFile, TableFormat, VerdictColumns, VerdictRow, VerdictWriter, WriteError,
 };
@@ -95,6 +96,9 @@ impl Outputs {
                 with_reason: rows
                     .iter()
                     .any(|row| row.served.detector.pipeline().operation().is_some()),
+                with_p_value: rows
+                    .iter()
+                    .any(|row| row.served.detector.parts().rarity.is_some()),
             };
             tokio::task::block_in_place(|| self.write(rows, columns)).map_err(LiveError::Output)?;
         }
@@ -133,6 +137,7 @@ impl Outputs {
                 event: row.event,
                 top: top(row),
                 reason: reason.as_deref(),
+                p_value: row.served.detector.p_value(Mode::Causal, row.score),
             };
             for table in &mut self.tables {
                 match table {

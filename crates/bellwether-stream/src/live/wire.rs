@@ -11,13 +11,15 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::DerivationMemory;
 use serde::{Deserialize, Serialize};
 
-use self::events::{EventWire, EventWireV2, TrackerWire, TrackerWireV2};
+use self::events::{EventWire, EventWireV2, FaultsWire, TrackerWire, TrackerWireV2};
 use super::device::{DeviceState, Notes};
 use super::reorder::{Reorder, Waiting};
 use crate::arrival::{Arrival, Layout};
 
 const JOURNAL_VERSION: u8 = 1;
-const STATE_VERSION: u8 = 4;
+const STATE_VERSION: u8 = 5;
+/// States from before thresholds could follow the rows before, and before it was kept whose fault an event is; still read.
+const STATE_VERSION_4: u8 = 4;
 /// States from before there were features and modes; still read.
 const STATE_VERSION_3: u8 = 3;
 /// States from before events had kinds; still read.
@@ -207,10 +209,18 @@ struct SessionWire<Contributions, Tracker, Event> {
     ended: Option<Event>,
 }
 
+/// A session, what its threshold remembers of the rows before, and whose fault its events are.
+#[derive(Serialize, Deserialize)]
+struct SessionNow {
+    session: SessionV4,
+    level: Vec<f64>,
+    faults: FaultsWire,
+}
+
 /// A session, the channels of its model where they are not the columns of samples, and what features and modes remember
 /// of raw rows.
 #[derive(Serialize, Deserialize)]
-struct SessionNow {
+struct SessionV4 {
     session: SessionV3,
     channels: Option<Vec<String>>,
     history: Vec<Vec<f64>>,
@@ -246,12 +256,16 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
             })
             .collect(),
         session: SessionNow {
-            channels: (state.channels != state.columns).then(|| texts(&state.channels)),
-            history: session.derivation.history.clone(),
-            since_start: session.derivation.since_start as u64,
-            n_rows: session.derivation.n_rows as u64,
-            still: session.still.iter().map(|rows| *rows as u64).collect(),
-            session: session_wire(series, session),
+            level: session.level.clone(),
+            faults: FaultsWire::of(&session.tracker, session.ended.as_ref()),
+            session: SessionV4 {
+                channels: (state.channels != state.columns).then(|| texts(&state.channels)),
+                history: session.derivation.history.clone(),
+                since_start: session.derivation.since_start as u64,
+                n_rows: session.derivation.n_rows as u64,
+                still: session.still.iter().map(|rows| *rows as u64).collect(),
+                session: session_wire(series, session),
+            },
         },
         notes: state
             .notes
@@ -283,13 +297,25 @@ impl SessionV3 {
     /// anybody looks back.
     fn now(self) -> SessionNow {
         let n_rows = u64::from(self.last_time.is_some());
-        SessionNow {
+        SessionV4 {
             still: vec![0; self.last_value.len()],
             session: self,
             channels: None,
             history: Vec::new(),
             since_start: n_rows,
             n_rows,
+        }
+        .now()
+    }
+}
+
+impl SessionV4 {
+    /// What later versions make of it: its threshold stays, and nobody knows whose fault its events are.
+    fn now(self) -> SessionNow {
+        SessionNow {
+            session: self,
+            level: Vec::new(),
+            faults: FaultsWire::default(),
         }
     }
 }
@@ -340,6 +366,9 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         Some(&STATE_VERSION_3) => {
             decode::<StateWire<SessionV3>>(WHAT, STATE_VERSION_3, bytes)?.with_session(SessionV3::now)
         }
+        Some(&STATE_VERSION_4) => {
+            decode::<StateWire<SessionV4>>(WHAT, STATE_VERSION_4, bytes)?.with_session(SessionV4::now)
+        }
         _ => decode(WHAT, STATE_VERSION, bytes)?,
     };
     let n_columns = wire.columns.len();
@@ -351,13 +380,20 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         return Err(WireError { what: WHAT, problem });
     }
     let SessionNow {
-        session,
-        channels,
-        history,
-        since_start,
-        n_rows,
-        still,
+        session:
+            SessionV4 {
+                session,
+                channels,
+                history,
+                since_start,
+                n_rows,
+                still,
+            },
+        level,
+        faults,
     } = wire.session;
+    let (mut tracker, mut ended) = (session.tracker.state(), session.ended.map(EventWire::event));
+    faults.give(&mut tracker, ended.as_mut());
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(DeviceState {
         model: wire.model.into(),
@@ -396,8 +432,9 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             observed: unpack(&session.observed, session.recent.len()),
             recent: session.recent,
             contributions: session.contributions,
-            tracker: session.tracker.state(),
-            ended: session.ended.map(EventWire::event),
+            level,
+            tracker,
+            ended,
         },
         notes: wire.notes.map(|(score, actual, expected)| Notes {
             score,
@@ -451,44 +488,4 @@ fn decode<T: for<'a> Deserialize<'a>>(what: &'static str, version: u8, bytes: &[
 }
 
 #[cfg(test)]
-mod tests {
-    use bellwether_core::event::Phase;
-
-    use super::*;
-
-    #[test]
-    fn a_state_from_before_events_had_kinds_is_read() {
-        let session = SessionV2 {
-            last_time: Some(9),
-            last_value: vec![0.5, 0.25],
-            age: vec![Some(0), None],
-            recent: vec![0.5, 0.25],
-            observed: pack(&[true, false]),
-            contributions: vec![vec![None]; 3],
-            tracker: TrackerWireV2::Quiet(vec![(9, 1.5, vec![0.5, 0.5])]),
-            ended: None,
-        };
-        let before = StateWire {
-            model: "pump@1".to_owned(),
-            newest: Some(9),
-            released: Some(9),
-            columns: vec!["a".to_owned(), "b".to_owned()],
-            waiting: Vec::new(),
-            session,
-            notes: None,
-        };
-        let state = decode_state(&encode(STATE_VERSION_2, &before)).unwrap();
-        assert_eq!(state.channels, state.columns);
-        // The last row was in the middle of its segment.
-        assert_eq!(state.session.derivation.n_rows, 1);
-        assert_eq!(state.session.contributions.len(), 3);
-        assert!(state.session.tracker.context.is_empty());
-        let Phase::Quiet(rows) = &state.session.tracker.phase else {
-            panic!("it was quiet");
-        };
-        // Three members and the training ranges, which had said nothing yet.
-        assert_eq!(rows[0].members, [0.0; 4]);
-        let again = decode_state(&encode_state("pump", &state)).unwrap();
-        assert_eq!(again.session, state.session);
-    }
-}
+mod tests;

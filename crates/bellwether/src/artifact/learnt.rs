@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bellwether_core::classic::{Classic, Parts};
 use bellwether_core::model::Model;
-use bellwether_nn::{Architecture, Autoencoder, Forecaster, Framing, Kernels, Weights};
+use bellwether_nn::{Architecture, Autoencoder, Forecaster, Framing, Kernels, Weights, to_onnx};
 use bellwether_store::bundle::manifest::{ClassicManifest, ModelManifest, NetworkManifest};
 
 use super::tensors;
@@ -73,6 +73,16 @@ impl Learnt {
             Self::Forecaster(model) => Ok(model.weights().to_safetensors()?),
             Self::Classic(model) => tensors::write(&model.to_parts().tensors),
         }
+    }
+
+    /// The network as an ONNX file with notes; `None` where it is none.
+    pub(crate) fn to_onnx(&self, notes: &[(&str, &str)]) -> Option<Vec<u8>> {
+        let (architecture, framing, weights) = match self {
+            Self::Autoencoder(model) => (model.architecture(), model.framing(), model.weights()),
+            Self::Forecaster(model) => (model.architecture(), model.framing(), model.weights()),
+            Self::Classic(_) => return None,
+        };
+        Some(to_onnx(architecture, framing, weights, notes))
     }
 
     /// The model that the manifest describes, with the numbers of a safetensors file.

@@ -1,5 +1,6 @@
 //! Between a detector in memory and a bundle: the manifest says what it is, the weights what it learnt.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 mod learnt;
@@ -10,7 +11,8 @@ use bellwether_core::model::Model;
 use bellwether_core::transform::Align;
 use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::bundle::{Bundle, join_weights};
-use bellwether_store::registry::{ModelRef, Registry, Resolved};
+use bellwether_store::registry::{self, ModelRef, Resolved};
+use bellwether_store::signature::{PublicKey, Trust};
 
 use crate::cli::{ModelArgs, RegistryArgs};
 use crate::commands;
@@ -92,21 +94,30 @@ pub(crate) fn manifest(model: &ModelRef, registry: &RegistryArgs) -> Result<(Str
     Ok((reference, manifest))
 }
 
-/// What is said of a model of that registry.
-pub(crate) fn manifest_of(model: &ModelRef, registry: &Registry) -> Result<Manifest, Failure> {
-    Ok(Manifest::from_json_bytes(&registry.load(model)?.bundle.manifest)?)
-}
-
 /// Name, manifest and each member's weights of a bundle.
 fn open(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest, Vec<Vec<u8>>), Failure> {
     let loaded = commands::registry(registry)?.load(model)?;
-    let reference = match &loaded.from {
-        Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
-        Resolved::File(path) => path.display().to_string(),
-    };
+    let reference = reference(&loaded.from);
+    trusted(&loaded, &registry.trust)?;
     let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
     let weights = loaded.bundle.weights_of_members(manifest.models.len())?;
     Ok((reference, manifest, weights))
+}
+
+/// `press@3`, or the bundle file.
+pub(crate) fn reference(from: &Resolved) -> String {
+    match from {
+        Resolved::Version { name, entry, .. } => format!("{name}@{}", entry.version),
+        Resolved::File(path) => path.display().to_string(),
+    }
+}
+
+/// Refuses a model that none of the keys in these files signed; takes all where there is no file.
+pub(crate) fn trusted(loaded: &registry::Loaded, keys: &[PathBuf]) -> Result<Option<PublicKey>, Failure> {
+    let trust = Trust::read(keys.iter().map(PathBuf::as_path))?;
+    trust
+        .check(&loaded.sha256, &loaded.signatures)
+        .map_err(|error| Failure::from(error).in_context(&format!("{} is refused", reference(&loaded.from))))
 }
 
 fn detector(

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bellwether_core::eval::operation;
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use bellwether_store::read::{Interval, Labels, Recording, labels_file};
 
 use crate::failure::Failure;
@@ -21,14 +22,15 @@ pub(crate) struct SeriesTruth {
 /// Kinds of intervals that are the time before a failure: it is their end that an alarm should come before.
 const RUN_UP_KINDS: [&str; 4] = ["before-failure", "pre-failure", "run-to-failure", "degradation"];
 
-/// The truth of every series, from the file or, without one, from the data's own labels; `None` where nobody has told it.
+/// The truth of every series, from the file (whose times without an offset are of `zone`) or, without one, from the data's own labels; `None` where nobody has told it.
 pub(crate) fn truth(
     file: Option<&Path>,
+    zone: Option<&Zone>,
     recordings: &[Recording],
     output: &Output,
 ) -> Result<Option<Vec<SeriesTruth>>, Failure> {
     let told = file
-        .map(|path| Ok::<_, Failure>((path, labels_file(path)?)))
+        .map(|path| Ok::<_, Failure>((path, labels_file(path, zone)?)))
         .transpose()?;
     if let Some((path, Labels::Intervals(spans))) = &told {
         note_strangers(path, spans, recordings, output);

@@ -1,6 +1,8 @@
-//! How fast files become frames: the same made-up series in every format, read on one core.
+//! How fast files become frames: the same made-up series in every format, read by one thread; from a file that several
+//! can read at once, by all as well.
 
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,7 @@ pub(crate) struct ReadSpec {
 #[derive(Debug, Serialize)]
 pub(crate) struct ReadRate {
     pub(crate) format: &'static str,
+    pub(crate) threads: usize,
     pub(crate) bytes: usize,
     pub(crate) rows: usize,
     pub(crate) channels: usize,
@@ -56,20 +59,31 @@ pub(crate) fn measure(
             out.write_all(&bytes).map_err(WriteError::Table)?;
             out.commit().map_err(WriteError::from)?;
         }
-        let options = ReadOptions::default();
-        let read = || match &file {
-            Some(file) => read(std::slice::from_ref(file), &options),
-            None => read_bytes(&bytes, &options, &Bounds::NONE),
-        };
-        let secs = fastest(read)?.as_secs_f64();
-        rates.push(ReadRate {
-            format: name,
-            bytes: bytes.len(),
-            rows: spec.n_rows,
-            channels: spec.n_channels,
-            mb_per_s: bytes.len() as f64 / 1e6 / secs,
-            m_values_per_s: (spec.n_rows * spec.n_channels) as f64 / 1e6 / secs,
-        });
+        let mut n_threads = vec![NonZeroUsize::MIN];
+        if file.is_some() && matches!(format, TableFormat::Csv) {
+            let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            n_threads.extend((all > NonZeroUsize::MIN).then_some(all));
+        }
+        for threads in n_threads {
+            let options = ReadOptions {
+                threads: Some(threads),
+                ..ReadOptions::default()
+            };
+            let read = || match &file {
+                Some(file) => read(std::slice::from_ref(file), &options),
+                None => read_bytes(&bytes, &options, &Bounds::NONE),
+            };
+            let secs = fastest(read)?.as_secs_f64();
+            rates.push(ReadRate {
+                format: name,
+                threads: threads.get(),
+                bytes: bytes.len(),
+                rows: spec.n_rows,
+                channels: spec.n_channels,
+                mb_per_s: bytes.len() as f64 / 1e6 / secs,
+                m_values_per_s: (spec.n_rows * spec.n_channels) as f64 / 1e6 / secs,
+            });
+        }
     }
     Ok(rates)
 }

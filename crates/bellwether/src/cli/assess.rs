@@ -100,6 +100,9 @@ pub(crate) struct CompareArgs {
     /// Fit anew without the rows that were in an alarm of the detector's own
     #[arg(long, requires = "retrain_every")]
     pub(crate) leave_out_alarms: bool,
+    /// Fit each detector with so many seeds, and tell how alike their scores are
+    #[arg(long, value_name = "K", default_value = "1")]
+    pub(crate) seeds: NonZeroUsize,
     #[command(flatten)]
     pub(crate) fit: Box<FitArgs>,
     #[command(flatten)]

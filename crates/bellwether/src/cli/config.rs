@@ -118,6 +118,9 @@ pub(crate) struct ConfigFlags {
     /// Folder of the model registry
     #[arg(long, value_name = "DIR")]
     pub(crate) registry: Option<String>,
+    /// Use only models that one of these keys signed: files of their public halves, with commas between
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<String>,
     /// Threads that judge, at most 256; results do not depend on them
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<String>,
@@ -127,6 +130,9 @@ pub(crate) struct ConfigFlags {
     /// Samples may arrive this far behind the newest of their device: 5m
     #[arg(long, value_name = "D")]
     pub(crate) lateness: Option<String>,
+    /// Whose clocks times without an offset are of: Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
     /// A device that sends nothing for this long is silent: 10m, or never
     #[arg(long, value_name = "D")]
     pub(crate) silence: Option<String>,
@@ -150,9 +156,11 @@ impl ConfigFlags {
             ("--database", "storage.url", &self.database),
             ("--history", "storage.history", &self.history),
             ("--registry", "models.registry", &self.registry),
+            ("--trust", "models.trust", &self.trust),
             ("--threads", "stream.threads", &self.threads),
             ("--latency", "stream.latency", &self.latency),
             ("--lateness", "stream.lateness", &self.lateness),
+            ("--timezone", "stream.timezone", &self.timezone),
             ("--silence", "stream.silence", &self.silence),
             ("--hold", "alerts.hold", &self.hold),
             ("--log-level", "log.level", &self.log_level),

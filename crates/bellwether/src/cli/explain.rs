@@ -36,14 +36,34 @@ pub(crate) struct ExplainArgs {
     /// Seed of these orders
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub(crate) seed: u64,
-    /// Past events to compare with, as `detect --events FILE.csv` writes them
-    #[arg(long, value_name = "FILE.csv")]
-    pub(crate) history: Option<PathBuf>,
+    /// Past events to compare with: as `detect --events FILE.csv` writes them, or those of the database of `stream` and `serve`
+    #[arg(long, value_name = "FILE.csv|sqlite:FILE|postgres://…", value_parser = History::parse)]
+    pub(crate) history: Option<History>,
     /// Write a page to look at (FILE.html), or its facts (FILE.json)
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
+}
+
+/// Where past events stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum History {
+    /// A file of events.
+    File(PathBuf),
+    /// The database of a live system, by its address.
+    Database(String),
+}
+
+impl History {
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of a parser of flags")]
+    fn parse(text: &str) -> Result<Self, String> {
+        let is_database = ["sqlite:", "postgres://", "postgresql://"];
+        Ok(match is_database.iter().any(|scheme| text.starts_with(scheme)) {
+            true => Self::Database(text.to_owned()),
+            false => Self::File(PathBuf::from(text)),
+        })
+    }
 }
 
 fn parse_event(text: &str) -> Result<EventId, String> {

@@ -35,7 +35,7 @@ pub(crate) struct ValidateArgs {
     /// Mend what may be mended: write the data to -o FILE, and what was done to FILE.repairs.csv
     #[arg(long, requires = "output")]
     pub(crate) fix: bool,
-    /// Where mended data go: a CSV file
+    /// Where mended data go: a file in the format of its name (.csv, .tsv, .jsonl, .parquet, .arrow, .lp; also .gz, .zst)
     #[arg(short, long, value_name = "FILE", requires = "fix")]
     pub(crate) output: Option<PathBuf>,
     /// So many empty cells in a row --fix fills

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bellwether_core::detect::Detector;
 use bellwether_core::transform::Interval;
+use bellwether_core::zone::Zone;
 use bellwether_store::read::{self, Labels, labels_file};
 
 use crate::failure::Failure;
@@ -16,9 +17,9 @@ pub(crate) struct Calendar {
 }
 
 impl Calendar {
-    /// Reads a file of the columns start, end, perhaps reason and series.
-    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
-        match labels_file(file)? {
+    /// Reads a file of the columns start, end, perhaps reason and series; times without an offset are of `zone`.
+    pub(crate) fn read(file: &Path, zone: Option<&Zone>) -> Result<Self, Failure> {
+        match labels_file(file, zone)? {
             Labels::Intervals(stretches) => Ok(Self { stretches }),
             Labels::Points(_) | Labels::Rows(_) => Err(Failure::Usage(format!(
                 "--calendar {}: wanted a table with the columns start, end and reason",

@@ -1,8 +1,7 @@
 //! `compare`: several detectors learn from the same rows and are judged on the same others, in one table.
 
+mod entrants;
 mod replay;
-
-use std::time::{Duration, Instant};
 
 use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
@@ -16,14 +15,15 @@ use crate::assessment::{
 };
 use crate::cli::{CompareArgs, Format};
 use crate::commands::evaluate::{
-    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_json, unlabelled_means,
-    with_interval,
+    ADJUSTED_KEYS, check_labelled, metrics_table, note_of, row_of, spec, unlabelled_by_model,
+    unlabelled_document, unlabelled_means, with_interval,
 };
 use crate::commands::{looking, now, pool, read, refuse_overwriting};
 use crate::failure::Failure;
 use crate::fitting::FitSpec;
 use crate::output::{Output, Rows};
-use crate::report::Report;
+use crate::report::{Report, Resolution, SeriesInput, SeriesReport};
+use entrants::{Efforts, Entrants};
 use replay::Cadence;
 
 pub(crate) fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
@@ -38,7 +38,12 @@ pub(crate) fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
         ));
     }
     let recordings = read(&args.data, output)?;
-    let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
+    let known = truth(
+        args.assess.labels.as_deref(),
+        args.data.reading.timezone.as_ref(),
+        &recordings,
+        output,
+    )?;
     let parts = parts(args, &recordings, known.as_deref(), output)?;
     let pool = pool(&args.threads)?;
     pool.install(|| {
@@ -137,55 +142,6 @@ fn parts<'a>(
     Ok(parts)
 }
 
-/// What it took.
-#[derive(Debug, Clone, Copy)]
-struct Effort {
-    train_s: f64,
-    rows_per_s: f64,
-}
-
-/// An entrant, fitted once.
-struct Entrant {
-    contender: Contender,
-    fit: Fit,
-    train_s: f64,
-}
-
-/// Fits every contender; one that cannot learn from these data is left out with a note.
-fn fitted(
-    contenders: &[Contender],
-    parts: &[Part<'_>],
-    spec: &FitSpec,
-    output: &Output,
-) -> Result<Vec<Entrant>, Failure> {
-    let bar = output.progress(contenders.len() as u64, "training");
-    let mut entrants = Vec::new();
-    let mut refused = None;
-    for &contender in contenders {
-        bar.set_message(contender.name());
-        let train = parts.iter().map(|part| vec![part.train.clone()]).collect();
-        let (fit, took) = timed(|| Fit::new(contender, train, spec));
-        match fit {
-            Ok(fit) => entrants.push(Entrant {
-                contender,
-                fit,
-                train_s: took.as_secs_f64(),
-            }),
-            Err(failure) => {
-                output.note(&format!("note: without {}: {}", contender.name(), failure.text()));
-                refused = Some(failure);
-            }
-        }
-        output.detail(&format!("{}: fitted after {}", contender.name(), humane(took)));
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    match refused {
-        Some(failure) if entrants.is_empty() => Err(failure),
-        _ => Ok(entrants),
-    }
-}
-
 fn against_labels(
     args: &CompareArgs,
     contenders: &[Contender],
@@ -194,59 +150,37 @@ fn against_labels(
     output: &Output,
 ) -> Result<(), Failure> {
     let spec = spec(&args.assess, args.fit.seed, output);
-    let entrants = fitted(contenders, parts, fit_spec, output)?;
-    let bar = output.progress((entrants.len() * parts.len()) as u64, "judging");
+    let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
+    let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results = Vec::new();
-    let mut efforts: Vec<(String, Effort)> = Vec::new();
-    for entrant in &entrants {
-        let name = entrant.contender.name();
-        bar.set_message(name);
-        let (mut n_rows, mut took) = (0, Duration::ZERO);
-        for part in parts {
-            let judge = entrant
-                .fit
-                .judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
-            let (scores, of_series) = timed(|| judge.score(part.name(), part.frame(), part.from));
-            let scores = part.of_samples(&scores?);
-            n_rows += scores.len();
-            took += of_series;
-            results.push(assess(
-                name,
-                part.name(),
-                (&part.known, &part.truth),
-                scores,
-                &spec,
-            )?);
-            bar.inc(1);
-        }
-        let effort = Effort {
-            train_s: entrant.train_s,
-            rows_per_s: n_rows as f64 / took.as_secs_f64(),
+    let mut efforts = entrants.each(parts, args.assess.mode, output, &mut |name, part, _, scores| {
+        charts.add(name, part, &scores, true);
+        let scores = part.of_samples(&scores);
+        let known = (&part.known, &part.truth);
+        results.push(assess(name, part.name(), known, scores, &spec)?);
+        Ok(())
+    })?;
+    let replayed = args.retrain_every.into_iter().flat_map(|every| {
+        let learning = contenders.iter().filter(|contender| !contender.is_baseline());
+        learning.map(move |contender| (every, *contender))
+    });
+    for (every, contender) in replayed.filter(|(_, contender)| entrants.has(*contender)) {
+        let cadence = Cadence {
+            every,
+            window: args.train_window,
+            leave_out_alarms: args.leave_out_alarms,
         };
-        efforts.push((name.to_owned(), effort));
-        if let (Some(every), false) = (args.retrain_every, entrant.contender.is_baseline()) {
-            let cadence = Cadence {
-                every,
-                window: args.train_window,
-                leave_out_alarms: args.leave_out_alarms,
-            };
-            let name = format!("{name} every {}", humane(every));
-            let replay = cadence.replay(entrant.contender, parts, fit_spec, args.assess.mode)?;
-            output.detail(&format!("{name}: fitted {} times", replay.n_fits));
-            for (part, scores) in parts.iter().zip(&replay.scores) {
-                let scores = part.of_samples(scores);
-                results.push(assess(
-                    &name,
-                    part.name(),
-                    (&part.known, &part.truth),
-                    scores,
-                    &spec,
-                )?);
-            }
-            efforts.push((name, replay.effort));
+        let name = format!("{} every {}", contender.name(), humane(every));
+        let replay = cadence.replay(contender, parts, fit_spec, args.assess.mode)?;
+        output.detail(&format!("{name}: fitted {} times", replay.n_fits));
+        for (part, scores) in parts.iter().zip(&replay.scores) {
+            let scores = part.of_samples(scores);
+            let known = (&part.known, &part.truth);
+            results.push(assess(&name, part.name(), known, scores, &spec)?);
         }
+        efforts.push(&name, replay.effort);
     }
-    bar.finish_and_clear();
+    efforts.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     check_labelled(&results)?;
     for (part, first) in parts.iter().zip(&results) {
         note_of(part.name(), first, &spec, output);
@@ -255,7 +189,7 @@ fn against_labels(
     means.sort_by(|a, b| b.values[0].total_cmp(&a.values[0]));
     if let Some(path) = &args.assess.report {
         let is_baseline = |model: &str| Contender::BASELINES.iter().any(|one| one.name() == model);
-        let mut report = report(args, parts);
+        let mut report = report(args, parts, charts);
         report.metrics = Some(metrics_table(&means, is_baseline));
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
@@ -263,8 +197,47 @@ fn against_labels(
     answer(args, &results, &means, &efforts, &spec, output)
 }
 
-/// A page without charts: what was compared, and how.
-fn report(args: &CompareArgs, parts: &[Part<'_>]) -> Report {
+/// The scores of each detector for each series, as they will be drawn.
+struct Charts {
+    /// `None` where nobody wants a page.
+    resolution: Option<Resolution>,
+    series: Vec<SeriesReport>,
+}
+
+impl Charts {
+    fn new(args: &CompareArgs, n_charts: usize) -> Self {
+        Self {
+            resolution: args
+                .assess
+                .report
+                .as_ref()
+                .map(|_| Resolution::for_fleet(n_charts)),
+            series: Vec::new(),
+        }
+    }
+
+    /// `scores`: of the samples from the first judged one on.
+    fn add(&mut self, model: &str, part: &Part<'_>, scores: &[f64], is_labelled: bool) {
+        let Some(resolution) = self.resolution else {
+            return;
+        };
+        let labels = is_labelled.then(|| looking::sample_labels(part.recording, &part.known.rows));
+        let channels = part.frame().schema().channels();
+        let channels: Vec<&str> = channels.iter().map(|channel| channel.name()).collect();
+        let input = SeriesInput {
+            name: &format!("{}, {model}", part.name()),
+            channels: &channels,
+            time: &part.frame().time()[part.from..],
+            score: scores,
+            events: Vec::new(),
+            labels: labels.as_ref().map(|labels| &labels[part.from..]),
+        };
+        self.series.push(SeriesReport::new(input, resolution));
+    }
+}
+
+/// What was compared, and how, with the scores that were given.
+fn report(args: &CompareArgs, parts: &[Part<'_>], charts: Charts) -> Report {
     let title = match parts {
         [only] => only.name().to_owned(),
         many => format!("{} series", many.len()),
@@ -280,19 +253,18 @@ fn report(args: &CompareArgs, parts: &[Part<'_>]) -> Report {
         "All detectors learnt from the same {n_train} rows and were judged on the same {n_judged} rows after them. Scores are {}.",
         args.assess.mode
     ));
+    report.notes.push(
+        "Each chart shows the scores of one detector for one series; 1 is its own threshold.".to_owned(),
+    );
+    charts.series.into_iter().for_each(|series| report.push(series));
     report
-}
-
-fn effort_of(efforts: &[(String, Effort)], model: &str) -> Effort {
-    let found = efforts.iter().find(|(name, _)| name == model);
-    found.expect("whatever was judged took its time").1
 }
 
 fn answer(
     args: &CompareArgs,
     results: &[Assessed],
     means: &[Mean],
-    efforts: &[(String, Effort)],
+    efforts: &Efforts,
     spec: &AssessSpec,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -306,10 +278,9 @@ fn answer(
     if spec.is_adjusted {
         keys.extend(ADJUSTED_KEYS);
     }
-    keys.extend(["train_s", "rows_per_s"]);
+    keys.extend(efforts.keys());
     let mut rows = Rows::new(&keys);
     for mean in means {
-        let effort = effort_of(efforts, &mean.model);
         let mut row = vec![json!(mean.model)];
         if output.format() == Format::Table {
             row.push(with_interval(mean.values[0], mean.intervals[0]));
@@ -324,7 +295,7 @@ fn answer(
         if spec.is_adjusted {
             row.extend(mean.adjusted.unwrap_or([f64::NAN; 2]).map(|value| json!(value)));
         }
-        row.extend([json!(effort.train_s), json!(effort.rows_per_s)]);
+        row.extend(efforts.cells(&mean.model));
         rows.push(row);
     }
     let dataset = args.data.data.first().map(|path| path.display().to_string());
@@ -341,21 +312,13 @@ fn answer(
         "mean": by_model(&|mean| metrics_json(&mean.values)),
         "operation": by_model(&|mean| mean.operation.clone()),
         "lead_horizon_s": spec.lead_horizon.as_secs_f64(),
-        "effort": efforts_json(efforts),
         "order": means.iter().map(|mean| mean.model.clone()).collect::<Vec<_>>(),
     });
+    efforts.describe(&mut document);
     if spec.n_resamples > 0 {
         document["mean_intervals"] = Value::Object(by_model(&|mean| intervals_json(&mean.intervals)));
     }
     output.answer(&document, &rows)
-}
-
-fn efforts_json(efforts: &[(String, Effort)]) -> Map<String, Value> {
-    let entry = |(model, effort): &(String, Effort)| {
-        let effort = json!({ "train_s": effort.train_s, "rows_per_s": effort.rows_per_s });
-        (model.clone(), effort)
-    };
-    efforts.iter().map(entry).collect()
 }
 
 fn without_labels(
@@ -375,55 +338,44 @@ fn without_labels(
         "note: no labels: detectors are compared by the injected faults that they find; give --labels FILE, or a column \
          is_anomaly of 0 and 1, to compare by the truth",
     );
-    let entrants = fitted(contenders, parts, fit_spec, output)?;
-    let bar = output.progress((entrants.len() * parts.len()) as u64, "injecting");
+    let entrants = Entrants::fitted(contenders, parts, fit_spec, output)?;
+    let mut charts = Charts::new(args, entrants.len() * parts.len());
     let mut results: Vec<Unlabelled> = Vec::new();
-    let mut efforts = Vec::new();
-    for entrant in &entrants {
-        let name = entrant.contender.name();
-        bar.set_message(name);
-        let (mut n_rows, mut took) = (0, Duration::ZERO);
-        for part in parts {
-            let judge = entrant
-                .fit
-                .judge(&part.train, args.assess.mode, fit_spec.train.seed)?;
-            let (scores, of_series) = timed(|| judge.score(part.name(), part.frame(), part.from));
-            n_rows += scores?.len();
-            took += of_series;
+    let mut efforts = entrants.each(
+        parts,
+        args.assess.mode,
+        output,
+        &mut |name, part, judge, scores| {
+            charts.add(name, part, &scores, false);
+            let seed = args.fit.seed;
             results.push(unlabelled(
                 name,
                 part.name(),
-                &judge,
+                judge,
                 part.frame(),
                 part.from,
-                args.fit.seed,
+                seed,
             )?);
-            bar.inc(1);
-        }
-        let effort = Effort {
-            train_s: entrant.train_s,
-            rows_per_s: n_rows as f64 / took.as_secs_f64(),
-        };
-        efforts.push((name.to_owned(), effort));
-    }
-    bar.finish_and_clear();
+            Ok(())
+        },
+    )?;
+    efforts.over_seeds(entrants.over_seeds(args.seeds.get(), parts, args.assess.mode, output)?);
     let mut means = unlabelled_means(&results);
     let recall = UNLABELLED_KEYS.iter().position(|key| *key == "injected_recall");
     let recall = recall.expect("recall is one of the figures");
     means.sort_by(|a, b| b.1[recall].total_cmp(&a.1[recall]));
     let mut keys = vec!["model"];
     keys.extend(UNLABELLED_KEYS);
-    keys.extend(["train_s", "rows_per_s"]);
+    keys.extend(efforts.keys());
     let mut rows = Rows::new(&keys);
     for (model, figures) in &means {
-        let effort = effort_of(&efforts, model);
         let mut row = vec![json!(model)];
         row.extend(figures.iter().map(|value| json!(value)));
-        row.extend([json!(effort.train_s), json!(effort.rows_per_s)]);
+        row.extend(efforts.cells(model));
         rows.push(row);
     }
     if let Some(path) = &args.assess.report {
-        let mut report = report(args, parts);
+        let mut report = report(args, parts, charts);
         report.notes.extend(means.iter().map(|(model, figures)| {
             format!(
                 "{model}: {:.0} % of the injected faults found, {:.2} alarms a week.",
@@ -434,33 +386,9 @@ fn without_labels(
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }
-    let dataset = args.data.data.first().map(|path| path.display().to_string());
-    let series: Vec<Value> = results
-        .iter()
-        .map(|result| result.json(dataset.as_deref()))
-        .collect();
-    let mean: Map<String, Value> = means
-        .iter()
-        .map(|(model, figures)| ((*model).to_owned(), unlabelled_json(figures)))
-        .collect();
-    let document = json!({
-        "mode": args.assess.mode.to_string(),
-        "labels": false,
-        "series": series,
-        "mean": mean,
-        "effort": efforts_json(&efforts),
-        "order": means.iter().map(|(model, _)| *model).collect::<Vec<_>>(),
-    });
+    let mut document = unlabelled_document(args.assess.mode, &args.data.data, &results);
+    document["mean"] = unlabelled_by_model(&means);
+    document["order"] = json!(means.iter().map(|(model, _)| *model).collect::<Vec<_>>());
+    efforts.describe(&mut document);
     output.answer(&document, &rows)
-}
-
-/// The result, and how long it took.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what detectors take is part of the answer"
-)]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    let result = work();
-    (result, start.elapsed())
 }

@@ -51,7 +51,9 @@ pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> 
             (own.lead()?, Some(own))
         }
     };
-    let calendar = args.calendar.as_deref().map(Calendar::read).transpose()?;
+    let calendar = args.calendar.as_deref();
+    let zone = args.data.reading.timezone.as_ref();
+    let calendar = calendar.map(|file| Calendar::read(file, zone)).transpose()?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
     let mut judged = judge_by(&loaded, own.as_ref(), calendar.as_ref(), recordings, args.mode, output)?;
     if let Some(prune) = args.threshold {
@@ -129,6 +131,7 @@ fn write_rows(path: &Path, judged: &[Judged], output: &Output) -> Result<(), Fai
         with_reason: judged
             .iter()
             .any(|of| of.detector.pipeline().operation().is_some()),
+        with_p_value: judged.iter().any(|of| of.detector.parts().rarity.is_some()),
     };
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -170,6 +173,7 @@ fn fill_rows<W: Write + Send>(
             event: scores.event[sample],
             top: top.map(|top| (channels[series][top.channel_idx].as_str(), top.share)),
             reason: reason.as_deref(),
+            p_value: judged[series].detector.p_value(scores.mode, scores.score[sample]),
         })?;
     }
     Ok(())
@@ -240,7 +244,7 @@ fn write_events(path: &Path, judged: &[Judged]) -> Result<(), Failure> {
                 Cell::Real(event.severity()),
                 Cell::Text(event.kind.name()),
                 Cell::Text(&shares_text(event, &channels)),
-                Cell::Text(fault(detector, &recording.frame, event).unwrap_or_default()),
+                Cell::Text(fault(event).unwrap_or_default()),
             ])?;
         }
     }
@@ -375,7 +379,7 @@ fn answer(
                 json!(event.peak_score),
                 json!(event.severity()),
                 json!(event.kind.name()),
-                json!(fault(detector, &recording.frame, event)),
+                json!(fault(event)),
                 json!(event.confidence),
                 json!(top.join(", ")),
             ]);
@@ -397,7 +401,7 @@ fn answer(
                 "samples": event.n_samples,
                 "severity": event.severity(),
                 "kind": event.kind.name(),
-                "fault": fault(detector, &recording.frame, event),
+                "fault": fault(event),
                 "confidence": event.confidence,
                 "is_open": event.is_open,
                 "channels": all,

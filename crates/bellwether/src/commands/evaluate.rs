@@ -1,6 +1,9 @@
 //! `evaluate`: how good the detection is, against labels or, where nobody has any, by injected faults and stability. Trivial
 //! baselines always stand beside the model.
 
+use std::path::PathBuf;
+
+use bellwether_core::detect::Mode;
 use bellwether_core::eval::cost::Prices;
 use bellwether_core::eval::point_adjusted;
 use bellwether_core::frame::Frame;
@@ -28,7 +31,12 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
     refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
-    let known = truth(args.assess.labels.as_deref(), &recordings, output)?;
+    let known = truth(
+        args.assess.labels.as_deref(),
+        args.data.reading.timezone.as_ref(),
+        &recordings,
+        output,
+    )?;
     let judged = judge(&loaded, recordings, args.assess.mode, output)?;
     let pool = pool(&args.threads)?;
     pool.install(|| match &known {
@@ -354,25 +362,36 @@ fn without_labels(
             push("mean", model, figures);
         }
     }
-    let dataset = dataset(args);
-    let series: Vec<Value> = results
-        .iter()
-        .map(|result| result.json(dataset.as_deref()))
-        .collect();
     let (model, baselines) = means.split_first().expect("the model stands first");
-    let baselines: Map<String, Value> = baselines
-        .iter()
-        .map(|(model, figures)| ((*model).to_owned(), unlabelled_json(figures)))
-        .collect();
-    let document = json!({
-        "mode": args.assess.mode.to_string(),
-        "labels": false,
-        "series": series,
-        "mean": unlabelled_json(&model.1),
-        "mean_of_baselines": baselines,
-    });
+    let mut document = unlabelled_document(args.assess.mode, &args.data.data, &results);
+    document["mean"] = unlabelled_json(&model.1);
+    document["mean_of_baselines"] = unlabelled_by_model(baselines);
     output.answer(&document, &rows)
 }
+
+/// What `evaluate` and `compare` say of series without labels, before any mean.
+pub(super) fn unlabelled_document(mode: Mode, data: &[PathBuf], results: &[Unlabelled]) -> Value {
+    let dataset = data.first().map(|path| path.display().to_string());
+    let series = results.iter().map(|result| result.json(dataset.as_deref()));
+    json!({
+        "mode": mode.to_string(),
+        "labels": false,
+        "series": series.collect::<Vec<_>>(),
+    })
+}
+
+/// Means under the names of their detectors.
+pub(super) fn unlabelled_by_model(means: &[UnlabelledMean<'_>]) -> Value {
+    let means = means.iter();
+    Value::Object(
+        means
+            .map(|(model, figures)| ((*model).to_owned(), unlabelled_json(figures)))
+            .collect(),
+    )
+}
+
+/// A detector, and the means of its figures.
+type UnlabelledMean<'a> = (&'a str, [f64; UNLABELLED_KEYS.len()]);
 
 /// One sentence for the page.
 fn said(model: &str, figures: &[f64; UNLABELLED_KEYS.len()]) -> String {
@@ -387,7 +406,7 @@ fn said(model: &str, figures: &[f64; UNLABELLED_KEYS.len()]) -> String {
 }
 
 /// Means over the series by model, in their order.
-pub(super) fn unlabelled_means(results: &[Unlabelled]) -> Vec<(&str, [f64; UNLABELLED_KEYS.len()])> {
+pub(super) fn unlabelled_means(results: &[Unlabelled]) -> Vec<UnlabelledMean<'_>> {
     let mut models: Vec<&str> = Vec::new();
     for result in results {
         if !models.contains(&result.model.as_str()) {
@@ -402,7 +421,7 @@ pub(super) fn unlabelled_means(results: &[Unlabelled]) -> Vec<(&str, [f64; UNLAB
 }
 
 /// The figures under their names.
-pub(super) fn unlabelled_json(figures: &[f64; UNLABELLED_KEYS.len()]) -> Value {
+fn unlabelled_json(figures: &[f64; UNLABELLED_KEYS.len()]) -> Value {
     let pairs = UNLABELLED_KEYS.iter().zip(figures);
     Value::Object(
         pairs

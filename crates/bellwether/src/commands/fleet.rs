@@ -78,6 +78,7 @@ fn train(device: Device, common: &ModelName, spec: &FitSpec, registry: &Registry
         series,
         seconds: start.elapsed().as_secs_f64(),
         settings: json!({}),
+        command: Vec::new(),
         alignment: None,
     };
     learnt.publish(registry)?;

@@ -53,10 +53,10 @@ fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure
     let truth = Truth::of(&devices);
     let recording = match args.defect.as_slice() {
         [] => None,
-        specs => Some(Recording::new(&devices, specs, &spec)?),
+        specs => Some(Recording::new(&devices, specs, spec.cadence, spec.seed)?),
     };
     match &recording {
-        Some(recording) => recording.write(out)?,
+        Some(recording) => recording.write(&table_of(&devices), |_| Vec::new(), out)?,
         None => table_of(&devices).write(lines(&devices), out)?,
     }
     if let Some(out) = labels {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bellwether_core::detect::{Detector, Mode, Scores};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::threshold::Threshold;
+use bellwether_core::threshold::drifting::in_words;
 use bellwether_store::read::Recording;
 
 use crate::artifact::Loaded;
@@ -81,6 +82,11 @@ pub(super) fn judge_by(
     mode: Mode,
     output: &Output,
 ) -> Result<Vec<Judged>, Failure> {
+    let drifting = loaded.detector.parts().drifting.filter(|_| mode == Mode::Causal);
+    if let Some(drifting) = drifting {
+        let told = in_words(&drifting, loaded.detector.threshold(mode));
+        output.note(&format!("note: {}: {told}", loaded.reference));
+    }
     let bar = output.progress(recordings.len() as u64, "scoring");
     let mut judged = Vec::new();
     for recording in recordings {

@@ -112,7 +112,7 @@ fn series_report(
         peak_score: event.peak_score,
         severity: format!("{:.0}", event.severity()),
         kind: Some(event.kind.to_string()),
-        fault: fault(detector, &recording.frame, event),
+        fault: fault(event),
         confidence: Some(event.confidence),
         channels: shares(event, &names),
         members: member_shares(detector, event),

@@ -217,6 +217,7 @@ fn options(args: &ReadingArgs) -> ReadOptions {
         timezone: args.timezone.clone(),
         sort: args.sort,
         now: Some(now()),
+        threads: None,
     }
 }
 

@@ -1,20 +1,26 @@
 //! `models`: the versions of models, and which of them serves.
 
+mod compare;
 mod facts;
+mod labels;
+mod mlflow;
+mod signing;
+mod travel;
 
-use std::io::{self, Read, Write};
 use std::path::Path;
 
-use bellwether_store::bundle::{self, Bundle};
+use bellwether_store::bundle::manifest::Manifest;
 use bellwether_store::registry::{
-    Because, Entry, Index, ModelName, ModelRef, NamedRef, Pick, Registry, Report, Resolved,
+    Because, Entry, Index, Loaded, ModelName, ModelRef, NamedRef, Pick, Registry, Resolved,
 };
 use serde_json::{Value, json};
 
 use super::{actor, now, registry};
-use crate::cli::{BecauseArgs, Format, ModelsArgs, ModelsCommand};
+use crate::artifact;
+use crate::cli::{BecauseArgs, Form, Format, ModelsArgs, ModelsCommand};
 use crate::failure::{Failure, chain};
 use crate::output::{Output, Rows, object};
+use crate::report::card::Card;
 
 pub(crate) fn run(args: &ModelsArgs, output: &Output) -> Result<(), Failure> {
     let registry = registry(&args.registry)?;
@@ -23,10 +29,51 @@ pub(crate) fn run(args: &ModelsArgs, output: &Output) -> Result<(), Failure> {
         ModelsCommand::Show { model } => show(&registry, model, output),
         ModelsCommand::Promote { model, because } => promote(&registry, model, &said(because), output),
         ModelsCommand::Rollback { name, because } => rollback(&registry, name, &said(because), output),
-        ModelsCommand::Remove { model } => remove(&registry, model, output),
-        ModelsCommand::Verify { name } => verify(&registry, name.as_ref(), output),
-        ModelsCommand::Export { model, to } => export(&registry, model, to, output),
-        ModelsCommand::Import { from, name } => import(&registry, from, name, output),
+        ModelsCommand::Compare(of) => compare::run(of, &args.registry, output),
+        ModelsCommand::Alias {
+            model,
+            alias,
+            because,
+        } => labels::alias(&registry, model, alias, &said(because), output),
+        ModelsCommand::Unalias { name, alias, because } => {
+            labels::unalias(&registry, name, alias, &said(because), output)
+        }
+        ModelsCommand::Tag { model, tags, because } => {
+            labels::tag(&registry, model, tags, &said(because), output)
+        }
+        ModelsCommand::Note { model, text, because } => {
+            labels::note(&registry, model, text, &said(because), output)
+        }
+        ModelsCommand::Pin { model, because } => labels::pin(&registry, model, true, &said(because), output),
+        ModelsCommand::Unpin { model, because } => {
+            labels::pin(&registry, model, false, &said(because), output)
+        }
+        ModelsCommand::Remove { model, because } => remove(&registry, model, &said(because), output),
+        ModelsCommand::Prune {
+            name,
+            keep,
+            younger_than,
+            dry_run,
+            because,
+        } => {
+            let wish = labels::Prune {
+                keep: *keep,
+                younger_than: *younger_than,
+                is_dry_run: *dry_run,
+            };
+            labels::prune(&registry, name.as_ref(), &wish, &said(because), output)
+        }
+        ModelsCommand::Keygen { to } => signing::keygen(to, output),
+        ModelsCommand::Sign { model, key, because } => {
+            signing::sign(&registry, model, key, &said(because), output)
+        }
+        ModelsCommand::Verify { name } => {
+            signing::verify(&registry, name.as_ref(), &args.registry.trust, output)
+        }
+        ModelsCommand::Export { model, to, member } => {
+            travel::export(&args.registry, model, to, member.as_deref(), output)
+        }
+        ModelsCommand::Import { from, name } => travel::import(&args.registry, from, name, output),
     }
 }
 
@@ -126,6 +173,9 @@ fn model_json(index: &Index) -> Value {
 
 fn show(registry: &Registry, model: &ModelRef, output: &Output) -> Result<(), Failure> {
     let loaded = registry.load(model)?;
+    if output.form() == Form::Html {
+        return card(registry, &loaded, output);
+    }
     let manifest: Value = serde_json::from_slice(&loaded.bundle.manifest)?;
     let mut facts = match &loaded.from {
         Resolved::Version { name, entry, path } => {
@@ -133,17 +183,49 @@ fn show(registry: &Registry, model: &ModelRef, output: &Output) -> Result<(), Fa
             let mut facts = vec![("name", json!(name.as_str()))];
             facts.extend(facts::of_entry(&index, entry));
             facts.push(("history", facts::history(&index)));
+            facts.push(("log", facts::log(&index)));
             facts.push(("path", text(path)));
             facts
         }
-        Resolved::File(path) => vec![("path", text(path))],
+        Resolved::File(path) => vec![("path", text(path)), ("sha256", json!(loaded.sha256.to_string()))],
     };
+    if let Some(command) = facts::reproduce(&manifest) {
+        facts.push(("reproduce", json!(command)));
+    }
     facts.push(("weights_bytes", json!(loaded.bundle.weights.len())));
     facts.push(("manifest", without_lists(&manifest)));
     let rows = facts::rows(&facts);
     facts.pop();
     facts.push(("manifest", manifest));
     output.answer(&object(facts), &rows)
+}
+
+/// The page of a version.
+fn card(registry: &Registry, loaded: &Loaded, output: &Output) -> Result<(), Failure> {
+    let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
+    let said: Value = serde_json::from_slice(&loaded.bundle.manifest)?;
+    let reference = artifact::reference(&loaded.from);
+    let mut card = Card {
+        reference: &reference,
+        manifest: &manifest,
+        sha256: loaded.sha256.to_string(),
+        signed_by: facts::signed_by(&loaded.signatures, &loaded.sha256),
+        tags: Vec::new(),
+        aliases: Vec::new(),
+        note: String::new(),
+        reproduce: facts::reproduce(&said),
+    };
+    if let Resolved::Version { name, entry, .. } = &loaded.from {
+        let index = registry.show(name)?;
+        let aliases = index.aliases_of(entry.version).into_iter();
+        card.aliases = aliases.map(|alias| alias.to_string()).collect();
+        let tags = facts::tag_map(entry).into_iter();
+        card.tags = tags.map(|(key, value)| format!("{key}={value}")).collect();
+        card.note.clone_from(&entry.labels.note);
+    }
+    let mut page = Vec::new();
+    card.write(&mut page)?;
+    output.write(&String::from_utf8_lossy(&page))
 }
 
 /// The baseline of drift is hundreds of numbers for each channel: people are told that it is there, not all of it.
@@ -188,7 +270,7 @@ fn rollback(
     done(&told, name, facts, output)
 }
 
-fn remove(registry: &Registry, model: &NamedRef, output: &Output) -> Result<(), Failure> {
+fn remove(registry: &Registry, model: &NamedRef, because: &Because, output: &Output) -> Result<(), Failure> {
     let name = &model.name;
     let Pick::Version(version) = model.pick else {
         // Looked up first: of a model that is not there, that is what must be said.
@@ -198,109 +280,9 @@ fn remove(registry: &Registry, model: &NamedRef, output: &Output) -> Result<(), 
             entry.version
         )));
     };
-    registry.remove(name, version)?;
+    registry.remove(name, version, because, now())?;
     let facts = [("removed", json!(version.number()))];
     done(&format!("{name}@{version} is removed"), name, facts, output)
-}
-
-fn verify(registry: &Registry, name: Option<&ModelName>, output: &Output) -> Result<(), Failure> {
-    let report: Report = registry.verify(name)?;
-    let problems: Vec<String> = report.problems.iter().map(|problem| chain(problem)).collect();
-    let mut rows = Rows::new(&["finding", "about"]);
-    for problem in &problems {
-        rows.push(vec![json!("problem"), json!(problem)]);
-    }
-    for (finding, paths) in [("orphan", &report.orphans), ("leftover", &report.leftovers)] {
-        for path in paths {
-            rows.push(vec![json!(finding), text(path)]);
-        }
-    }
-    let document = object([
-        ("registry", text(registry.dir())),
-        ("versions", json!(report.n_versions)),
-        ("is_sound", json!(report.is_sound())),
-        ("problems", json!(problems)),
-        ("orphans", report.orphans.iter().map(|path| text(path)).collect()),
-        (
-            "leftovers",
-            report.leftovers.iter().map(|path| text(path)).collect(),
-        ),
-    ]);
-    if output.format() != Format::Table || !rows.objects().is_empty() {
-        output.answer(&document, &rows)?;
-    }
-    match problems.len() {
-        0 => {
-            output.note(&format!(
-                "{} checked, all as published",
-                counted(report.n_versions, "version")
-            ));
-            Ok(())
-        }
-        n => Err(Failure::Gate(format!(
-            "{} in {}",
-            counted(n, "problem"),
-            counted(report.n_versions, "version")
-        ))),
-    }
-}
-
-fn export(registry: &Registry, model: &ModelRef, to: &Path, output: &Output) -> Result<(), Failure> {
-    let bundle = registry.load(model)?.bundle;
-    if to.as_os_str() == "-" {
-        io::stdout().lock().write_all(&bundle.to_bytes()?)?;
-        return Ok(());
-    }
-    bundle.write(to)?;
-    let told = format!("{model} is written to {}", to.display());
-    let facts = vec![("model", json!(model.to_string())), ("path", text(to))];
-    tell(&told, facts, output)
-}
-
-fn import(registry: &Registry, from: &Path, name: &ModelName, output: &Output) -> Result<(), Failure> {
-    let bundle = if from.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        // One byte more than a bundle may have, so that too many are noticed and not cut off.
-        io::stdin()
-            .lock()
-            .take(bundle::FILE_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)?;
-        Bundle::from_bytes(&bytes)?
-    } else {
-        Bundle::read(from)?
-    };
-    let manifest: Value = serde_json::from_slice(&bundle.manifest)?;
-    let version = registry.publish(name, &bundle, summary(&manifest), now())?;
-    let champion = registry.show(name)?.champion();
-    let told = if champion == version {
-        format!("{name}@{version} is published and the champion")
-    } else {
-        format!(
-            "{name}@{version} is published; {name} is still {name}@{champion}, \
-             to change that: bellwether models promote {name}@{version}"
-        )
-    };
-    let facts = [
-        ("version", json!(version.number())),
-        ("champion", json!(champion.number())),
-    ];
-    done(&told, name, facts, output)
-}
-
-/// What the list shows of a model, from its manifest, under the keys that training uses; null where the manifest does
-/// not say.
-fn summary(manifest: &Value) -> Value {
-    let at = |path: &str| manifest.pointer(path).cloned().unwrap_or_default();
-    let channels = manifest.pointer("/detector/pipeline/channels");
-    let n_channels = channels.and_then(Value::as_array).map(Vec::len);
-    object([
-        ("architecture", at("/model/architecture")),
-        ("channels", json!(n_channels)),
-        ("window", at("/model/window_len")),
-        ("threshold", at("/detector/causal/threshold")),
-        ("rule", at("/calibration/rule")),
-        ("samples", at("/training/n_samples")),
-    ])
 }
 
 /// Tells of a change of the model called `name`.

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &ReadArgs, output: &Output) -> Result<(), Failure> {
     })?;
     let mut rows = Rows::new(&[
         "format",
+        "threads",
         "bytes",
         "rows",
         "channels",
@@ -31,6 +32,7 @@ pub(crate) fn run(args: &ReadArgs, output: &Output) -> Result<(), Failure> {
     for rate in &rates {
         rows.push(vec![
             json!(rate.format),
+            json!(rate.threads),
             json!(rate.bytes),
             json!(rate.rows),
             json!(rate.channels),

@@ -12,6 +12,7 @@ use bellwether_serve::{App, Board, Changes, Drifts, Gatherer, Judging, Room};
 use bellwether_stream::bodies::Bodies;
 use bellwether_stream::clock;
 use bellwether_stream::listen::{self, Tls};
+use bellwether_stream::source::decode::Mapping;
 use bellwether_stream::source::http::{HttpSpec, Ingest};
 use tokio::net::TcpListener;
 
@@ -118,6 +119,7 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
     let spec = &checked.server;
     let registry = RegistryArgs {
         registry: checked.registry.clone(),
+        trust: checked.trust.clone(),
     };
     let registered = commands::registry(&registry)?;
     let history = checked.settings.history.clone();
@@ -127,7 +129,10 @@ async fn app(checked: &Checked, shared: &Shared, plan: &Plan<'_>) -> Result<App,
         listen: spec.listen,
         body_bytes_max: spec.body_bytes_max,
         timeout: spec.timeout,
-        mapping: Default::default(),
+        mapping: Mapping {
+            timezone: checked.timezone.clone(),
+            ..Mapping::default()
+        },
     };
     let bodies = Bodies::new(spec.body_bytes_max);
     let ingest = Ingest::new(

@@ -34,7 +34,7 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let calendar = args
         .calendar
         .as_deref()
-        .map(Calendar::read)
+        .map(|file| Calendar::read(file, args.data.reading.timezone.as_ref()))
         .transpose()?
         .unwrap_or_default();
     refuse_overwriting(&args.data.data, [("--log", args.log.as_ref())])?;
@@ -93,6 +93,12 @@ fn interrupt_flag() -> Arc<AtomicBool> {
         }
     });
     flag
+}
+
+/// What was typed behind `bellwether`.
+fn typed() -> Vec<String> {
+    let words = std::env::args_os().skip(1);
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// What all models that a command trains have in common.
@@ -321,6 +327,7 @@ impl Training<'_> {
             series: learning.records,
             seconds: learning.seconds,
             settings: self.settings(fitted),
+            command: typed(),
             alignment: self.args.data.reading.align.wish(),
         };
         let (version, manifest) = learnt.publish(&self.registry)?;

@@ -15,7 +15,7 @@ use super::{Loaded, Overrides, Text, file, load_text, own, show};
 use crate::commands::config::environment;
 
 /// Keys that name places, addresses and secrets, with all below them.
-const PROTECTED: [&str; 7] = [
+const PROTECTED: [&str; 8] = [
     "storage",
     "sources",
     "outputs",
@@ -23,6 +23,7 @@ const PROTECTED: [&str; 7] = [
     "alerts.channels",
     "alerts.link_base",
     "models.registry",
+    "models.trust",
 ];
 
 /// What is in force, and what of it waits for a restart of the process that started with `started`.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use bellwether_store::registry::ModelRef;
 use bellwether_stream::alert::rules::{AlertRules, DeliveryRules};
 use bellwether_stream::channel::alertmanager::AlertmanagerSpec;
@@ -31,6 +32,8 @@ pub(crate) struct Checked {
     pub(crate) database: Option<DatabaseSpec>,
     /// Folder of the registry; `None`: the default place.
     pub(crate) registry: Option<PathBuf>,
+    /// Files of the keys of which one must have signed a model; none: nobody need have.
+    pub(crate) trust: Vec<PathBuf>,
     /// The model of each device; `None`: it has none.
     pub(crate) models: ByDevice<Option<ModelRef>>,
     /// A device's own model goes before that.
@@ -47,6 +50,8 @@ pub(crate) struct Checked {
     pub(crate) maintenance: Vec<MaintenanceSpec>,
     /// Where samples come from; names are unique.
     pub(crate) sources: Vec<SourceSpec>,
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    pub(crate) timezone: Option<Zone>,
     /// Where verdicts go; names are unique.
     pub(crate) outputs: Vec<OutputSpec>,
     /// Whom alerts reach; names are unique.
@@ -92,6 +97,7 @@ impl Checked {
             ("storage.roll_len", new.roll_len != old.roll_len),
             ("storage.roll_age", new.roll_age != old.roll_age),
             ("models.registry", self.registry != in_force.registry),
+            ("models.trust", self.trust != in_force.trust),
             ("outputs", self.outputs != in_force.outputs),
             ("server", self.server != in_force.server),
             ("log", self.log != in_force.log),
@@ -142,6 +148,18 @@ pub(crate) enum SourceSpec {
     Http(HttpSpec),
     /// MQTT.
     Mqtt(MqttSpec),
+}
+
+impl SourceSpec {
+    /// The same, with times without an offset being of clocks in that zone; `None`: UTC.
+    pub(crate) fn in_zone(mut self, timezone: Option<Zone>) -> Self {
+        match &mut self {
+            Self::Text(spec) => spec.mapping.timezone = timezone,
+            Self::Http(spec) => spec.mapping.timezone = timezone,
+            Self::Mqtt(spec) => spec.mapping.timezone = timezone,
+        }
+        self
+    }
 }
 
 /// An output.

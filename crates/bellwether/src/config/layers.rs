@@ -13,8 +13,9 @@ use super::wire::RowFormat;
 const PREFIX: &str = "BELLWETHER_";
 
 /// Variables that other commands know too, and the key each stands for here.
-const SHORT_NAMES: [(&str, &str); 2] = [
+const SHORT_NAMES: [(&str, &str); 3] = [
     ("BELLWETHER_REGISTRY", "models.registry"),
+    ("BELLWETHER_TRUST", "models.trust"),
     ("BELLWETHER_THREADS", "stream.threads"),
 ];
 

@@ -144,6 +144,7 @@ fn words(format: &str) -> &str {
         "duration-text" => "span of time",
         "duration-or-never" => "span of time or `\"never\"`",
         "device-pattern" => "pattern of device names",
+        "time-zone" => "time zone",
         "listen" => "address and port",
         "" => "text",
         other => other,

@@ -3,6 +3,7 @@
 //! A report holds buckets, not samples: each [`SeriesReport`] is decimated as it is made, so a report of a million
 //! rows is as small in memory as on disk, and one of a thousand devices keeps charts of the worst only.
 
+pub(crate) mod card;
 pub(crate) mod causes;
 mod cost;
 mod decimate;

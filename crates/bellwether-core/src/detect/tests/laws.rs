@@ -173,7 +173,9 @@ proptest! {
         missing in 0.0..0.7_f64, gaps in 0.0..0.1_f64, fault in any::<bool>(),
     ) {
         let detector = Arc::new(ensemble(len, always));
-        assert_stream_equals_batch(&detector, &Plant { n_rows, missing, gaps, fault }.rows(seed));
+        let data = Plant { n_rows, missing, gaps, fault }.rows(seed);
+        assert_stream_equals_batch(&detector, &data);
+        assert_stream_equals_batch(&Arc::new(drifting(&detector, 10 + len)), &data);
     }
 
     #[test]
@@ -182,6 +184,7 @@ proptest! {
         missing in 0.0..0.7_f64, gaps in 0.0..0.03_f64,
     ) {
         let detector = ensemble(len, false);
+        let detector = if seed % 2 == 0 { detector } else { drifting(&detector, 10 + len) };
         let data = Plant { n_rows: 300, missing, gaps, fault: true }.rows(seed);
         let whole = detector.score(&series(), data.clone(), Mode::Causal).unwrap();
         let tail = detector.score(&series(), data.slice(cut..300).unwrap(), Mode::Causal).unwrap();

@@ -81,7 +81,7 @@ impl Recorded {
     }
 }
 
-/// Records `devices`, which share their times, with the defects of `specs`; places are chosen by `seed`, those of one defect
+/// Records `devices` with the defects of `specs`; places are chosen by `seed`, those of one defect
 /// independently of the others.
 ///
 /// Values of cells that are not spoilt stay; so does every sample that is not lost in a gap.
@@ -96,7 +96,11 @@ pub fn record(
     seed: u64,
 ) -> Result<Recorded, DefectError> {
     const N_SAMPLES_MIN: usize = 16;
-    let n_samples = devices.first().map_or(0, |device| device.frame.n_samples());
+    let n_samples = devices
+        .iter()
+        .map(|device| device.frame.n_samples())
+        .min()
+        .unwrap_or(0);
     if n_samples < N_SAMPLES_MIN && !specs.is_empty() {
         return Err(DefectError::TooFew {
             n_samples,

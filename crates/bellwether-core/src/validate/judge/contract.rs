@@ -164,8 +164,14 @@ impl ChannelBreaches {
 impl RuleBreaches {
     fn judge(&self, channels: &[ChannelProfile], findings: &mut Findings) {
         if let Some(unbound) = self.unbound() {
+            let is_there = |name: &String| channels.iter().any(|channel| channel.name == *name);
+            let why = if unbound.missing.iter().all(|missing| is_there(&missing.name)) {
+                "its channels come one after the other in the input".to_owned()
+            } else {
+                unbound.to_string()
+            };
             let message = format!(
-                "the rule {:?} cannot be held against these data: {unbound}",
+                "the rule {:?} cannot be held against these data: {why}",
                 self.name
             );
             findings.of_series(said(Check::Rule, 1, Vec::new(), message));
@@ -181,8 +187,8 @@ impl RuleBreaches {
         );
         let said = said(Check::Rule, self.cases.count, self.cases.shown(), message);
         // A rule of one channel is about that channel.
-        let channel = match self.channels() {
-            [only] => Some(channels[*only].name.as_str()),
+        let channel = match *self.channels() {
+            [only] => Some(channels[only].name.as_str()),
             _ => None,
         };
         findings.push(channel, None, said);

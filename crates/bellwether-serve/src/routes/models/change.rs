@@ -168,8 +168,11 @@ async fn set_alias(
         pick: Pick::Version(version(asked.version)?),
     };
     let detail = format!("{alias} names version {}", asked.version);
+    let because = by(&caller);
     on_registry(&app, move |registry| {
-        registry.set_alias(&alias, &reference).map_err(error::change)
+        registry
+            .set_alias(&alias, &reference, &because, clock::now())
+            .map_err(error::change)
     })
     .await?;
     changed(&app, &caller, "alias", name, detail).await
@@ -194,8 +197,11 @@ async fn drop_alias(
         .map_err(|_| error::not_found("there is no such alias"))?;
     let detail = format!("{alias} names no version any more");
     let of = name.clone();
+    let because = by(&caller);
     on_registry(&app, move |registry| {
-        registry.drop_alias(&of, &alias).map_err(error::change)
+        registry
+            .drop_alias(&of, &alias, &because, clock::now())
+            .map_err(error::change)
     })
     .await?;
     changed(&app, &caller, "alias", name, detail).await
@@ -227,11 +233,22 @@ async fn remove(
         )));
     }
     let of = name.clone();
+    let because = by(&caller);
     on_registry(&app, move |registry| {
-        registry.remove(&of, version).map_err(error::change)
+        registry
+            .remove(&of, version, &because, clock::now())
+            .map_err(error::change)
     })
     .await?;
     changed(&app, &caller, "remove", name, format!("version {version}")).await
+}
+
+/// Who changes something, where nobody is asked why.
+fn by(caller: &Principal) -> Because {
+    Because {
+        by: caller.actor().to_string(),
+        reason: String::new(),
+    }
 }
 
 /// Puts a change in force, writes it down, and shows the model.

@@ -165,6 +165,8 @@ pub(crate) fn bundle(name: &str, quantile: f64) -> Bundle {
             end: "nothing to learn".to_owned(),
             seed: 0,
             settings: serde_json::json!({}),
+            command: Vec::new(),
+            parent: None,
             seconds: None,
         },
         calibration: CalibrationRecord::new(&rule, &report),

@@ -18,7 +18,7 @@ use bellwether_core::transform::{Align, FitError};
 
 pub use fingerprint::fingerprint;
 pub use model::{ClassicManifest, ModelManifest, NetworkManifest};
-pub use record::{CalibrationRecord, EpochRecord, ModeRecord, SeriesRecord, TrainingRecord};
+pub use record::{CalibrationRecord, EpochRecord, ModeRecord, ParentRecord, SeriesRecord, TrainingRecord};
 
 use super::BundleError;
 

@@ -33,8 +33,26 @@ pub struct TrainingRecord {
     pub seed: u64,
     /// The flags as given.
     pub settings: serde_json::Value,
+    /// What was typed behind `bellwether`, to be typed again; empty where no command line did it, and in bundles that
+    /// were made before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The version that served under this name when training began, which this one may follow; `None` where there was
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRecord>,
     /// How long training took; `None` where nobody measured.
     pub seconds: Option<f64>,
+}
+
+/// Another version that a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParentRecord {
+    /// `NAME@VERSION`.
+    pub model: String,
+    /// SHA-256 of its bundle file.
+    pub sha256: String,
 }
 
 /// A training series.

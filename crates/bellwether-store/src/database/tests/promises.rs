@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether_core::event::{Event, EventId, EventKind};
+use bellwether_core::event::{Event, EventFault, EventId, EventKind};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 
 use super::{audit, service};
 use crate::database::block::tests::{assert_same, block};
@@ -95,6 +96,10 @@ pub(super) fn event(series: &str, start_secs: i64, is_open: bool) -> EventRecord
             members: vec![0.75, 0.25],
             confidence: 0.1 + 0.2,
             kind: EventKind::LevelShift,
+            fault: Some(EventFault {
+                fault: Fault::Sensor,
+                channel_idx: Some(0),
+            }),
         },
         model: "pump@3".to_owned(),
         series: series.into(),
@@ -173,6 +178,7 @@ async fn a_commit_is_all_there(database: &Database) {
     let first = &events[0].event;
     assert_eq!(first.channels, notes());
     assert_eq!(first.kind, Some(EventKind::LevelShift));
+    assert_eq!(first.fault, Some(Fault::Sensor));
     assert_eq!(
         first.confidence.map(f64::to_bits),
         Some((0.1_f64 + 0.2).to_bits())

@@ -71,7 +71,10 @@ async fn goes_on(database: &Database, n_events: usize) {
     assert_eq!(changed.len(), n_events);
     let has_no_kind = |found: &EventWithAlert| {
         let event = &found.event;
-        event.kind.is_none() && event.confidence.is_none() && event.members.is_empty()
+        event.kind.is_none()
+            && event.fault.is_none()
+            && event.confidence.is_none()
+            && event.members.is_empty()
     };
     assert!(changed.iter().all(has_no_kind));
     let mut writer = database.take_over().await.unwrap();

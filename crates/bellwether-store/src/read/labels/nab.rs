@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use serde_json::Value;
 
-use super::{Interval, Labels};
+use super::{Interval, Labels, time_of};
 use crate::read::error::{Place, Problem, ReadError};
 use crate::read::listing;
-use crate::read::time_format::parse_time;
 
 /// Whether a file that begins so is one of JSON.
 pub(super) fn is_it(head: &[u8]) -> bool {
@@ -18,18 +18,18 @@ pub(super) fn is_it(head: &[u8]) -> bool {
 }
 
 /// The intervals in it. A series is named as its file is, without folders and ending.
-pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Labels, ReadError> {
+pub(super) fn parse(file: &Path, bytes: &[u8], zone: Option<&Zone>) -> Result<Labels, ReadError> {
     let wrong = |found: String| Place::file(file).error(Problem::LabelJson { found });
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let document: Value = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
     let mut spans = Vec::new();
     match &document {
-        Value::Array(list) => read_list(list, None, &mut spans).map_err(wrong)?,
+        Value::Array(list) => read_list(list, None, zone, &mut spans).map_err(wrong)?,
         Value::Object(by_file) => {
             for (name, list) in by_file {
                 let list = list.as_array();
                 let list = list.ok_or_else(|| wrong(format!("what stands under {name:?} is no list")))?;
-                read_list(list, Some(listing::stem(Path::new(name))), &mut spans).map_err(wrong)?;
+                read_list(list, Some(listing::stem(Path::new(name))), zone, &mut spans).map_err(wrong)?;
             }
         }
         _ => return Err(wrong("neither an object nor a list".to_owned())),
@@ -37,7 +37,13 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Labels, ReadError> {
     Ok(Labels::Intervals(spans))
 }
 
-fn read_list(list: &[Value], series: Option<String>, spans: &mut Vec<Interval>) -> Result<(), String> {
+fn read_list(
+    list: &[Value],
+    series: Option<String>,
+    zone: Option<&Zone>,
+    spans: &mut Vec<Interval>,
+) -> Result<(), String> {
+    let instant = |value| instant(value, zone);
     for entry in list {
         let (start, end) = match entry {
             Value::Array(pair) => match pair.as_slice() {
@@ -61,7 +67,7 @@ fn read_list(list: &[Value], series: Option<String>, spans: &mut Vec<Interval>) 
     Ok(())
 }
 
-fn instant(value: &Value) -> Result<Timestamp, String> {
-    let time = value.as_str().and_then(parse_time);
+fn instant(value: &Value, zone: Option<&Zone>) -> Result<Timestamp, String> {
+    let time = value.as_str().and_then(|text| time_of(text, zone));
     time.ok_or_else(|| format!("{value} is no time"))
 }

@@ -32,11 +32,14 @@ fn plans() -> Vec<(&'static str, bool, PlanOf)> {
         ("alias", true, |registry| {
             let pick = Pick::Version(version(1));
             change(registry, |index| {
-                index.set_alias(&"canary".parse().unwrap(), &pick)
+                index.set_alias(&"canary".parse().unwrap(), &pick, &Because::default(), now(20))
             })
         }),
         ("removal", true, |registry| {
-            registry.plan_remove(&pump(), version(1)).unwrap().steps
+            registry
+                .plan_remove(&pump(), version(1), &Because::default(), now(20))
+                .unwrap()
+                .steps
         }),
     ]
 }
@@ -109,7 +112,10 @@ fn check_survivor(crashed: &Fixture, allowed: &[&Vec<Index>], place: &str) {
     assert!(leftovers.iter().all(|path| !path.exists()), "{place}");
     for path in crashed.registry.verify(None).unwrap().orphans {
         let orphan: Version = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        crashed.registry.remove(&pump(), orphan).unwrap();
+        crashed
+            .registry
+            .remove(&pump(), orphan, &Because::default(), now(20))
+            .unwrap();
     }
     let report = crashed.registry.verify(Some(&pump())).unwrap();
     assert!(

@@ -15,7 +15,10 @@ fn an_orphan_above_the_last_version_can_be_removed_and_its_number_stays_taken() 
         [fixture.path("pump/8.bellwether")]
     );
     assert!(fixture.weight("pump@8").unwrap_err().contains("no version 8"));
-    fixture.registry.remove(&pump(), version(8)).unwrap();
+    fixture
+        .registry
+        .remove(&pump(), version(8), &Because::default(), now(20))
+        .unwrap();
     assert!(!fixture.path("pump/8.bellwether").exists());
     assert_eq!(fixture.publish(9).unwrap(), version(9));
 }
@@ -74,7 +77,11 @@ fn a_folder_that_cannot_be_written_is_named_and_nothing_changes() {
             .map(drop)
             .map_err(|error| told(&error)),
     );
-    check(registry.remove(&pump(), version(1)).map_err(|error| told(&error)));
+    check(
+        registry
+            .remove(&pump(), version(1), &Because::default(), now(20))
+            .map_err(|error| told(&error)),
+    );
     assert_eq!(fixture.weight("pump@1"), Ok(1));
 }
 

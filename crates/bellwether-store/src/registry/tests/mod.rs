@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod labels;
 
 use serde_json::json;
 
@@ -31,7 +32,12 @@ impl Fixture {
             .unwrap();
         fixture
             .registry
-            .set_alias(&"canary".parse().unwrap(), &named("pump@3"))
+            .set_alias(
+                &"canary".parse().unwrap(),
+                &named("pump@3"),
+                &Because::default(),
+                now(20),
+            )
             .unwrap();
         fixture
     }
@@ -127,13 +133,25 @@ fn the_first_version_serves_until_another_is_promoted() {
     assert_eq!(fixture.weight("pump@champion"), Ok(1));
 
     let canary: AliasName = "canary".parse().unwrap();
-    assert_eq!(registry.set_alias(&canary, &named("pump@2")).unwrap(), None);
     assert_eq!(
-        registry.set_alias(&canary, &named("pump")).unwrap(),
+        registry
+            .set_alias(&canary, &named("pump@2"), &Because::default(), now(20))
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        registry
+            .set_alias(&canary, &named("pump"), &Because::default(), now(20))
+            .unwrap(),
         Some(version(2))
     );
     assert_eq!(fixture.weight("pump@canary"), Ok(1));
-    assert_eq!(registry.drop_alias(&pump(), &canary).unwrap(), version(1));
+    assert_eq!(
+        registry
+            .drop_alias(&pump(), &canary, &Because::default(), now(20))
+            .unwrap(),
+        version(1)
+    );
 
     let index = registry.show(&pump()).unwrap();
     assert_eq!(index.versions()[2].summary, json!({ "weight": 3 }));
@@ -182,15 +200,24 @@ fn a_bundle_file_needs_no_registry() {
 fn removed_versions_are_gone_and_their_numbers_are_not_given_again() {
     let fixture = Fixture::of_three();
     let registry = &fixture.registry;
-    let in_use = |number: u32| registry.remove(&pump(), version(number)).unwrap_err().to_string();
+    let in_use = |number: u32| {
+        registry
+            .remove(&pump(), version(number), &Because::default(), now(20))
+            .unwrap_err()
+            .to_string()
+    };
     assert!(in_use(2).contains("pump@2 is named by champion"));
     assert!(in_use(3).contains("pump@3 is named by canary"));
-    registry.drop_alias(&pump(), &"canary".parse().unwrap()).unwrap();
-    registry.remove(&pump(), version(3)).unwrap();
+    registry
+        .drop_alias(&pump(), &"canary".parse().unwrap(), &Because::default(), now(20))
+        .unwrap();
+    registry
+        .remove(&pump(), version(3), &Because::default(), now(20))
+        .unwrap();
     assert!(!fixture.path("pump/3.bellwether").exists());
     assert!(
         registry
-            .remove(&pump(), version(3))
+            .remove(&pump(), version(3), &Because::default(), now(20))
             .unwrap_err()
             .to_string()
             .contains("no version 3")

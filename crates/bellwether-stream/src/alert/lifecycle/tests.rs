@@ -30,6 +30,7 @@ fn alert(state: AlertState) -> Alert {
         suppressed_by: None,
         event_kind: None,
         confidence: None,
+        fault: None,
     }
 }
 

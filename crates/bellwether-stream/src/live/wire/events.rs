@@ -1,10 +1,12 @@
 //! How events, and what is remembered of them, stand in device states.
 
 use bellwether_core::event::{
-    Bin, ChannelTrace, Event, EventId, EventKind, MissingRuns, Phase, Trace, TrackedRow, TrackerState,
+    Bin, ChannelTrace, Event, EventFault, EventId, EventKind, MissingRuns, Phase, SensorTrace, Trace,
+    TrackedRow, TrackerState,
 };
 use bellwether_core::frame::SeriesId;
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +84,84 @@ struct BinWire {
     steps_squared: f64,
     step_max: f64,
     outside: f64,
+}
+
+/// What tells whose fault an event is: kept since states of version 5, beside all that was kept before.
+#[derive(Serialize, Deserialize, Default)]
+pub(super) struct FaultsWire {
+    sensors: Vec<SensorWire>,
+    /// Whose fault the event is that has ended: a word, and the channel.
+    ended: Option<(String, Option<u64>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SensorWire {
+    is_continuous: bool,
+    last: f32,
+    n_steps: u32,
+    n_repeats: u32,
+    run: u32,
+    longest_run: u32,
+    usual_step: f64,
+    n_event_steps: u32,
+    step_sum: f64,
+}
+
+impl FaultsWire {
+    pub(super) fn of(tracker: &TrackerState, ended: Option<&Event>) -> Self {
+        let sensors = match &tracker.phase {
+            Phase::Event { trace, .. } => trace.sensors.as_slice(),
+            Phase::Quiet(_) => &[],
+        };
+        let fault = ended.and_then(|event| event.fault);
+        Self {
+            sensors: sensors.iter().map(SensorWire::of).collect(),
+            ended: fault.map(|of| (of.fault.name().to_owned(), of.channel_idx.map(|idx| idx as u64))),
+        }
+    }
+
+    /// Puts it where it belongs.
+    pub(super) fn give(self, tracker: &mut TrackerState, ended: Option<&mut Event>) {
+        if let Phase::Event { trace, .. } = &mut tracker.phase {
+            trace.sensors = self.sensors.into_iter().map(SensorWire::sensor).collect();
+        }
+        if let (Some(event), Some((word, channel))) = (ended, self.ended) {
+            event.fault = Fault::from_name(&word).map(|fault| EventFault {
+                fault,
+                channel_idx: channel.map(count),
+            });
+        }
+    }
+}
+
+impl SensorWire {
+    fn of(of: &SensorTrace) -> Self {
+        Self {
+            is_continuous: of.is_continuous,
+            last: of.last,
+            n_steps: of.n_steps,
+            n_repeats: of.n_repeats,
+            run: of.run,
+            longest_run: of.longest_run,
+            usual_step: of.usual_step,
+            n_event_steps: of.n_event_steps,
+            step_sum: of.step_sum,
+        }
+    }
+
+    fn sensor(self) -> SensorTrace {
+        SensorTrace {
+            is_continuous: self.is_continuous,
+            last: self.last,
+            n_steps: self.n_steps,
+            n_repeats: self.n_repeats,
+            run: self.run,
+            longest_run: self.longest_run,
+            usual_step: self.usual_step,
+            n_event_steps: self.n_event_steps,
+            step_sum: self.step_sum,
+        }
+    }
 }
 
 /// What was remembered before events had kinds, confidence and members: states of version 1 and 2.
@@ -264,6 +344,7 @@ impl EventWire {
             confidence: self.confidence,
             // A later word is told anew when the event goes on.
             kind: EventKind::from_name(&self.kind).unwrap_or(EventKind::OutOfRange),
+            fault: None,
         }
     }
 }
@@ -315,6 +396,7 @@ impl TraceWire {
         Trace {
             missing: self.missing.into_iter().map(runs).collect(),
             channels: self.channels.into_iter().map(channel).collect(),
+            sensors: Vec::new(),
         }
     }
 }

@@ -33,6 +33,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use bellwether_store::database::Quarantined;
 use bellwether_store::read::number::{Cell, Numbers};
 
@@ -64,6 +65,8 @@ pub struct Mapping {
     /// Where the channel is named, where a message is one bare number or has one value (topic per tag); by default
     /// `channel` or `sensor` beside `value`, and for a bare number the last level of its topic.
     pub channel: Option<Place>,
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    pub timezone: Option<Zone>,
 }
 
 /// Where a part of a message stands.
@@ -128,15 +131,20 @@ impl Decoded {
 }
 
 impl Decoder {
+    /// Whose clocks times without an offset are of; `None`: UTC.
+    pub fn timezone(&self) -> Option<&Zone> {
+        self.mapping.timezone.as_ref()
+    }
+
     /// For the messages of `source`. Those that name no device are of `device`, where one is given.
     pub fn new(source: Arc<str>, mapping: Mapping, device: Option<&str>) -> Self {
         Self {
+            times: Times::new(mapping.timezone.clone()),
             source,
             mapping,
             device: device.map(Arc::from),
             bytes_max: MESSAGE_BYTES_MAX,
             names: Names::default(),
-            times: Times::default(),
             numbers: Numbers::default(),
         }
     }

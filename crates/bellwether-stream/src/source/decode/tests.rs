@@ -286,6 +286,7 @@ fn a_mapping_says_where_things_are() {
             time: field("meta.at"),
             values: Some("payload.m".to_owned()),
             channel: None,
+            timezone: None,
         },
         "x",
         r#"{"meta":{"id":"p","at":1700000000},"payload":{"m":{"a":1}},"values":{"b":2}}"#,

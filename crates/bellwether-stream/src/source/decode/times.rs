@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use bellwether_store::read::time_format::{TimeFormat, TimeParser, parse_time};
 
 /// Bytes of a time at most.
@@ -14,23 +15,23 @@ pub(super) struct Times {
     civil: TimeParser,
 }
 
-impl Default for Times {
-    fn default() -> Self {
+impl Times {
+    /// Times without an offset are of clocks in `zone`; `None`: UTC.
+    pub(super) fn new(zone: Option<Zone>) -> Self {
         Self {
-            civil: TimeParser::new(TimeFormat::Civil),
+            civil: TimeParser::new(TimeFormat::Civil).in_zone(zone),
         }
     }
-}
 
-impl Times {
     /// The instant; `None` where `text` is none.
     pub(super) fn read(&mut self, text: &str) -> Option<Timestamp> {
         if text.len() > TIME_BYTES_MAX {
             return None;
         }
-        self.civil
-            .parse(text.as_bytes())
-            .or_else(|| parse_time(text))
+        let time = self.civil.parse(text.as_bytes());
+        // What clocks of the zone never showed is no time of UTC either.
+        let is_civil = || TimeFormat::of(text.as_bytes()) == Some(TimeFormat::Civil);
+        time.or_else(|| parse_time(text).filter(|_| !is_civil()))
             .or_else(|| with_exponent(text))
     }
 }
@@ -85,9 +86,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn times_without_an_offset_are_of_the_zone() {
+        let mut berlin = Times::new(Some("Europe/Berlin".parse().unwrap()));
+        let mut check = |text: &str, expect: Option<&str>| {
+            let time = berlin.read(text).map(|time| time.to_string());
+            assert_eq!(time.as_deref(), expect, "{text}");
+        };
+        check("2024-07-01 12:00:00", Some("2024-07-01T10:00:00Z"));
+        check("2024-01-01T12:00:00", Some("2024-01-01T11:00:00Z"));
+        check("2024-01-01T12:00:00Z", Some("2024-01-01T12:00:00Z"));
+        check("1704110400", Some("2024-01-01T12:00:00Z"));
+        // Clocks were put forward over it.
+        check("2024-03-31 02:30:00", None);
+        // It was shown twice: the first, and the second once a later time has gone by.
+        check("2024-10-27 02:50:00", Some("2024-10-27T00:50:00Z"));
+        check("2024-10-27 02:10:00", Some("2024-10-27T01:10:00Z"));
+    }
+
+    #[test]
     fn a_time_is_kept_as_written_where_it_prints_otherwise() {
         let check = |text: &str, is_kept: bool| {
-            let time = Times::default().read(text).unwrap();
+            let time = Times::new(None).read(text).unwrap();
             assert_eq!(as_written(time, text).as_deref(), is_kept.then_some(text));
             assert_eq!(time.to_string() != text, is_kept, "{text}");
         };

@@ -87,7 +87,11 @@ pub(super) fn decode(
             Some(Place::Fixed(name)) => Some(name.as_str()),
             _ => None,
         };
-        let mut table = TableDecoder::new(source.clone(), Path::new("body"), ReadOptions::default(), device);
+        let options = ReadOptions {
+            timezone: decoder.timezone().cloned(),
+            ..ReadOptions::default()
+        };
+        let mut table = TableDecoder::new(source.clone(), Path::new("body"), options, device);
         let mut result = Ok(());
         for line in lines {
             result = table.line(line, &mut into);

@@ -56,6 +56,7 @@ impl TextSpec {
             time_column: self.time_column.clone(),
             series_column: self.series_column.clone(),
             ignore_columns: self.ignore_columns.clone(),
+            timezone: self.mapping.timezone.clone(),
             ..ReadOptions::default()
         }
     }

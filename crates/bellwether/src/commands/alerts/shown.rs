@@ -1,7 +1,8 @@
 //! Alerts, messages, suppressions, feedback and audit as rows.
 
-use bellwether_core::event::severity;
+use bellwether_core::event::{EventKind, severity};
 use bellwether_core::time::Timestamp;
+use bellwether_core::validate::Fault;
 use bellwether_store::database::{Alert, AuditEntry, Delivery, Feedback, Suppression};
 use serde_json::{Value, json};
 
@@ -20,6 +21,9 @@ pub(super) fn alerts(alerts: &[Alert]) -> Rows {
         "top_channel",
         "acknowledged_by",
         "suppressed_by",
+        "event_kind",
+        "fault",
+        "confidence",
     ]);
     for alert in alerts {
         rows.push(vec![
@@ -34,6 +38,9 @@ pub(super) fn alerts(alerts: &[Alert]) -> Rows {
             json!(alert.channels.first().map(|top| &top.channel)),
             json!(alert.acknowledged_by),
             json!(alert.suppressed_by),
+            json!(alert.event_kind.map(EventKind::name)),
+            json!(alert.fault.map(Fault::name)),
+            json!(alert.confidence),
         ]);
     }
     rows
@@ -52,6 +59,9 @@ pub(super) fn facts(alert: &Alert) -> Vec<(&'static str, Value)> {
         ("end", time(alert.end)),
         ("peak_score", json!(alert.peak_score)),
         ("severity", json!(severity(alert.peak_score))),
+        ("event_kind", json!(alert.event_kind.map(EventKind::name))),
+        ("fault", json!(alert.fault.map(Fault::name))),
+        ("confidence", json!(alert.confidence)),
         ("created_at", time(Some(alert.created_at))),
         ("fired_at", time(alert.fired_at)),
         ("acknowledged_at", time(alert.acknowledged_at)),

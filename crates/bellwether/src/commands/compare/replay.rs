@@ -6,7 +6,8 @@ use bellwether_core::detect::Mode;
 use bellwether_core::frame::Frame;
 use bellwether_core::time::Timestamp;
 
-use super::{Effort, Part, timed};
+use super::Part;
+use super::entrants::{Effort, timed};
 use crate::assessment::{Contender, Fit};
 use crate::failure::Failure;
 use crate::fitting::FitSpec;

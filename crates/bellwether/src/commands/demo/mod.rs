@@ -123,12 +123,13 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
             .map_err(|error| Failure::message(format!("{error}")))?,
         registry: RegistryArgs {
             registry: Some(registry),
+            trust: Vec::new(),
         },
     };
     let loaded = artifact::load(&model, args.threads.n())?;
     let recordings = read(&[data], &ReadOptions::default())?;
     let judged = judge(&loaded, recordings, Mode::Causal, output)?;
-    let labels = labels_file(&truth)?;
+    let labels = labels_file(&truth, None)?;
     write_report(&report, &loaded, &judged, &labels)?;
 
     let Labels::Intervals(faults) = &labels else {
@@ -195,6 +196,7 @@ fn serve_live(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
 fn promote_newest(registry: &Path, output: &Output) -> Result<(), Failure> {
     let args = RegistryArgs {
         registry: Some(registry.to_owned()),
+        trust: Vec::new(),
     };
     let name = "pump"
         .parse()

@@ -15,7 +15,8 @@ use bellwether_store::write::AtomicFile;
 
 use crate::artifact::{self, Loaded};
 use crate::cli::Format;
-use crate::cli::explain::ExplainArgs;
+use crate::cli::explain::{ExplainArgs, History};
+use crate::commands::detect::channel_names;
 use crate::commands::judge::{Judged, judge};
 use crate::commands::sensor_fault::fault_sentence;
 use crate::commands::{read_for, refuse_overwriting};
@@ -33,7 +34,11 @@ pub(crate) struct Explained<'a> {
 }
 
 pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
-    let inputs: Vec<PathBuf> = args.data.data.iter().chain(&args.history).cloned().collect();
+    let history = args.history.iter().filter_map(|history| match history {
+        History::File(path) => Some(path),
+        History::Database(_) => None,
+    });
+    let inputs: Vec<PathBuf> = args.data.data.iter().chain(history).cloned().collect();
     refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
     let loaded = artifact::load(&args.model, args.threads.n())?;
     let mut recordings = read_for(&loaded.manifest, &args.data, output)?;
@@ -53,7 +58,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
     }
     let judged = judge(&loaded, recordings, args.mode, output)?;
     let (subject, stretch) = subject(args, &loaded, &judged)?;
-    let past = past::past(&loaded.detector, &judged, args.history.as_deref(), stretch.event)?;
+    let past = past::past(&loaded.detector, &judged, args.history.as_ref(), stretch.event)?;
     let frame = &subject.recording.frame;
     let effort = Effort {
         baseline: loaded.manifest.baseline.as_ref(),
@@ -66,7 +71,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
         .event
         .and_then(|id| subject.scores.events.iter().find(|event| event.id == id));
     let fault = event.map_or(String::new(), |event| {
-        fault_sentence(&loaded.detector, frame, event)
+        fault_sentence(event, &channel_names(&loaded.detector))
     });
     let explained = Explained {
         sentence: sentence(&loaded.detector, frame, &explanation) + &fault,

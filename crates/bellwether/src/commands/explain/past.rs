@@ -6,9 +6,13 @@ use bellwether_core::detect::Detector;
 use bellwether_core::event::EventId;
 use bellwether_core::explain::similar::Past;
 use bellwether_core::frame::SeriesId;
+use bellwether_store::database::{Database, EventFilter, EventWithAlert};
 use bellwether_store::read::{Labels, labels_file};
 
 use super::document::named;
+use crate::cli::alerts::LiveArgs;
+use crate::cli::explain::History;
+use crate::commands::at_database::{self, Missing};
 use crate::commands::detect::{channel_names, time_text};
 use crate::commands::judge::Judged;
 use crate::failure::Failure;
@@ -17,12 +21,13 @@ use crate::failure::Failure;
 pub(super) fn past(
     detector: &Detector,
     judged: &[Judged],
-    history: Option<&Path>,
+    history: Option<&History>,
     explained: Option<EventId>,
 ) -> Result<Vec<Past>, Failure> {
     let names = channel_names(detector);
     let mut past = match history {
-        Some(path) => of_file(path)?,
+        Some(History::File(path)) => of_file(path)?,
+        Some(History::Database(url)) => of_database(url)?,
         None => Vec::new(),
     };
     for Judged {
@@ -49,9 +54,52 @@ pub(super) fn past(
     Ok(past)
 }
 
+/// Events read in one go.
+const PAGE_LEN: usize = 500;
+
+/// What `stream` and `serve` found, the oldest first.
+fn of_database(url: &str) -> Result<Vec<Past>, Failure> {
+    let live = LiveArgs {
+        config: None,
+        database: Some(url.to_owned()),
+    };
+    let mut past = Vec::new();
+    at_database::run(
+        &at_database::checked(&live)?,
+        Missing::IsRefused,
+        async |database| read_all(database, &mut past).await,
+    )?;
+    Ok(past)
+}
+
+async fn read_all(database: &Database, past: &mut Vec<Past>) -> Result<(), Failure> {
+    let mut filter = EventFilter::default();
+    loop {
+        let page = database.events(&filter, PAGE_LEN).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        filter.after = Some(last.event.cursor());
+        past.extend(page.into_iter().map(|EventWithAlert { event, .. }| {
+            Past {
+                event: event.id.to_string(),
+                series: event.series.to_string(),
+                start: event.start.to_string(),
+                end: event.end.to_string(),
+                kind: event.kind.map(|kind| kind.name().to_owned()),
+                shares: event
+                    .channels
+                    .into_iter()
+                    .map(|note| (note.channel, note.share))
+                    .collect(),
+            }
+        }));
+    }
+}
+
 /// Events as `detect --events FILE.csv` writes them.
 fn of_file(path: &Path) -> Result<Vec<Past>, Failure> {
-    let Labels::Intervals(intervals) = labels_file(path)? else {
+    let Labels::Intervals(intervals) = labels_file(path, None)? else {
         return Err(Failure::message(format!(
             "--history {}: these are labels of rows; give events, as detect --events FILE.csv writes them",
             path.display()

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use bellwether_core::synth::{self, AnomalySpec, Device};
+use bellwether_core::time::Spacing;
 use bellwether_store::read::{self, Note, Recording};
 use bellwether_store::registry::ModelName;
 use serde_json::{Value, json};
 
+use super::recorded::Recording as Spoilt;
 use super::table::{self, Line, Out, Table};
 use super::{Truth, counted, is_stdout, names, note_next, shown, text};
 use crate::cli::{Format, GenerateArgs};
@@ -19,9 +21,14 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
         let text = "--align: faults are put into rows as they come; bring them to a grid afterwards";
         return Err(Failure::Usage(text.to_owned()));
     }
+    if args.anomalies.is_empty() && args.defect.is_empty() {
+        let text = "--inject-into: nothing to put in; give --anomaly KIND or --defect KIND";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let out = Out::create(path, output.format())?;
     let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
     let points = args.points.as_deref().map(Out::create_file).transpose()?;
+    let defects = args.defects.as_deref().map(Out::create_file).transpose()?;
     let recordings = read::read(&[data.to_owned()], &options(&args.reading))?;
     for recording in &recordings {
         for note in &recording.notes {
@@ -32,10 +39,29 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
     let devices = inject(&recordings, &args.anomalies, args.seed)?;
     let truth = Truth::of(&devices);
     let places = places(&recordings);
-    let lines = places
-        .iter()
-        .map(|place| line(place, &recordings, &devices, &table));
-    table.write(lines, out)?;
+    let recording = match args.defect.as_slice() {
+        [] => None,
+        specs => {
+            let spacing = Spacing::infer(devices[0].frame.time());
+            let cadence = spacing.map_or(args.cadence, |spacing| spacing.cadence);
+            Some(Spoilt::new(&devices, specs, cadence, args.seed)?)
+        }
+    };
+    match &recording {
+        Some(spoilt) => {
+            let marks = marks_of_samples(&places, &recordings, &devices, &table);
+            spoilt.write(&table, |row| marks[row.device_idx][row.sample_idx].clone(), out)?;
+        }
+        None => {
+            let lines = places
+                .iter()
+                .map(|place| line(place, &recordings, &devices, &table));
+            table.write(lines, out)?;
+        }
+    }
+    if let (Some(out), Some(recording)) = (defects, &recording) {
+        recording.write_defects(out)?;
+    }
     if let Some(out) = labels {
         truth.write(out)?;
     }
@@ -52,6 +78,9 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
         counted(truth.faults.len(), "fault"),
     ));
     truth.note(output);
+    if let Some(recording) = &recording {
+        recording.note(output);
+    }
     note_next(path, &model_name(data), devices[0].frame.time(), &truth, output);
     if output.format() == Format::Table || is_stdout(path) {
         return Ok(());
@@ -65,6 +94,10 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
         ("rows", json!(places.len())),
         ("channels", json!(table.channels)),
         ("faults", json!(truth.rows().objects())),
+        (
+            "defects",
+            json!(recording.as_ref().map_or_else(Vec::new, Spoilt::summary)),
+        ),
     ]);
     output.answer(&document, &truth.rows())
 }
@@ -206,6 +239,26 @@ fn line<'a>(place: &Place, recordings: &'a [Recording], devices: &'a [Device], t
         values: device.frame.sample(sample_idx).values,
         marks: table.marks.iter().map(mark).collect(),
     }
+}
+
+/// The marks of each sample of each series.
+fn marks_of_samples(
+    places: &[Place],
+    recordings: &[Recording],
+    devices: &[Device],
+    table: &Table,
+) -> Vec<Vec<Vec<bool>>> {
+    let empty = |recording: &Recording| vec![vec![false; table.marks.len()]; recording.frame.n_samples()];
+    let mut all: Vec<Vec<Vec<bool>>> = recordings.iter().map(empty).collect();
+    for place in places {
+        let sample_idx = recordings[place.recording_idx].rows.sample_idx(place.row_idx);
+        let of_sample = &mut all[place.recording_idx][sample_idx];
+        let marks = line(place, recordings, devices, table).marks;
+        for (mark, says) in of_sample.iter_mut().zip(marks) {
+            *mark |= says;
+        }
+    }
+    all
 }
 
 /// The name of the data as a name of a model, if it can be one.

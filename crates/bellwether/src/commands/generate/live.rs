@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use bellwether_core::synth::{self, Device};
+use bellwether_core::synth::{self, BAD_TEXT, CellDefect, Device};
 use bellwether_store::write::push_real;
 use serde_json::json;
 
+use super::recorded::Recording;
 use super::sink::{BATCH_ROWS_MAX, Batch, Sink};
 use super::table::{Line, Out, Table};
 use super::{Truth, about, counted, line, names, plant, table_of};
@@ -18,9 +19,14 @@ use crate::output::Output;
 pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result<(), Failure> {
     let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
     let points = args.points.as_deref().map(Out::create_file).transpose()?;
+    let defects = args.defects.as_deref().map(Out::create_file).transpose()?;
     let spec = plant(args);
     // All at once: faults are drawn over the whole, so that live and batch are the same data.
     let devices = synth::generate(&spec)?;
+    let recording = match args.defect.as_slice() {
+        [] => None,
+        specs => Some(Recording::new(&devices, specs, spec.cadence, spec.seed)?),
+    };
     let device_names = names(&devices).into_iter().map(str::to_owned).collect();
     let mut sink = Sink::open(address, device_names)?;
     let truth = Truth::of(&devices);
@@ -29,6 +35,9 @@ pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result
     }
     if let Some(out) = points {
         truth.write_points(&devices, out)?;
+    }
+    if let (Some(out), Some(recording)) = (defects, &recording) {
+        recording.write_defects(out)?;
     }
     let rate = args.rate.unwrap_or_default();
     let pace = if rate > 0.0 {
@@ -42,6 +51,9 @@ pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result
         about(&spec, &devices, &truth)
     ));
     truth.note(output);
+    if let Some(recording) = &recording {
+        recording.note(output);
+    }
 
     let form = if sink.wants_json() {
         Form::json(table_of(&devices))
@@ -49,42 +61,71 @@ pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result
         Form::new(table_of(&devices), output.format())
     };
     let clock = Clock::start(rate)?;
-    let n_emitted = emit(&devices, &form, &mut sink, &clock)?;
+    let n_emitted = match &recording {
+        Some(recording) => emit(recording.sent(), &form, &mut sink, &clock)?,
+        None => emit(sent(&devices), &form, &mut sink, &clock)?,
+    };
     if clock.is_stopped() {
         return Err(Failure::Interrupted(format!(
-            "interrupted after {n_emitted} of {} per device",
-            counted(spec.n_samples, "sample")
+            "interrupted after {n_emitted} of {}",
+            counted(spec.n_samples * devices.len(), "sample")
         )));
     }
     Ok(())
 }
 
-/// Sends sample after sample of all devices; gives how many of each were handed over when all were, or Ctrl-C came, or
-/// nobody read any more.
-fn emit(devices: &[Device], form: &Form, sink: &mut Sink, clock: &Clock) -> Result<usize, Failure> {
+/// A row as it is sent.
+pub(super) struct Sent<'a> {
+    /// It is due with this sample.
+    pub(super) due_idx: usize,
+    pub(super) device_idx: usize,
+    pub(super) line: Line<'a>,
+    /// Cells that do not hold their value, in the order of the channels.
+    pub(super) spoilt: Vec<(usize, CellDefect)>,
+}
+
+/// Sample after sample of all devices.
+fn sent(devices: &[Device]) -> impl Iterator<Item = Sent<'_>> {
+    (0..devices[0].frame.n_samples()).flat_map(move |sample_idx| {
+        devices.iter().enumerate().map(move |(device_idx, device)| Sent {
+            due_idx: sample_idx,
+            device_idx,
+            line: line(device, sample_idx),
+            spoilt: Vec::new(),
+        })
+    })
+}
+
+/// Sends row after row; gives how many were handed over when all were, or Ctrl-C came, or nobody read any more.
+fn emit<'a>(
+    rows: impl Iterator<Item = Sent<'a>>,
+    form: &Form,
+    sink: &mut Sink,
+    clock: &Clock,
+) -> Result<usize, Failure> {
     let mut batch = Batch::headed(form.head());
-    let n_samples = devices[0].frame.n_samples();
-    let mut n_sent = 0;
-    for sample_idx in 0..n_samples {
-        if clock.wait_for(sample_idx).is_break() {
+    let (mut n_sent, mut n_given) = (0, 0);
+    let mut rows = rows.peekable();
+    while let Some(row) = rows.next() {
+        if clock.wait_for(row.due_idx).is_break() {
             break;
         }
-        for (device_idx, device) in devices.iter().enumerate() {
-            batch.add(device_idx, |text| form.push(text, &line(device, sample_idx)));
-            // What is due goes out together, so that a slow receiver gets a few large messages.
-            if batch.n_rows() >= BATCH_ROWS_MAX && sink.send(&mut batch, clock)?.is_break() {
-                return Ok(n_sent);
-            }
+        batch.add(row.device_idx, |text| form.push(text, &row.line, &row.spoilt));
+        n_given += 1;
+        // What is due goes out together, so that a slow receiver gets a few large messages.
+        let is_more = rows
+            .peek()
+            .is_some_and(|next| next.due_idx == row.due_idx || clock.is_due(next.due_idx));
+        if batch.n_rows() < BATCH_ROWS_MAX && is_more {
+            continue;
         }
-        if !clock.is_due(sample_idx + 1) {
-            if sink.send(&mut batch, clock)?.is_break() {
-                return Ok(n_sent);
-            }
-            n_sent = sample_idx + 1;
+        if sink.send(&mut batch, clock)?.is_break() {
+            return Ok(n_sent);
         }
+        n_sent = n_given;
     }
     if sink.send(&mut batch, clock)?.is_continue() && !clock.is_stopped() {
-        n_sent = n_samples;
+        n_sent = n_given;
     }
     Ok(n_sent)
 }
@@ -126,7 +167,13 @@ impl Form {
         }
     }
 
-    fn push(&self, text: &mut String, line: &Line<'_>) {
+    fn push(&self, text: &mut String, line: &Line<'_>, spoilt: &[(usize, CellDefect)]) {
+        let defect = |idx: usize| {
+            spoilt
+                .iter()
+                .find(|(spoilt, _)| *spoilt == idx)
+                .map(|(_, defect)| *defect)
+        };
         match self {
             Self::Csv(table) => {
                 text.push_str(&line.time);
@@ -134,10 +181,12 @@ impl Form {
                     text.push(',');
                     text.push_str(line.series);
                 }
-                for &value in line.values {
+                for (idx, &value) in line.values.iter().enumerate() {
                     text.push(',');
-                    if value.is_finite() {
-                        push_real(text, value);
+                    match defect(idx) {
+                        Some(CellDefect::BadText) => text.push_str(BAD_TEXT),
+                        None if value.is_finite() => push_real(text, value),
+                        _ => {}
                     }
                 }
                 text.push('\n');
@@ -149,10 +198,10 @@ impl Form {
                     text.push_str(if idx == 0 { "" } else { "," });
                     text.push_str(name);
                     text.push(':');
-                    if value.is_finite() {
-                        push_real(text, value);
-                    } else {
-                        text.push_str("null");
+                    match defect(idx) {
+                        Some(CellDefect::BadText) => text.push_str(&json!(BAD_TEXT).to_string()),
+                        None if value.is_finite() => push_real(text, value),
+                        _ => text.push_str("null"),
                     }
                 }
                 text.push_str("}}\n");

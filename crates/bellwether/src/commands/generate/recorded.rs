@@ -1,13 +1,16 @@
 //! A fleet's rows with the defects of a careless recorder.
 
+use std::time::Duration;
+
 use bellwether_core::synth::{
-    BAD_TEXT, CellDefect, DefectKind, DefectSpec, Device, PlantSpec, Recorded, RecordedRow, record,
+    BAD_TEXT, CellDefect, DefectKind, DefectSpec, Device, Recorded, RecordedRow, record,
 };
 use bellwether_store::write::{Cell, Column, ColumnKind, push_real};
 use serde_json::{Value, json};
 
-use super::table::{self, Out};
-use super::{counted, table_of};
+use super::counted;
+use super::live::Sent;
+use super::table::{self, Line, Out, Table};
 use crate::failure::Failure;
 use crate::output::{Output, object};
 
@@ -21,16 +24,22 @@ impl<'a> Recording<'a> {
     pub(super) fn new(
         devices: &'a [Device],
         specs: &[DefectSpec],
-        spec: &PlantSpec,
+        cadence: Duration,
+        seed: u64,
     ) -> Result<Self, Failure> {
-        let recorded = record(devices, specs, spec.cadence, spec.seed)
-            .map_err(|error| Failure::message(error.to_string()))?;
+        let recorded =
+            record(devices, specs, cadence, seed).map_err(|error| Failure::message(error.to_string()))?;
         Ok(Self { devices, recorded })
     }
 
-    /// Writes the rows. Where cells hold words, the channels are columns of text.
-    pub(super) fn write(&self, out: Out) -> Result<(), Failure> {
-        let table = table_of(self.devices);
+    /// Writes the rows as `table` has them, with the marks of each sample. Where cells hold words, the channels are
+    /// columns of text.
+    pub(super) fn write(
+        &self,
+        table: &Table,
+        marks: impl Fn(&RecordedRow) -> Vec<bool>,
+        out: Out,
+    ) -> Result<(), Failure> {
         let is_text = self.recorded.has_text();
         if is_text && !out.is_csv() {
             return Err(Failure::Usage(
@@ -56,6 +65,12 @@ impl<'a> Recording<'a> {
                 .iter()
                 .map(|name| Column::new(name, kind).optional()),
         );
+        columns.extend(
+            table
+                .marks
+                .iter()
+                .map(|name| Column::new(*name, ColumnKind::Integer)),
+        );
         out.table(columns, |out| {
             for row in &self.recorded.rows {
                 let device = &self.devices[row.device_idx];
@@ -77,9 +92,32 @@ impl<'a> Recording<'a> {
                         None => Cell::Real(value),
                     });
                 }
+                cells.extend(marks(row).into_iter().map(|mark| Cell::Integer(mark.into())));
                 out.row(&cells)?;
             }
             Ok(())
+        })
+    }
+
+    /// The rows as they are sent: late where they are, and nothing in a gap.
+    pub(super) fn sent(&self) -> impl Iterator<Item = Sent<'_>> {
+        let mut due_idx = 0;
+        self.recorded.rows.iter().map(move |row| {
+            due_idx = due_idx.max(row.sample_idx);
+            let device = &self.devices[row.device_idx];
+            let values = device.frame.sample(row.sample_idx).values;
+            let spoilt = (0..values.len()).filter_map(|idx| Some((idx, self.recorded.cell(row, idx)?)));
+            Sent {
+                due_idx,
+                device_idx: row.device_idx,
+                spoilt: spoilt.collect(),
+                line: Line {
+                    time: self.time(row).into(),
+                    series: &device.name,
+                    values,
+                    marks: Vec::new(),
+                },
+            }
         })
     }
 

@@ -1,6 +1,10 @@
 //! What is known of a version, as JSON and as rows of key and value.
 
+use std::collections::BTreeMap;
+
+use bellwether_store::bundle::Sha256;
 use bellwether_store::registry::{Action, Entry, Index};
+use bellwether_store::signature::Signature;
 use serde_json::{Value, json};
 
 use super::{aliases, is_champion};
@@ -19,7 +23,63 @@ pub(super) fn of_entry(index: &Index, entry: &Entry) -> Vec<(&'static str, Value
         ("bytes", json!(entry.bytes)),
         ("sha256", json!(entry.sha256.to_string())),
         ("summary", entry.summary.clone()),
+        ("tags", json!(tag_map(entry))),
+        ("note", json!(entry.labels.note)),
+        ("is_pinned", json!(entry.labels.is_pinned)),
+        (
+            "signed_by",
+            json!(signed_by(&entry.labels.signatures, &entry.sha256)),
+        ),
     ]
+}
+
+/// The tags of a version by key.
+pub(super) fn tag_map(entry: &Entry) -> BTreeMap<&str, &str> {
+    let tags = entry.labels.tags.iter();
+    tags.map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+/// The keys that signed a bundle, by their ids; a signature that is not of it does not count.
+pub(super) fn signed_by(signatures: &[Signature], sha256: &Sha256) -> Vec<String> {
+    let sound = signatures.iter().filter(|signature| signature.is_of(sha256));
+    sound.map(|signature| signature.key.id()).collect()
+}
+
+/// All changes but those of the champion, oldest first.
+pub(super) fn log(index: &Index) -> Value {
+    let changes = index.log().iter().map(|change| {
+        json!({
+            "version": change.version.number(),
+            "at": change.at.to_string(),
+            "action": change.deed.name(),
+            "detail": change.detail,
+            "by": change.because.by,
+            "reason": change.because.reason,
+        })
+    });
+    changes.collect()
+}
+
+/// The command that made a model, to be run again on the same data; `None` where the manifest does not tell it.
+pub(super) fn reproduce(manifest: &Value) -> Option<String> {
+    let words = manifest.pointer("/training/command")?.as_array()?;
+    let words = words.iter().filter_map(Value::as_str).map(quoted);
+    Some(
+        std::iter::once("bellwether".to_owned())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
+}
+
+/// A word as a POSIX shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// The changes of champion, oldest first.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bellwether_core::frame::{Channel, SeriesId};
 use bellwether_core::time::Timestamp;
-use bellwether_core::validate::{Contract, Row, SeriesCheck, SeriesProfile};
-use bellwether_store::read::{RawRow, RawTable, ReadOptions, RowVisitor, visit};
+use bellwether_core::validate::{Contract, NamedCheck, NamedValue, Row, SeriesCheck, SeriesProfile};
+use bellwether_store::read::{RawRow, RawTable, RawValues, ReadOptions, RowVisitor, visit};
 
 use crate::commands::now;
 use crate::failure::Failure;
@@ -26,27 +26,45 @@ pub(super) fn look(
     let mut looker = Looker {
         contract,
         now: now(),
-        channels: Arc::new([]),
+        channels: None,
         by_name: HashMap::new(),
         checks: Vec::new(),
         last: None,
+        not_numbers: Vec::new(),
         n_rows: 0,
         n_errors: 0,
         output,
     };
     visit(data, options, &mut looker)?;
-    Ok(looker.checks.into_iter().map(SeriesCheck::finish).collect())
+    Ok(looker.checks.into_iter().map(SeriesLook::finish).collect())
+}
+
+/// The check of one series.
+enum SeriesLook<'a> {
+    Wide(Box<SeriesCheck>),
+    /// Its rows name their channels.
+    Named(NamedCheck<'a>),
+}
+
+impl SeriesLook<'_> {
+    fn finish(self) -> SeriesProfile {
+        match self {
+            Self::Wide(check) => check.finish(),
+            Self::Named(check) => check.finish(),
+        }
+    }
 }
 
 struct Looker<'a> {
     contract: Option<&'a Contract>,
     now: Timestamp,
-    /// Of the table at hand.
-    channels: Arc<[Channel]>,
+    /// Of the table at hand, unless its rows name them.
+    channels: Option<Arc<[Channel]>>,
     by_name: HashMap<String, usize>,
-    checks: Vec<SeriesCheck>,
+    checks: Vec<SeriesLook<'a>>,
     /// The series of the row before.
     last: Option<(String, usize)>,
+    not_numbers: Vec<usize>,
     n_rows: u64,
     n_errors: usize,
     output: &'a Output,
@@ -63,8 +81,13 @@ impl Looker<'_> {
             Some(idx) => *idx,
             None => {
                 let id = SeriesId::new(series);
-                let check = SeriesCheck::new(id, Arc::clone(&self.channels), self.contract, self.now);
-                self.checks.push(check);
+                self.checks.push(match &self.channels {
+                    Some(channels) => {
+                        let check = SeriesCheck::new(id, Arc::clone(channels), self.contract, self.now);
+                        SeriesLook::Wide(Box::new(check))
+                    }
+                    None => SeriesLook::Named(NamedCheck::new(id, self.contract, self.now)),
+                });
                 self.by_name.insert(series.to_owned(), self.checks.len() - 1);
                 self.checks.len() - 1
             }
@@ -76,7 +99,7 @@ impl Looker<'_> {
 
 impl RowVisitor for Looker<'_> {
     fn table(&mut self, table: &RawTable<'_>) {
-        self.channels = Arc::clone(table.channels);
+        self.channels = table.channels.map(Arc::clone);
         for note in table.notes {
             self.output
                 .note(&format!("note: {}: {note}", table.file.display()));
@@ -85,15 +108,33 @@ impl RowVisitor for Looker<'_> {
 
     fn row(&mut self, row: &RawRow<'_>) {
         self.n_rows += 1;
+        let number = self.n_rows;
         let idx = self.idx(row.series);
-        match row.time {
-            Some(time) => self.checks[idx].push(Row {
-                number: self.n_rows,
-                time,
-                values: row.values,
-                not_numbers: row.not_numbers,
-            }),
-            None => self.checks[idx].push_unreadable(self.n_rows),
+        match (&mut self.checks[idx], row.values, row.time) {
+            (SeriesLook::Wide(check), RawValues::Wide { values, not_numbers }, Some(time)) => {
+                self.not_numbers.clear();
+                self.not_numbers
+                    .extend(not_numbers.iter().map(|cell| cell.channel_idx));
+                check.push(Row {
+                    number,
+                    time,
+                    values,
+                    not_numbers: &self.not_numbers,
+                });
+            }
+            (SeriesLook::Named(check), RawValues::Named(values), Some(time)) => {
+                for of in values {
+                    check.push(NamedValue {
+                        number,
+                        time,
+                        channel: of.channel,
+                        value: of.value,
+                        is_text: of.not_number.is_some(),
+                    });
+                }
+            }
+            (SeriesLook::Wide(check), ..) => check.push_unreadable(number),
+            (SeriesLook::Named(check), ..) => check.push_unreadable(number),
         }
         if let Some(error) = row.error {
             self.n_errors += 1;

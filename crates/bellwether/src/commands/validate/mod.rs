@@ -1,7 +1,10 @@
 //! `validate`: what is wrong with data, in one pass; contracts; mending.
 
+mod kept;
 mod looked;
 mod mend;
+mod rewritten;
+mod sheet;
 pub(crate) mod shown;
 
 use std::path::{Path, PathBuf};
@@ -44,22 +47,18 @@ pub(crate) fn run(args: &ValidateArgs, output: &Output) -> Result<(), Failure> {
     let form = args.report.as_deref().map(validation::Form::of).transpose()?;
     let contract = args.contract.as_deref().map(contract::read).transpose();
     let contract = contract.map_err(Failure::Configuration)?;
-    let mended = match &args.output {
-        Some(to) => Some(mend(
-            &data,
-            &options(&args.reading),
-            contract.as_ref(),
-            RepairSpec {
-                fill_rows: args.fill_rows,
-            },
-            to,
-            output,
-        )?),
-        None => None,
-    };
-    // What was mended is judged, not what it was made of.
-    let judged = args.output.clone().map_or(data, |mended| vec![mended]);
-    let profiles = look(&judged, &options(&args.reading), contract.as_ref(), output)?;
+    let mut options = options(&args.reading);
+    let mut mended = None;
+    let mut judged = data;
+    if let Some(to) = &args.output {
+        let spec = RepairSpec {
+            fill_rows: args.fill_rows,
+        };
+        let (done, of_answer) = mend(&judged, &options, contract.as_ref(), spec, to, output)?;
+        // What was mended is judged, not what it was made of.
+        (mended, options, judged) = (Some(done), of_answer, vec![to.clone()]);
+    }
+    let profiles = look(&judged, &options, contract.as_ref(), output)?;
     if let Some(to) = &learnt_to {
         return learn(&profiles, to, args.level, output);
     }

@@ -50,6 +50,12 @@ pub(crate) fn check(
             .registry
             .as_deref()
             .map(|path| scope.path("models.registry", path)),
+        trust: wire
+            .models
+            .trust
+            .iter()
+            .map(|path| scope.path("models.trust", path))
+            .collect(),
         models: devices::models(wire, &mut scope),
         models_by_device: wire.models.by_device,
         settings: storage::settings(wire, &mut scope),
@@ -58,6 +64,7 @@ pub(crate) fn check(
         delivery: alerts::delivery(wire, &mut scope),
         maintenance: alerts::maintenance(wire, &mut scope),
         sources,
+        timezone: sources::timezone(wire),
         outputs,
         channels,
         server: server::check(wire, &mut scope),

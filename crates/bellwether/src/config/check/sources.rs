@@ -1,5 +1,6 @@
 //! Where samples come from.
 
+use bellwether_core::zone::Zone;
 use bellwether_stream::source::decode;
 use bellwether_stream::source::decode::Place;
 use bellwether_stream::source::http::HttpSpec;
@@ -17,6 +18,7 @@ pub(super) fn check(wire: &Config, scope: &mut Scope<'_>) -> Vec<SourceSpec> {
         .iter()
         .enumerate()
         .map(|(idx, source)| spec(source, &format!("sources[{idx}]"), scope))
+        .map(|source| source.in_zone(timezone(wire)))
         .collect();
     let mut names = Taken::of("the name");
     let mut places = Taken::of("the place");
@@ -34,6 +36,11 @@ pub(super) fn check(wire: &Config, scope: &mut Scope<'_>) -> Vec<SourceSpec> {
         places.take(&place, &at, "read each place once", scope);
     }
     sources
+}
+
+/// Whose clocks times without an offset are of.
+pub(super) fn timezone(wire: &Config) -> Option<Zone> {
+    wire.stream.timezone.as_ref().map(|zone| zone.0.clone())
 }
 
 fn spec(wire: &Source, at: &str, scope: &mut Scope<'_>) -> SourceSpec {
@@ -136,5 +143,6 @@ fn mapping(wire: &Mapping, has_topics: bool, at: &str, scope: &mut Scope<'_>) ->
         time: wire.time.as_ref().map(|place| place.0.clone()),
         values: wire.values.clone(),
         channel: wire.channel.as_ref().map(|place| place.0.clone()),
+        timezone: None,
     }
 }

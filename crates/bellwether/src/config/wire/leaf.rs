@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bellwether_core::time::Timestamp;
+use bellwether_core::zone::Zone;
 use bellwether_store::read::time_format::parse_time;
 use bellwether_store::registry::ModelRef;
 use bellwether_stream::patterns;
@@ -70,6 +71,7 @@ pub(crate) fn problem(format: &str, text: &str) -> Option<String> {
         Pattern::FORMAT => of::<Pattern>,
         Name::FORMAT => of::<Name>,
         Place::FORMAT => of::<Place>,
+        Zone::FORMAT => of::<Zone>,
         PATH_FORMAT => |text: &str| text.is_empty().then(|| "an empty path names no file".to_owned()),
         _ => return None,
     };
@@ -207,6 +209,18 @@ impl Leaf for ModelRef {
 
     fn shown(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Leaf for Zone {
+    const FORMAT: &'static str = "time-zone";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error| crate::failure::chain(&error))
+    }
+
+    fn shown(&self) -> String {
+        self.name().to_owned()
     }
 }
 

@@ -20,6 +20,10 @@ pub(crate) struct Models {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
     pub(crate) registry: Option<PathBuf>,
+    /// Files of public keys (PEM, as `models keygen` makes them). Where there is one, only models that one of these keys
+    /// signed judge anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trust: Vec<PathBuf>,
     /// Whether a device that has a model of its own, `NAME-DEVICE` as `train --group-by` publishes it, is judged by that
     /// instead of `NAME`. A device whose model is published later has it after a reload.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

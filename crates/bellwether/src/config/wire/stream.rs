@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bellwether_core::zone::Zone;
 use bellwether_stream::live::{DeviceRules, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,9 @@ pub(crate) struct Stream {
     /// Verdicts wait as long.
     #[schemars(extend("x-minimum" = "0s", "x-maximum" = "7d"))]
     pub(crate) lateness: As<Duration>,
+    /// Whose clocks times without an offset are of, as `Europe/Berlin`; UTC where not given. It holds for every source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timezone: Option<As<Zone>>,
     /// A device that sends nothing for this long, by the clock of this machine, is silent, which is an alert; or
     /// `never`.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "365d"))]
@@ -155,6 +159,7 @@ impl Default for Stream {
         let settings = Settings::default();
         let rules = DeviceRules::default();
         Self {
+            timezone: None,
             threads: None,
             latency: As(settings.latency),
             queue_len_max: settings.queue_len_max,

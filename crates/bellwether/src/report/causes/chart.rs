@@ -164,7 +164,7 @@ pub(super) fn bar(value: f64, error: f64, most: f64) -> String {
 }
 
 /// A number to four digits.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::report) fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 1000.0 => 0,
         size if size >= 100.0 => 1,

@@ -1,6 +1,8 @@
 //! Why a stretch was judged as it was: the facts, as one JSON document and as a page that needs no other file.
 
 mod chart;
+
+pub(super) use chart::number;
 mod page;
 
 use std::io;

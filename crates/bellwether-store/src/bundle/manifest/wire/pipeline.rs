@@ -75,7 +75,11 @@ impl PipelineV1 {
     pub(super) fn pipeline(self) -> Result<Pipeline, ManifestError> {
         let scaler = ScalerKind::from_name(&self.scaler).ok_or_else(|| {
             let found = format!("{:?}", self.scaler);
-            ManifestError::value("detector.pipeline.scaler", found, "minmax, standard or robust")
+            ManifestError::value(
+                "detector.pipeline.scaler",
+                found,
+                "minmax, standard, robust or quantile",
+            )
         })?;
         let channels = self.channels.into_iter().enumerate();
         let channels = channels

@@ -83,6 +83,8 @@ impl DetectorV1 {
             causal: threshold("detector.causal.threshold", causal.threshold)?,
             retrospective: threshold("detector.retrospective.threshold", retrospective.threshold)?,
             events: self.events.rule()?,
+            drifting: None,
+            rarity: None,
             rules: Vec::new(),
             pipeline,
         })

@@ -1,7 +1,8 @@
 //! Format version 2: any number of members, each with its model, and thresholds that belong to all of them.
 
-use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts};
+use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts, Rarity};
 use bellwether_core::score::Tail;
+use bellwether_core::threshold::Drifting;
 use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +42,32 @@ struct DetectorV2 {
     range_weight: f64,
     causal_threshold: f64,
     retrospective_threshold: f64,
+    /// Absent where the causal threshold stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drifting: Option<DriftingV2>,
+    /// Absent in what was made before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rarity: Option<RarityV2>,
     events: EventRuleV1,
     /// Absent where nobody said anything of a channel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rules: Vec<ChannelRuleV2>,
+}
+
+/// How the causal threshold follows the rows before.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriftingV2 {
+    depth: usize,
+    usual: f64,
+}
+
+/// How rare scores are among normal rows.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RarityV2 {
+    causal: TailV2,
+    retrospective: TailV2,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,21 +130,54 @@ impl DetectorV2 {
             range_weight: parts.range_weight,
             causal_threshold: parts.causal.error(),
             retrospective_threshold: parts.retrospective.error(),
+            drifting: parts.drifting.map(|of| DriftingV2 {
+                depth: of.depth(),
+                usual: of.usual(),
+            }),
+            rarity: parts.rarity.as_ref().map(|of| RarityV2 {
+                causal: (&of.causal).into(),
+                retrospective: (&of.retrospective).into(),
+            }),
             events: (&parts.events).into(),
             rules: rules::written(&parts.pipeline, &parts.rules),
         }
     }
 }
 
+impl From<&Tail> for TailV2 {
+    fn from(tail: &Tail) -> Self {
+        Self {
+            knots: tail.knots.clone(),
+            slope: tail.slope,
+        }
+    }
+}
+
+impl TailV2 {
+    fn tail(self, path: &str) -> Result<Tail, ManifestError> {
+        let tail = Tail {
+            knots: self.knots,
+            slope: self.slope,
+        };
+        check::check_tail(path, &tail)?;
+        Ok(tail)
+    }
+}
+
+impl RarityV2 {
+    fn rarity(self) -> Result<Rarity, ManifestError> {
+        Ok(Rarity {
+            causal: self.causal.tail("detector.rarity.causal")?,
+            retrospective: self.retrospective.tail("detector.rarity.retrospective")?,
+        })
+    }
+}
+
 impl From<&Calibrated> for CalibratedV2 {
     fn from(calibrated: &Calibrated) -> Self {
-        let tail = |of: &Tail| TailV2 {
-            knots: of.knots.clone(),
-            slope: of.slope,
-        };
         Self {
             smoothing_span: calibrated.smoothing.span,
-            tail: calibrated.tail.as_ref().map(tail),
+            tail: calibrated.tail.as_ref().map(TailV2::from),
             channels: calibration::channels(&calibrated.calibration),
         }
     }
@@ -173,21 +229,26 @@ impl DetectorV2 {
             range_weight: self.range_weight,
             causal: threshold("detector.causal_threshold", self.causal_threshold)?,
             retrospective: threshold("detector.retrospective_threshold", self.retrospective_threshold)?,
+            drifting: self.drifting.map(DriftingV2::drifting).transpose()?,
+            rarity: self.rarity.map(RarityV2::rarity).transpose()?,
             events: self.events.rule()?,
         };
         Ok((parts, models))
     }
 }
 
+impl DriftingV2 {
+    fn drifting(self) -> Result<Drifting, ManifestError> {
+        Drifting::new(self.depth, self.usual).ok_or_else(|| {
+            let want = "a depth from 10 to 10000 rows, and a usual error not below zero";
+            ManifestError::value("detector.drifting", self.usual, want)
+        })
+    }
+}
+
 impl CalibratedV2 {
     fn calibrated(self, path: &str, n_channels: usize) -> Result<Calibrated, ManifestError> {
-        let tail = self.tail.map(|of| Tail {
-            knots: of.knots,
-            slope: of.slope,
-        });
-        if let Some(tail) = &tail {
-            check::check_tail(&format!("{path}.tail"), tail)?;
-        }
+        let tail = self.tail.map(|of| of.tail(&format!("{path}.tail"))).transpose()?;
         Ok(Calibrated {
             calibration: calibration::calibration(path, &self.channels, n_channels)?,
             smoothing: smoothing(path, self.smoothing_span)?,

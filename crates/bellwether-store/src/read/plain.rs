@@ -1,0 +1,172 @@
+//! Rows of delimited text without quotation marks, many at once.
+//!
+//! First all bytes that divide cells are found, then rows are read between them by the code that reads any row. What
+//! needs more thought ends the reading before it: a quotation mark, a blank line, a comment, a line end of old, a row
+//! with too few or too many cells, a cell that cannot be read. So nothing is ever refused here.
+
+use super::cells::{Cells, Fault};
+use super::error::Problem;
+use super::number::Cell;
+use super::piece::Piece;
+use super::row::Row;
+use super::sniff::Values;
+
+/// Bytes whose dividing bytes are found at once: these stay in the cache. Few in tests, so that short texts have several.
+const WINDOW_BYTES: usize = if cfg!(test) { 1 << 5 } else { 1 << 15 };
+
+/// Reads rows of a wide table.
+#[derive(Debug, Clone)]
+pub(super) struct PlainRows {
+    cells: Cells,
+    delimiter: u8,
+    /// Of each channel.
+    columns: Vec<usize>,
+    /// Where the text at hand has a delimiter, a line end or a quotation mark.
+    marks: Vec<usize>,
+}
+
+impl PlainRows {
+    /// For rows as `cells` reads them; `None` where those are not of a wide table, or a row depends on the one before: which
+    /// of two instants a time is that clocks of a zone showed twice.
+    pub(super) fn new(cells: &Cells, delimiter: u8) -> Option<Self> {
+        let Values::Wide(columns) = &cells.layout.values else {
+            return None;
+        };
+        if cells.layout.zone.is_some() {
+            return None;
+        }
+        Some(Self {
+            cells: cells.clone(),
+            delimiter,
+            columns: columns.clone(),
+            marks: Vec::new(),
+        })
+    }
+
+    /// Adds rows from the beginning of `text` to `piece`, which stand on a line each; tells how many bytes they are.
+    pub(super) fn read(&mut self, text: &[u8], piece: &mut Piece) -> usize {
+        let n_columns = self.cells.layout.names.len();
+        let mut marks = std::mem::take(&mut self.marks);
+        let mut start = 0;
+        let mut n_window = WINDOW_BYTES;
+        'windows: while start < text.len() {
+            let window = &text[..text.len().min(start + n_window)];
+            mark(window, start, self.delimiter, &mut marks);
+            let n_before = start;
+            let mut left = marks.as_slice();
+            while let Some((ends, behind)) = left.split_at_checked(n_columns) {
+                let Some(next) = self.line_end(text, start, ends) else {
+                    break 'windows;
+                };
+                if self.row(Row::within(text, start, ends, 1), piece).is_none() {
+                    break 'windows;
+                }
+                start = next;
+                left = match behind {
+                    [line_feed, more @ ..] if *line_feed < next => more,
+                    _ => behind,
+                };
+            }
+            if start == n_before {
+                if window.len() == text.len() {
+                    break;
+                }
+                n_window *= 2; // a row is longer
+            }
+        }
+        self.marks = marks;
+        start
+    }
+
+    /// Where the next line starts, if cells that end at `ends` are a row.
+    fn line_end(&self, text: &[u8], start: usize, ends: &[usize]) -> Option<usize> {
+        let (&last, others) = ends.split_last()?;
+        let is_divided = text[start] != b'#' && others.iter().all(|&end| text[end] == self.delimiter);
+        match text[last..] {
+            [b'\n', ..] if is_divided && start < last => Some(last + 1),
+            [b'\r', b'\n', ..] if is_divided && start < last => Some(last + 2),
+            _ => None,
+        }
+    }
+
+    /// Adds a row; `None` where it cannot be read, and `piece` is as before.
+    fn row(&mut self, row: Row<'_>, piece: &mut Piece) -> Option<()> {
+        let time = self.cells.time(row).ok()??;
+        let layout = &self.cells.layout;
+        let n_values = piece.values.len();
+        piece.values.reserve(self.columns.len());
+        for &column in &self.columns {
+            piece.values.push(match self.cells.cell(row, column) {
+                Cell::Value(value) => value,
+                Cell::Missing => f64::NAN,
+                Cell::Infinite | Cell::DecimalComma | Cell::Text => {
+                    piece.values.truncate(n_values);
+                    return None;
+                }
+            });
+        }
+        let mark = |column: Option<usize>| column.map(|column| self.cells.label(row, column)).transpose();
+        let beside = || -> Result<_, Fault> {
+            let series = layout
+                .series
+                .map(|column| self.cells.text(row, column, Problem::NoSeries));
+            Ok((
+                series.transpose()?,
+                mark(layout.label)?,
+                mark(layout.changepoint)?,
+            ))
+        };
+        let Ok((series, label, changepoint)) = beside() else {
+            piece.values.truncate(n_values);
+            return None;
+        };
+        piece.time.push(time);
+        piece.time_text.push(row.cell(layout.time));
+        if let Some(series) = series {
+            piece.series.push(series.as_bytes());
+        }
+        piece.labels.extend(label);
+        piece.changepoints.extend(changepoint);
+        Some(())
+    }
+}
+
+/// Finds the delimiters, line ends and quotation marks of `text` from `start` on.
+fn mark(text: &[u8], start: usize, delimiter: u8, marks: &mut Vec<usize>) {
+    marks.clear();
+    let wanted = [delimiter, b'\n', b'\r', b'"'];
+    let (blocks, tail) = text[start..].as_chunks::<64>();
+    let mut at = start;
+    for block in blocks {
+        let mut hits = 0_u64;
+        for (idx, word) in block.as_chunks::<8>().0.iter().enumerate() {
+            hits |= hits_of(u64::from_le_bytes(*word), wanted) << (8 * idx);
+        }
+        while hits != 0 {
+            marks.push(at + hits.trailing_zeros() as usize);
+            hits &= hits - 1;
+        }
+        at += block.len();
+    }
+    marks.extend(
+        (at..)
+            .zip(tail)
+            .filter(|(_, byte)| wanted.contains(byte))
+            .map(|(at, _)| at),
+    );
+}
+
+/// Which of the eight bytes of `word` are among `wanted`: a bit each, the lowest for the first.
+#[inline]
+fn hits_of(word: u64, wanted: [u8; 4]) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const LOW: u64 = EACH * 0x7f;
+    let mut others = u64::MAX;
+    for byte in wanted {
+        // A byte is nought where it is the one; its highest bit stays free just then.
+        let differs = word ^ (EACH * u64::from(byte));
+        others &= ((differs & LOW) + LOW) | differs;
+    }
+    // The highest bits of all bytes, moved side by side into the highest byte.
+    ((!others & !LOW) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
