@@ -74,7 +74,10 @@ impl<T> ByDevice<T> {
         for (pattern, rule) in &self.rules {
             rules.push((pattern.clone(), f(rule)?));
         }
-        let own = self.own.iter().map(|(device, rule)| Ok((device.clone(), f(rule)?)));
+        let own = self
+            .own
+            .iter()
+            .map(|(device, rule)| Ok((device.clone(), f(rule)?)));
         Ok(ByDevice {
             own: own.collect::<Result<_, E>>()?,
             rules,
@@ -126,7 +129,10 @@ mod tests {
         );
         assert!(ByDevice::new([("pump-[", 1)], 2).is_err());
         let own = rules.clone().with_own([("pump-8".to_owned(), 4)].into());
-        assert_eq!([own.of("pump-7"), own.of("pump-8"), own.of("pump-80")], [&1, &4, &2]);
+        assert_eq!(
+            [own.of("pump-7"), own.of("pump-8"), own.of("pump-80")],
+            [&1, &4, &2]
+        );
         assert_ne!(own, rules);
         assert_eq!(own.iter().collect::<Vec<_>>(), [&4, &1, &2, &3]);
         let doubled: ByDevice<i32> = own.try_map(|rule| Ok::<_, ()>(2 * rule)).unwrap();

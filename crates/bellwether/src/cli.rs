@@ -316,7 +316,13 @@ pub(crate) struct TrainArgs {
     pub(crate) group_by: Option<String>,
     /// What devices have in common: own (nothing: a training for each), or shared (networks and other members learnt from all
     /// devices, each under its own scales and with its own calibration; published as NAME, too, for devices not seen yet)
-    #[arg(long, value_name = "HOW", value_enum, default_value = "own", requires = "group_by")]
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value = "own",
+        requires = "group_by"
+    )]
     pub(crate) group_models: GroupModels,
     /// Write every epoch as a line of JSON, or as a row of a table that plots (FILE.csv)
     #[arg(long, value_name = "FILE.jsonl|FILE.csv")]

@@ -73,7 +73,10 @@ impl<'a> DeviceModels<'a> {
         let lead = if self.has_common {
             self.name.clone()
         } else {
-            self.names()?.into_iter().next().unwrap_or_else(|| self.name.clone())
+            self.names()?
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| self.name.clone())
         };
         self.load(&lead)
     }

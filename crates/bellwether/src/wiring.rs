@@ -124,7 +124,10 @@ pub(crate) fn live_rules(
         loaded.insert(name, Arc::clone(&served));
         Ok(served)
     };
-    let by_device = checked.models_by_device.then(|| commands::registry(&registry)).transpose()?;
+    let by_device = checked
+        .models_by_device
+        .then(|| commands::registry(&registry))
+        .transpose()?;
     let own = match &by_device {
         Some(opened) => own_models(checked, opened, &registry, &mut load)?,
         None => BTreeMap::new(),
@@ -163,7 +166,12 @@ fn own_models(
     load: &mut dyn FnMut(&ModelRef) -> Result<Arc<Served>, Failure>,
 ) -> Result<BTreeMap<String, Option<Arc<Served>>>, Failure> {
     let mut own = BTreeMap::new();
-    let common: Vec<&ModelName> = checked.models.iter().flatten().filter_map(per_device::common).collect();
+    let common: Vec<&ModelName> = checked
+        .models
+        .iter()
+        .flatten()
+        .filter_map(per_device::common)
+        .collect();
     for index in registry.list()?.models {
         let name = index.name();
         if !common.iter().any(|common| per_device::is_below(common, name)) {

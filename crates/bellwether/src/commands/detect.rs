@@ -55,7 +55,14 @@ pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> 
     let zone = args.data.reading.timezone.as_ref();
     let calendar = calendar.map(|file| Calendar::read(file, zone)).transpose()?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
-    let mut judged = judge_by(&loaded, own.as_ref(), calendar.as_ref(), recordings, args.mode, output)?;
+    let mut judged = judge_by(
+        &loaded,
+        own.as_ref(),
+        calendar.as_ref(),
+        recordings,
+        args.mode,
+        output,
+    )?;
     if let Some(prune) = args.threshold {
         dynamic::apply(&mut judged, prune, output)?;
     }
@@ -145,10 +152,7 @@ fn write_rows(path: &Path, judged: &[Judged], output: &Output) -> Result<(), Fai
     Ok(writer.finish()?.commit()?)
 }
 
-fn fill_rows<W: Write + Send>(
-    writer: &mut VerdictWriter<W>,
-    judged: &[Judged],
-) -> Result<(), WriteError> {
+fn fill_rows<W: Write + Send>(writer: &mut VerdictWriter<W>, judged: &[Judged]) -> Result<(), WriteError> {
     let channels: Vec<Vec<String>> = judged.iter().map(|of| channel_names(&of.detector)).collect();
     // Each series' rows are in order; the series may be interleaved in the input. The next row of each waits here.
     let next_of = |series: usize, row: usize| {
@@ -333,12 +337,7 @@ fn all_shares(detector: &Detector, recording: &Recording, mode: Mode) -> Result<
 }
 
 /// The events on stdout, a summary on stderr.
-fn answer(
-    loaded: &Loaded,
-    judged: &[Judged],
-    rates: &Rates,
-    output: &Output,
-) -> Result<(), Failure> {
+fn answer(loaded: &Loaded, judged: &[Judged], rates: &Rates, output: &Output) -> Result<(), Failure> {
     let mut rows = Rows::new(&[
         "event",
         "series",

@@ -24,7 +24,11 @@ pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<(), Failure> {
     let plant = PlantSpec {
         n_channels: Some(args.channels.get()),
         n_devices: args.devices.get(),
-        ..plants::healthy(bellwether_core::synth::Template::default(), args.fit.seed, args.rows.get())
+        ..plants::healthy(
+            bellwether_core::synth::Template::default(),
+            args.fit.seed,
+            args.rows.get(),
+        )
     };
     let devices = generate(&plant)?;
     let folder = Folder::make()?;
@@ -47,7 +51,15 @@ pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<(), Failure> {
     bar.finish_and_clear();
     let n = trained.len();
     output.note(&per_minute(n, elapsed));
-    let keys = ["devices", "channels", "rows", "family", "threads", "seconds", "models_per_minute"];
+    let keys = [
+        "devices",
+        "channels",
+        "rows",
+        "family",
+        "threads",
+        "seconds",
+        "models_per_minute",
+    ];
     let mut rows = Rows::new(&keys);
     let seconds = elapsed.as_secs_f64();
     rows.push(vec![

@@ -92,7 +92,10 @@ pub(super) fn judge_by(
     for recording in recordings {
         bar.set_message(recording.name.clone());
         let series = SeriesId::new(recording.name.as_str());
-        let own = own.map(|own| own.of(&recording.name, loaded)).transpose()?.flatten();
+        let own = own
+            .map(|own| own.of(&recording.name, loaded))
+            .transpose()?
+            .flatten();
         let loaded = own.as_ref().unwrap_or(loaded);
         let detector = match calendar {
             Some(calendar) => Arc::new(calendar.over(&loaded.detector, &recording.name)),

@@ -153,11 +153,7 @@ const SWEEP: [f64; 13] = [
 ];
 
 /// How many events each threshold would give.
-pub(crate) fn sweep(
-    rates: &Rates,
-    judged: &[Judged],
-    output: &Output,
-) -> Result<(), Failure> {
+pub(crate) fn sweep(rates: &Rates, judged: &[Judged], output: &Output) -> Result<(), Failure> {
     let weeks = rates.watched.as_secs_f64() / WEEK.as_secs_f64();
     let mut rows = Rows::new(&["threshold", "events", "events_per_week", "share_anomalous"]);
     for factor in SWEEP {

@@ -145,7 +145,15 @@ impl Training<'_> {
         let rows = self.rows_of(recordings);
         rows.notes.iter().for_each(|note| self.output.note(note));
         let bar = self.output.progress(0, "training");
-        let learning = self.learn(&self.args.name, &self.spec, TrainingRows { notes: Vec::new(), ..rows }, &bar)?;
+        let learning = self.learn(
+            &self.args.name,
+            &self.spec,
+            TrainingRows {
+                notes: Vec::new(),
+                ..rows
+            },
+            &bar,
+        )?;
         bar.finish_and_clear();
         learning.notes.iter().for_each(|note| self.output.note(note));
         let name = &self.args.name;
@@ -153,7 +161,8 @@ impl Training<'_> {
         let published = self.publish(name, learning)?;
         let version = published.version;
         self.output.note(&published.threshold);
-        self.output.note(&format!("published {name}@{version} after {seconds}"));
+        self.output
+            .note(&format!("published {name}@{version} after {seconds}"));
         if version != self.registry.show(name)?.champion() {
             self.output.note(&format!(
                 "{0} still stands for the version promoted before; `bellwether models promote {0}@{version}` \
@@ -275,7 +284,9 @@ impl Training<'_> {
     /// A training that was broken off because nobody can follow it is none.
     fn refuse_lost_log(&self) -> Result<(), Failure> {
         match self.log.as_ref().is_some_and(Log::has_failed) {
-            true => Err(Failure::message("the training was broken off: its log cannot be written")),
+            true => Err(Failure::message(
+                "the training was broken off: its log cannot be written",
+            )),
             false => Ok(()),
         }
     }

@@ -49,7 +49,10 @@ pub(crate) fn fit_fleet(
         .into_iter()
         .map(|frames| Part::prepare(vec![frames], None, &outline.plan, spec));
     let devices: Vec<(String, Result<Part, Failure>)> = names.into_iter().zip(prepared).collect();
-    let parts: Vec<&Part> = devices.iter().filter_map(|(_, part)| part.as_ref().ok()).collect();
+    let parts: Vec<&Part> = devices
+        .iter()
+        .filter_map(|(_, part)| part.as_ref().ok())
+        .collect();
     let members = learn(&outline.plan, &whole.pipeline, &parts, spec, observe)?;
     let whole = whole.calibrate(&outline, &members, spec)?;
     let fleet = Fleet {
@@ -90,6 +93,8 @@ impl Fleet {
             members,
             devices,
         } = self;
-        (devices, move |part: Part| part.calibrate(&outline, &members, spec))
+        (devices, move |part: Part| {
+            part.calibrate(&outline, &members, spec)
+        })
     }
 }

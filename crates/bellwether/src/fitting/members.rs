@@ -125,7 +125,11 @@ impl<'a> Members<'a> {
             };
             Ok(Learnt::Classic(kind.fit(window_len, &training)?))
         };
-        let rows: Vec<_> = self.folds.iter().flat_map(|folds| folds.without(without)).collect();
+        let rows: Vec<_> = self
+            .folds
+            .iter()
+            .flat_map(|folds| folds.without(without))
+            .collect();
         with_windows(&rows, window_len, 1, learn)
     }
 }

@@ -85,7 +85,11 @@ impl Part {
             self.folds.into_prepared(),
             &calibration_spec,
         )?;
-        let notes = [outline.window_why.iter().cloned().collect(), self.notes, members.notes.clone()];
+        let notes = [
+            outline.window_why.iter().cloned().collect(),
+            self.notes,
+            members.notes.clone(),
+        ];
         Ok(Fitted {
             baseline: self.baseline.with_scores(&calibration.scores),
             detector,

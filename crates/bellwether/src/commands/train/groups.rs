@@ -74,7 +74,10 @@ pub(super) fn train_shared(training: &Training<'_>, recordings: Vec<Recording>) 
         }
     }
     let data_fingerprint = fingerprint(devices.iter().flat_map(|device| &device.frames));
-    let records = of_devices.iter().flat_map(|(_, records, _, _)| records.clone()).collect();
+    let records = of_devices
+        .iter()
+        .flat_map(|(_, records, _, _)| records.clone())
+        .collect();
     let bar = training.output.progress(0, "training");
     let name = &training.args.name;
     let (whole, fleet) = fit_fleet(devices, &training.spec, &mut |progress| {
@@ -109,7 +112,10 @@ pub(super) fn train_shared(training: &Training<'_>, recordings: Vec<Recording>) 
         let (device, part, records, data_fingerprint, notes) = job;
         let start = Instant::now();
         let learning = part.and_then(&calibrate).map(|fitted| Learning {
-            notes: notes.into_iter().chain(fitted.notes.iter().map(|note| format!("note: {note}"))).collect(),
+            notes: notes
+                .into_iter()
+                .chain(fitted.notes.iter().map(|note| format!("note: {note}")))
+                .collect(),
             records,
             data_fingerprint,
             seconds: start.elapsed().as_secs_f64(),
@@ -186,16 +192,16 @@ fn refused(training: &Training<'_>, device: String, failure: &Failure, bar: Opti
 }
 
 /// Each device with the name of its model.
-fn named(
-    of: &ModelName,
-    recordings: Vec<Recording>,
-) -> Result<Vec<(ModelName, Recording)>, Failure> {
+fn named(of: &ModelName, recordings: Vec<Recording>) -> Result<Vec<(ModelName, Recording)>, Failure> {
     let mut taken: HashMap<ModelName, String> = HashMap::with_capacity(recordings.len());
     let mut jobs = Vec::with_capacity(recordings.len());
     for recording in recordings {
         let device = &recording.name;
-        let name = per_device::name(of, device)
-            .map_err(|why| Failure::Usage(format!("--group-by: the group {device:?} makes no model name: {why}")))?;
+        let name = per_device::name(of, device).map_err(|why| {
+            Failure::Usage(format!(
+                "--group-by: the group {device:?} makes no model name: {why}"
+            ))
+        })?;
         if let Some(other) = taken.insert(name.clone(), device.clone()) {
             return Err(Failure::message(format!(
                 "--group-by: the groups {other:?} and {device:?} would both make the model {name}: rename one"
@@ -213,7 +219,11 @@ fn answer(
     n_devices: usize,
     elapsed: Duration,
 ) -> Result<(), Failure> {
-    let of_devices = || outcomes.iter().filter_map(|outcome| Some((outcome.device.as_ref()?, &outcome.model)));
+    let of_devices = || {
+        outcomes
+            .iter()
+            .filter_map(|outcome| Some((outcome.device.as_ref()?, &outcome.model)))
+    };
     let failed: Vec<&str> = of_devices()
         .filter(|(_, model)| model.is_err())
         .map(|(device, _)| device.as_str())
