@@ -1,13 +1,13 @@
 //! The LSTM autoencoder as a [`Model`].
 
-use bellwether_core::model::{Answers, Model, ModelError};
+use bellwether_core::model::{Model, ModelError};
 use bellwether_core::window::{WindowSpec, Windows};
 
 use crate::framing::{Framing, FramingError};
 use crate::kernels::Kernels;
 use crate::network::architecture::Architecture;
 use crate::network::weights::Weights;
-use crate::predictor::Predictor;
+use crate::predictor::{Kind, Predictor};
 
 /// A trained LSTM autoencoder.
 #[derive(Debug)]
@@ -29,8 +29,15 @@ impl Autoencoder {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Result<Self, FramingError> {
-        let answers = Answers::Window;
-        Predictor::new(answers, architecture, framing, weights, kernels, n_threads).map(Self)
+        Predictor::new(
+            Kind::Autoencoder,
+            architecture,
+            framing,
+            weights,
+            kernels,
+            n_threads,
+        )
+        .map(Self)
     }
 
     /// Shape of the network.

@@ -7,7 +7,7 @@ use crate::framing::{Framing, FramingError};
 use crate::kernels::Kernels;
 use crate::network::architecture::Architecture;
 use crate::network::weights::Weights;
-use crate::predictor::Predictor;
+use crate::predictor::{Kind, Predictor};
 
 /// A trained LSTM forecaster: from all samples of a window but the last, what is to be expected in the last.
 ///
@@ -32,8 +32,15 @@ impl Forecaster {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Result<Self, FramingError> {
-        let answers = Answers::LastRow;
-        Predictor::new(answers, architecture, framing, weights, kernels, n_threads).map(Self)
+        Predictor::new(
+            Kind::Forecaster,
+            architecture,
+            framing,
+            weights,
+            kernels,
+            n_threads,
+        )
+        .map(Self)
     }
 
     /// Shape of the network.

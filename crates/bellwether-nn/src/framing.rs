@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use bellwether_core::model::Answers;
 use bellwether_core::window::Windows;
 
 use crate::network::architecture::{Architecture, ArchitectureError};
 use crate::network::block::Slot;
+use crate::network::spec::Head;
 
 /// Where a value's place in the training range is clipped before it enters the network: a hand's breadth beyond it.
 pub(crate) const LEVEL_RANGE: (f32, f32) = (-0.25, 1.25);
@@ -69,13 +69,13 @@ impl Framing {
         self.active.len()
     }
 
-    /// A window as a network that answers for `answers` sees it.
-    pub(crate) fn view<'a>(&'a self, windows: &Windows<'a>, window_idx: usize, answers: Answers) -> View<'a> {
+    /// A window as a network with that head sees it.
+    pub(crate) fn view<'a>(&'a self, windows: &Windows<'a>, window_idx: usize, head: Head) -> View<'a> {
         View {
             framing: self,
             values: windows.values(window_idx),
             observed: windows.observed(window_idx),
-            answers,
+            head,
         }
     }
 
@@ -98,25 +98,29 @@ pub(crate) struct View<'a> {
     /// `[len, n_channels]`
     values: &'a [f64],
     observed: Option<&'a [bool]>,
-    answers: Answers,
+    head: Head,
 }
 
 impl<'a> View<'a> {
-    /// How many values are seen: a forecaster does not see the sample that it is to foresee.
+    /// Samples of the window.
+    fn len(&self) -> usize {
+        self.values.len() / self.framing.n_channels
+    }
+
+    /// How many values are seen: who foresees a sample does not see it.
     fn n_seen(&self) -> usize {
-        match self.answers {
-            Answers::Window => self.values.len(),
-            Answers::LastRow => self.values.len() - self.framing.n_channels,
-        }
+        self.head.n_seen(self.len()) * self.framing.n_channels
+    }
+
+    /// Whether an answer is for a sample that is not seen.
+    fn is_foreseen(&self, answer: usize) -> bool {
+        answer + 1 == self.head.n_answers(self.len()) && self.n_seen() < self.values.len()
     }
 
     /// Where the values of an answer lie.
     fn answered(&self, answer: usize) -> Range<usize> {
-        let first = match self.answers {
-            Answers::Window => answer * self.framing.n_channels,
-            Answers::LastRow => self.values.len() - self.framing.n_channels,
-        };
-        first..first + self.framing.n_channels
+        let first = self.len() - self.head.n_answers(self.len()) + answer;
+        first * self.framing.n_channels..(first + 1) * self.framing.n_channels
     }
 
     /// Mean of each active channel over the observed samples that are seen; over the filled ones where none is.
@@ -195,12 +199,11 @@ impl<'a> View<'a> {
     }
 
     /// What each active channel's answer is measured from, and a network of zeros expects: its mean within the window,
-    /// or "as before" of a forecaster.
-    pub(crate) fn origins(&self, means: &'a [f64]) -> impl Iterator<Item = f64> {
-        let before = match self.answers {
-            Answers::Window => None,
-            Answers::LastRow => Some(&self.values[self.n_seen() - self.framing.n_channels..]),
-        };
+    /// or "as before" of a sample that is foreseen.
+    pub(crate) fn origins(&self, answer: usize, means: &'a [f64]) -> impl Iterator<Item = f64> {
+        let before = self
+            .is_foreseen(answer)
+            .then(|| &self.values[self.n_seen() - self.framing.n_channels..]);
         let channels = self.framing.active.iter().zip(means);
         channels.map(move |(&channel, &mean)| before.map_or(mean, |sample| sample[channel]))
     }
@@ -209,19 +212,20 @@ impl<'a> View<'a> {
     pub(crate) fn target(&self, answer: usize, means: &'a [f64], target: &mut [f32]) {
         let sample = &self.values[self.answered(answer)];
         let channels = target.iter_mut().zip(&self.framing.active);
-        for ((target, &channel), origin) in channels.zip(self.origins(means)) {
+        for ((target, &channel), origin) in channels.zip(self.origins(answer, means)) {
             *target = (sample[channel] - origin) as f32;
         }
     }
 
-    /// Writes 1 for observed and 0 for filled values of an answer.
+    /// Writes what each value of an answer counts: nothing where it was filled.
     pub(crate) fn marks(&self, answer: usize, marks: &mut [f32]) {
+        let weight = self.head.weight(answer, self.len()) as f32;
         let Some(observed) = self.observed else {
-            return marks.fill(1.0);
+            return marks.fill(weight);
         };
         let observed = &observed[self.answered(answer)];
         for (mark, &channel) in marks.iter_mut().zip(&self.framing.active) {
-            *mark = f32::from(u8::from(observed[channel]));
+            *mark = if observed[channel] { weight } else { 0.0 };
         }
     }
 
@@ -240,7 +244,7 @@ impl<'a> View<'a> {
 }
 
 /// Why a [`Framing`] cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FramingError {
     /// Nothing to read.

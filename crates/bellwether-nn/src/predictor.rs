@@ -1,16 +1,17 @@
-//! What autoencoder and forecaster have in common: a network and its framing answer for windows.
+//! What all networks have in common: a network and its framing answer for windows.
 
 mod derivatives;
 
 use std::num::NonZeroUsize;
 
-use bellwether_core::model::{Answers, ModelError};
+use bellwether_core::model::ModelError;
 use bellwether_core::window::{WindowSpec, Windows};
 
 use crate::framing::{Framing, FramingError};
 use crate::kernels::Kernels;
 use crate::network::architecture::Architecture;
 use crate::network::scorer::Scorer;
+use crate::network::spec::Head;
 use crate::network::weights::Weights;
 
 /// A network that expects something of windows.
@@ -23,22 +24,23 @@ pub(crate) struct Predictor {
 }
 
 impl Predictor {
-    /// A network that answers for `answers`.
+    /// A network of that kind.
     ///
     /// # Panics
     /// Where the weights are of another architecture.
     pub(crate) fn new(
-        answers: Answers,
+        want: Kind,
         architecture: Architecture,
         framing: Framing,
         weights: Weights,
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Result<Self, FramingError> {
-        if architecture.answers() != answers {
+        let got = Kind::of(&architecture);
+        if got != want {
             return Err(FramingError::Kind {
-                got: kind(architecture.answers()),
-                want: kind(answers),
+                got: got.in_words(),
+                want: want.in_words(),
             });
         }
         let (inputs, outputs) = (architecture.n_inputs(), architecture.n_outputs());
@@ -87,7 +89,7 @@ impl Predictor {
             "out must hold every window"
         );
         let active = self.framing.active();
-        let view = |window: usize| self.framing.view(&windows, window, self.architecture.answers());
+        let view = |window: usize| self.framing.view(&windows, window, self.architecture.head());
         let mut means = vec![0.0; windows.n_windows() * active.len()];
         for (window, means) in means.chunks_exact_mut(active.len()).enumerate() {
             view(window).means(means);
@@ -101,7 +103,8 @@ impl Predictor {
             |window, answer, output, out| {
                 let out = &mut out[answer * n_channels..(answer + 1) * n_channels];
                 let channels = output.iter().zip(active);
-                for ((output, &channel), origin) in channels.zip(view(window).origins(means(window))) {
+                for ((output, &channel), origin) in channels.zip(view(window).origins(answer, means(window)))
+                {
                     out[channel] = origin + f64::from(*output);
                 }
             },
@@ -115,9 +118,28 @@ impl Predictor {
     }
 }
 
-fn kind(answers: Answers) -> &'static str {
-    match answers {
-        Answers::Window => "an autoencoder",
-        Answers::LastRow => "a forecaster",
+/// What sort of network an architecture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Autoencoder,
+    Forecaster,
+    Layers,
+}
+
+impl Kind {
+    fn of(architecture: &Architecture) -> Self {
+        match architecture.head() {
+            _ if architecture.spec().is_some() => Self::Layers,
+            Head::Forecast => Self::Forecaster,
+            Head::Reconstruction | Head::Both { .. } => Self::Autoencoder,
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Autoencoder => "an autoencoder",
+            Self::Forecaster => "a forecaster",
+            Self::Layers => "a list of layers",
+        }
     }
 }

@@ -1,33 +1,34 @@
 //! Training: mini-batches shuffled by seed, early stopping on the last part of the training time, best weights kept.
 
 pub(crate) mod report;
+pub(crate) mod schedule;
 pub(crate) mod spec;
 
 use std::ops::ControlFlow;
 
-use bellwether_core::model::Answers;
 use bellwether_core::window::Windows;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use self::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
+use self::schedule::Schedule;
 use self::spec::{TrainSpec, default_epochs};
 use crate::autoencoder::Autoencoder;
 use crate::forecaster::Forecaster;
 use crate::framing::{Framing, FramingError, View};
 use crate::kernels::Kernels;
-use crate::network::architecture::Architecture;
+use crate::layered::Layered;
+use crate::network::architecture::{Architecture, ArchitectureError};
 use crate::network::block::Slot;
+use crate::network::spec::NetworkSpec;
 use crate::network::trainer::{Trainer, Update};
 use crate::network::weights::Weights;
-use crate::predictor::Predictor;
+use crate::predictor::{Kind, Predictor};
 
 /// Tries at a smaller learning rate before training gives up.
 const RESTARTS_MAX: usize = 4;
 /// Most windows that judge an epoch.
 const VAL_LEN_MAX: usize = 1000;
-/// The learning rate ends at this share of its start.
-const FINAL_RATE_SHARE: f64 = 0.05;
 
 /// Trains an autoencoder on the windows of one or several series, each in the order of time.
 ///
@@ -44,7 +45,10 @@ pub fn train(
     spec: &TrainSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<(Autoencoder, TrainReport), TrainError> {
-    let (network, report) = fit(Answers::Window, series, framing, spec, observe)?;
+    let shape = |window_len, n_inputs, n_outputs| {
+        Architecture::new(window_len, n_inputs, n_outputs, &spec.encoder, &spec.decoder)
+    };
+    let (network, report) = fit(Kind::Autoencoder, &shape, series, framing, spec, observe)?;
     Ok((Autoencoder(network), report))
 }
 
@@ -65,13 +69,42 @@ pub fn train_forecaster(
     spec: &TrainSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<(Forecaster, TrainReport), TrainError> {
-    let (network, report) = fit(Answers::LastRow, series, framing, spec, observe)?;
+    let shape = |window_len, n_inputs, n_outputs| {
+        Architecture::forecaster(window_len, n_inputs, n_outputs, &spec.encoder)
+    };
+    let (network, report) = fit(Kind::Forecaster, &shape, series, framing, spec, observe)?;
     Ok((Forecaster(network), report))
 }
 
-/// Trains a network that answers for `answers`.
+/// Trains a network of any layers on the windows of one or several series, each in the order of time. The sizes in `spec`
+/// are not looked at; all else is as in [`train()`].
+///
+/// # Errors
+/// As [`train()`]; also [`FramingError::Kind`] where the layers are no more than LSTM stacks, which [`train()`] and
+/// [`train_forecaster`] train.
+///
+/// # Panics
+/// As [`train()`].
+pub fn train_layered(
+    series: &[Windows<'_>],
+    framing: Framing,
+    network: &NetworkSpec,
+    spec: &TrainSpec,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<(Layered, TrainReport), TrainError> {
+    let shape =
+        |window_len, n_inputs, n_outputs| Architecture::of_layers(network, window_len, n_inputs, n_outputs);
+    let (network, report) = fit(Kind::Layers, &shape, series, framing, spec, observe)?;
+    Ok((Layered(network), report))
+}
+
+/// The architecture for windows of a length, with so many inputs and outputs per sample.
+type Shape<'a> = &'a dyn Fn(usize, usize, usize) -> Result<Architecture, ArchitectureError>;
+
+/// Trains a network of a kind and shape.
 fn fit(
-    answers: Answers,
+    kind: Kind,
+    shape: Shape<'_>,
     series: &[Windows<'_>],
     framing: Framing,
     spec: &TrainSpec,
@@ -87,41 +120,50 @@ fn fit(
         "windows of one length, channels of the framing"
     );
     let (train, mut val) = split(series, spec.val_share);
-    // A judge that saw nothing would find every epoch perfect.
-    val.retain(|at| {
-        framing
-            .view(&series[at.series], at.window, answers)
-            .has_observed()
-    });
     if train.is_empty() {
         return Err(TrainError::NoWindow { window_len });
     }
-    let (n_inputs, n_outputs) = (framing.n_inputs(), framing.n_outputs());
-    let architecture = match answers {
-        Answers::Window => Architecture::new(window_len, n_inputs, n_outputs, &spec.encoder, &spec.decoder),
-        Answers::LastRow => Architecture::forecaster(window_len, n_inputs, n_outputs, &spec.encoder),
-    }
-    .map_err(FramingError::from)?;
+    let architecture =
+        shape(window_len, framing.n_inputs(), framing.n_outputs()).map_err(FramingError::from)?;
+    // A judge that saw nothing would find every epoch perfect.
+    val.retain(|at| {
+        framing
+            .view(&series[at.series], at.window, architecture.head())
+            .has_observed()
+    });
     let kernels = Kernels::detect();
     let mut run = Run {
         series,
         framing: &framing,
         architecture: &architecture,
         spec,
-        trainer: Trainer::new(
-            architecture.clone(),
+        trainer: trainer(
+            &architecture,
             &Weights::random(&architecture, spec.seed),
             kernels,
-            spec.n_threads,
+            spec,
         ),
         // A stream of its own: the order does not move when the initial weights take another number of draws.
         rng: ChaCha8Rng::seed_from_u64(spec.seed ^ 0x5eed_0f0d_e2b1_7c55),
         learning_rate: spec.learning_rate,
         n_windows_done: 0,
+        n_drops: 0,
     };
     let (weights, report) = run.epochs(kernels, &train, &val, observe)?;
-    let network = Predictor::new(answers, architecture, framing, weights, kernels, spec.n_threads)?;
+    let network = Predictor::new(kind, architecture, framing, weights, kernels, spec.n_threads)?;
     Ok((network, report))
+}
+
+/// A trainer as the settings say, at those weights.
+fn trainer(
+    architecture: &Architecture,
+    weights: &Weights,
+    kernels: &'static Kernels,
+    spec: &TrainSpec,
+) -> Trainer {
+    Trainer::new(architecture.clone(), weights, kernels, spec.n_threads)
+        .with_optimiser(spec.optimiser)
+        .with_noise(spec.seed)
 }
 
 /// A window of one of the series.
@@ -170,6 +212,8 @@ struct Run<'a> {
     rng: ChaCha8Rng,
     learning_rate: f64,
     n_windows_done: usize,
+    /// How often a plateau has lowered the learning rate.
+    n_drops: i32,
 }
 
 /// The best epoch so far.
@@ -202,7 +246,7 @@ impl<'a> Run<'a> {
             end: TrainEnd::Done,
             n_restarts: 0,
         };
-        let mut epoch = 0;
+        let (mut epoch, mut n_flat) = (0, 0);
         while epoch < n_epochs {
             let order = self.shuffle(train, n_train);
             let outcome = self.epoch(epoch, n_epochs, &order, val, &best, observe);
@@ -217,6 +261,13 @@ impl<'a> Run<'a> {
                     }
                     report.epochs.push(done);
                     epoch += 1;
+                    n_flat = if done.is_best { 0 } else { n_flat + 1 };
+                    if let Schedule::Plateau { patience, .. } = self.spec.schedule
+                        && n_flat > patience
+                    {
+                        self.n_drops = self.n_drops.saturating_add(1);
+                        n_flat = 0;
+                    }
                     if epoch - best.epoch > self.spec.patience {
                         report.end = TrainEnd::EarlyStop;
                         break;
@@ -246,8 +297,7 @@ impl<'a> Run<'a> {
                     }
                     report.n_restarts += 1;
                     self.learning_rate *= 0.25;
-                    let (architecture, n_threads) = (self.architecture.clone(), self.spec.n_threads);
-                    self.trainer = Trainer::new(architecture, &best.weights, kernels, n_threads);
+                    self.trainer = trainer(self.architecture, &best.weights, kernels, self.spec);
                 }
             }
         }
@@ -293,9 +343,8 @@ impl<'a> Run<'a> {
         let (mut loss, mut norm) = (0.0, 0.0);
         for (step, batch) in order.chunks(self.spec.batch_len).enumerate() {
             let progress = (epoch as f64 + step as f64 / n_steps as f64) / n_epochs as f64;
-            let rate = self.learning_rate
-                * (FINAL_RATE_SHARE
-                    + (1.0 - FINAL_RATE_SHARE) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()));
+            let share = self.spec.schedule.share(progress, epoch, self.n_drops);
+            let rate = self.learning_rate * share;
             let update = Update {
                 learning_rate: rate as f32,
                 clip_norm: Some(self.spec.clip_norm),
@@ -372,8 +421,8 @@ impl<'a> Run<'a> {
 
     /// Windows as the network sees them.
     fn views(&self) -> impl Fn(At) -> View<'a> + Sync + use<'a> {
-        let (series, framing, answers) = (self.series, self.framing, self.architecture.answers());
-        move |at| framing.view(&series[at.series], at.window, answers)
+        let (series, framing, head) = (self.series, self.framing, self.architecture.head());
+        move |at| framing.view(&series[at.series], at.window, head)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 mod align;
+mod architectures;
 mod assess;
 mod bench;
 mod config;
@@ -11,6 +12,7 @@ mod form;
 pub(crate) mod keys;
 mod models;
 pub(crate) mod pipeline;
+mod training;
 pub(crate) mod validate;
 
 use std::num::NonZeroUsize;
@@ -25,11 +27,13 @@ use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
 use bellwether_core::zone::Zone;
+use bellwether_nn::{Loss, Optimiser, Schedule};
 use bellwether_store::registry::{ModelName, ModelRef};
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::{Family, WindowWish};
 
+pub(crate) use architectures::{ArchitecturesCommand, CutArgs};
 pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
 pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, FleetArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
@@ -104,6 +108,11 @@ pub(crate) enum Command {
     Drift(drift::DriftArgs),
     /// Look after the versions of models
     Models(ModelsArgs),
+    /// Networks to choose from: their layers, shapes and costs
+    Architectures {
+        #[command(subcommand)]
+        command: ArchitecturesCommand,
+    },
     /// Look after alerts: what fires, who takes care, of what nobody is told
     Alerts(alerts::AlertsArgs),
     /// Make, list and revoke the keys of the server
@@ -345,13 +354,14 @@ pub(crate) enum GroupModels {
 /// How a detector is fitted.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
-    /// What the detector is made of: auto, linear, full, lstm, lstm-ae, lstm-forecast, or one classic detector: pca, var,
-    /// cross-regression, knn, robust-z, mahalanobis, kmeans, isolation-forest, matrix-profile, pca-t2, rrcf,
-    /// spectral-residual, seasonal-naive, changepoint
+    /// What the detector is made of: auto, linear, full, lstm, lstm-ae, lstm-forecast, one architecture of `bellwether
+    /// architectures list`, or one classic detector: pca, var, cross-regression, knn, robust-z, mahalanobis, kmeans,
+    /// isolation-forest, matrix-profile, pca-t2, rrcf, spectral-residual, seasonal-naive, changepoint
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = parse_family)]
     pub(crate) model_family: Family,
-    /// The networks: `lstm`, or sizes ENCODER/DECODER such as 64-16/64
-    #[arg(long, value_name = "NAME", default_value = "lstm")]
+    /// The networks: `lstm`, or sizes ENCODER/DECODER such as 64-16/64; a name of `bellwether architectures list` or a TOML
+    /// file makes the one network that there is
+    #[arg(long, value_name = "NAME|FILE", default_value = "lstm")]
     pub(crate) architecture: String,
     /// Samples in a window, or `auto`: as the rhythm of the data suggests [default: 16, of a forecaster 8; fewer where the data are few]
     #[arg(long, value_name = "N|auto", alias = "window-size", value_parser = parse::<WindowWish>)]
@@ -368,12 +378,19 @@ pub(crate) struct FitArgs {
     /// Windows in a mini-batch
     #[arg(long, value_name = "N", default_value = "64", alias = "batch-size")]
     pub(crate) batch: NonZeroUsize,
-    /// Learning rate at the start
+    /// Learning rate, at its highest
     #[arg(long, value_name = "X", default_value_t = 3e-3, allow_negative_numbers = true)]
     pub(crate) lr: f64,
-    /// Loss: mse, mae, huber
-    #[arg(long, value_name = "NAME", value_enum, default_value = "mse")]
-    pub(crate) loss: LossName,
+    /// What becomes of the learning rate: cosine, constant, warm-up:0.1 (a share of the training), step:0.5,10 (a factor
+    /// after every so many epochs), plateau:0.5,2 (a factor after more than so many epochs that were not the best)
+    #[arg(long, value_name = "NAME", default_value = "cosine", value_parser = training::schedule)]
+    pub(crate) schedule: Schedule,
+    /// How weights follow their gradient: adam, adamw:0.01 (weight decay), rmsprop, sgd:0.9 (momentum), adagrad
+    #[arg(long, value_name = "NAME", default_value = "adam", value_parser = training::optimiser)]
+    pub(crate) optimizer: Optimiser,
+    /// What training minimises: mse, mae, huber:0.5, log-cosh, quantile:0.5
+    #[arg(long, value_name = "NAME", default_value = "mse", value_parser = training::loss)]
+    pub(crate) loss: Loss,
     /// Share of the fitted part, the last in time, that decides when to stop
     #[arg(
         long,
@@ -410,13 +427,6 @@ impl FitArgs {
         let matches = Self::augment_args(clap::Command::new("fit")).get_matches_from(["fit"]);
         Self::from_arg_matches(&matches).expect("every flag has a default or need not be given")
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LossName {
-    Mse,
-    Mae,
-    Huber,
 }
 
 #[derive(Debug, Args)]

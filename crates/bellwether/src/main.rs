@@ -5,6 +5,7 @@
 //! live system and [`wiring`] makes its parts, [`seams`] is what the service asks of the rest; [`output`] is how answers are shown, [`failure`] how errors are.
 #![forbid(unsafe_code)]
 
+mod architecture;
 mod artifact;
 mod assessment;
 mod bench;

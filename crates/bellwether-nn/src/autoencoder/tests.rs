@@ -1,6 +1,7 @@
 //! What comes out of the network, and that a window is judged by itself alone.
 
 use super::*;
+use crate::network::spec::Head;
 
 /// Two smooth channels and a constant one between them, `[n, 3]`.
 fn rows(n: usize) -> Vec<f64> {
@@ -58,7 +59,7 @@ fn a_head_of_zeros_expects_the_mean_and_nothing_where_it_does_not_look() {
     let (mut means, mut expected) = ([0.0; 2], vec![1.0; values.len()]);
     network
         .framing()
-        .view(&windows, 0, Answers::Window)
+        .view(&windows, 0, Head::Reconstruction)
         .means(&mut means);
     network.expected(windows, &mut expected).unwrap();
     assert!(

@@ -31,7 +31,7 @@ fn a_mean_is_over_what_was_observed_or_over_the_fillers_where_nothing_was() {
         let windows = Windows::new(&values, observed, 3, 3, &[0]);
         let mut means = [0.0; 2];
         framing(false)
-            .view(&windows, 0, Answers::Window)
+            .view(&windows, 0, Head::Reconstruction)
             .means(&mut means);
         assert_eq!(means, expect, "{observed:?}");
     };
@@ -65,13 +65,13 @@ fn a_forecaster_does_not_see_the_sample_that_it_is_held_against() {
     let check = |observed: Option<&[bool]>, expect_means: [f64; 2], expect_marks: [f32; 2]| {
         let windows = Windows::new(&values, observed, 3, 3, &[0]);
         let framing = framing(false);
-        let view = framing.view(&windows, 0, Answers::LastRow);
+        let view = framing.view(&windows, 0, Head::Forecast);
         let (mut means, mut target, mut marks) = ([0.0; 2], [0.0; 2], [0.5; 2]);
         view.means(&mut means);
         view.target(0, &means, &mut target);
         view.marks(0, &mut marks);
         assert_eq!((means, marks), (expect_means, expect_marks), "{observed:?}");
-        assert_eq!(view.origins(&means).collect::<Vec<_>>(), [2.0, 20.0]);
+        assert_eq!(view.origins(0, &means).collect::<Vec<_>>(), [2.0, 20.0]);
         assert_eq!(target, [4.0, 40.0]);
         assert_eq!(view.has_observed(), expect_marks != [0.0; 2], "{observed:?}");
     };
@@ -88,4 +88,37 @@ fn a_forecaster_does_not_see_the_sample_that_it_is_held_against() {
         [1.5, 15.0],
         [0.0, 0.0],
     );
+}
+
+#[test]
+fn who_rebuilds_and_foresees_sees_all_but_the_last_sample_and_answers_for_each() {
+    let framing = framing(false);
+    // Channels 0 and 2 of four samples; the middle one is not read.
+    let values = [1.0, 9.0, 10.0, 2.0, 9.0, 20.0, 3.0, 9.0, 30.0, 7.0, 9.0, 50.0];
+    let windows = Windows::new(&values, None, 3, 4, &[0]);
+    let view = framing.view(
+        &windows,
+        0,
+        Head::Both {
+            forecast_weight: 0.25,
+        },
+    );
+    let (mut means, mut target, mut marks) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+    view.means(&mut means);
+    assert_eq!(means, [2.0, 20.0], "the last sample is not seen");
+    for (answer, want) in [[-1.0, -10.0], [0.0, 0.0], [1.0, 10.0], [4.0, 20.0]]
+        .into_iter()
+        .enumerate()
+    {
+        view.target(answer, &means, &mut target);
+        assert_eq!(target, want, "answer {answer}");
+        view.marks(answer, &mut marks);
+        // Three rebuilt samples count 3/4 of four, the foreseen one 1/4.
+        assert_eq!(marks, [1.0; 2], "answer {answer}");
+    }
+    let view = framing.view(&windows, 0, Head::Both { forecast_weight: 0.4 });
+    view.marks(0, &mut marks);
+    assert!((marks[0] - 0.8).abs() < 1e-6);
+    view.marks(3, &mut marks);
+    assert!((marks[0] - 1.6).abs() < 1e-6);
 }

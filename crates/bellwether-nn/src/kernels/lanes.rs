@@ -311,6 +311,12 @@ pub(super) unsafe fn tanh<S: Lanes>(x: S::V) -> S::V {
     }
 }
 
+/// `e^x` for `x` up to 80; relative error 4e-6 at the ends, where the rounding of `x log2 e` shows, 3e-7 near zero.
+#[inline(always)]
+pub(super) unsafe fn exp<S: Lanes>(x: S::V) -> S::V {
+    unsafe { exp_scaled::<S>(x, -87.0, LOG2_E) }
+}
+
 /// `2^(factor · max(floor, x))`
 #[inline(always)]
 unsafe fn exp_scaled<S: Lanes>(x: S::V, floor: f32, factor: f32) -> S::V {

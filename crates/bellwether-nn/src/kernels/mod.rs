@@ -19,9 +19,9 @@ mod tiles;
 
 pub(crate) use memory::{Aligned, FlushToZero};
 pub use table::Kernels;
-pub(crate) use tiles::AdamStep;
+pub(crate) use tiles::{AdamStep, Map};
 
-use tiles::{Blocks, GATES, Outer, Product, Step, StepBack};
+use tiles::{Blocks, GATES, LANES_MAX, Outer, Product, Step, StepBack};
 
 /// Registers of a full panel.
 const PANEL: usize = 4;
@@ -294,6 +294,21 @@ impl Kernels {
                 };
                 (self.step_back)(&back, s.rows);
             }
+        }
+    }
+
+    /// Replaces every number by what the function makes of it; the same bits wherever it stands.
+    pub(crate) fn map(&self, of: Map, values: &mut [f32]) {
+        let n = values.len() / self.lanes * self.lanes;
+        let (whole, rest) = values.split_at_mut(n);
+        // SAFETY: a slice of whole registers.
+        unsafe { (self.map)(of, whole.as_mut_ptr(), n) };
+        if !rest.is_empty() {
+            let mut last = [0.0_f32; LANES_MAX];
+            last[..rest.len()].copy_from_slice(rest);
+            // SAFETY: no register has more lanes than the array.
+            unsafe { (self.map)(of, last.as_mut_ptr(), self.lanes) };
+            rest.copy_from_slice(&last[..rest.len()]);
         }
     }
 

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
-use super::tiles::{self, AdamStep, Blocks, Outer, Product, Step, StepBack};
+use super::tiles::{self, AdamStep, Blocks, Map, Outer, Product, Step, StepBack};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct Kernels {
     pub(super) outer: unsafe fn(&Outer, usize, usize),
     pub(super) step_back: unsafe fn(&StepBack, usize),
     pub(super) adam: unsafe fn(*mut f32, *mut f32, *mut f32, *const f32, usize, AdamStep),
+    pub(super) map: unsafe fn(Map, *mut f32, usize),
     pub(super) peak: fn(usize) -> f32,
 }
 
@@ -50,6 +51,10 @@ macro_rules! table {
                 unsafe { tiles::adam::<$lanes>(w, m, v, g, n, step) }
             }
             $(#[$feature])?
+            unsafe fn map(of: Map, values: *mut f32, n: usize) {
+                unsafe { tiles::map::<$lanes>(of, values, n) }
+            }
+            $(#[$feature])?
             unsafe fn peak(rounds: usize) -> f32 {
                 unsafe { super::table::peak_chains::<$lanes>(rounds) }
             }
@@ -62,6 +67,7 @@ macro_rules! table {
                 outer,
                 step_back,
                 adam,
+                map,
                 // SAFETY: a table is handed out only where its instructions exist.
                 peak: |rounds| unsafe { peak(rounds) },
             }

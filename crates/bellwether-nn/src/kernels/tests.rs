@@ -226,3 +226,32 @@ fn denormals_are_zero_inside_the_guard_only() {
     }
     assert!(std::hint::black_box(tiny) * std::hint::black_box(1.0) > 0.0);
 }
+
+#[test]
+fn functions_of_numbers_equal_those_of_double_precision_wherever_they_stand() {
+    for kernels in Kernels::available() {
+        let values: Vec<f32> = (0..301).map(|at| (at as f32 - 200.0) * 0.3).collect();
+        for (of, want) in [
+            (Map::Sigmoid, (|x| 1.0 / (1.0 + (-x).exp())) as fn(f64) -> f64),
+            (Map::Tanh, f64::tanh),
+            (Map::Exp, f64::exp),
+        ] {
+            let mut all = values.clone();
+            kernels.map(of, &mut all);
+            for (at, (&x, &got)) in values.iter().zip(&all).enumerate() {
+                let want = want(f64::from(x));
+                let off = (f64::from(got) - want).abs();
+                assert!(
+                    off <= 8e-6 * want.abs() + 3e-7,
+                    "{of:?} of {x}: {got}, want {want}"
+                );
+                let mut alone = [x];
+                kernels.map(of, &mut alone);
+                assert_eq!(alone[0].to_bits(), got.to_bits(), "{of:?} at {at}");
+            }
+            let mut none = [f32::NAN];
+            kernels.map(of, &mut none);
+            assert!(none[0].is_nan(), "{of:?} of nothing");
+        }
+    }
+}

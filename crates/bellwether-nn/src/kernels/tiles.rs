@@ -9,7 +9,7 @@
 //! strides that its field states, for the `rows` or `inner` of the call, what is written apart from what is read.
 //! The methods of [`super::Kernels`] check the extents on slices before they make the pointers.
 
-use super::lanes::{Lanes, cell, sigmoid, tanh};
+use super::lanes::{Lanes, cell, exp, sigmoid, tanh};
 
 /// Gates of an LSTM: input, forget, cell, output.
 pub(super) const GATES: usize = 4;
@@ -272,7 +272,7 @@ unsafe fn gates<S: Lanes>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
 
 /// Most rows of a tile that is four registers wide, and most lanes of a register.
 const STEP_ROWS_MAX: usize = 6;
-const LANES_MAX: usize = 16;
+pub(super) const LANES_MAX: usize = 16;
 
 /// `C = init + A · B`, one panel of B at a time.
 #[derive(Clone, Copy)]
@@ -507,6 +507,31 @@ pub(super) unsafe fn adam<S: Lanes>(
             let denominator = S::fma(S::sqrt(v), S::splat(step.second_scale), S::splat(ADAM_EPSILON));
             let update = S::div(S::mul(m, S::splat(step.rate)), denominator);
             S::store(weights.add(at), S::sub(S::load(weights.add(at)), update));
+        }
+    }
+}
+
+/// A function of single numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Map {
+    Sigmoid,
+    Tanh,
+    /// For numbers up to 80; what is below -87 goes to zero.
+    Exp,
+}
+
+/// The function of `n` floats in place, a whole number of registers.
+#[inline(always)]
+pub(super) unsafe fn map<S: Lanes>(of: Map, values: *mut f32, n: usize) {
+    unsafe {
+        for at in (0..n).step_by(S::LANES) {
+            let x = S::load(values.add(at));
+            let y = match of {
+                Map::Sigmoid => sigmoid::<S>(x),
+                Map::Tanh => tanh::<S>(x),
+                Map::Exp => exp::<S>(x),
+            };
+            S::store(values.add(at), y);
         }
     }
 }

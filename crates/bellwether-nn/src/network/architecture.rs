@@ -1,27 +1,32 @@
-//! The shape of a network: an LSTM autoencoder or an LSTM forecaster.
+//! The shape of a network: stacks of LSTM layers, which have kernels of their own, or any list of layers.
 
 use std::fmt;
 
 use bellwether_core::model::Answers;
 
+use super::plan::{Plan, SeqShape};
+use super::problem::LayerProblem;
+use super::spec::{Head, NetworkSpec};
+
 /// Most units of a layer, most samples of a window, most inputs: beyond these a typing error is likelier than a wish.
-const SIZE_MAX: usize = 4096;
+pub(super) const SIZE_MAX: usize = 4096;
 
 /// An LSTM autoencoder: encoder stack → last hidden state, repeated → decoder stack → linear head per sample.
 /// Or a forecaster, which has no decoder: encoder stack over all samples but the last → linear head on the last
-/// hidden state.
+/// hidden state. Or a network of any layers, [`Architecture::of_layers`]; it has no stacks.
 ///
 /// # Shapes
 /// Input `[n_windows, n_seen, n_inputs]`, output `[n_windows, n_answers, n_outputs]`. An autoencoder sees and answers
 /// `window_len` samples, and its last encoder size is the bottleneck; a forecaster sees `window_len - 1` and answers
 /// one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     window_len: usize,
     n_inputs: usize,
     n_outputs: usize,
     encoder: Vec<usize>,
     decoder: Vec<usize>,
+    plan: Option<Plan>,
 }
 
 impl Architecture {
@@ -47,6 +52,7 @@ impl Architecture {
             n_outputs,
             encoder: encoder.to_vec(),
             decoder: decoder.to_vec(),
+            plan: None,
         })
     }
 
@@ -71,32 +77,79 @@ impl Architecture {
             n_outputs,
             encoder: stack.to_vec(),
             decoder: Vec::new(),
+            plan: None,
         })
+    }
+
+    /// A network of any layers for windows of `window_len` samples. One that is no more than stacks of LSTM layers is what
+    /// [`Architecture::new`] or [`Architecture::forecaster`] makes of their sizes.
+    ///
+    /// # Errors
+    /// [`ArchitectureError`] that names the first layer that cannot be, and the shapes.
+    pub fn of_layers(
+        spec: &NetworkSpec,
+        window_len: usize,
+        n_inputs: usize,
+        n_outputs: usize,
+    ) -> Result<Self, ArchitectureError> {
+        let layers = Self::as_layers(spec, window_len, n_inputs, n_outputs)?;
+        match spec.as_stacks() {
+            Some((encoder, decoder)) if decoder.is_empty() => {
+                Self::forecaster(window_len, n_inputs, n_outputs, &encoder)
+            }
+            Some((encoder, decoder)) => Self::new(window_len, n_inputs, n_outputs, &encoder, &decoder),
+            None => Ok(layers),
+        }
+    }
+
+    /// The same, to be computed layer by layer whatever the layers are.
+    pub(crate) fn as_layers(
+        spec: &NetworkSpec,
+        window_len: usize,
+        n_inputs: usize,
+        n_outputs: usize,
+    ) -> Result<Self, ArchitectureError> {
+        Ok(Self {
+            window_len,
+            n_inputs,
+            n_outputs,
+            encoder: Vec::new(),
+            decoder: Vec::new(),
+            plan: Some(Plan::infer(spec, window_len, n_inputs, n_outputs)?),
+        })
+    }
+
+    /// The layers, where it is more than stacks of LSTM layers.
+    pub fn spec(&self) -> Option<&NetworkSpec> {
+        self.plan.as_ref().map(Plan::spec)
+    }
+
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// What it has to say of a window.
+    pub fn head(&self) -> Head {
+        match &self.plan {
+            Some(plan) => plan.spec().head,
+            None if self.decoder.is_empty() => Head::Forecast,
+            None => Head::Reconstruction,
+        }
     }
 
     /// Which samples of a window it answers for: all as an autoencoder, the last as a forecaster.
     pub fn answers(&self) -> Answers {
-        if self.decoder.is_empty() {
-            Answers::LastRow
-        } else {
-            Answers::Window
-        }
+        self.head().answers()
     }
 
     /// Samples of a window that enter.
     pub fn n_seen(&self) -> usize {
-        match self.answers() {
-            Answers::Window => self.window_len,
-            Answers::LastRow => self.window_len - 1,
-        }
+        self.head().n_seen(self.window_len)
     }
 
     /// Samples of a window that it answers for.
     pub fn n_answers(&self) -> usize {
-        match self.answers() {
-            Answers::Window => self.window_len,
-            Answers::LastRow => 1,
-        }
+        self.head().n_answers(self.window_len)
     }
 
     /// Samples in a window, with the one to foresee.
@@ -124,7 +177,7 @@ impl Architecture {
         &self.decoder
     }
 
-    /// Inputs and units of every LSTM layer in order.
+    /// Inputs and units of every layer of the LSTM stacks in order.
     pub fn layers(&self) -> Vec<(usize, usize)> {
         let mut n_inputs = self.n_inputs;
         let units = self.encoder.iter().chain(&self.decoder);
@@ -135,6 +188,9 @@ impl Architecture {
 
     /// Units that the head reads.
     pub fn n_last(&self) -> usize {
+        if let Some(plan) = &self.plan {
+            return plan.last().width;
+        }
         let stack = if self.decoder.is_empty() {
             &self.encoder
         } else {
@@ -143,8 +199,11 @@ impl Architecture {
         stack[stack.len() - 1]
     }
 
-    /// Number of trainable weights.
+    /// Number of trainable weights; of batch norm also the statistics.
     pub fn n_weights(&self) -> usize {
+        if let Some(plan) = &self.plan {
+            return plan.n_weights();
+        }
         let lstm: usize = self
             .layers()
             .iter()
@@ -153,9 +212,42 @@ impl Architecture {
         lstm + self.n_outputs * (self.n_last() + 1)
     }
 
+    /// What each layer of the specification that it was made of gives and costs; the last is the head.
+    pub fn layer_costs(&self, spec: &NetworkSpec) -> Vec<LayerCost> {
+        let plan = Plan::infer(spec, self.window_len, self.n_inputs, self.n_outputs);
+        let costs = |plan: Plan| {
+            let shapes = plan.shapes()[1..].iter().copied().chain([plan.answers()]);
+            let cost = |(idx, shape)| LayerCost {
+                shape,
+                n_weights: plan.n_weights_of(idx),
+                flops: plan.flops_of(idx),
+            };
+            shapes.enumerate().map(cost).collect()
+        };
+        plan.map(costs).unwrap_or_default()
+    }
+
+    /// Numbers between the layers of one window, about: what a training keeps for the way back is some times that.
+    pub fn values_per_window(&self) -> usize {
+        match &self.plan {
+            Some(plan) => plan.shapes().iter().map(|shape| shape.steps * shape.width).sum(),
+            None => {
+                self.n_seen()
+                    * self
+                        .layers()
+                        .iter()
+                        .map(|(_, n_units)| 2 * n_units)
+                        .sum::<usize>()
+            }
+        }
+    }
+
     /// Floating-point operations of the products of one window, forward; training takes about three times as many.
     /// The decoder's first input is constant over time and counted once.
     pub fn flops_per_window(&self) -> usize {
+        if let Some(plan) = &self.plan {
+            return plan.flops();
+        }
         let mut per_window = 0;
         for (idx, (n_inputs, n_units)) in self.layers().into_iter().enumerate() {
             let input_steps = if idx == self.encoder.len() {
@@ -169,11 +261,22 @@ impl Architecture {
     }
 }
 
-fn check(what: &'static str, size: usize) -> Result<(), ArchitectureError> {
+pub(super) fn check(what: &'static str, size: usize) -> Result<(), ArchitectureError> {
     match size {
         1..=SIZE_MAX => Ok(()),
         _ => Err(ArchitectureError::Size { what, size }),
     }
+}
+
+/// What a layer gives, and what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerCost {
+    /// What it gives.
+    pub shape: SeqShape,
+    /// Its weights.
+    pub n_weights: usize,
+    /// Floating-point operations of its products for one window, forward.
+    pub flops: usize,
 }
 
 fn check_stack(what: &'static str, stack: &[usize]) -> Result<(), ArchitectureError> {
@@ -188,6 +291,10 @@ impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("-");
         write!(f, "{}×{} → {}", self.n_seen(), self.n_inputs, join(&self.encoder))?;
+        if let Some(plan) = &self.plan {
+            let names: Vec<&str> = plan.spec().layers.iter().map(|layer| layer.kind.name()).collect();
+            f.write_str(&names.join(" "))?;
+        }
         if !self.decoder.is_empty() {
             write!(f, " | {}", join(&self.decoder))?;
         }
@@ -196,7 +303,7 @@ impl fmt::Display for Architecture {
 }
 
 /// Why an [`Architecture`] cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchitectureError {
     /// A stack without a layer.
@@ -212,5 +319,47 @@ pub enum ArchitectureError {
         what: &'static str,
         /// The value given.
         size: usize,
+    },
+    /// A layer that cannot be where it is.
+    #[error("layer {idx} ({kind}): {problem}")]
+    Layer {
+        /// Its place, from 1.
+        idx: usize,
+        /// Its kind.
+        kind: &'static str,
+        /// Why.
+        problem: LayerProblem,
+    },
+    /// Too many layers.
+    #[error("{n} layers are more than {most}")]
+    Layers {
+        /// Layers given.
+        n: usize,
+        /// At most so many.
+        most: usize,
+    },
+    /// The last layer does not give what the head reads.
+    #[error("the last layer gives {got}, the head reads {want}: {advice}")]
+    Head {
+        /// What it gives.
+        got: SeqShape,
+        /// What is read.
+        want: SeqShape,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The weight of the foreseen sample is no share.
+    #[error("forecast_weight: {got} is out of range; wanted above 0 and below 1")]
+    ForecastWeight {
+        /// What it is.
+        got: f64,
+    },
+    /// Too many weights.
+    #[error("the network has {n} weights, which is more than {most}; use fewer units or a shorter window")]
+    Weights {
+        /// Weights.
+        n: usize,
+        /// At most so many.
+        most: usize,
     },
 }

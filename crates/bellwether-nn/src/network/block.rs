@@ -57,13 +57,13 @@ pub(crate) struct Block {
 /// Where a caller puts one window of a block.
 #[derive(Debug)]
 pub struct Slot<'a> {
-    x: &'a mut [f32],
-    target: &'a mut [f32],
-    observed: &'a mut [f32],
-    rows: usize,
-    row: usize,
-    n_inputs: usize,
-    n_outputs: usize,
+    pub(super) x: &'a mut [f32],
+    pub(super) target: &'a mut [f32],
+    pub(super) observed: &'a mut [f32],
+    pub(super) rows: usize,
+    pub(super) row: usize,
+    pub(super) n_inputs: usize,
+    pub(super) n_outputs: usize,
 }
 
 impl Slot<'_> {
@@ -79,7 +79,7 @@ impl Slot<'_> {
         &mut self.target[at..at + self.n_outputs]
     }
 
-    /// 1 where the target of an answer was observed, else 0, `[n_outputs]`; 1 unless set.
+    /// What the target of an answer counts: nothing where it was not observed, `[n_outputs]`; 1 unless set.
     pub fn observed(&mut self, answer: usize) -> &mut [f32] {
         let at = (answer * self.rows + self.row) * self.n_outputs;
         &mut self.observed[at..at + self.n_outputs]

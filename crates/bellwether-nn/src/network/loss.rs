@@ -1,6 +1,6 @@
 //! What training minimises.
 
-/// Loss of a difference d between output and target, averaged over the observed values.
+/// Loss of a difference d of output minus target, averaged over the observed values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
     /// d²
@@ -11,6 +11,14 @@ pub enum Loss {
     Huber {
         /// Where the parabola becomes a line.
         delta: f32,
+    },
+    /// ln cosh d: a parabola near zero, a line far from it.
+    LogCosh,
+    /// −level · d where the output is below the target, else (1 − level) · d: the output becomes that quantile (Koenker and
+    /// Bassett 1978).
+    Quantile {
+        /// Within 0 and 1.
+        level: f32,
     },
 }
 
@@ -31,6 +39,21 @@ impl Loss {
                         d
                     },
                 )
+            }),
+            Self::LogCosh => gradient(outputs, targets, observed, |d| {
+                // cosh d overflows early; |d| + ln(1 + e^-2|d|) - ln 2 does not.
+                let far = d.abs();
+                let loss = far + (-2.0 * far).exp().ln_1p() - std::f32::consts::LN_2;
+                (loss, d.tanh())
+            }),
+            Self::Quantile { level } => gradient(outputs, targets, observed, |d| {
+                if d < 0.0 {
+                    (-level * d, -level)
+                } else if d > 0.0 {
+                    ((1.0 - level) * d, 1.0 - level)
+                } else {
+                    (d, d)
+                }
             }),
             Self::Huber { delta } => gradient(outputs, targets, observed, |d| {
                 if d.abs() <= delta {

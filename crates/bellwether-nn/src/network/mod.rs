@@ -2,9 +2,15 @@
 
 pub(crate) mod architecture;
 pub(crate) mod block;
+mod engine;
+mod layers;
 pub(crate) mod loss;
+pub(crate) mod optimiser;
+pub(crate) mod plan;
+pub(crate) mod problem;
 mod products;
 pub(crate) mod score;
 pub(crate) mod scorer;
+pub(crate) mod spec;
 pub(crate) mod trainer;
 pub(crate) mod weights;

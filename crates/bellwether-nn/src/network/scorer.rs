@@ -6,18 +6,19 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::architecture::Architecture;
-use super::score::{SCORE_ROWS, ScoreSpace};
-use super::weights::{Layout, Weights};
+use super::engine::{AnySpace, Engine};
+use super::score::SCORE_ROWS;
+use super::weights::Weights;
 use crate::kernels::{Aligned, FlushToZero, Kernels};
 
 /// A network that answers.
 #[derive(Debug)]
 pub struct Scorer {
-    layout: Layout,
+    engine: Engine,
     weights: Aligned,
     pool: Option<ThreadPool>,
     /// Workspaces not in use; a call takes one and puts it back.
-    spaces: Mutex<Vec<ScoreSpace>>,
+    spaces: Mutex<Vec<AnySpace>>,
 }
 
 impl Scorer {
@@ -31,10 +32,10 @@ impl Scorer {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Self {
-        let layout = Layout::new(architecture, kernels);
-        let weights = layout.pack(weights);
+        let engine = Engine::new(architecture, kernels);
+        let weights = engine.pack(weights);
         Self {
-            layout,
+            engine,
             weights,
             pool: crate::pool(n_threads),
             spaces: Mutex::default(),
@@ -43,7 +44,7 @@ impl Scorer {
 
     /// The kernels that it runs on.
     pub(crate) fn kernels(&self) -> &'static Kernels {
-        self.layout.kernels
+        self.engine.kernels()
     }
 
     /// Answers for `out.len() / per_window` windows: `fill(window, step, inputs)` writes each sample,
@@ -63,7 +64,7 @@ impl Scorer {
             let mut space = self.take();
             let first = piece * SCORE_ROWS;
             space.run(
-                &self.layout,
+                &self.engine,
                 &self.weights,
                 out.len() / per_window,
                 |row, step, inputs| fill(first + row, step, inputs),
@@ -95,8 +96,8 @@ impl Scorer {
         }
     }
 
-    fn take(&self) -> ScoreSpace {
+    fn take(&self) -> AnySpace {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        space.unwrap_or_else(|| ScoreSpace::new(&self.layout))
+        space.unwrap_or_else(|| AnySpace::new(&self.engine))
     }
 }

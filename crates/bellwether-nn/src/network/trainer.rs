@@ -1,31 +1,36 @@
-//! One training step at a time: blocks in parallel, gradients summed in order, Adam.
+//! One training step at a time: blocks in parallel, gradients summed in order, the weights moved.
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::architecture::Architecture;
-use super::block::{BLOCK_ROWS, Block, Slot};
+use super::block::{BLOCK_ROWS, Slot};
+use super::engine::{AnyBlock, AnySpace, Engine};
+use super::layers::Noise;
 use super::loss::Loss;
-use super::score::{SCORE_ROWS, ScoreSpace};
-use super::weights::{Layout, Weights};
-use crate::kernels::{AdamStep, Aligned, FlushToZero, Kernels};
+use super::optimiser::{Descent, Moved, Optimiser};
+use super::score::SCORE_ROWS;
+use super::weights::Weights;
+use crate::kernels::{Aligned, FlushToZero, Kernels};
 
 /// Weights of one piece of the update: big enough to pay for handing it out.
 const UPDATE_LEN: usize = 16_384;
 
-/// A network in training: weights, Adam's moments, workspaces.
+/// A network in training: weights, what the optimiser remembers, workspaces.
 #[derive(Debug)]
 pub struct Trainer {
     architecture: Architecture,
-    layout: Layout,
+    engine: Engine,
+    optimiser: Optimiser,
+    noise_seed: u64,
     weights: Aligned,
     weights_t: Aligned,
     first: Aligned,
     second: Aligned,
     gradient: Aligned,
     n_updates: i32,
-    blocks: Vec<Block>,
-    score_space: Vec<ScoreSpace>,
+    blocks: Vec<AnyBlock>,
+    score_space: Vec<AnySpace>,
     pool: Option<ThreadPool>,
 }
 
@@ -41,7 +46,7 @@ pub struct StepReport {
 /// How a step moves the weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
-    /// Learning rate of Adam (β 0.9 and 0.999, ε 1e-8).
+    /// Learning rate.
     pub learning_rate: f32,
     /// Gradients of a larger norm are scaled down to it.
     pub clip_norm: Option<f64>,
@@ -58,30 +63,47 @@ impl Trainer {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Self {
-        let layout = Layout::new(&architecture, kernels);
-        let packed = layout.pack(weights);
-        let mut weights_t = Aligned::zeroed(layout.n_transposed);
-        layout.transpose(&packed, &mut weights_t);
-        let zeros = || Aligned::zeroed(layout.n_weights);
+        let engine = Engine::new(&architecture, kernels);
+        let packed = engine.pack(weights);
+        let mut weights_t = Aligned::zeroed(engine.n_transposed());
+        engine.transpose(&packed, &mut weights_t);
+        let zeros = || Aligned::zeroed(engine.n_trained());
         Self {
             weights: packed,
             weights_t,
             first: zeros(),
             second: zeros(),
-            gradient: zeros(),
+            gradient: Aligned::zeroed(engine.n_weights()),
+            optimiser: Optimiser::Adam,
+            noise_seed: 0,
             n_updates: 0,
             blocks: Vec::new(),
             score_space: Vec::new(),
             pool: crate::pool(n_threads),
             architecture,
-            layout,
+            engine,
+        }
+    }
+
+    /// Moves the weights by another rule than Adam's.
+    #[must_use]
+    pub fn with_optimiser(self, optimiser: Optimiser) -> Self {
+        Self { optimiser, ..self }
+    }
+
+    /// Seeds what layers draw in training: what is dropped, noise.
+    #[must_use]
+    pub fn with_noise(self, seed: u64) -> Self {
+        Self {
+            noise_seed: seed,
+            ..self
         }
     }
 
     /// The weights as they stand.
     pub fn weights(&self) -> Weights {
         let mut weights = Weights::zeroed(&self.architecture);
-        self.layout.unpack(&self.weights, &mut weights);
+        self.engine.unpack(&self.weights, &mut weights);
         weights
     }
 
@@ -104,22 +126,30 @@ impl Trainer {
             .clip_norm
             .map_or(1.0, |most| (most / (report.gradient_norm + 1e-6)).min(1.0));
         self.n_updates = self.n_updates.saturating_add(1);
-        let correction = |beta: f32| 1.0 - f64::from(beta).powi(self.n_updates);
-        let step = AdamStep {
-            rate: (f64::from(update.learning_rate) / correction(0.9)) as f32,
-            second_scale: (1.0 / correction(0.999).sqrt()) as f32,
+        let step = Descent {
+            rate: update.learning_rate,
             gradient_scale: (clip / n_observed) as f32,
+            n_updates: self.n_updates,
         };
-        let kernels = self.layout.kernels;
-        let (weights, gradient) = (&mut self.weights, &self.gradient);
+        let kernels = self.engine.kernels();
+        let n_trained = self.engine.n_trained();
+        let (weights, gradient) = (&mut self.weights[..n_trained], &self.gradient[..n_trained]);
         let (first, second) = (&mut self.first, &mut self.second);
         let pieces = weights.chunks_mut(UPDATE_LEN).zip(gradient.chunks(UPDATE_LEN));
         let moments = first.chunks_mut(UPDATE_LEN).zip(second.chunks_mut(UPDATE_LEN));
         let _guard = FlushToZero::set();
         for ((weights, gradient), (first, second)) in pieces.zip(moments) {
-            kernels.adam(weights, first, second, gradient, step);
+            let moved = Moved {
+                weights,
+                first,
+                second,
+                gradient,
+            };
+            self.optimiser.descend(kernels, moved, step);
         }
-        self.layout.transpose(&self.weights, &mut self.weights_t);
+        self.engine
+            .renew_statistics(&mut self.weights, &self.gradient, n_windows);
+        self.engine.transpose(&self.weights, &mut self.weights_t);
         report
     }
 
@@ -136,7 +166,10 @@ impl Trainer {
         let report = self.differentiate(n_windows, fill, loss);
         let scale = (1.0 / self.n_observed()) as f32;
         let mut gradient = Weights::zeroed(&self.architecture);
-        self.layout.unpack(&self.gradient, &mut gradient);
+        let mut found = self.gradient.clone();
+        // Statistics have none: what stands there is what was found for them.
+        found[self.engine.n_trained()..].fill(0.0);
+        self.engine.unpack(&found, &mut gradient);
         for value in gradient
             .tensors_mut()
             .iter_mut()
@@ -159,20 +192,19 @@ impl Trainer {
         loss: Loss,
     ) -> Vec<f32> {
         self.differentiate(n_windows, fill, loss);
-        let (layout, weights) = (&self.layout, &self.weights);
-        let n_inputs = layout.layers[0].n_inputs;
-        let mut gradient = vec![0.0; n_windows * layout.n_steps * n_inputs];
+        let (n_steps, n_inputs) = (self.architecture.n_seen(), self.architecture.n_inputs());
+        let mut gradient = vec![0.0; n_windows * n_steps * n_inputs];
         for (cell, out) in gradient.chunks_exact_mut(n_inputs).enumerate() {
-            let (window, step) = (cell / layout.n_steps, cell % layout.n_steps);
+            let (window, step) = (cell / n_steps, cell % n_steps);
             let block = &self.blocks[window / BLOCK_ROWS];
-            block.input_gradient(layout, weights, window % BLOCK_ROWS, step, out);
+            block.input_gradient(&self.engine, &self.weights, window % BLOCK_ROWS, step, out);
         }
         gradient
     }
 
     /// Observed values of the mini-batch; 1 where there is none, so that a mean of nothing is zero.
     fn n_observed(&self) -> f64 {
-        let n: f64 = self.blocks.iter().map(|block| block.n_observed).sum();
+        let n: f64 = self.blocks.iter().map(|block| block.n_observed()).sum();
         n.max(1.0)
     }
 
@@ -184,12 +216,18 @@ impl Trainer {
         loss: Loss,
     ) -> StepReport {
         self.cut(n_windows);
-        let (layout, weights, weights_t) = (&self.layout, &self.weights, &self.weights_t);
-        let work = |(idx, block): (usize, &mut Block)| {
+        let (engine, weights, weights_t) = (&self.engine, &self.weights, &self.weights_t);
+        let (seed, update) = (self.noise_seed, u64::from(self.n_updates.unsigned_abs()));
+        let work = |(idx, block): (usize, &mut AnyBlock)| {
             let _guard = FlushToZero::set();
-            block.fill(layout, |row, slot| fill(idx * BLOCK_ROWS + row, slot));
-            block.forward(layout, weights);
-            block.backward(layout, weights_t, loss);
+            let first = idx * BLOCK_ROWS;
+            let noise = Noise {
+                seed,
+                update,
+                first_window: first as u64,
+            };
+            let fill = |row: usize, slot: &mut Slot<'_>| fill(first + row, slot);
+            block.differentiate(engine, weights, weights_t, fill, loss, noise);
         };
         match &self.pool {
             Some(pool) if self.blocks.len() > 1 => pool.install(|| {
@@ -202,15 +240,15 @@ impl Trainer {
             _ => self.blocks.iter_mut().enumerate().for_each(work),
         }
         let (head, rest) = self.blocks.split_first().expect("a mini-batch has a window");
-        self.gradient.copy_from_slice(&head.gradient);
+        self.gradient.copy_from_slice(head.gradient());
         for block in rest {
-            for (sum, gradient) in self.gradient.iter_mut().zip(block.gradient.iter()) {
+            for (sum, gradient) in self.gradient.iter_mut().zip(block.gradient()) {
                 *sum += gradient;
             }
         }
         let n_observed = self.n_observed();
-        let loss: f64 = self.blocks.iter().map(|block| block.loss).sum();
-        let norm = squares(&self.gradient).sqrt();
+        let loss: f64 = self.blocks.iter().map(|block| block.loss()).sum();
+        let norm = squares(&self.gradient[..self.engine.n_trained()]).sqrt();
         StepReport {
             loss: loss / n_observed,
             gradient_norm: norm / n_observed,
@@ -224,8 +262,9 @@ impl Trainer {
             .step_by(BLOCK_ROWS)
             .map(|at| BLOCK_ROWS.min(n_windows - at));
         let sizes: Vec<usize> = sizes.collect();
-        if !self.blocks.iter().map(Block::rows).eq(sizes.iter().copied()) {
-            self.blocks = sizes.iter().map(|&rows| Block::new(&self.layout, rows)).collect();
+        if !self.blocks.iter().map(AnyBlock::rows).eq(sizes.iter().copied()) {
+            let block = |&rows: &usize| AnyBlock::new(&self.engine, rows);
+            self.blocks = sizes.iter().map(block).collect();
         }
     }
 
@@ -242,18 +281,18 @@ impl Trainer {
     ) -> f64 {
         let n_pieces = n_windows.div_ceil(SCORE_ROWS);
         while self.score_space.len() < n_pieces.min(self.n_threads()) {
-            self.score_space.push(ScoreSpace::new(&self.layout));
+            self.score_space.push(AnySpace::new(&self.engine));
         }
-        let (layout, weights) = (&self.layout, &self.weights);
-        let n_outputs = layout.head.n_outputs;
-        let piece = |space: &mut ScoreSpace, piece: usize| {
+        let (engine, weights) = (&self.engine, &self.weights);
+        let n_outputs = engine.n_outputs();
+        let piece = |space: &mut AnySpace, piece: usize| {
             let _guard = FlushToZero::set();
             let first = piece * SCORE_ROWS;
             let rows = SCORE_ROWS.min(n_windows - first);
             let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
             let (mut sum, mut n) = (0.0_f64, 0.0_f64);
             space.run(
-                layout,
+                engine,
                 weights,
                 rows,
                 |row, step, inputs| fill(first + row, step, inputs),
@@ -271,7 +310,7 @@ impl Trainer {
         };
         let stride = self.score_space.len();
         // Pieces go to spaces round-robin; sums are joined in the order of the pieces.
-        let run = |(start, space): (usize, &mut ScoreSpace)| -> Vec<(f64, f64)> {
+        let run = |(start, space): (usize, &mut AnySpace)| -> Vec<(f64, f64)> {
             (start..n_pieces)
                 .step_by(stride)
                 .map(|idx| piece(space, idx))

@@ -7,10 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::architecture::Architecture;
+use super::plan::{Init, Plan};
 use crate::kernels::{Aligned, Kernels};
 
 /// Weights in PyTorch's layout: per LSTM layer `w_ih [4 n_units, n_inputs]`, `w_hh [4 n_units, n_units]`,
-/// `b [4 n_units]` with gates in the order i, f, g, o; then the head's `w [n_outputs, n_last]`, `b [n_outputs]`.
+/// `b [4 n_units]` with gates in the order i, f, g, o; then the head's `w [n_outputs, n_last]`, `b [n_outputs]`. A network of
+/// any layers has the tensors of each layer, in PyTorch's layout as well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     tensors: Vec<Tensor>,
@@ -19,7 +21,7 @@ pub struct Weights {
 /// A named matrix or vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
-    /// `encoder.0.w_ih`, …, `head.b`; the layers of a forecaster are `lstm.0` and so on.
+    /// `encoder.0.w_ih`, …, `head.b`; the layers of a forecaster are `lstm.0` and so on, those of a list `layers.0` and so on.
     pub name: String,
     /// Rows and columns, or length.
     pub shape: Vec<usize>,
@@ -30,6 +32,9 @@ pub struct Tensor {
 impl Weights {
     /// All zero.
     pub fn zeroed(architecture: &Architecture) -> Self {
+        if let Some(plan) = architecture.plan() {
+            return Self::of_layers(plan, |_, _| 0.0);
+        }
         let n_encoder = architecture.encoder().len();
         let mut tensors = Vec::new();
         let mut push = |name: String, shape: &[usize]| {
@@ -61,7 +66,17 @@ impl Weights {
 
     /// LSTM weights uniform in ±1/√n_units (PyTorch's choice), head zero: an untrained network answers zero, which
     /// for a centred window is its mean and for a forecast is "as before", so training starts from a sensible guess.
+    ///
+    /// Layers of a list are drawn as PyTorch does: products uniform in ±1/√(inputs of an output).
     pub fn random(architecture: &Architecture, seed: u64) -> Self {
+        if let Some(plan) = architecture.plan() {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            return Self::of_layers(plan, |init, _| match init {
+                Init::Uniform(bound) => bound * (2.0 * unit_interval(&mut rng) - 1.0),
+                Init::Zero => 0.0,
+                Init::One => 1.0,
+            });
+        }
         let mut weights = Self::zeroed(architecture);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for layer in weights.tensors.chunks_mut(3).take(architecture.layers().len()) {
@@ -71,6 +86,28 @@ impl Weights {
             }
         }
         weights
+    }
+
+    /// Those of a list of layers: `draw(how, position in the tensor)` gives each number.
+    fn of_layers(plan: &Plan, mut draw: impl FnMut(Init, usize) -> f32) -> Self {
+        let n_layers = plan.spec().layers.len();
+        let mut tensors = Vec::new();
+        for idx in 0..=n_layers {
+            let layer = if idx == n_layers {
+                "head".to_owned()
+            } else {
+                format!("layers.{idx}")
+            };
+            for tensor in plan.tensors(idx) {
+                let len = tensor.shape.iter().product();
+                tensors.push(Tensor {
+                    name: format!("{layer}.{}", tensor.name),
+                    values: (0..len).map(|at| draw(tensor.init, at)).collect(),
+                    shape: tensor.shape,
+                });
+            }
+        }
+        Self { tensors }
     }
 
     /// The tensors in order.
@@ -109,7 +146,103 @@ pub(crate) struct LstmLayout {
     pub input_width: usize,
 }
 
+/// Room that layers take for their numbers, one after the other.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub kernels: &'static Kernels,
+    pub n_weights: usize,
+    pub n_transposed: usize,
+}
+
+impl Room {
+    pub(crate) fn new(kernels: &'static Kernels) -> Self {
+        Self {
+            kernels,
+            n_weights: 0,
+            n_transposed: 0,
+        }
+    }
+
+    pub(crate) fn weights(&mut self, n: usize) -> Range<usize> {
+        let start = self.n_weights;
+        self.n_weights += n;
+        start..self.n_weights
+    }
+
+    pub(crate) fn transposed(&mut self, n: usize) -> Range<usize> {
+        let start = self.n_transposed;
+        self.n_transposed += n;
+        start..self.n_transposed
+    }
+}
+
 impl LstmLayout {
+    /// A layer; `is_first` where nothing below wants a gradient.
+    pub(crate) fn new(room: &mut Room, n_inputs: usize, n_units: usize, is_first: bool) -> Self {
+        let kernels = room.kernels;
+        let gate_width = kernels.gate_width();
+        let (width, input_width) = (kernels.padded(n_units), kernels.padded(n_inputs));
+        let n_blocks = width / kernels.lanes();
+        let back = n_blocks * gate_width;
+        Self {
+            n_inputs,
+            n_units,
+            width,
+            n_blocks,
+            weights: room.weights(n_blocks * (n_inputs + n_units) * gate_width),
+            bias: room.weights(n_blocks * gate_width),
+            to_units: room.transposed(back * width),
+            to_inputs: room.transposed(if is_first { 0 } else { back * input_width }),
+            input_width,
+        }
+    }
+
+    /// Calls `visit(tensor, position in it, position in the packed weights)` for every weight; tensors are `w_ih`, `w_hh`
+    /// and `b`.
+    pub(crate) fn each_weight(&self, kernels: &Kernels, mut visit: impl FnMut(usize, usize, usize)) {
+        let (lanes, gate_width) = (kernels.lanes(), kernels.gate_width());
+        for gate in 0..4 {
+            for unit in 0..self.n_units {
+                let (row, lane) = (gate * self.n_units + unit, gate * lanes + unit % lanes);
+                let block = self.weights.start + unit / lanes * self.block(gate_width) + lane;
+                for k in 0..self.n_inputs {
+                    visit(0, row * self.n_inputs + k, block + k * gate_width);
+                }
+                for k in 0..self.n_units {
+                    let inner = self.n_inputs + k;
+                    visit(1, row * self.n_units + k, block + inner * gate_width);
+                }
+                visit(2, row, self.bias.start + unit / lanes * gate_width + lane);
+            }
+        }
+    }
+
+    /// Rebuilds the transposed copies that the way back multiplies by.
+    pub(crate) fn transpose(&self, kernels: &Kernels, packed: &[f32], transposed: &mut [f32]) {
+        let (lanes, gate_width) = (kernels.lanes(), kernels.gate_width());
+        let back = self.n_blocks * gate_width;
+        let mut fill = |to: &Range<usize>, first_inner: usize, n: usize, width: usize| {
+            for (at, vectors, first) in kernels.panels(back, width / lanes) {
+                let panel = vectors * lanes;
+                for block in 0..self.n_blocks {
+                    let from = self.weights.start + block * self.block(gate_width);
+                    let to = to.start + at + block * gate_width * panel;
+                    for output in first..(first + panel).min(n) {
+                        let row = &packed[from + (first_inner + output) * gate_width..][..gate_width];
+                        let column = &mut transposed[to + output - first..];
+                        for (gate, &weight) in row.iter().enumerate() {
+                            column[gate * panel] = weight;
+                        }
+                    }
+                }
+            }
+        };
+        fill(&self.to_units, self.n_inputs, self.n_units, self.width);
+        if !self.to_inputs.is_empty() {
+            fill(&self.to_inputs, 0, self.n_inputs, self.input_width);
+        }
+    }
+
     /// Floats of one block of units.
     pub(crate) fn block(&self, gate_width: usize) -> usize {
         (self.n_inputs + self.n_units) * gate_width
@@ -149,32 +282,10 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(architecture: &Architecture, kernels: &'static Kernels) -> Self {
-        let gate_width = kernels.gate_width();
-        let (mut n_weights, mut n_transposed) = (0, 0);
-        fn take(total: &mut usize, n: usize) -> Range<usize> {
-            let start = std::mem::replace(total, *total + n);
-            start..*total
-        }
-        let layers = architecture
-            .layers()
-            .into_iter()
-            .enumerate()
-            .map(|(idx, (n_inputs, n_units))| {
-                let (width, input_width) = (kernels.padded(n_units), kernels.padded(n_inputs));
-                let n_blocks = width / kernels.lanes();
-                let back = n_blocks * gate_width;
-                LstmLayout {
-                    n_inputs,
-                    n_units,
-                    width,
-                    n_blocks,
-                    weights: take(&mut n_weights, n_blocks * (n_inputs + n_units) * gate_width),
-                    bias: take(&mut n_weights, n_blocks * gate_width),
-                    to_units: take(&mut n_transposed, back * width),
-                    to_inputs: take(&mut n_transposed, if idx == 0 { 0 } else { back * input_width }),
-                    input_width,
-                }
-            });
+        let mut room = Room::new(kernels);
+        let layers = architecture.layers().into_iter().enumerate();
+        let layers =
+            layers.map(|(idx, (n_inputs, n_units))| LstmLayout::new(&mut room, n_inputs, n_units, idx == 0));
         let layers: Vec<_> = layers.collect();
         let (n_inputs, n_outputs) = (architecture.n_last(), architecture.n_outputs());
         let (width, input_width) = (kernels.padded(n_outputs), kernels.padded(n_inputs));
@@ -182,9 +293,9 @@ impl Layout {
             n_inputs,
             n_outputs,
             width,
-            weights: take(&mut n_weights, n_inputs * width),
-            bias: take(&mut n_weights, width),
-            to_inputs: take(&mut n_transposed, n_outputs * input_width),
+            weights: room.weights(n_inputs * width),
+            bias: room.weights(width),
+            to_inputs: room.transposed(n_outputs * input_width),
             input_width,
         };
         Self {
@@ -194,8 +305,8 @@ impl Layout {
             layers,
             n_encoder: architecture.encoder().len(),
             head,
-            n_weights,
-            n_transposed,
+            n_weights: room.n_weights,
+            n_transposed: room.n_transposed,
         }
     }
 
@@ -234,26 +345,9 @@ impl Layout {
 
     /// Calls `visit(tensor, position in it, position in the packed weights)` for every weight.
     fn each_weight(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        let (lanes, gate_width) = (self.kernels.lanes(), self.kernels.gate_width());
+        let lanes = self.kernels.lanes();
         for (idx, layer) in self.layers.iter().enumerate() {
-            for gate in 0..4 {
-                for unit in 0..layer.n_units {
-                    let (row, lane) = (gate * layer.n_units + unit, gate * lanes + unit % lanes);
-                    let block = layer.weights.start + unit / lanes * layer.block(gate_width) + lane;
-                    for k in 0..layer.n_inputs {
-                        visit(3 * idx, row * layer.n_inputs + k, block + k * gate_width);
-                    }
-                    for k in 0..layer.n_units {
-                        let inner = layer.n_inputs + k;
-                        visit(3 * idx + 1, row * layer.n_units + k, block + inner * gate_width);
-                    }
-                    visit(
-                        3 * idx + 2,
-                        row,
-                        layer.bias.start + unit / lanes * gate_width + lane,
-                    );
-                }
-            }
+            layer.each_weight(self.kernels, |tensor, at, to| visit(3 * idx + tensor, at, to));
         }
         let head = &self.head;
         let (w, b) = (3 * self.layers.len(), 3 * self.layers.len() + 1);
@@ -271,29 +365,9 @@ impl Layout {
 
     /// Rebuilds the transposed copies that the way back multiplies by.
     pub(crate) fn transpose(&self, packed: &[f32], transposed: &mut [f32]) {
-        let (lanes, gate_width) = (self.kernels.lanes(), self.kernels.gate_width());
+        let lanes = self.kernels.lanes();
         for layer in &self.layers {
-            let back = layer.n_blocks * gate_width;
-            let mut fill = |to: &Range<usize>, first_inner: usize, n: usize, width: usize| {
-                for (at, vectors, first) in self.kernels.panels(back, width / lanes) {
-                    let panel = vectors * lanes;
-                    for block in 0..layer.n_blocks {
-                        let from = layer.weights.start + block * layer.block(gate_width);
-                        let to = to.start + at + block * gate_width * panel;
-                        for output in first..(first + panel).min(n) {
-                            let row = &packed[from + (first_inner + output) * gate_width..][..gate_width];
-                            let column = &mut transposed[to + output - first..];
-                            for (gate, &weight) in row.iter().enumerate() {
-                                column[gate * panel] = weight;
-                            }
-                        }
-                    }
-                }
-            };
-            fill(&layer.to_units, layer.n_inputs, layer.n_units, layer.width);
-            if !layer.to_inputs.is_empty() {
-                fill(&layer.to_inputs, 0, layer.n_inputs, layer.input_width);
-            }
+            layer.transpose(self.kernels, packed, transposed);
         }
         let head = &self.head;
         for (at, vectors, first) in self.kernels.panels(head.n_inputs, head.width / lanes) {

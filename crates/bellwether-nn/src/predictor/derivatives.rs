@@ -35,8 +35,8 @@ impl Predictor {
             .chunks_exact(n_cells)
             .map(|weights| weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max))
             .collect();
-        let answers = self.architecture.answers();
-        let view = |window: usize| self.framing.view(&windows, window, answers);
+        let head = self.architecture.head();
+        let view = |window: usize| self.framing.view(&windows, window, head);
         let fill = |window: usize, slot: &mut Slot<'_>| {
             view(window).fill(&self.architecture, slot);
             let weights = &weights[window * n_cells..(window + 1) * n_cells];

@@ -1,7 +1,9 @@
 //! What a training may be told.
 
 use super::report::TrainError;
+use super::schedule::Schedule;
 use crate::network::loss::Loss;
+use crate::network::optimiser::Optimiser;
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +16,12 @@ pub struct TrainSpec {
     pub n_epochs: Option<usize>,
     /// Windows of a mini-batch.
     pub batch_len: usize,
-    /// Learning rate at the start; it falls along a half cosine to a twentieth.
+    /// The highest learning rate.
     pub learning_rate: f64,
+    /// What becomes of it.
+    pub schedule: Schedule,
+    /// How weights follow their gradient.
+    pub optimiser: Optimiser,
     /// Gradients of a larger norm are scaled down to it.
     pub clip_norm: f64,
     /// Share of the windows, the last in time, that judges the epochs.
@@ -41,6 +47,8 @@ impl Default for TrainSpec {
             n_epochs: None,
             batch_len: 64,
             learning_rate: 3e-3,
+            schedule: Schedule::Cosine,
+            optimiser: Optimiser::Adam,
             clip_norm: 1.0,
             val_share: 0.125,
             patience: 5,
@@ -96,6 +104,23 @@ impl TrainSpec {
             let is_fine = 0.0 < delta && delta.is_finite();
             setting("huber delta", f64::from(delta), is_fine, "above 0 and finite")?;
         }
+        if let Loss::Quantile { level } = self.loss {
+            let is_fine = 0.0 < level && level < 1.0;
+            setting("quantile", f64::from(level), is_fine, "above 0 and below 1")?;
+        }
+        match self.optimiser {
+            Optimiser::AdamW { decay } => {
+                let is_fine = (0.0..=1.0).contains(&decay);
+                setting("weight decay", f64::from(decay), is_fine, "0 to 1")?;
+            }
+            Optimiser::Sgd { momentum } => {
+                let is_fine = 0.0 <= momentum && momentum < 1.0;
+                setting("momentum", f64::from(momentum), is_fine, "at least 0 and below 1")?;
+            }
+            Optimiser::Adam | Optimiser::RmsProp | Optimiser::Adagrad => {}
+        }
+        let (name, number, is_fine, want) = self.schedule.check();
+        setting(name, number, is_fine, want)?;
         setting("clip norm", self.clip_norm, 0.0 < self.clip_norm, "above 0")?;
         setting(
             "val-share",

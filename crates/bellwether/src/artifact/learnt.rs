@@ -1,13 +1,15 @@
 //! What a member has learnt: its model in memory, in words for the manifest, and as tensors.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_core::classic::{Classic, Parts};
 use bellwether_core::model::Model;
-use bellwether_nn::{Architecture, Autoencoder, Forecaster, Framing, Kernels, Weights, to_onnx};
-use bellwether_store::bundle::manifest::{ClassicManifest, ModelManifest, NetworkManifest};
+use bellwether_nn::{Architecture, Autoencoder, Forecaster, Framing, Kernels, Layered, Weights, to_onnx};
+use bellwether_store::bundle::manifest::{ClassicManifest, LayersManifest, ModelManifest, NetworkManifest};
 
 use super::tensors;
+use crate::architecture;
 use crate::failure::Failure;
 
 /// A fitted model of a kind that a bundle can hold.
@@ -15,6 +17,7 @@ use crate::failure::Failure;
 pub(crate) enum Learnt {
     Autoencoder(Arc<Autoencoder>),
     Forecaster(Arc<Forecaster>),
+    Network(Arc<Layered>),
     Classic(Arc<dyn Classic>),
 }
 
@@ -23,6 +26,7 @@ impl Learnt {
         match self {
             Self::Autoencoder(model) => Arc::clone(model) as Arc<dyn Model>,
             Self::Forecaster(model) => Arc::clone(model) as Arc<dyn Model>,
+            Self::Network(model) => Arc::clone(model) as Arc<dyn Model>,
             Self::Classic(model) => Arc::clone(model) as Arc<dyn Model>,
         }
     }
@@ -34,6 +38,10 @@ impl Learnt {
             Self::Forecaster(model) => {
                 ModelManifest::LstmForecast(network(model.architecture(), model.framing()))
             }
+            Self::Network(model) => ModelManifest::Network(LayersManifest {
+                network: network(model.architecture(), model.framing()),
+                layers: architecture::write(model.spec()),
+            }),
             Self::Classic(model) => {
                 let parts = model.to_parts();
                 ModelManifest::Classic(ClassicManifest {
@@ -51,6 +59,7 @@ impl Learnt {
         match self {
             Self::Autoencoder(model) => model.architecture().to_string(),
             Self::Forecaster(model) => model.architecture().to_string(),
+            Self::Network(model) => model.architecture().to_string(),
             Self::Classic(model) => {
                 let parts = model.to_parts();
                 let plural = if parts.window_len == 1 { "" } else { "s" };
@@ -71,16 +80,18 @@ impl Learnt {
         match self {
             Self::Autoencoder(model) => Ok(model.weights().to_safetensors()?),
             Self::Forecaster(model) => Ok(model.weights().to_safetensors()?),
+            Self::Network(model) => Ok(model.weights().to_safetensors()?),
             Self::Classic(model) => tensors::write(&model.to_parts().tensors),
         }
     }
 
-    /// The network as an ONNX file with notes; `None` where it is none.
+    /// The network as an ONNX file with notes; `None` where it is none, or one of layers that have no operators there yet.
     pub(crate) fn to_onnx(&self, notes: &[(&str, &str)]) -> Option<Vec<u8>> {
         let (architecture, framing, weights) = match self {
             Self::Autoencoder(model) => (model.architecture(), model.framing(), model.weights()),
             Self::Forecaster(model) => (model.architecture(), model.framing(), model.weights()),
-            Self::Classic(_) => return None,
+            // Its layers have no operators yet.
+            Self::Network(_) | Self::Classic(_) => return None,
         };
         Some(to_onnx(architecture, framing, weights, notes))
     }
@@ -115,6 +126,16 @@ impl Learnt {
                 let (framing, weights) = parts(of, &architecture)?;
                 let model = Forecaster::new(architecture, framing, weights, kernels, n_threads)?;
                 Self::Forecaster(Arc::new(model))
+            }
+            ModelManifest::Network(LayersManifest { network: of, layers }) => {
+                let spec = architecture::of_bytes(Path::new("layers"), layers.as_bytes());
+                let spec = spec.map_err(|error| {
+                    Failure::message(format!("the manifest's layers are not usable: {error}"))
+                })?;
+                let architecture = Architecture::of_layers(&spec, of.window_len, of.n_inputs, of.n_outputs)?;
+                let (framing, weights) = parts(of, &architecture)?;
+                let model = Layered::new(architecture, framing, weights, kernels, n_threads)?;
+                Self::Network(Arc::new(model))
             }
             ModelManifest::Classic(of) => Self::Classic(of.kind.from_parts(&Parts {
                 window_len: of.window_len,

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod alerts;
+mod architectures;
 mod at_database;
 mod calendar;
 mod causes;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Compare(args) => compare::run(&args, output),
         Command::Drift(args) => drift::run(&args, output),
         Command::Models(args) => models::run(&args, output),
+        Command::Architectures { command } => architectures::run(&command, output),
         Command::Alerts(args) => alerts::run(&args, output),
         Command::Keys(args) => keys::run(&args, output),
         Command::Bench(args) => match args.command {

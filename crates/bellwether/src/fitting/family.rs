@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use bellwether_core::classic;
 
+use crate::architecture::Preset;
 use crate::config::error::did_you_mean;
 
 /// Members that families share.
@@ -66,6 +67,8 @@ pub(crate) enum Family {
     LstmAe,
     /// The forecaster alone.
     LstmForecast,
+    /// One network of layers that has a name, alone.
+    Network(Preset),
     /// One classic detector alone.
     Classic(classic::Kind),
 }
@@ -75,6 +78,8 @@ pub(crate) enum Family {
 pub(super) enum Kind {
     LstmAe,
     LstmForecast,
+    /// The network that was asked for.
+    Network,
     Classic(classic::Kind),
 }
 
@@ -118,7 +123,12 @@ impl Family {
     /// All there are.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let alone = classic::Kind::ALL.into_iter().map(Self::Classic);
-        Self::NAMED.into_iter().chain(alone)
+        // What is called `lstm` is a family already.
+        let presets = Preset::ALL
+            .into_iter()
+            .filter(|preset| preset.name != Self::Lstm.name());
+        let named = Self::NAMED.into_iter().chain(presets.map(Self::Network));
+        named.chain(alone)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -129,6 +139,7 @@ impl Family {
             Self::Lstm => "lstm",
             Self::LstmAe => Kind::LstmAe.name(),
             Self::LstmForecast => Kind::LstmForecast.name(),
+            Self::Network(preset) => preset.name,
             Self::Classic(kind) => kind.name(),
         }
     }
@@ -149,9 +160,22 @@ impl Family {
         })
     }
 
+    /// Whether one of its members is a network.
+    pub(super) fn has_network(self) -> bool {
+        !matches!(self, Self::Linear | Self::Classic(_))
+    }
+
     /// The members for a training part of `n_rows` rows of `n_channels` channels; `window` is that of the networks, or else of
     /// the classic member with the longest one, where the user has chosen it.
-    pub(super) fn plan(self, n_rows: usize, n_channels: usize, window: Option<NonZeroUsize>) -> Plan {
+    ///
+    /// Where `has_layers`, layers were chosen: they make the network of the family, and its only one.
+    pub(super) fn plan(
+        self,
+        n_rows: usize,
+        n_channels: usize,
+        window: Option<NonZeroUsize>,
+        has_layers: bool,
+    ) -> Plan {
         let alone = |kind| {
             vec![Wanted {
                 kind,
@@ -159,7 +183,7 @@ impl Family {
                 weight: 1.0,
             }]
         };
-        let (members, range_weight) = match self {
+        let (members, range_weight): (Vec<Wanted>, f64) = match self {
             Self::Default => ([vec![FORECASTER], CLASSIC.to_vec()].concat(), 40.0),
             Self::Linear => (CLASSIC.to_vec(), 20.0),
             Self::Full => {
@@ -169,8 +193,10 @@ impl Family {
             Self::Lstm => (vec![AUTOENCODER_BESIDE, FORECASTER], 0.0),
             Self::LstmAe => (alone(Kind::LstmAe), 0.0),
             Self::LstmForecast => (alone(Kind::LstmForecast), 0.0),
+            Self::Network(_) => (alone(Kind::Network), 0.0),
             Self::Classic(kind) => (alone(Kind::Classic(kind)), 0.0),
         };
+        let members = if has_layers { with_layers(members) } else { members };
         // What tells a channel from the others has nothing to say of one alone.
         let is_needless = |kind| kind == Kind::Classic(classic::Kind::CrossRegression) && n_channels < 2;
         let is_one = members.len() == 1;
@@ -182,7 +208,7 @@ impl Family {
         let longest = members.iter().filter_map(|wanted| wanted.rows).max();
         let planned = members.iter().map(|wanted| {
             let is_asked = match wanted.kind {
-                Kind::LstmAe | Kind::LstmForecast => true,
+                Kind::LstmAe | Kind::LstmForecast | Kind::Network => true,
                 Kind::Classic(kind) => !has_network && wanted.rows == longest && !kind.is_pointwise(),
             };
             let rows = window.filter(|_| is_asked).map_or_else(
@@ -202,18 +228,36 @@ impl Family {
     }
 }
 
+/// The same with the chosen network in the place of the first, and no other.
+fn with_layers(members: Vec<Wanted>) -> Vec<Wanted> {
+    let mut is_placed = false;
+    let placed = members.into_iter().filter_map(|wanted| {
+        if !wanted.kind.is_network() {
+            return Some(wanted);
+        }
+        let is_first = !std::mem::replace(&mut is_placed, true);
+        is_first.then_some(Wanted {
+            kind: Kind::Network,
+            rows: None,
+            weight: 1.0,
+        })
+    });
+    placed.collect()
+}
+
 impl Kind {
     /// Its name in manifests.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::LstmAe => "lstm-ae",
             Self::LstmForecast => "lstm-forecast",
+            Self::Network => "network",
             Self::Classic(kind) => kind.name(),
         }
     }
 
     pub(super) fn is_network(self) -> bool {
-        matches!(self, Self::LstmAe | Self::LstmForecast)
+        !matches!(self, Self::Classic(_))
     }
 
     /// Rows of a model's window, the one that it foresees included, where so many are `wanted` and the training part has `n`
@@ -228,9 +272,10 @@ impl Kind {
         }
         let n_fitted = n - n / super::folds::N_FOLDS;
         match self {
-            Self::LstmAe | Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).clamp(4, 7),
-            Self::LstmAe => 16,
+            Self::LstmForecast if n_fitted < 96 => (n_fitted / 12).clamp(4, 8),
             Self::LstmForecast => 8,
+            Self::LstmAe | Self::Network if n_fitted < 96 => (n_fitted / 12).max(4),
+            Self::LstmAe | Self::Network => 16,
             Self::Classic(kind) => kind.window_len(n, n_channels),
         }
     }

@@ -8,10 +8,10 @@ use bellwether_core::detect::Candidate;
 use bellwether_core::model::Model;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline};
 use bellwether_core::window::Windows;
-use bellwether_nn::{Framing, Progress, TrainEnd, TrainReport, TrainSpec};
+use bellwether_nn::{Framing, NetworkSpec, Progress, TrainEnd, TrainReport, TrainSpec};
 
 use super::FitSpec;
-use super::family::{Kind, Planned};
+use super::family::{Family, Kind, Planned};
 use super::folds::{Folds, N_FOLDS, with_windows};
 use crate::artifact::Learnt;
 use crate::failure::Failure;
@@ -52,7 +52,7 @@ impl<'a> Members<'a> {
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Candidate, Failure> {
         let (learnt, held_out) = match planned.kind {
-            Kind::LstmAe | Kind::LstmForecast => {
+            Kind::LstmAe | Kind::LstmForecast | Kind::Network => {
                 let learnt = self.train(planned, observe)?;
                 let model = learnt.model();
                 let held_out = (0..N_FOLDS).map(|fold| (fold == HELD_OUT).then(|| Arc::clone(&model)));
@@ -87,6 +87,14 @@ impl<'a> Members<'a> {
         let rows: Vec<_> = self.folds.iter().flat_map(|folds| folds.heads()).collect();
         let stride = self.spec.stride.get();
         let train = |windows: &[Windows<'_>]| -> Result<(Learnt, TrainReport), Failure> {
+            let layers = match (planned.kind, self.spec.family) {
+                (Kind::Network, Family::Network(preset)) => Some(preset.spec()),
+                (Kind::Network, _) => self.spec.layers.clone(),
+                _ => None,
+            };
+            if let Some(layers) = layers {
+                return train_layers(windows, framing, &layers, &self.spec.train, observe);
+            }
             if planned.kind == Kind::LstmForecast {
                 let spec = TrainSpec {
                     // One layer is enough: nothing has to pass a bottleneck.
@@ -132,6 +140,31 @@ impl<'a> Members<'a> {
             .collect();
         with_windows(&rows, window_len, 1, learn)
     }
+}
+
+/// Trains a network of those layers. Stacks of LSTM layers have kernels of their own, and are models by themselves.
+fn train_layers(
+    windows: &[Windows<'_>],
+    framing: Framing,
+    layers: &NetworkSpec,
+    train: &TrainSpec,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<(Learnt, TrainReport), Failure> {
+    let Some((encoder, decoder)) = layers.as_stacks() else {
+        let (model, report) = bellwether_nn::train_layered(windows, framing, layers, train, observe)?;
+        return Ok((Learnt::Network(Arc::new(model)), report));
+    };
+    let spec = TrainSpec {
+        encoder,
+        decoder,
+        ..train.clone()
+    };
+    if spec.decoder.is_empty() {
+        let (model, report) = bellwether_nn::train_forecaster(windows, framing, &spec, observe)?;
+        return Ok((Learnt::Forecaster(Arc::new(model)), report));
+    }
+    let (model, report) = bellwether_nn::train(windows, framing, &spec, observe)?;
+    Ok((Learnt::Autoencoder(Arc::new(model)), report))
 }
 
 /// The channels that vary; where none does, the first that was seen, so that there is something to watch.

@@ -23,10 +23,11 @@ use bellwether_core::rhythm::{Period, Rhythm};
 use bellwether_core::score::NamedRule;
 use bellwether_core::threshold::{ThresholdError, ThresholdRule};
 use bellwether_core::transform::{DerivationSpec, Pipeline, PipelineSpec, ScalerKind};
-use bellwether_nn::{Architecture, Loss, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
+use bellwether_nn::{Architecture, NetworkSpec, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
 
+use crate::architecture;
 use crate::artifact::Learnt;
-use crate::cli::{FitArgs, LossName};
+use crate::cli::FitArgs;
 use crate::failure::Failure;
 pub(crate) use family::Family;
 use family::Plan;
@@ -112,12 +113,22 @@ pub(crate) struct FitSpec {
     /// Which rows count, and what is worked out of the channels.
     pub(crate) derivation: DerivationSpec,
     pub(crate) train: TrainSpec,
+    /// Layers of the network, where they were chosen: it is then the only one.
+    pub(crate) layers: Option<NetworkSpec>,
 }
 
 impl FitSpec {
     /// As the flags say.
     pub(crate) fn from_args(args: &FitArgs, n_threads: usize) -> Result<Self, Failure> {
-        let (encoder, decoder) = sizes(&args.architecture)?;
+        let (sizes, layers) = wanted(&args.architecture)?;
+        let (encoder, decoder) = sizes.unwrap_or_else(default_sizes);
+        if layers.is_some() && !args.model_family.has_network() {
+            return Err(Failure::Usage(format!(
+                "--architecture {}: --model-family {} has no network",
+                args.architecture,
+                args.model_family.name()
+            )));
+        }
         let budget = args.alarm_budget.map(ThresholdRule::Budget);
         let spec = Self {
             family: args.model_family,
@@ -135,16 +146,14 @@ impl FitSpec {
                 batch_len: args.batch.get(),
                 learning_rate: args.lr,
                 val_share: args.val_share,
-                loss: match args.loss {
-                    LossName::Mse => Loss::Mse,
-                    LossName::Mae => Loss::Mae,
-                    // Half the training range: beyond it a deviation is no longer noise.
-                    LossName::Huber => Loss::Huber { delta: 0.5 },
-                },
+                loss: args.loss,
+                optimiser: args.optimizer,
+                schedule: args.schedule,
                 seed: args.seed,
                 n_threads,
                 ..TrainSpec::default()
             },
+            layers,
         };
         spec.train.check().map_err(refused)?;
         Ok(spec)
@@ -155,18 +164,34 @@ impl FitSpec {
 fn refused(error: TrainError) -> Failure {
     match error {
         TrainError::Setting { name, got, want } => {
-            let option = if name == "learning rate" { "lr" } else { name };
+            let option = match name {
+                "learning rate" => "lr",
+                "huber delta" | "quantile" => "loss",
+                "weight decay" | "momentum" => "optimizer",
+                "warm-up share" | "epochs of a step" | "schedule factor" => "schedule",
+                other => other,
+            };
             Failure::Usage(format!("--{option} {got}: wanted {want}"))
         }
         other => other.into(),
     }
 }
 
-/// `lstm`, or `64-16/64`: sizes of the encoder's and the decoder's layers.
-fn sizes(text: &str) -> Result<(Vec<usize>, Vec<usize>), Failure> {
+/// Sizes of the encoder's and the decoder's layers.
+type Sizes = (Vec<usize>, Vec<usize>);
+
+fn default_sizes() -> Sizes {
+    let spec = TrainSpec::default();
+    (spec.encoder, spec.decoder)
+}
+
+/// `lstm`, sizes such as `64-16/64`, the name of a preset, or a file: sizes, or layers; `lstm` is neither.
+fn wanted(text: &str) -> Result<(Option<Sizes>, Option<NetworkSpec>), Failure> {
     if text == "lstm" {
-        let spec = TrainSpec::default();
-        return Ok((spec.encoder, spec.decoder));
+        return Ok((None, None));
+    }
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || std::path::Path::new(text).is_file() {
+        return Ok((None, Some(architecture::named(text)?)));
     }
     let stack = |text: &str| {
         text.split('-')
@@ -177,13 +202,13 @@ fn sizes(text: &str) -> Result<(Vec<usize>, Vec<usize>), Failure> {
         .split_once('/')
         .and_then(|(encoder, decoder)| Some((stack(encoder)?, stack(decoder)?)))
         .ok_or_else(|| {
-            let want = "wanted `lstm`, or the sizes of encoder and decoder such as 64-16/64";
+            let want = "wanted a name, a file, or the sizes of encoder and decoder such as 64-16/64";
             Failure::Usage(format!("--architecture {text:?}: {want}"))
         })?;
     // The sizes are judged by themselves: window and channels are not known before the data.
     Architecture::new(1, 1, 1, &encoder, &decoder)
         .map_err(|error| Failure::Usage(format!("--architecture {text:?}: {error}")))?;
-    Ok((encoder, decoder))
+    Ok((Some((encoder, decoder)), None))
 }
 
 /// A detector, and how it came to be.
@@ -240,6 +265,7 @@ impl Outline {
             series.iter().map(n_rows).max().unwrap_or(0),
             series.iter().flatten().map(Frame::n_channels).max().unwrap_or(1),
             window,
+            spec.layers.is_some(),
         );
         Ok(Self { plan, window_why })
     }

@@ -1,6 +1,11 @@
 //! Gradients against finite differences, scoring against training, and independence of threads.
 
 use super::*;
+use crate::network::block::Block;
+use crate::network::score::ScoreSpace;
+use crate::network::weights::Layout;
+
+mod layers;
 
 fn numbers(seed: u32, n: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
@@ -145,7 +150,7 @@ fn clipping_scales_the_gradient_down_to_the_norm_asked_for_and_never_up() {
         trainer.step(19, fill, Loss::Mse, update);
         // After one step the first moment is a tenth of the gradient that Adam was given.
         let mut moment = Weights::zeroed(&architecture);
-        trainer.layout.unpack(&trainer.first, &mut moment);
+        trainer.engine.unpack(&trainer.first, &mut moment);
         for (moment, gradient) in moment.tensors().iter().zip(gradient.tensors()) {
             for (moment, gradient) in moment.values.iter().zip(&gradient.values) {
                 let want = 0.1 * scale * gradient;
@@ -172,20 +177,20 @@ fn check_scoring(architecture: Architecture, some: &[(usize, usize)], kernels: &
     let (n_seen, n_answers) = (architecture.n_seen(), architecture.n_answers());
     let weights = random_weights(&architecture, 4);
     let batch = Batch::new(&architecture, 32);
-    let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, 1);
-    trainer.cut(32);
-    for (idx, block) in trainer.blocks.iter_mut().enumerate() {
-        block.fill(&trainer.layout, |row, slot| {
-            batch.fill(idx * BLOCK_ROWS + row, slot)
-        });
-        block.forward(&trainer.layout, &trainer.weights);
-    }
-    let mut space = ScoreSpace::new(&trainer.layout);
+    let layout = Layout::new(&architecture, kernels);
+    let packed = layout.pack(&weights);
+    let blocks = [0, BLOCK_ROWS].map(|first| {
+        let mut block = Block::new(&layout, BLOCK_ROWS);
+        block.fill(&layout, |row, slot| batch.fill(first + row, slot));
+        block.forward(&layout, &packed);
+        block
+    });
+    let mut space = ScoreSpace::new(&layout);
     let mut run = |rows: usize, first: usize| {
         let mut out = vec![0.0_f32; rows * n_answers * 3];
         space.run(
-            &trainer.layout,
-            &trainer.weights,
+            &layout,
+            &packed,
             rows,
             |row, step, x| x.copy_from_slice(&batch.x[((first + row) * n_seen + step) * 4..][..4]),
             |row, answer, y| out[(row * n_answers + answer) * 3..][..3].copy_from_slice(y),
@@ -194,9 +199,9 @@ fn check_scoring(architecture: Architecture, some: &[(usize, usize)], kernels: &
     };
     let all = run(32, 0);
     for &(window, answer) in some {
-        let block = &trainer.blocks[window / BLOCK_ROWS];
-        let width = trainer.layout.head.width;
-        let trained = &block.output(&trainer.layout, answer)[window % BLOCK_ROWS * width..][..3];
+        let block = &blocks[window / BLOCK_ROWS];
+        let width = layout.head.width;
+        let trained = &block.output(&layout, answer)[window % BLOCK_ROWS * width..][..3];
         for (a, b) in trained.iter().zip(&all[(window * n_answers + answer) * 3..]) {
             assert!((a - b).abs() < 2e-6, "{a} against {b}");
         }

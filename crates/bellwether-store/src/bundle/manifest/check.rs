@@ -105,6 +105,16 @@ pub(super) fn check_model(path: &str, model: &ModelManifest, n_channels: usize) 
             }
             check_widths(path, network)
         }
+        ModelManifest::Network(of) => {
+            for (name, stack) in [("encoder", &of.network.encoder), ("decoder", &of.network.decoder)] {
+                if !stack.is_empty() {
+                    let found = format!("a list of {}", stack.len());
+                    let want = "no stack beside its layers";
+                    return Err(ManifestError::value(format!("{path}.{name}"), found, want));
+                }
+            }
+            check_widths(path, &of.network)
+        }
         ModelManifest::Classic(classic) => {
             let least = classic.kind.settings().iter().zip(&classic.settings);
             for (&(name, least), &(_, n)) in least {

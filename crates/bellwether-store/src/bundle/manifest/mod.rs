@@ -17,7 +17,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::{Align, FitError};
 
 pub use fingerprint::fingerprint;
-pub use model::{ClassicManifest, ModelManifest, NetworkManifest};
+pub use model::{ClassicManifest, LayersManifest, ModelManifest, NetworkManifest};
 pub use record::{CalibrationRecord, EpochRecord, ModeRecord, ParentRecord, SeriesRecord, TrainingRecord};
 
 use super::BundleError;

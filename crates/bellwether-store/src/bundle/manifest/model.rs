@@ -17,6 +17,8 @@ pub enum ModelManifest {
     LstmAe(NetworkManifest),
     /// A network of LSTM layers that forecasts the last row of a window: no decoder.
     LstmForecast(NetworkManifest),
+    /// A network of any layers.
+    Network(LayersManifest),
     /// Any other.
     Classic(ClassicManifest),
 }
@@ -57,11 +59,22 @@ pub struct NetworkManifest {
     pub n_weights: usize,
 }
 
+/// A network whose layers somebody has chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayersManifest {
+    /// Its widths; without stacks.
+    #[serde(flatten)]
+    pub network: NetworkManifest,
+    /// Its layers as a specification in TOML, which the reader of the network knows.
+    pub layers: String,
+}
+
 impl ModelManifest {
     /// The shape of the network, where it is one.
     pub fn network(&self) -> Option<&NetworkManifest> {
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => Some(network),
+            Self::Network(of) => Some(&of.network),
             Self::Classic(_) => None,
         }
     }
@@ -71,6 +84,7 @@ impl ModelManifest {
         match self {
             Self::LstmAe(_) => "lstm-ae",
             Self::LstmForecast(_) => "lstm-forecast",
+            Self::Network(_) => "network",
             Self::Classic(classic) => classic.kind.name(),
         }
     }
@@ -79,6 +93,7 @@ impl ModelManifest {
     pub fn window_len(&self) -> usize {
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => network.window_len,
+            Self::Network(of) => of.network.window_len,
             Self::Classic(classic) => classic.window_len,
         }
     }
@@ -87,6 +102,7 @@ impl ModelManifest {
     pub fn active(&self) -> &[usize] {
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => &network.active,
+            Self::Network(of) => &of.network.active,
             Self::Classic(classic) => &classic.active,
         }
     }
@@ -95,14 +111,19 @@ impl ModelManifest {
 impl Serialize for ModelManifest {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Tagged<'a> {
+        struct Tagged<'a, T> {
             architecture: &'static str,
             #[serde(flatten)]
-            network: &'a NetworkManifest,
+            network: &'a T,
         }
         let architecture = self.architecture();
         match self {
             Self::LstmAe(network) | Self::LstmForecast(network) => Tagged {
+                architecture,
+                network,
+            }
+            .serialize(to),
+            Self::Network(network) => Tagged {
                 architecture,
                 network,
             }
@@ -142,6 +163,8 @@ struct ModelFields {
     with_level: Option<bool>,
     #[serde(default, deserialize_with = "given")]
     n_weights: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    layers: Option<String>,
     #[serde(default, deserialize_with = "given")]
     rank: Option<usize>,
     #[serde(default, deserialize_with = "given")]
@@ -186,6 +209,10 @@ impl TryFrom<ModelFields> for ModelManifest {
         let model = match &*architecture {
             "lstm-ae" => Self::LstmAe(fields.network(active)?),
             "lstm-forecast" => Self::LstmForecast(fields.network(active)?),
+            "network" => Self::Network(LayersManifest {
+                network: fields.network(active)?,
+                layers: taken("layers", &mut fields.layers)?,
+            }),
             name => {
                 let Some(kind) = Kind::from_name(name) else {
                     let found = name.chars().take(80).collect();
@@ -253,6 +280,7 @@ impl ModelFields {
             ("decoder", self.decoder.is_some()),
             ("with_level", self.with_level.is_some()),
             ("n_weights", self.n_weights.is_some()),
+            ("layers", self.layers.is_some()),
         ];
         let settings = self.settings().map(|(name, field)| (name, field.is_some()));
         let mut all = of_networks.into_iter().chain(settings);
@@ -262,7 +290,7 @@ impl ModelFields {
 
 /// The architectures there are, as in `a, b and c`.
 fn known() -> String {
-    let mut names = vec!["lstm-ae", "lstm-forecast"];
+    let mut names = vec!["lstm-ae", "lstm-forecast", "network"];
     names.extend(Kind::ALL.map(Kind::name));
     let last = names.pop().unwrap_or_default();
     format!("{} and {last}", names.join(", "))
@@ -275,6 +303,34 @@ fn taken<T>(name: &'static str, field: &mut Option<T>) -> Result<T, FieldsError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_any_layers_comes_back_with_them_and_not_without() {
+        let json = serde_json::json!({
+            "architecture": "network", "kernels": "avx2", "window_len": 5, "n_inputs": 2, "n_outputs": 1, "encoder": [],
+            "decoder": [], "active": [0], "with_level": true, "n_weights": 7, "layers": "version = 1\n",
+        });
+        let read: ModelManifest = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(
+            (read.architecture(), read.window_len(), read.active()),
+            ("network", 5, &[0][..])
+        );
+        assert_eq!(serde_json::to_value(&read).unwrap(), json);
+        let refused = |change: fn(&mut serde_json::Value)| {
+            let mut json = json.clone();
+            change(&mut json);
+            serde_json::from_value::<ModelManifest>(json)
+                .unwrap_err()
+                .to_string()
+        };
+        let without = refused(|json| drop(json.as_object_mut().unwrap().remove("layers")));
+        assert!(without.contains("missing field `layers`"), "{without}");
+        let other = refused(|json| json["architecture"] = "lstm-ae".into());
+        assert!(
+            other.contains("unknown field `layers` of the architecture lstm-ae"),
+            "{other}"
+        );
+    }
 
     #[test]
     fn every_setting_of_every_kind_has_its_field() {

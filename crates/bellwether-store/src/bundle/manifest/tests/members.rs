@@ -34,7 +34,8 @@ fn fields_of_a_model_that_are_absent_unknown_or_mistyped_are_named() {
         json!("iforest"),
         [
             "detector.members[2].model cannot be read",
-            "unknown architecture \"iforest\", this version of bellwether knows lstm-ae, lstm-forecast, pca, var, cross-regression, knn, ",
+            "unknown architecture \"iforest\", this version of bellwether knows lstm-ae, lstm-forecast, network, pca, var, \
+             cross-regression, knn, ",
         ],
     );
     check(

@@ -1,0 +1,235 @@
+//! The two ways to compute a network: stacks of LSTM layers by kernels made for them, anything else layer by layer.
+
+use super::architecture::Architecture;
+use super::block::{Block, Slot};
+use super::layers::block::{LayerBlock, LayerSpace};
+use super::layers::{Net, Noise};
+use super::loss::Loss;
+use super::score::{SCORE_ROWS, ScoreSpace};
+use super::weights::{Layout, Weights};
+use crate::kernels::{Aligned, Kernels};
+
+/// A network cut for one table of kernels.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    Stacks(Layout),
+    Layers(Net),
+}
+
+impl Engine {
+    pub(crate) fn new(architecture: &Architecture, kernels: &'static Kernels) -> Self {
+        match architecture.plan() {
+            Some(plan) => Self::Layers(Net::new(plan, kernels)),
+            None => Self::Stacks(Layout::new(architecture, kernels)),
+        }
+    }
+
+    pub(crate) fn kernels(&self) -> &'static Kernels {
+        match self {
+            Self::Stacks(layout) => layout.kernels,
+            Self::Layers(net) => net.kernels,
+        }
+    }
+
+    /// Packed weights in all.
+    pub(crate) fn n_weights(&self) -> usize {
+        match self {
+            Self::Stacks(layout) => layout.n_weights,
+            Self::Layers(net) => net.n_weights,
+        }
+    }
+
+    /// Those that gradients move; statistics stand behind them.
+    pub(crate) fn n_trained(&self) -> usize {
+        match self {
+            Self::Stacks(layout) => layout.n_weights,
+            Self::Layers(net) => net.n_trained,
+        }
+    }
+
+    pub(crate) fn n_transposed(&self) -> usize {
+        match self {
+            Self::Stacks(layout) => layout.n_transposed,
+            Self::Layers(net) => net.n_transposed,
+        }
+    }
+
+    /// Outputs of an answer.
+    pub(crate) fn n_outputs(&self) -> usize {
+        match self {
+            Self::Stacks(layout) => layout.head.n_outputs,
+            Self::Layers(net) => net.n_outputs(),
+        }
+    }
+
+    /// # Panics
+    /// Where the weights are of another architecture.
+    pub(crate) fn pack(&self, weights: &Weights) -> Aligned {
+        match self {
+            Self::Stacks(layout) => layout.pack(weights),
+            Self::Layers(net) => {
+                let mut packed = Aligned::zeroed(net.n_weights);
+                let mut n = 0;
+                net.each_weight(|tensor, at, to| {
+                    packed[to] = weights.tensors()[tensor].values[at];
+                    n += 1;
+                });
+                let n_given: usize = weights.tensors().iter().map(|tensor| tensor.values.len()).sum();
+                assert_eq!(n, n_given, "weights of another architecture");
+                packed
+            }
+        }
+    }
+
+    pub(crate) fn unpack(&self, packed: &[f32], weights: &mut Weights) {
+        match self {
+            Self::Stacks(layout) => layout.unpack(packed, weights),
+            Self::Layers(net) => net.each_weight(|tensor, at, from| {
+                weights.tensors_mut()[tensor].values[at] = packed[from];
+            }),
+        }
+    }
+
+    pub(crate) fn transpose(&self, packed: &[f32], transposed: &mut [f32]) {
+        match self {
+            Self::Stacks(layout) => layout.transpose(packed, transposed),
+            Self::Layers(net) => net.transpose(packed, transposed),
+        }
+    }
+
+    /// Takes what a mini-batch has found into the statistics; `gradient` holds the sums of its blocks.
+    pub(crate) fn renew_statistics(&self, weights: &mut [f32], gradient: &[f32], n_windows: usize) {
+        if let Self::Layers(net) = self {
+            net.renew_statistics(weights, gradient, n_windows);
+        }
+    }
+}
+
+/// One block of windows of a mini-batch.
+#[derive(Debug)]
+pub(crate) enum AnyBlock {
+    Stacks(Block),
+    Layers(LayerBlock),
+}
+
+impl AnyBlock {
+    pub(crate) fn new(engine: &Engine, rows: usize) -> Self {
+        match engine {
+            Engine::Stacks(layout) => Self::Stacks(Block::new(layout, rows)),
+            Engine::Layers(net) => Self::Layers(LayerBlock::new(net, rows)),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Stacks(block) => block.rows(),
+            Self::Layers(block) => block.rows(),
+        }
+    }
+
+    /// Takes in windows, and finds their loss and its gradient; `fill(row, slot)` writes one of them.
+    ///
+    /// # Panics
+    /// Where the block was made for the other engine.
+    pub(crate) fn differentiate(
+        &mut self,
+        engine: &Engine,
+        weights: &[f32],
+        transposed: &[f32],
+        fill: impl Fn(usize, &mut Slot<'_>),
+        loss: Loss,
+        noise: Noise,
+    ) {
+        match (self, engine) {
+            (Self::Stacks(block), Engine::Stacks(layout)) => {
+                block.fill(layout, fill);
+                block.forward(layout, weights);
+                block.backward(layout, transposed, loss);
+            }
+            (Self::Layers(block), Engine::Layers(net)) => {
+                block.fill(net, fill);
+                block.differentiate(net, weights, transposed, loss, noise);
+            }
+            _ => unreachable!("blocks are made for the engine that uses them"),
+        }
+    }
+
+    /// Gradient of the summed loss with respect to the inputs of one window at `step`, after
+    /// [`AnyBlock::differentiate`], `[n_inputs]`.
+    ///
+    /// # Panics
+    /// Where the block was made for the other engine.
+    pub(crate) fn input_gradient(
+        &self,
+        engine: &Engine,
+        weights: &[f32],
+        row: usize,
+        step: usize,
+        out: &mut [f32],
+    ) {
+        match (self, engine) {
+            (Self::Stacks(block), Engine::Stacks(layout)) => {
+                block.input_gradient(layout, weights, row, step, out);
+            }
+            (Self::Layers(block), Engine::Layers(_)) => out.copy_from_slice(block.input_gradient(step, row)),
+            _ => unreachable!("blocks are made for the engine that uses them"),
+        }
+    }
+
+    pub(crate) fn gradient(&self) -> &[f32] {
+        match self {
+            Self::Stacks(block) => &block.gradient,
+            Self::Layers(block) => &block.gradient,
+        }
+    }
+
+    pub(crate) fn loss(&self) -> f64 {
+        match self {
+            Self::Stacks(block) => block.loss,
+            Self::Layers(block) => block.loss,
+        }
+    }
+
+    pub(crate) fn n_observed(&self) -> f64 {
+        match self {
+            Self::Stacks(block) => block.n_observed,
+            Self::Layers(block) => block.n_observed,
+        }
+    }
+}
+
+/// Workspace for scoring up to [`SCORE_ROWS`] windows.
+#[derive(Debug)]
+pub(crate) enum AnySpace {
+    Stacks(ScoreSpace),
+    Layers(LayerSpace),
+}
+
+impl AnySpace {
+    pub(crate) fn new(engine: &Engine) -> Self {
+        match engine {
+            Engine::Stacks(layout) => Self::Stacks(ScoreSpace::new(layout)),
+            Engine::Layers(net) => Self::Layers(LayerSpace::new(net, SCORE_ROWS)),
+        }
+    }
+
+    /// Scores `rows` windows: `fill(row, step, inputs)` writes each sample, `emit(row, answer, outputs)` takes each
+    /// answer. The bits of a row are the same whatever `rows` is.
+    ///
+    /// # Panics
+    /// Where the space was made for the other engine.
+    pub(crate) fn run(
+        &mut self,
+        engine: &Engine,
+        weights: &[f32],
+        rows: usize,
+        fill: impl FnMut(usize, usize, &mut [f32]),
+        emit: impl FnMut(usize, usize, &[f32]),
+    ) {
+        match (self, engine) {
+            (Self::Stacks(space), Engine::Stacks(layout)) => space.run(layout, weights, rows, fill, emit),
+            (Self::Layers(space), Engine::Layers(net)) => space.run(net, weights, rows, fill, emit),
+            _ => unreachable!("spaces are made for the engine that uses them"),
+        }
+    }
+}
