@@ -180,14 +180,14 @@ pub fn read_checkpoint(
     decode(&bytes).map(Some).map_err(CheckpointError::at(path))
 }
 
-/// Deletes a checkpoint that is no longer needed; there need not be one.
+/// Deletes the folder of checkpoints that are no longer needed; there need not be one.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub fn remove_checkpoint(path: &Path) -> Result<(), DiskError> {
-    match std::fs::remove_file(path) {
+pub fn remove_checkpoints(folder: &Path) -> Result<(), DiskError> {
+    match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(DiskError::at("delete the checkpoint", path)(error))
+            Err(DiskError::at("delete the checkpoints in", folder)(error))
         }
         _ => Ok(()),
     }

@@ -12,6 +12,7 @@ mod form;
 pub(crate) mod keys;
 mod models;
 pub(crate) mod pipeline;
+mod train;
 mod training;
 pub(crate) mod validate;
 
@@ -40,6 +41,7 @@ pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopAr
 pub(crate) use explain::CausesArgs;
 pub(crate) use form::{Form, Format};
 pub(crate) use models::{BecauseArgs, CompareVersionsArgs, ModelsArgs, ModelsCommand};
+pub(crate) use train::{GroupModels, TrainArgs};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -299,58 +301,6 @@ pub(crate) struct GenerateArgs {
     pub(crate) to: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Name of the model: lower-case letters, digits, `-` and `_`
-    #[arg(long, value_name = "NAME", value_parser = parse::<ModelName>)]
-    pub(crate) name: ModelName,
-    #[command(flatten)]
-    pub(crate) fit: FitArgs,
-    /// Train on samples before this time only
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) until: Option<Timestamp>,
-    /// Train on the first N rows of each series only
-    #[arg(long, value_name = "N", conflicts_with = "until")]
-    pub(crate) rows: Option<NonZeroUsize>,
-    /// Leave out a stretch of time, START/END (repeatable): maintenance, known faults
-    #[arg(long, value_name = "START/END", value_parser = parse_interval)]
-    pub(crate) exclude: Vec<(Timestamp, Timestamp)>,
-    /// The same from a file with the columns start, end and reason, perhaps series
-    #[arg(long, value_name = "FILE")]
-    pub(crate) calendar: Option<PathBuf>,
-    /// Train a model for each value of this column, each named NAME-VALUE, side by side
-    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
-    pub(crate) group_by: Option<String>,
-    /// What devices have in common: own (nothing: a training for each), or shared (networks and other members learnt from all
-    /// devices, each under its own scales and with its own calibration; published as NAME, too, for devices not seen yet)
-    #[arg(
-        long,
-        value_name = "HOW",
-        value_enum,
-        default_value = "own",
-        requires = "group_by"
-    )]
-    pub(crate) group_models: GroupModels,
-    /// Write every epoch as a line of JSON, or as a row of a table that plots (FILE.csv)
-    #[arg(long, value_name = "FILE.jsonl|FILE.csv")]
-    pub(crate) log: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    #[command(flatten)]
-    pub(crate) threads: ThreadArgs,
-}
-
-/// What the models of the devices of a fleet have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GroupModels {
-    /// Nothing.
-    Own,
-    /// Their members.
-    Shared,
-}
-
 /// How a detector is fitted.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
@@ -391,6 +341,9 @@ pub(crate) struct FitArgs {
     /// What training minimises: mse, mae, huber:0.5, log-cosh, quantile:0.5
     #[arg(long, value_name = "NAME", default_value = "mse", value_parser = training::loss)]
     pub(crate) loss: Loss,
+    /// Share of the training windows that may not be normal: networks do not learn from as many as that which they know least
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) contamination: f64,
     /// Share of the fitted part, the last in time, that decides when to stop
     #[arg(
         long,

@@ -43,6 +43,16 @@ pub struct StepReport {
     pub gradient_norm: f64,
 }
 
+/// Losses of some windows.
+#[derive(Debug, Default)]
+struct JudgedPiece {
+    /// Over all of them.
+    sum: f64,
+    n_observed: f64,
+    /// Sum and observed values of each.
+    windows: Vec<(f64, f64)>,
+}
+
 /// How a step moves the weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
@@ -105,6 +115,27 @@ impl Trainer {
         let mut weights = Weights::zeroed(&self.architecture);
         self.engine.unpack(&self.weights, &mut weights);
         weights
+    }
+
+    /// What of it has to be kept so that another may go on: weights and the optimiser's two memories, as the kernels want them,
+    /// and the number of updates.
+    pub(crate) fn kept(&self) -> (&[f32], &[f32], &[f32], i32) {
+        (&self.weights, &self.first, &self.second, self.n_updates)
+    }
+
+    /// Goes on from what was [kept](Self::kept); whether it was of such a network.
+    pub(crate) fn restore(&mut self, kept: (&[f32], &[f32], &[f32], i32)) -> bool {
+        let (weights, first, second, n_updates) = kept;
+        let lens = [weights.len(), first.len(), second.len()];
+        if lens != [self.weights.len(), self.first.len(), self.second.len()] {
+            return false;
+        }
+        self.weights.copy_from_slice(weights);
+        self.first.copy_from_slice(first);
+        self.second.copy_from_slice(second);
+        self.n_updates = n_updates;
+        self.engine.transpose(&self.weights, &mut self.weights_t);
+        true
     }
 
     /// One step on a mini-batch of `n_windows` windows; `fill(window, slot)` writes each of them, from any thread.
@@ -279,6 +310,35 @@ impl Trainer {
         target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
         loss: Loss,
     ) -> f64 {
+        let pieces = self.judge(n_windows, fill, target, loss);
+        let (mut sum, mut n) = (0.0, 0.0);
+        for piece in pieces {
+            sum += piece.sum;
+            n += piece.n_observed;
+        }
+        sum / n.max(1.0)
+    }
+
+    /// The same for each window by itself: the sum of its losses, and of how many values.
+    pub(crate) fn losses(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+        target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
+        loss: Loss,
+    ) -> Vec<(f64, f64)> {
+        let pieces = self.judge(n_windows, fill, target, loss);
+        pieces.into_iter().flat_map(|piece| piece.windows).collect()
+    }
+
+    /// Losses of pieces of the windows, in their order.
+    fn judge(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+        target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
+        loss: Loss,
+    ) -> Vec<JudgedPiece> {
         let n_pieces = n_windows.div_ceil(SCORE_ROWS);
         while self.score_space.len() < n_pieces.min(self.n_threads()) {
             self.score_space.push(AnySpace::new(&self.engine));
@@ -291,6 +351,7 @@ impl Trainer {
             let rows = SCORE_ROWS.min(n_windows - first);
             let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
             let (mut sum, mut n) = (0.0_f64, 0.0_f64);
+            let mut windows = vec![(0.0, 0.0); rows];
             space.run(
                 engine,
                 weights,
@@ -300,23 +361,31 @@ impl Trainer {
                     target(first + row, answer, &mut want, &mut observed);
                     for ((output, want), observed) in outputs.iter().zip(&want).zip(&observed) {
                         if *observed > 0.0 {
-                            sum += f64::from(observed * loss.of(output - want));
-                            n += f64::from(*observed);
+                            let (of_cell, weight) =
+                                (f64::from(observed * loss.of(output - want)), f64::from(*observed));
+                            sum += of_cell;
+                            n += weight;
+                            windows[row].0 += of_cell;
+                            windows[row].1 += weight;
                         }
                     }
                 },
             );
-            (sum, n)
+            JudgedPiece {
+                sum,
+                n_observed: n,
+                windows,
+            }
         };
         let stride = self.score_space.len();
-        // Pieces go to spaces round-robin; sums are joined in the order of the pieces.
-        let run = |(start, space): (usize, &mut AnySpace)| -> Vec<(f64, f64)> {
+        // Pieces go to spaces round-robin, and come back in their order.
+        let run = |(start, space): (usize, &mut AnySpace)| -> Vec<JudgedPiece> {
             (start..n_pieces)
                 .step_by(stride)
                 .map(|idx| piece(space, idx))
                 .collect()
         };
-        let by_space: Vec<Vec<(f64, f64)>> = match &self.pool {
+        let mut by_space: Vec<Vec<JudgedPiece>> = match &self.pool {
             Some(pool) if stride > 1 => pool.install(|| {
                 self.score_space
                     .par_iter_mut()
@@ -327,13 +396,8 @@ impl Trainer {
             }),
             _ => self.score_space.iter_mut().enumerate().map(run).collect(),
         };
-        let (mut sum, mut n) = (0.0, 0.0);
-        for idx in 0..n_pieces {
-            let (piece_sum, piece_n) = by_space[idx % stride][idx / stride];
-            sum += piece_sum;
-            n += piece_n;
-        }
-        sum / n.max(1.0)
+        let take = |idx: usize| std::mem::take(&mut by_space[idx % stride][idx / stride]);
+        (0..n_pieces).map(take).collect()
     }
 
     fn n_threads(&self) -> usize {

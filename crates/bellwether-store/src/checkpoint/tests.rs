@@ -49,8 +49,8 @@ fn a_checkpoint_comes_back_bit_for_bit_and_is_replaced() {
     record.n_updates = 78;
     write_checkpoint(&path, &record, &tensors).unwrap();
     assert_eq!(read_checkpoint(&path).unwrap().unwrap().0, record);
-    remove_checkpoint(&path).unwrap();
-    remove_checkpoint(&path).unwrap();
+    remove_checkpoints(folder.path()).unwrap();
+    remove_checkpoints(folder.path()).unwrap();
     assert!(read_checkpoint(&path).unwrap().is_none());
 }
 

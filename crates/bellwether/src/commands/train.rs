@@ -12,7 +12,7 @@ use bellwether_core::detect::ModeReport;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::{Timestamp, humane};
-use bellwether_nn::{Progress, TrainReport};
+use bellwether_nn::{Progress, TrainEnd, TrainReport};
 use bellwether_store::bundle::manifest::{SeriesRecord, fingerprint};
 use bellwether_store::read::Recording;
 use bellwether_store::registry::{ModelName, Registry, Version};
@@ -24,13 +24,23 @@ use crate::commands::calendar::Calendar;
 use crate::commands::looking::sample_labels;
 use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
-use crate::fitting::{self, FitSpec, Fitted};
+use crate::fitting::{self, Checkpoints, FitSpec, Fitted, Parent};
 use crate::output::{Output, Rows};
 use crate::publishing::{Unpublished, series_record};
 use log::Log;
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
-    let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    let mut spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    if args.resume && args.group_by.is_some() && args.group_models == GroupModels::Own {
+        return Err(Failure::Usage(
+            "--resume goes on with one training; with --group-by each device has its own: name those that are left with a \
+             filter of the data, or give --group-models shared"
+                .to_owned(),
+        ));
+    }
+    if let Some(from) = &args.from {
+        spec.from = Some(Parent::read(from, &args.registry)?);
+    }
     let calendar = args
         .calendar
         .as_deref()
@@ -129,6 +139,7 @@ struct Learning {
     data_fingerprint: String,
     seconds: f64,
     notes: Vec<String>,
+    checkpoints: Option<Arc<Checkpoints>>,
 }
 
 /// A version as it was published.
@@ -148,6 +159,7 @@ impl Training<'_> {
         let learning = self.learn(
             &self.args.name,
             &self.spec,
+            true,
             TrainingRows {
                 notes: Vec::new(),
                 ..rows
@@ -250,7 +262,8 @@ impl Training<'_> {
         pieces
     }
 
-    /// Learns from these rows. What fails here is the fault of the rows, unless the log says otherwise.
+    /// Learns from these rows. What fails here is the fault of the rows, unless the log says otherwise. Where it `is_kept`, the
+    /// training can be resumed.
     #[expect(
         clippy::disallowed_methods,
         reason = "training time is told and may be limited"
@@ -259,6 +272,7 @@ impl Training<'_> {
         &self,
         name: &ModelName,
         spec: &FitSpec,
+        is_kept: bool,
         rows: TrainingRows,
         bar: &ProgressBar,
     ) -> Result<Learning, Failure> {
@@ -267,6 +281,10 @@ impl Training<'_> {
         }
         let data_fingerprint = fingerprint(rows.series.iter().flatten());
         let start = Instant::now();
+        let spec = match is_kept {
+            true => &self.kept(&data_fingerprint)?,
+            false => spec,
+        };
         let fitted = fitting::fit(rows.series, rows.labels.as_deref(), spec, &mut |progress| {
             self.observe(name, progress, start.elapsed(), bar)
         })?;
@@ -277,7 +295,23 @@ impl Training<'_> {
             records: rows.records,
             data_fingerprint,
             seconds: start.elapsed().as_secs_f64(),
+            checkpoints: spec.checkpoints.clone(),
             fitted,
+        })
+    }
+
+    /// What is asked of a fit on these data, kept so that it can be resumed.
+    fn kept(&self, data_fingerprint: &str) -> Result<FitSpec, Failure> {
+        let folder = self
+            .registry
+            .dir()
+            .join(".checkpoints")
+            .join(self.args.name.as_str());
+        let (is_resumed, every) = (self.args.resume, self.args.checkpoint_every);
+        let checkpoints = Checkpoints::new(&folder, data_fingerprint, &self.spec, is_resumed, every)?;
+        Ok(FitSpec {
+            checkpoints: Some(Arc::new(checkpoints)),
+            ..self.spec.clone()
         })
     }
 
@@ -342,6 +376,13 @@ impl Training<'_> {
             alignment: self.args.data.reading.align.wish(),
         };
         let (version, manifest) = learnt.publish(&self.registry)?;
+        let is_over = fitted
+            .training
+            .as_ref()
+            .is_none_or(|report| report.end != TrainEnd::Stopped);
+        if let (Some(checkpoints), true) = (&learning.checkpoints, is_over) {
+            checkpoints.clear()?;
+        }
         let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
         let calibration = &manifest.calibration.causal;
         let json = json!({
@@ -388,11 +429,13 @@ impl Training<'_> {
             "optimizer": format!("{:?}", fit.optimizer),
             "loss": format!("{:?}", fit.loss),
             "val_share": fit.val_share,
+            "contamination": fit.contamination,
             "rows": self.args.rows,
             "until": self.args.until.map(|at| at.to_string()),
             "features": self.spec.derivation.features.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "mode_when": self.spec.derivation.mode_when.as_ref().map(ToString::to_string),
             "blank_after_start": self.spec.derivation.blank_after_start.map(humane),
+            "from": self.spec.from.as_ref().map(|parent| &parent.record.model),
             "group_by": self.args.group_by,
             "group_models": self.args.group_by.as_ref().map(|_| match self.args.group_models {
                 GroupModels::Own => "own",

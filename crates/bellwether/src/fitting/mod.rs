@@ -6,14 +6,17 @@
 //! make of rows that they have not seen calibrates them; the folds unseen by members of at least half of the weight decide the threshold. The scaler is fitted on
 //! all of the training part.
 
+mod checkpoints;
 mod family;
 mod fleet;
 mod folds;
 mod members;
+mod parent;
 mod part;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bellwether_core::detect::{CalibrationReport, Candidate, Detector};
 use bellwether_core::drift::Baseline;
@@ -29,10 +32,12 @@ use crate::architecture;
 use crate::artifact::Learnt;
 use crate::cli::FitArgs;
 use crate::failure::Failure;
+pub(crate) use checkpoints::Checkpoints;
 pub(crate) use family::Family;
 use family::Plan;
 pub(crate) use fleet::{Device, fit_fleet};
 use members::Members;
+pub(crate) use parent::Parent;
 use part::Part;
 
 /// How long a window is to be.
@@ -115,6 +120,10 @@ pub(crate) struct FitSpec {
     pub(crate) train: TrainSpec,
     /// Layers of the network, where they were chosen: it is then the only one.
     pub(crate) layers: Option<NetworkSpec>,
+    /// The model whose networks are trained further.
+    pub(crate) from: Option<Arc<Parent>>,
+    /// Where it is kept how far the training is.
+    pub(crate) checkpoints: Option<Arc<Checkpoints>>,
 }
 
 impl FitSpec {
@@ -147,6 +156,7 @@ impl FitSpec {
                 learning_rate: args.lr,
                 val_share: args.val_share,
                 loss: args.loss,
+                contamination: args.contamination,
                 optimiser: args.optimizer,
                 schedule: args.schedule,
                 seed: args.seed,
@@ -154,6 +164,8 @@ impl FitSpec {
                 ..TrainSpec::default()
             },
             layers,
+            from: None,
+            checkpoints: None,
         };
         spec.train.check().map_err(refused)?;
         Ok(spec)
@@ -261,12 +273,15 @@ impl Outline {
             Some(wish) => window_len(wish, series.iter().flatten(), spec)?,
             None => (None, None),
         };
-        let plan = spec.family.plan(
+        let mut plan = spec.family.plan(
             series.iter().map(n_rows).max().unwrap_or(0),
             series.iter().flatten().map(Frame::n_channels).max().unwrap_or(1),
             window,
             spec.layers.is_some(),
         );
+        if let Some(parent) = &spec.from {
+            parent.shape(&mut plan)?;
+        }
         Ok(Self { plan, window_why })
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn train_own(training: &Training<'_>, recordings: Vec<Recording>) -> 
     let outcomes = side_by_side(training, jobs, |name, recording, bar| {
         let device = recording.name.clone();
         let rows = training.rows_of(vec![recording]);
-        let learnt = training.learn(name, &spec, rows, &ProgressBar::hidden());
+        let learnt = training.learn(name, &spec, false, rows, &ProgressBar::hidden());
         outcome(training, name, device, learnt, bar)
     })?;
     answer(training, &outcomes, n_devices, start.elapsed())
@@ -80,7 +80,8 @@ pub(super) fn train_shared(training: &Training<'_>, recordings: Vec<Recording>) 
         .collect();
     let bar = training.output.progress(0, "training");
     let name = &training.args.name;
-    let (whole, fleet) = fit_fleet(devices, &training.spec, &mut |progress| {
+    let spec = training.kept(&data_fingerprint)?;
+    let (whole, fleet) = fit_fleet(devices, &spec, &mut |progress| {
         training.observe(name, progress, start.elapsed(), &bar)
     })?;
     training.refuse_lost_log()?;
@@ -92,6 +93,7 @@ pub(super) fn train_shared(training: &Training<'_>, recordings: Vec<Recording>) 
         data_fingerprint,
         seconds: start.elapsed().as_secs_f64(),
         notes,
+        checkpoints: spec.checkpoints.clone(),
     };
     learning.notes.iter().for_each(|note| training.output.note(note));
     let published = training.publish(name, learning)?;
@@ -119,6 +121,7 @@ pub(super) fn train_shared(training: &Training<'_>, recordings: Vec<Recording>) 
             records,
             data_fingerprint,
             seconds: start.elapsed().as_secs_f64(),
+            checkpoints: None,
             fitted,
         });
         outcome(training, name, device, learning, bar)
