@@ -29,7 +29,7 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
 use bellwether_core::zone::Zone;
 use bellwether_nn::{Loss, Optimiser, Schedule};
-use bellwether_store::registry::{ModelName, ModelRef};
+use bellwether_store::registry::ModelRef;
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::{Family, WindowWish};
