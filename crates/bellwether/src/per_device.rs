@@ -78,7 +78,7 @@ impl<'a> DeviceModels<'a> {
                 .next()
                 .unwrap_or_else(|| self.name.clone())
         };
-        self.load(&lead)
+        self.load(&lead, self.n_threads)
     }
 
     /// The names there may be models of devices under.
@@ -96,7 +96,8 @@ impl<'a> DeviceModels<'a> {
         if let Ok(name) = name(self.name, device_name)
             && is_there(&self.registry, &name)?
         {
-            let own = self.load(&name)?;
+            // Thousands of models must not have threads of their own.
+            let own = self.load(&name, 1)?;
             if device(&own.manifest) == Some(device_name) {
                 return Ok(Some(own));
             }
@@ -114,12 +115,12 @@ impl<'a> DeviceModels<'a> {
         ))
     }
 
-    fn load(&self, name: &ModelName) -> Result<Loaded, Failure> {
+    fn load(&self, name: &ModelName, n_threads: usize) -> Result<Loaded, Failure> {
         let args = ModelArgs {
             model: ModelRef::Named(champion(name)),
             registry: self.args.registry.clone(),
         };
-        artifact::load(&args, self.n_threads)
+        artifact::load(&args, n_threads)
     }
 }
 

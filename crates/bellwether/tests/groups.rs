@@ -22,7 +22,7 @@ fn each_device_has_the_model_that_it_would_have_alone_whatever_the_threads() {
     let fit = "--epochs 2 --format json";
     for (registry, threads) in [("one", 1), ("many", 4)] {
         let train = format!(
-            "train fleet.csv --name pump --group-by device --threads {threads} --registry {registry} {fit}"
+            "train fleet.csv --name pump --group-by device --threads {threads} --registry {registry} --log {registry}.csv {fit}"
         );
         let trained = json(&bellwether(folder, &train).ends(0));
         let devices: Vec<&str> = trained
@@ -32,6 +32,15 @@ fn each_device_has_the_model_that_it_would_have_alone_whatever_the_threads() {
             .map(|of| of["device"].as_str().unwrap())
             .collect();
         assert_eq!(devices, ["pump-01", "pump-02", "pump-03"]);
+    }
+    // A row for each epoch of each device, whoever came first.
+    let log = fs::read_to_string(folder.join("many.csv")).unwrap();
+    assert!(log.starts_with("model,epoch,train_loss,val_loss,learning_rate,gradient_norm,is_best,windows,seconds\n"));
+    for device in ["pump-01", "pump-02", "pump-03"] {
+        let rows = log.lines().filter(|line| line.starts_with(&format!("pump-{device},")));
+        let cells: Vec<Vec<&str>> = rows.map(|row| row.split(',').collect()).collect();
+        assert_eq!(cells.len(), 2, "{log}");
+        assert!(cells.iter().flat_map(|row| &row[1..]).all(|cell| cell.parse::<f64>().is_ok()), "{log}");
     }
     for device in ["pump-01", "pump-02", "pump-03"] {
         let mut lines = text.lines();

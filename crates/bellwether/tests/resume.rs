@@ -112,7 +112,7 @@ fn networks_of_another_model_are_trained_further_and_the_model_says_so() {
     bellwether(folder, "generate --devices 2 --samples 700 --seed 9 -o fleet.csv").ends(0);
     let text = fs::read_to_string(folder.join("fleet.csv")).unwrap();
     let head = text.lines().next().unwrap();
-    let fresh = text.lines().filter(|line| line.contains("pump-02")).take(160);
+    let fresh = text.lines().filter(|line| line.contains("pump-02")).take(600);
     let fresh: String = std::iter::once(head)
         .chain(fresh)
         .map(|line| format!("{line}\n"))

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
 use crate::commands::calendar::Calendar;
-use crate::commands::judge::{Judged, judge_by};
+use crate::commands::judge::{Judged, common_model, judge_by};
 use crate::commands::rates::{self, Rates};
 use crate::commands::sensor_fault::fault;
 use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
@@ -413,9 +413,10 @@ fn answer(loaded: &Loaded, judged: &[Judged], rates: &Rates, output: &Output) ->
         .iter()
         .map(|series| series.recording.frame.n_samples())
         .sum();
+    let model = common_model(loaded, judged);
     output.note(&format!(
         "{}: {} events in {n_samples} samples of {} series",
-        loaded.reference,
+        model.unwrap_or("models of their own"),
         events.len(),
         judged.len()
     ));
@@ -424,7 +425,7 @@ fn answer(loaded: &Loaded, judged: &[Judged], rates: &Rates, output: &Output) ->
         return Ok(());
     }
     let document = json!({
-        "model": loaded.reference,
+        "model": model,
         "mode": judged.first().map(|series| series.scores.mode.to_string()),
         "threshold": rates::common_threshold(judged).map(Threshold::error),
         "alarms": rates.json(),

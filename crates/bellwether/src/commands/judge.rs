@@ -63,6 +63,12 @@ fn outside(scores: &Scores, detector: &Detector) -> Vec<(String, usize)> {
     counts
 }
 
+/// The model that judged all of them; `None` where devices have their own.
+pub(crate) fn common_model<'a>(loaded: &'a Loaded, judged: &[Judged]) -> Option<&'a str> {
+    let is_common = judged.iter().all(|series| series.reference == loaded.reference);
+    is_common.then_some(loaded.reference.as_str())
+}
+
 /// Scores every series.
 pub(crate) fn judge(
     loaded: &Loaded,

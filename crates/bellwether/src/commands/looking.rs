@@ -10,7 +10,7 @@ use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
 use crate::commands::detect::{channel_names, member_shares, shares};
-use crate::commands::judge::Judged;
+use crate::commands::judge::{Judged, common_model};
 use crate::commands::now;
 use crate::commands::rates::{Rates, common_threshold};
 use crate::commands::sensor_fault::fault;
@@ -32,7 +32,7 @@ pub(crate) fn report(
     };
     let mut report = Report::new(title, concat!("bellwether ", env!("CARGO_PKG_VERSION")));
     report.generated_at = Some(now());
-    report.model = Some(loaded.reference.clone());
+    report.model = common_model(loaded, judged).map(str::to_owned);
     let threshold = common_threshold(judged);
     report.threshold = threshold.map(Threshold::error);
     let is_stored = |series: &Judged| series.threshold == series.detector.threshold(mode);
@@ -49,7 +49,7 @@ pub(crate) fn report(
         Mode::Causal => &loaded.manifest.calibration.causal,
         Mode::Retrospective => &loaded.manifest.calibration.retrospective,
     };
-    let is_common = judged.iter().all(|series| series.reference == loaded.reference);
+    let is_common = report.model.is_some();
     if let Some(support) = record.support.as_ref().filter(|_| is_own && is_common) {
         report
             .notes
