@@ -35,12 +35,22 @@ fn each_device_has_the_model_that_it_would_have_alone_whatever_the_threads() {
     }
     // A row for each epoch of each device, whoever came first.
     let log = fs::read_to_string(folder.join("many.csv")).unwrap();
-    assert!(log.starts_with("model,epoch,train_loss,val_loss,learning_rate,gradient_norm,is_best,windows,seconds\n"));
+    assert!(log.starts_with(
+        "model,epoch,train_loss,val_loss,learning_rate,gradient_norm,is_best,windows,seconds\n"
+    ));
     for device in ["pump-01", "pump-02", "pump-03"] {
-        let rows = log.lines().filter(|line| line.starts_with(&format!("pump-{device},")));
+        let rows = log
+            .lines()
+            .filter(|line| line.starts_with(&format!("pump-{device},")));
         let cells: Vec<Vec<&str>> = rows.map(|row| row.split(',').collect()).collect();
         assert_eq!(cells.len(), 2, "{log}");
-        assert!(cells.iter().flat_map(|row| &row[1..]).all(|cell| cell.parse::<f64>().is_ok()), "{log}");
+        assert!(
+            cells
+                .iter()
+                .flat_map(|row| &row[1..])
+                .all(|cell| cell.parse::<f64>().is_ok()),
+            "{log}"
+        );
     }
     for device in ["pump-01", "pump-02", "pump-03"] {
         let mut lines = text.lines();
