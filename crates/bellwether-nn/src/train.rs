@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use self::checkpoint::{Best, Checkpoint, Start, are_alike};
-use self::choice::{At, kept, n_trimmed, split};
+use self::choice::{At, split};
 use self::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
 use self::schedule::Schedule;
 use self::spec::{TrainSpec, default_epochs};
@@ -227,11 +227,7 @@ impl<'a> Run<'a> {
             if epoch == n_epochs {
                 break;
             }
-            let mut order = self.shuffle(train, n_train);
-            // An untrained network does not know which windows are strange.
-            if epoch > 0 {
-                order = self.trimmed(order);
-            }
+            let order = self.shuffle(train, n_train);
             match self.epoch(epoch, n_epochs, &order, val, &best, observe) {
                 Outcome::Finished(progress, done) => {
                     if done.is_best {
@@ -414,65 +410,14 @@ impl<'a> Run<'a> {
         unreachable!("an epoch has a mini-batch")
     }
 
-    /// The windows but for those that may be contaminated: the ones with the largest mean loss. The order stays.
-    fn trimmed(&mut self, windows: Vec<At>) -> Vec<At> {
-        let n_trimmed = n_trimmed(windows.len(), self.spec.contamination);
-        if n_trimmed == 0 {
-            return windows;
-        }
-        let losses = self.losses(&windows);
-        let is_kept = kept(&losses, n_trimmed);
-        let kept = windows.into_iter().zip(is_kept).filter(|(_, is_kept)| *is_kept);
-        kept.map(|(window, _)| window).collect()
-    }
-
-    /// Mean loss over the validation windows that are not trimmed.
+    /// Mean loss over the validation windows.
     fn validate(&mut self, val: &[At]) -> f64 {
-        let n_trimmed = n_trimmed(val.len(), self.spec.contamination);
-        if n_trimmed == 0 {
-            return self.mean_loss(val);
-        }
-        let losses = self.losses(val);
-        let is_kept = kept(&losses, n_trimmed);
-        let of_kept = losses.iter().zip(is_kept).filter(|(_, is_kept)| *is_kept);
-        let (sum, n) = of_kept.fold((0.0, 0.0), |(sum, n), ((loss, weight), _)| {
-            (sum + loss, n + weight)
-        });
-        sum / f64::max(n, 1.0)
-    }
-
-    /// Sum of the losses of each window, and of how many values.
-    fn losses(&mut self, windows: &[At]) -> Vec<(f64, f64)> {
         let view = self.views();
         let n_outputs = self.framing.n_outputs();
-        let means = self.means(windows);
-        let means = |window: usize| &means[window * n_outputs..(window + 1) * n_outputs];
-        self.trainer.losses(
-            windows.len(),
-            |window, step, input| view(windows[window]).input(step, means(window), input),
-            |window, answer, target, marks| {
-                view(windows[window]).target(answer, means(window), target);
-                view(windows[window]).marks(answer, marks);
-            },
-            self.spec.loss,
-        )
-    }
-
-    /// What the windows are measured from, `[n_windows, n_outputs]`.
-    fn means(&self, windows: &[At]) -> Vec<f64> {
-        let view = self.views();
-        let n_outputs = self.framing.n_outputs();
-        let mut means = vec![0.0; windows.len() * n_outputs];
-        for (&at, means) in windows.iter().zip(means.chunks_exact_mut(n_outputs)) {
+        let mut means = vec![0.0; val.len() * n_outputs];
+        for (&at, means) in val.iter().zip(means.chunks_exact_mut(n_outputs)) {
             view(at).means(means);
         }
-        means
-    }
-
-    fn mean_loss(&mut self, val: &[At]) -> f64 {
-        let view = self.views();
-        let n_outputs = self.framing.n_outputs();
-        let means = self.means(val);
         let means = |window: usize| &means[window * n_outputs..(window + 1) * n_outputs];
         self.trainer.validate(
             val.len(),

@@ -341,9 +341,6 @@ pub(crate) struct FitArgs {
     /// What training minimises: mse, mae, huber:0.5, log-cosh, quantile:0.5
     #[arg(long, value_name = "NAME", default_value = "mse", value_parser = training::loss)]
     pub(crate) loss: Loss,
-    /// Share of the training windows that may not be normal: networks do not learn from as many as that which they know least
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub(crate) contamination: f64,
     /// Share of the fitted part, the last in time, that decides when to stop
     #[arg(
         long,

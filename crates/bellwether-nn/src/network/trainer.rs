@@ -43,16 +43,6 @@ pub struct StepReport {
     pub gradient_norm: f64,
 }
 
-/// Losses of some windows.
-#[derive(Debug, Default)]
-struct JudgedPiece {
-    /// Over all of them.
-    sum: f64,
-    n_observed: f64,
-    /// Sum and observed values of each.
-    windows: Vec<(f64, f64)>,
-}
-
 /// How a step moves the weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
@@ -310,35 +300,6 @@ impl Trainer {
         target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
         loss: Loss,
     ) -> f64 {
-        let pieces = self.judge(n_windows, fill, target, loss);
-        let (mut sum, mut n) = (0.0, 0.0);
-        for piece in pieces {
-            sum += piece.sum;
-            n += piece.n_observed;
-        }
-        sum / n.max(1.0)
-    }
-
-    /// The same for each window by itself: the sum of its losses, and of how many values.
-    pub(crate) fn losses(
-        &mut self,
-        n_windows: usize,
-        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
-        target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
-        loss: Loss,
-    ) -> Vec<(f64, f64)> {
-        let pieces = self.judge(n_windows, fill, target, loss);
-        pieces.into_iter().flat_map(|piece| piece.windows).collect()
-    }
-
-    /// Losses of pieces of the windows, in their order.
-    fn judge(
-        &mut self,
-        n_windows: usize,
-        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
-        target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
-        loss: Loss,
-    ) -> Vec<JudgedPiece> {
         let n_pieces = n_windows.div_ceil(SCORE_ROWS);
         while self.score_space.len() < n_pieces.min(self.n_threads()) {
             self.score_space.push(AnySpace::new(&self.engine));
@@ -351,7 +312,6 @@ impl Trainer {
             let rows = SCORE_ROWS.min(n_windows - first);
             let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
             let (mut sum, mut n) = (0.0_f64, 0.0_f64);
-            let mut windows = vec![(0.0, 0.0); rows];
             space.run(
                 engine,
                 weights,
@@ -361,31 +321,23 @@ impl Trainer {
                     target(first + row, answer, &mut want, &mut observed);
                     for ((output, want), observed) in outputs.iter().zip(&want).zip(&observed) {
                         if *observed > 0.0 {
-                            let (of_cell, weight) =
-                                (f64::from(observed * loss.of(output - want)), f64::from(*observed));
-                            sum += of_cell;
-                            n += weight;
-                            windows[row].0 += of_cell;
-                            windows[row].1 += weight;
+                            sum += f64::from(observed * loss.of(output - want));
+                            n += f64::from(*observed);
                         }
                     }
                 },
             );
-            JudgedPiece {
-                sum,
-                n_observed: n,
-                windows,
-            }
+            (sum, n)
         };
         let stride = self.score_space.len();
-        // Pieces go to spaces round-robin, and come back in their order.
-        let run = |(start, space): (usize, &mut AnySpace)| -> Vec<JudgedPiece> {
+        // Pieces go to spaces round-robin; sums are joined in the order of the pieces.
+        let run = |(start, space): (usize, &mut AnySpace)| -> Vec<(f64, f64)> {
             (start..n_pieces)
                 .step_by(stride)
                 .map(|idx| piece(space, idx))
                 .collect()
         };
-        let mut by_space: Vec<Vec<JudgedPiece>> = match &self.pool {
+        let by_space: Vec<Vec<(f64, f64)>> = match &self.pool {
             Some(pool) if stride > 1 => pool.install(|| {
                 self.score_space
                     .par_iter_mut()
@@ -396,8 +348,13 @@ impl Trainer {
             }),
             _ => self.score_space.iter_mut().enumerate().map(run).collect(),
         };
-        let take = |idx: usize| std::mem::take(&mut by_space[idx % stride][idx / stride]);
-        (0..n_pieces).map(take).collect()
+        let (mut sum, mut n) = (0.0, 0.0);
+        for idx in 0..n_pieces {
+            let (piece_sum, piece_n) = by_space[idx % stride][idx / stride];
+            sum += piece_sum;
+            n += piece_n;
+        }
+        sum / n.max(1.0)
     }
 
     fn n_threads(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Which windows train, which judge, and which are left out.
+//! Which windows train and which judge.
 
 use bellwether_core::window::Windows;
 
@@ -39,21 +39,4 @@ pub(super) fn split(series: &[Windows<'_>], val_share: f64) -> (Vec<At>, Vec<At>
 fn thin(windows: Vec<At>, most: usize) -> Vec<At> {
     let step = windows.len().div_ceil(most.max(1)).max(1);
     windows.into_iter().step_by(step).collect()
-}
-
-/// How many of `n` windows are left out, at least one of which stays.
-pub(super) fn n_trimmed(n: usize, contamination: f64) -> usize {
-    ((n as f64 * contamination).ceil() as usize).min(n.saturating_sub(1))
-}
-
-/// Which windows stay where the `n_trimmed` with the largest mean loss go; of equals the later ones.
-pub(super) fn kept(losses: &[(f64, f64)], n_trimmed: usize) -> Vec<bool> {
-    let mean = |idx: usize| losses[idx].0 / losses[idx].1.max(1.0);
-    let mut order: Vec<usize> = (0..losses.len()).collect();
-    order.sort_by(|&one, &other| mean(one).total_cmp(&mean(other)).then(one.cmp(&other)));
-    let mut is_kept = vec![true; losses.len()];
-    for &idx in &order[losses.len() - n_trimmed..] {
-        is_kept[idx] = false;
-    }
-    is_kept
 }

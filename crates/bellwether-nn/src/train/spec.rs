@@ -33,9 +33,6 @@ pub struct TrainSpec {
     pub epoch_len_max: usize,
     /// What is minimised.
     pub loss: Loss,
-    /// Share of the windows that may hold what is not normal: from the second epoch on, as many as that with the largest loss
-    /// neither train nor judge (iterative trimmed loss, Shen and Sanghavi 2019).
-    pub contamination: f64,
     /// Seeds the weights and the order of the windows.
     pub seed: u64,
     /// Worker threads; the weights do not depend on them.
@@ -60,7 +57,6 @@ impl Default for TrainSpec {
             patience: 5,
             epoch_len_max: 3000,
             loss: Loss::Mse,
-            contamination: 0.0,
             seed: 42,
             n_threads: 1,
             start: Start::Random,
@@ -134,12 +130,6 @@ impl TrainSpec {
             "val-share",
             self.val_share,
             (0.0..=0.5).contains(&self.val_share),
-            "0 to 0.5",
-        )?;
-        setting(
-            "contamination",
-            self.contamination,
-            (0.0..=0.5).contains(&self.contamination),
             "0 to 0.5",
         )?;
         setting("patience", self.patience as f64, self.patience > 0, "at least 1")?;

@@ -165,8 +165,8 @@ pub(crate) struct FleetArgs {
     #[arg(long, value_name = "N", default_value = "1000")]
     pub(crate) devices: NonZeroUsize,
     /// Channels of each
-    #[arg(long, value_name = "N", default_value = "8")]
-    pub(crate) channels: NonZeroUsize,
+    #[arg(long = "channels", value_name = "N", default_value = "8")]
+    pub(crate) n_channels: NonZeroUsize,
     /// Rows of each, one a minute
     #[arg(long, value_name = "N", default_value = "1440")]
     pub(crate) rows: NonZeroUsize,

@@ -22,7 +22,7 @@ use crate::publishing::{Unpublished, series_record};
 pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<(), Failure> {
     let spec = FitSpec::from_args(&args.fit, 1)?;
     let plant = PlantSpec {
-        n_channels: Some(args.channels.get()),
+        n_channels: Some(args.n_channels.get()),
         n_devices: args.devices.get(),
         ..plants::healthy(
             bellwether_core::synth::Template::default(),
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<(), Failure> {
     let seconds = elapsed.as_secs_f64();
     rows.push(vec![
         json!(n),
-        json!(args.channels),
+        json!(args.n_channels),
         json!(args.rows),
         json!(spec.family.name()),
         json!(args.threads.n()),
