@@ -35,6 +35,7 @@ pub use network::spec::{Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpe
 pub use network::trainer::{StepReport, Trainer, Update};
 pub use network::weights::{Tensor, Weights};
 pub use onnx::to_onnx;
+pub use train::checkpoint::{Checkpoint, Start};
 pub use train::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
 pub use train::schedule::Schedule;
 pub use train::spec::{TrainSpec, default_epochs};

@@ -1,5 +1,7 @@
 //! Training: mini-batches shuffled by seed, early stopping on the last part of the training time, best weights kept.
 
+pub(crate) mod checkpoint;
+mod choice;
 pub(crate) mod report;
 pub(crate) mod schedule;
 pub(crate) mod spec;
@@ -10,6 +12,8 @@ use bellwether_core::window::Windows;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use self::checkpoint::{Best, Checkpoint, Start, are_alike};
+use self::choice::{At, split};
 use self::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
 use self::schedule::Schedule;
 use self::spec::{TrainSpec, default_epochs};
@@ -27,8 +31,6 @@ use crate::predictor::{Kind, Predictor};
 
 /// Tries at a smaller learning rate before training gives up.
 const RESTARTS_MAX: usize = 4;
-/// Most windows that judge an epoch.
-const VAL_LEN_MAX: usize = 1000;
 
 /// Trains an autoencoder on the windows of one or several series, each in the order of time.
 ///
@@ -132,17 +134,21 @@ fn fit(
             .has_observed()
     });
     let kernels = Kernels::detect();
+    let weights = match &spec.start {
+        Start::Weights(weights) => (**weights).clone(),
+        _ => Weights::random(&architecture, spec.seed),
+    };
+    if !are_alike(&weights, &Weights::zeroed(&architecture)) {
+        return Err(TrainError::Start {
+            what: "is of another network",
+        });
+    }
     let mut run = Run {
         series,
         framing: &framing,
         architecture: &architecture,
         spec,
-        trainer: trainer(
-            &architecture,
-            &Weights::random(&architecture, spec.seed),
-            kernels,
-            spec,
-        ),
+        trainer: trainer(&architecture, &weights, kernels, spec),
         // A stream of its own: the order does not move when the initial weights take another number of draws.
         rng: ChaCha8Rng::seed_from_u64(spec.seed ^ 0x5eed_0f0d_e2b1_7c55),
         learning_rate: spec.learning_rate,
@@ -166,42 +172,6 @@ fn trainer(
         .with_noise(spec.seed)
 }
 
-/// A window of one of the series.
-#[derive(Debug, Clone, Copy)]
-struct At {
-    series: usize,
-    window: usize,
-}
-
-/// The last `val_share` of each series' windows judges; windows that overlap them do not train.
-fn split(series: &[Windows<'_>], val_share: f64) -> (Vec<At>, Vec<At>) {
-    let (mut train, mut val) = (Vec::new(), Vec::new());
-    for (idx, windows) in series.iter().enumerate() {
-        let n = windows.n_windows();
-        let n_val = (n as f64 * val_share) as usize;
-        // Windows are views of the same rows: one that ends where the first judge begins shares nothing with it.
-        let n_before = match n_val {
-            0 => n,
-            _ => {
-                let judged_from = windows.values(n - n_val).as_ptr();
-                let is_before = |&window: &usize| windows.values(window).as_ptr_range().end <= judged_from;
-                (0..n - n_val).take_while(is_before).count()
-            }
-        };
-        // Too short to leave a gap: then all of it trains.
-        let (n_train, n_val) = if n_before == 0 { (n, 0) } else { (n_before, n_val) };
-        train.extend((0..n_train).map(|window| At { series: idx, window }));
-        val.extend((n - n_val..n).map(|window| At { series: idx, window }));
-    }
-    (train, thin(val, VAL_LEN_MAX))
-}
-
-/// At most `most` of `windows`, evenly spaced.
-fn thin(windows: Vec<At>, most: usize) -> Vec<At> {
-    let step = windows.len().div_ceil(most.max(1)).max(1);
-    windows.into_iter().step_by(step).collect()
-}
-
 /// A training run under way.
 struct Run<'a> {
     series: &'a [Windows<'a>],
@@ -214,13 +184,6 @@ struct Run<'a> {
     n_windows_done: usize,
     /// How often a plateau has lowered the learning rate.
     n_drops: i32,
-}
-
-/// The best epoch so far.
-struct Best {
-    weights: Weights,
-    val_loss: f64,
-    epoch: usize,
 }
 
 impl<'a> Run<'a> {
@@ -238,6 +201,7 @@ impl<'a> Run<'a> {
             val_loss: f64::INFINITY,
             epoch: 0,
         };
+        let mut n_flat = 0;
         let mut report = TrainReport {
             epochs: Vec::new(),
             best_epoch: 0,
@@ -246,12 +210,26 @@ impl<'a> Run<'a> {
             end: TrainEnd::Done,
             n_restarts: 0,
         };
-        let (mut epoch, mut n_flat) = (0, 0);
-        while epoch < n_epochs {
+        if let Start::Checkpoint(kept) = &self.spec.start {
+            kept.check(n_epochs)?;
+            best = kept.best(&best.weights)?;
+            n_flat = kept.n_flat;
+            report.epochs.clone_from(&kept.epochs);
+            report.n_restarts = kept.n_restarts;
+            self.restore(kept)?;
+        }
+        loop {
+            let epoch = report.epochs.len();
+            if epoch - best.epoch > self.spec.patience {
+                report.end = TrainEnd::EarlyStop;
+                break;
+            }
+            if epoch == n_epochs {
+                break;
+            }
             let order = self.shuffle(train, n_train);
-            let outcome = self.epoch(epoch, n_epochs, &order, val, &best, observe);
-            match outcome {
-                Outcome::Finished(done) => {
+            match self.epoch(epoch, n_epochs, &order, val, &best, observe) {
+                Outcome::Finished(progress, done) => {
                     if done.is_best {
                         best = Best {
                             weights: self.trainer.weights(),
@@ -260,7 +238,6 @@ impl<'a> Run<'a> {
                         };
                     }
                     report.epochs.push(done);
-                    epoch += 1;
                     n_flat = if done.is_best { 0 } else { n_flat + 1 };
                     if let Schedule::Plateau { patience, .. } = self.spec.schedule
                         && n_flat > patience
@@ -268,22 +245,17 @@ impl<'a> Run<'a> {
                         self.n_drops = self.n_drops.saturating_add(1);
                         n_flat = 0;
                     }
-                    if epoch - best.epoch > self.spec.patience {
-                        report.end = TrainEnd::EarlyStop;
+                    let checkpoint = self.checkpoint(&best, n_flat, &report);
+                    let progress = Progress {
+                        checkpoint: Some(&checkpoint),
+                        ..progress
+                    };
+                    if observe(&progress).is_break() {
+                        report.end = TrainEnd::Stopped;
                         break;
                     }
                 }
-                Outcome::Stopped(done) => {
-                    if let Some(done) = done {
-                        if done.is_best {
-                            best = Best {
-                                weights: self.trainer.weights(),
-                                val_loss: done.val_loss,
-                                epoch,
-                            };
-                        }
-                        report.epochs.push(done);
-                    }
+                Outcome::Stopped => {
                     report.end = TrainEnd::Stopped;
                     break;
                 }
@@ -309,6 +281,47 @@ impl<'a> Run<'a> {
             best.weights
         };
         Ok((weights, report))
+    }
+
+    /// Where the training stands, at the end of an epoch.
+    fn checkpoint(&self, best: &Best, n_flat: usize, report: &TrainReport) -> Checkpoint {
+        let (weights, first, second, n_updates) = self.trainer.kept();
+        let tensors = best.weights.tensors().iter();
+        Checkpoint {
+            weights: weights.to_vec(),
+            first: first.to_vec(),
+            second: second.to_vec(),
+            best: tensors.flat_map(|tensor| &tensor.values).copied().collect(),
+            n_updates,
+            random_at: u64::try_from(self.rng.get_word_pos()).expect("no training draws so many numbers"),
+            learning_rate: self.learning_rate,
+            n_drops: self.n_drops,
+            n_flat,
+            n_restarts: report.n_restarts,
+            n_windows_done: self.n_windows_done,
+            best_epoch: best.epoch,
+            epochs: report.epochs.clone(),
+        }
+    }
+
+    /// Goes on where another training stood.
+    fn restore(&mut self, kept: &Checkpoint) -> Result<(), TrainError> {
+        let of_trainer = (
+            &kept.weights[..],
+            &kept.first[..],
+            &kept.second[..],
+            kept.n_updates,
+        );
+        if !self.trainer.restore(of_trainer) {
+            return Err(TrainError::Start {
+                what: "is of another network, or of other kernels",
+            });
+        }
+        self.rng.set_word_pos(u128::from(kept.random_at));
+        self.learning_rate = kept.learning_rate;
+        self.n_drops = kept.n_drops;
+        self.n_windows_done = kept.n_windows_done;
+        Ok(())
     }
 
     /// `n` windows, one at a random place of each of `n` equal stretches of time, in random order.
@@ -338,7 +351,7 @@ impl<'a> Run<'a> {
         val: &[At],
         best: &Best,
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Outcome {
+    ) -> Outcome<'static> {
         let n_steps = order.len().div_ceil(self.spec.batch_len);
         let (mut loss, mut norm) = (0.0, 0.0);
         for (step, batch) in order.chunks(self.spec.batch_len).enumerate() {
@@ -366,10 +379,11 @@ impl<'a> Run<'a> {
                 n_steps,
                 n_windows_done: self.n_windows_done,
                 epoch_report: None,
+                checkpoint: None,
             };
             if !is_last {
                 if observe(&progress).is_break() {
-                    return Outcome::Stopped(None);
+                    return Outcome::Stopped;
                 }
                 continue;
             }
@@ -391,10 +405,7 @@ impl<'a> Run<'a> {
                 is_best: val_loss < best.val_loss,
             };
             progress.epoch_report = Some(report);
-            return match observe(&progress) {
-                ControlFlow::Continue(()) => Outcome::Finished(report),
-                ControlFlow::Break(()) => Outcome::Stopped(Some(report)),
-            };
+            return Outcome::Finished(progress, report);
         }
         unreachable!("an epoch has a mini-batch")
     }
@@ -426,8 +437,9 @@ impl<'a> Run<'a> {
     }
 }
 
-enum Outcome {
-    Finished(EpochReport),
-    Stopped(Option<EpochReport>),
+enum Outcome<'a> {
+    /// The last mini-batch is done, and nobody has heard of it yet.
+    Finished(Progress<'a>, EpochReport),
+    Stopped,
     NotFinite,
 }

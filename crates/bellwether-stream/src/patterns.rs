@@ -1,10 +1,13 @@
-//! Rules by device: the first pattern that a device's name matches decides.
+//! Rules by device: its own, or else that of the first pattern that its name matches.
+
+use std::collections::BTreeMap;
 
 use globset::{Glob, GlobMatcher};
 
-/// A rule for each pattern of device names, in order, and one for all others.
+/// Rules of single devices, a rule for each pattern of device names, in order, and one for all others.
 #[derive(Debug, Clone)]
 pub struct ByDevice<T> {
+    own: BTreeMap<String, T>,
     rules: Vec<(GlobMatcher, T)>,
     otherwise: T,
 }
@@ -23,6 +26,7 @@ impl<T> ByDevice<T> {
     /// One rule for all devices.
     pub fn all(otherwise: T) -> Self {
         Self {
+            own: BTreeMap::new(),
             rules: Vec::new(),
             otherwise,
         }
@@ -38,13 +42,23 @@ impl<T> ByDevice<T> {
     ) -> Result<Self, PatternError> {
         let read = |(pattern, rule): (P, T)| Ok((matcher(pattern.as_ref())?, rule));
         Ok(Self {
+            own: BTreeMap::new(),
             rules: rules.into_iter().map(read).collect::<Result<_, _>>()?,
             otherwise,
         })
     }
 
+    /// The same rules, and before them those of single devices.
+    #[must_use]
+    pub fn with_own(self, own: BTreeMap<String, T>) -> Self {
+        Self { own, ..self }
+    }
+
     /// The rule of that device.
     pub fn of(&self, device: &str) -> &T {
+        if let Some(own) = self.own.get(device) {
+            return own;
+        }
         self.rules
             .iter()
             .find(|(pattern, _)| pattern.is_match(device))
@@ -60,7 +74,12 @@ impl<T> ByDevice<T> {
         for (pattern, rule) in &self.rules {
             rules.push((pattern.clone(), f(rule)?));
         }
+        let own = self
+            .own
+            .iter()
+            .map(|(device, rule)| Ok((device.clone(), f(rule)?)));
         Ok(ByDevice {
+            own: own.collect::<Result<_, E>>()?,
             rules,
             otherwise: f(&self.otherwise)?,
         })
@@ -68,7 +87,8 @@ impl<T> ByDevice<T> {
 
     /// All rules, the one for all others last.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.rules.iter().map(|(_, rule)| rule).chain([&self.otherwise])
+        let rules = self.rules.iter().map(|(_, rule)| rule);
+        self.own.values().chain(rules).chain([&self.otherwise])
     }
 }
 
@@ -78,7 +98,7 @@ impl<T: PartialEq> PartialEq for ByDevice<T> {
             let pattern = |(pattern, _): &(GlobMatcher, T)| pattern.glob().glob().to_owned();
             rules.rules.iter().map(pattern).collect()
         };
-        rules(self) == rules(other) && self.iter().eq(other.iter())
+        rules(self) == rules(other) && self.own.keys().eq(other.own.keys()) && self.iter().eq(other.iter())
     }
 }
 
@@ -108,5 +128,14 @@ mod tests {
             [&1, &2, &3]
         );
         assert!(ByDevice::new([("pump-[", 1)], 2).is_err());
+        let own = rules.clone().with_own([("pump-8".to_owned(), 4)].into());
+        assert_eq!(
+            [own.of("pump-7"), own.of("pump-8"), own.of("pump-80")],
+            [&1, &4, &2]
+        );
+        assert_ne!(own, rules);
+        assert_eq!(own.iter().collect::<Vec<_>>(), [&4, &1, &2, &3]);
+        let doubled: ByDevice<i32> = own.try_map(|rule| Ok::<_, ()>(2 * rule)).unwrap();
+        assert_eq!(doubled.of("pump-8"), &8);
     }
 }

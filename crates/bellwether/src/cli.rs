@@ -12,6 +12,7 @@ mod form;
 pub(crate) mod keys;
 mod models;
 pub(crate) mod pipeline;
+mod train;
 mod training;
 pub(crate) mod validate;
 
@@ -28,18 +29,19 @@ use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
 use bellwether_core::zone::Zone;
 use bellwether_nn::{Loss, Optimiser, Schedule};
-use bellwether_store::registry::{ModelName, ModelRef};
+use bellwether_store::registry::ModelRef;
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::fitting::{Family, WindowWish};
 
 pub(crate) use architectures::{ArchitecturesCommand, CutArgs};
 pub(crate) use assess::{AssessArgs, CompareArgs, EvaluateArgs};
-pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, QualityArgs, ReadArgs};
+pub(crate) use bench::{AlarmsArgs, BenchArgs, BenchCommand, FaultsArgs, FleetArgs, QualityArgs, ReadArgs};
 pub(crate) use config::{ConfigCommand, ConfigFlags, ServeArgs, StreamArgs, TopArgs};
 pub(crate) use explain::CausesArgs;
 pub(crate) use form::{Form, Format};
 pub(crate) use models::{BecauseArgs, CompareVersionsArgs, ModelsArgs, ModelsCommand};
+pub(crate) use train::{GroupModels, TrainArgs};
 
 /// Early warning of trouble in fleets of machines: learns how sensors behave together when all is well, and says
 /// when, where, how strongly and because of which sensors they stop doing so.
@@ -299,39 +301,6 @@ pub(crate) struct GenerateArgs {
     pub(crate) to: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Name of the model: lower-case letters, digits, `-` and `_`
-    #[arg(long, value_name = "NAME", value_parser = parse::<ModelName>)]
-    pub(crate) name: ModelName,
-    #[command(flatten)]
-    pub(crate) fit: FitArgs,
-    /// Train on samples before this time only
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) until: Option<Timestamp>,
-    /// Train on the first N rows of each series only
-    #[arg(long, value_name = "N", conflicts_with = "until")]
-    pub(crate) rows: Option<NonZeroUsize>,
-    /// Leave out a stretch of time, START/END (repeatable): maintenance, known faults
-    #[arg(long, value_name = "START/END", value_parser = parse_interval)]
-    pub(crate) exclude: Vec<(Timestamp, Timestamp)>,
-    /// The same from a file with the columns start, end and reason, perhaps series
-    #[arg(long, value_name = "FILE")]
-    pub(crate) calendar: Option<PathBuf>,
-    /// Train a model of its own for each value of this column, named NAME-VALUE
-    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
-    pub(crate) group_by: Option<String>,
-    /// Write every epoch as a line of JSON
-    #[arg(long, value_name = "FILE.jsonl")]
-    pub(crate) log: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    #[command(flatten)]
-    pub(crate) threads: ThreadArgs,
-}
-
 /// How a detector is fitted.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
@@ -447,6 +416,9 @@ pub(crate) struct DetectArgs {
     /// Leave out stretches of time: a file with the columns start, end and reason, perhaps series; these rows have no score
     #[arg(long, value_name = "FILE")]
     pub(crate) calendar: Option<PathBuf>,
+    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
+    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
+    pub(crate) group_by: Option<String>,
     /// Show how many events each threshold would give
     #[arg(long)]
     pub(crate) sweep: bool,

@@ -16,6 +16,7 @@ mod contract;
 mod failure;
 mod fitting;
 mod output;
+mod per_device;
 mod publishing;
 mod report;
 mod seams;

@@ -66,7 +66,10 @@ impl Unpublished<'_> {
     pub(crate) fn publish(self, registry: &Registry) -> Result<(Version, Manifest), Failure> {
         let (name, fitted) = (self.name, self.fitted);
         let family = self.spec.family.name();
-        let parent = parent(registry, name)?;
+        let parent = match &self.spec.from {
+            Some(from) => Some(from.record.clone()),
+            None => parent(registry, name)?,
+        };
         let manifest = self.manifest(parent);
         let bundle = artifact::bundle(&manifest, &fitted.learnt)?;
         let members: Vec<String> = fitted

@@ -1,12 +1,12 @@
 //! From a checked configuration to the parts of the live system: the one place where its concrete types are named.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bellwether_core::detect::Mode;
 use bellwether_core::threshold::drifting::in_words;
 use bellwether_store::database::{Database, DatabaseError};
-use bellwether_store::registry::{ModelRef, Resolved};
+use bellwether_store::registry::{ModelName, ModelRef, NamedRef, Registry, Resolved};
 use bellwether_store::write::TableFormat;
 use bellwether_stream::alert::suppressions::Window;
 use bellwether_stream::channel::alertmanager::AlertmanagerChannel;
@@ -29,6 +29,7 @@ use crate::config::checked::{
     ChannelSpec, Checked, DatabaseSpec, MaintenanceSpec, OutputSpec, RowFormat, SourceSpec,
 };
 use crate::failure::{Failure, chain};
+use crate::per_device;
 
 /// The one tenant there is.
 pub(crate) const TENANT: &str = "default";
@@ -123,7 +124,24 @@ pub(crate) fn live_rules(
         loaded.insert(name, Arc::clone(&served));
         Ok(served)
     };
+    let by_device = checked
+        .models_by_device
+        .then(|| commands::registry(&registry))
+        .transpose()?;
+    let own = match &by_device {
+        Some(opened) => own_models(checked, opened, &registry, &mut load)?,
+        None => BTreeMap::new(),
+    };
+    let is_there = |named: &NamedRef| match &by_device {
+        Some(registry) => per_device::is_there(registry, &named.name),
+        None => Ok(true),
+    };
     let models = checked.models.try_map(|model| match (model, purpose) {
+        // Each device has its own: there need not be one for the others.
+        (Some(ModelRef::Named(named)), _) if !own.is_empty() && !is_there(named)? => {
+            tracing::warn!(model = %named, "there is no such model: devices without one of their own are not judged");
+            Ok(None)
+        }
         (Some(model), _) => load(model).map(Some),
         (None, Purpose::Serve) => {
             let unnamed = only_model(&registry)?.or_else(|| judges_unnamed(in_service));
@@ -135,9 +153,41 @@ pub(crate) fn live_rules(
     })?;
     Ok(LiveRules {
         settings: checked.settings.clone(),
-        models: Arc::new(models),
+        models: Arc::new(models.with_own(own)),
         devices: Arc::new(checked.devices.clone()),
     })
+}
+
+/// The models of single devices beside those that the configuration names, by device.
+fn own_models(
+    checked: &Checked,
+    registry: &Registry,
+    args: &RegistryArgs,
+    load: &mut dyn FnMut(&ModelRef) -> Result<Arc<Served>, Failure>,
+) -> Result<BTreeMap<String, Option<Arc<Served>>>, Failure> {
+    let mut own = BTreeMap::new();
+    let common: Vec<&ModelName> = checked
+        .models
+        .iter()
+        .flatten()
+        .filter_map(per_device::common)
+        .collect();
+    for index in registry.list()?.models {
+        let name = index.name();
+        if !common.iter().any(|common| per_device::is_below(common, name)) {
+            continue;
+        }
+        let model = ModelRef::Named(per_device::champion(name));
+        let (_, manifest) = artifact::manifest(&model, args)?;
+        let Some(device) = per_device::device(&manifest).map(str::to_owned) else {
+            continue;
+        };
+        let of_device = checked.models.of(&device).as_ref().and_then(per_device::common);
+        if of_device.is_some_and(|common| per_device::name(common, &device).as_ref() == Ok(name)) {
+            own.insert(device, Some(load(&model)?));
+        }
+    }
+    Ok(own)
 }
 
 /// The model of a registry that has one: it judges where nobody said which.

@@ -376,7 +376,12 @@ fn training_tells_every_epoch_and_what_it_published() {
     let clash = bellwether(alike.path(), train).ends(1);
     clash.says(&["\"pump-01\" and \"pump.01\"", "each-pump-01", "rename one"]);
     let train = "train fleet.csv --name each --group-by device --rows 300 --epochs 1 --registry models";
-    bellwether(folder, train)
+    let each = bellwether(folder, train)
         .ends(0)
-        .says(&["each-pump-01@1", "each-pump-02@1"]);
+        .says(&["2 of 2 devices have a model"]);
+    assert!(
+        each.stdout.contains("each-pump-01@1") && each.stdout.contains("each-pump-02@1"),
+        "{}",
+        each.stdout
+    );
 }

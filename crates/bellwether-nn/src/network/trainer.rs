@@ -107,6 +107,27 @@ impl Trainer {
         weights
     }
 
+    /// What of it has to be kept so that another may go on: weights and the optimiser's two memories, as the kernels want them,
+    /// and the number of updates.
+    pub(crate) fn kept(&self) -> (&[f32], &[f32], &[f32], i32) {
+        (&self.weights, &self.first, &self.second, self.n_updates)
+    }
+
+    /// Goes on from what was [kept](Self::kept); whether it was of such a network.
+    pub(crate) fn restore(&mut self, kept: (&[f32], &[f32], &[f32], i32)) -> bool {
+        let (weights, first, second, n_updates) = kept;
+        let lens = [weights.len(), first.len(), second.len()];
+        if lens != [self.weights.len(), self.first.len(), self.second.len()] {
+            return false;
+        }
+        self.weights.copy_from_slice(weights);
+        self.first.copy_from_slice(first);
+        self.second.copy_from_slice(second);
+        self.n_updates = n_updates;
+        self.engine.transpose(&self.weights, &mut self.weights_t);
+        true
+    }
+
     /// One step on a mini-batch of `n_windows` windows; `fill(window, slot)` writes each of them, from any thread.
     ///
     /// A loss that is not finite has spoilt the weights: go back to ones kept before.

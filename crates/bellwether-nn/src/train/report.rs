@@ -1,10 +1,11 @@
 //! What a training tells: while it runs, when it is done, why it failed.
 
+use super::checkpoint::Checkpoint;
 use crate::framing::FramingError;
 
 /// Where training stands, told after every mini-batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub struct Progress<'a> {
     /// From 0.
     pub epoch: usize,
     /// Epochs planned.
@@ -17,6 +18,8 @@ pub struct Progress {
     pub n_windows_done: usize,
     /// Present after the last mini-batch of an epoch.
     pub epoch_report: Option<EpochReport>,
+    /// Where a training may go on that is interrupted from here on; with the report of an epoch.
+    pub checkpoint: Option<&'a Checkpoint>,
 }
 
 /// What an epoch achieved.
@@ -97,6 +100,12 @@ pub enum TrainError {
         n_restarts: usize,
         /// The last learning rate.
         learning_rate: f64,
+    },
+    /// What it was to start from is of another training.
+    #[error("the training cannot go on from there: what was kept {what}")]
+    Start {
+        /// What does not fit.
+        what: &'static str,
     },
     /// The network cannot be built.
     #[error(transparent)]

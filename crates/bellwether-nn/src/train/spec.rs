@@ -1,5 +1,6 @@
 //! What a training may be told.
 
+use super::checkpoint::Start;
 use super::report::TrainError;
 use super::schedule::Schedule;
 use crate::network::loss::Loss;
@@ -36,6 +37,8 @@ pub struct TrainSpec {
     pub seed: u64,
     /// Worker threads; the weights do not depend on them.
     pub n_threads: usize,
+    /// What the weights are at the start.
+    pub start: Start,
 }
 
 impl Default for TrainSpec {
@@ -56,6 +59,7 @@ impl Default for TrainSpec {
             loss: Loss::Mse,
             seed: 42,
             n_threads: 1,
+            start: Start::Random,
         }
     }
 }

@@ -31,6 +31,11 @@ impl Learnt {
         }
     }
 
+    /// Whether it was trained.
+    pub(crate) fn is_network(&self) -> bool {
+        !matches!(self, Self::Classic(_))
+    }
+
     /// What the manifest says of it.
     pub(crate) fn describe(&self) -> ModelManifest {
         match self {

@@ -10,7 +10,7 @@ use bellwether_core::detect::Detector;
 use bellwether_core::model::Model;
 use bellwether_core::transform::Align;
 use bellwether_store::bundle::manifest::Manifest;
-use bellwether_store::bundle::{Bundle, join_weights};
+use bellwether_store::bundle::{Bundle, Sha256, join_weights};
 use bellwether_store::registry::{self, ModelRef, Resolved};
 use bellwether_store::signature::{PublicKey, Trust};
 
@@ -76,32 +76,69 @@ pub(crate) fn load(args: &ModelArgs, n_threads: usize) -> Result<Loaded, Failure
 
 /// The same, with something around the model.
 pub(crate) fn load_wrapped(args: &ModelArgs, n_threads: usize, wrap: Wrap<'_>) -> Result<Loaded, Failure> {
-    let (reference, manifest, weights) = open(&args.model, &args.registry)?;
-    let weights_bytes = weights.iter().map(|of| of.len() as u64).sum();
-    let detector = detector(&manifest, &weights, n_threads, wrap)
-        .map_err(|failure| failure.in_context(&format!("the model {reference} cannot be used")))?;
+    let opened = open(&args.model, &args.registry)?;
+    let weights_bytes = opened.weights.iter().map(|of| of.len() as u64).sum();
+    let detector = opened.detector(n_threads, wrap)?;
     Ok(Loaded {
-        reference,
+        reference: opened.reference,
         detector: Arc::new(detector),
-        manifest,
+        manifest: opened.manifest,
         weights_bytes,
     })
 }
 
 /// What a model is called, and what is said of it; nothing is made ready to score.
 pub(crate) fn manifest(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest), Failure> {
-    let (reference, manifest, _) = open(model, registry)?;
-    Ok((reference, manifest))
+    let opened = open(model, registry)?;
+    Ok((opened.reference, opened.manifest))
 }
 
-/// Name, manifest and each member's weights of a bundle.
-fn open(model: &ModelRef, registry: &RegistryArgs) -> Result<(String, Manifest, Vec<Vec<u8>>), Failure> {
+/// A bundle that was read and verified.
+pub(crate) struct Opened {
+    pub(crate) reference: String,
+    /// Of its file.
+    pub(crate) sha256: Sha256,
+    pub(crate) manifest: Manifest,
+    /// Of each member.
+    weights: Vec<Vec<u8>>,
+}
+
+/// Finds, reads and verifies a bundle.
+pub(crate) fn open(model: &ModelRef, registry: &RegistryArgs) -> Result<Opened, Failure> {
     let loaded = commands::registry(registry)?.load(model)?;
-    let reference = reference(&loaded.from);
     trusted(&loaded, &registry.trust)?;
     let manifest = Manifest::from_json_bytes(&loaded.bundle.manifest)?;
-    let weights = loaded.bundle.weights_of_members(manifest.models.len())?;
-    Ok((reference, manifest, weights))
+    Ok(Opened {
+        reference: reference(&loaded.from),
+        sha256: loaded.sha256,
+        weights: loaded.bundle.weights_of_members(manifest.models.len())?,
+        manifest,
+    })
+}
+
+impl Opened {
+    /// What its members have learnt, in their order.
+    pub(crate) fn learnt(&self, n_threads: usize) -> Result<Vec<Learnt>, Failure> {
+        let n_channels = self.manifest.detector.pipeline.n_channels();
+        let members = self.manifest.models.iter().zip(&self.weights);
+        let learnt = members.map(|(model, weights)| Learnt::read(model, n_channels, weights, n_threads));
+        let learnt: Result<Vec<Learnt>, Failure> = learnt.collect();
+        learnt.map_err(|failure| self.unusable(failure))
+    }
+
+    fn detector(&self, n_threads: usize, wrap: Wrap<'_>) -> Result<Detector, Failure> {
+        let models = self
+            .learnt(n_threads)?
+            .iter()
+            .map(|of| wrap(of.model()))
+            .collect();
+        Detector::from_parts(self.manifest.detector.clone(), models)
+            .map_err(|error| self.unusable(error.into()))
+    }
+
+    fn unusable(&self, failure: Failure) -> Failure {
+        failure.in_context(&format!("the model {} cannot be used", self.reference))
+    }
 }
 
 /// `press@3`, or the bundle file.
@@ -118,18 +155,4 @@ pub(crate) fn trusted(loaded: &registry::Loaded, keys: &[PathBuf]) -> Result<Opt
     trust
         .check(&loaded.sha256, &loaded.signatures)
         .map_err(|error| Failure::from(error).in_context(&format!("{} is refused", reference(&loaded.from))))
-}
-
-fn detector(
-    manifest: &Manifest,
-    weights: &[Vec<u8>],
-    n_threads: usize,
-    wrap: Wrap<'_>,
-) -> Result<Detector, Failure> {
-    let n_channels = manifest.detector.pipeline.n_channels();
-    let mut models = Vec::with_capacity(manifest.models.len());
-    for (model, weights) in manifest.models.iter().zip(weights) {
-        models.push(wrap(Learnt::read(model, n_channels, weights, n_threads)?.model()));
-    }
-    Ok(Detector::from_parts(manifest.detector.clone(), models)?)
 }

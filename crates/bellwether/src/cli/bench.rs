@@ -50,6 +50,8 @@ pub(crate) enum BenchCommand {
     Faults(Box<FaultsArgs>),
     /// Alarms asked for against alarms raised while all is well
     Alarms(Box<AlarmsArgs>),
+    /// Models a minute where each device of a made-up fleet has its own, trained and published as by `train --group-by`
+    Fleet(Box<FleetArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +153,23 @@ pub(crate) struct FaultsArgs {
     /// causal or retrospective
     #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]
     pub(crate) mode: Mode,
+    #[command(flatten)]
+    pub(crate) fit: FitArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetArgs {
+    /// Devices of the fleet
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) devices: NonZeroUsize,
+    /// Channels of each
+    #[arg(long = "channels", value_name = "N", default_value = "8")]
+    pub(crate) n_channels: NonZeroUsize,
+    /// Rows of each, one a minute
+    #[arg(long, value_name = "N", default_value = "1440")]
+    pub(crate) rows: NonZeroUsize,
     #[command(flatten)]
     pub(crate) fit: FitArgs,
     #[command(flatten)]

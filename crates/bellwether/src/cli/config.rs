@@ -99,6 +99,9 @@ pub(crate) struct ConfigFlags {
     /// The model of every device that is in no group: NAME, NAME@VERSION, NAME@ALIAS or a bundle file
     #[arg(long, value_name = "REF")]
     pub(crate) model: Option<String>,
+    /// A device with a model of its own, NAME-DEVICE as `train --group-by` publishes it, is judged by that
+    #[arg(long)]
+    pub(crate) by_device: bool,
     /// Where samples come from, repeatable: `-`, FILE, `http://127.0.0.1:PORT` (listens), `mqtt://[USER@]HOST/TOPIC`
     #[arg(long, value_name = "URL", alias = "input")]
     pub(crate) from: Vec<String>,
@@ -166,6 +169,9 @@ impl ConfigFlags {
             if let Some(text) = text {
                 overrides.set(flag, path, text);
             }
+        }
+        if self.by_device {
+            overrides.set("--by-device", "models.by_device", "true");
         }
         self.from.iter().for_each(|address| overrides.from(address));
         self.to.iter().for_each(|address| overrides.to(address));

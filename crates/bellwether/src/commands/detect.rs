@@ -20,14 +20,19 @@ use serde_json::{Value, json};
 use crate::artifact::{self, Loaded};
 use crate::cli::DetectArgs;
 use crate::commands::calendar::Calendar;
-use crate::commands::judge::{Judged, judge_by};
+use crate::commands::judge::{Judged, common_model, judge_by};
 use crate::commands::rates::{self, Rates};
 use crate::commands::sensor_fault::fault;
 use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
+use crate::per_device::DeviceModels;
 
-pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> {
+    if let Some(column) = &args.group_by {
+        args.data.reading.series_column = Some(column.clone());
+    }
+    let args = &args;
     check_formats(args)?;
     if args.threshold.is_some() {
         dynamic::check(args.mode)?;
@@ -39,25 +44,39 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
         ("--report", args.report.as_ref()),
     ];
     refuse_overwriting(&args.data.data, outputs)?;
-    let loaded = artifact::load(&args.model, args.threads.n())?;
+    let (loaded, own) = match &args.group_by {
+        None => (artifact::load(&args.model, args.threads.n())?, None),
+        Some(_) => {
+            let own = DeviceModels::new(&args.model, args.threads.n())?;
+            (own.lead()?, Some(own))
+        }
+    };
     let calendar = args.calendar.as_deref();
     let zone = args.data.reading.timezone.as_ref();
     let calendar = calendar.map(|file| Calendar::read(file, zone)).transpose()?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
-    let mut judged = judge_by(&loaded, calendar.as_ref(), recordings, args.mode, output)?;
+    let mut judged = judge_by(
+        &loaded,
+        own.as_ref(),
+        calendar.as_ref(),
+        recordings,
+        args.mode,
+        output,
+    )?;
     if let Some(prune) = args.threshold {
         dynamic::apply(&mut judged, prune, output)?;
     }
-    let rates = Rates::new(&loaded.manifest, args.mode, &judged, args.threshold.is_none());
-    let channels = channel_names(&loaded.detector);
+    // What one model has promised says nothing of the others.
+    let is_promised = args.threshold.is_none() && own.is_none();
+    let rates = Rates::new(&loaded.manifest, args.mode, &judged, is_promised);
     if let Some(path) = &args.output {
-        write_rows(path, &judged, &channels, output)?;
+        write_rows(path, &judged, output)?;
     }
     if let Some(path) = &args.events {
-        write_events(path, &judged, &channels)?;
+        write_events(path, &judged)?;
     }
     if let Some(path) = &args.expected {
-        write_expected(path, &judged, args.mode, &channels)?;
+        write_expected(path, &judged, args.mode)?;
     }
     if let Some(path) = &args.report {
         let report = looking::report(&loaded, &judged, args.mode, &rates, None, None)?;
@@ -66,9 +85,9 @@ pub(crate) fn run(args: &DetectArgs, output: &Output) -> Result<(), Failure> {
     }
     if args.output.as_deref() != Some(Path::new("-")) {
         if args.sweep {
-            rates::sweep(&rates, &judged, &loaded.detector, output)?
+            rates::sweep(&rates, &judged, output)?
         } else {
-            answer(&loaded, &judged, &channels, &rates, output)?
+            answer(&loaded, &judged, &rates, output)?
         }
     }
     let n_events: usize = judged.iter().map(|series| series.scores.events.len()).sum();
@@ -113,7 +132,7 @@ fn table(path: &Path, columns: Vec<Column>) -> Result<TableWriter<Packed<AtomicF
 }
 
 /// One row per input sample, in input order.
-fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Output) -> Result<(), Failure> {
+fn write_rows(path: &Path, judged: &[Judged], output: &Output) -> Result<(), Failure> {
     let columns = VerdictColumns {
         with_series: judged.iter().any(|series| series.recording.series.is_some()),
         with_reason: judged
@@ -124,20 +143,17 @@ fn write_rows(path: &Path, judged: &[Judged], channels: &[String], output: &Outp
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         let mut writer = VerdictWriter::new(&mut bytes, TableFormat::Csv, columns)?;
-        fill_rows(&mut writer, judged, channels)?;
+        fill_rows(&mut writer, judged)?;
         writer.finish()?;
         return output.write(&String::from_utf8_lossy(&bytes));
     }
     let mut writer = VerdictWriter::create(path, columns)?;
-    fill_rows(&mut writer, judged, channels)?;
+    fill_rows(&mut writer, judged)?;
     Ok(writer.finish()?.commit()?)
 }
 
-fn fill_rows<W: Write + Send>(
-    writer: &mut VerdictWriter<W>,
-    judged: &[Judged],
-    channels: &[String],
-) -> Result<(), WriteError> {
+fn fill_rows<W: Write + Send>(writer: &mut VerdictWriter<W>, judged: &[Judged]) -> Result<(), WriteError> {
+    let channels: Vec<Vec<String>> = judged.iter().map(|of| channel_names(&of.detector)).collect();
     // Each series' rows are in order; the series may be interleaved in the input. The next row of each waits here.
     let next_of = |series: usize, row: usize| {
         let rows = &judged[series].recording.rows;
@@ -159,7 +175,7 @@ fn fill_rows<W: Write + Send>(
             series: &recording.name,
             score: scores.score[sample],
             event: scores.event[sample],
-            top: top.map(|top| (channels[top.channel_idx].as_str(), top.share)),
+            top: top.map(|top| (channels[series][top.channel_idx].as_str(), top.share)),
             reason: reason.as_deref(),
             p_value: judged[series].detector.p_value(scores.mode, scores.score[sample]),
         })?;
@@ -196,7 +212,7 @@ pub(crate) fn member_shares(detector: &Detector, event: &Event) -> Vec<(&'static
         .collect()
 }
 
-fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(), Failure> {
+fn write_events(path: &Path, judged: &[Judged]) -> Result<(), Failure> {
     let columns = vec![
         Column::new("event", ColumnKind::Text),
         Column::new("series", ColumnKind::Text),
@@ -212,9 +228,13 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
     ];
     let mut writer = table(path, columns)?;
     for Judged {
-        recording, scores, ..
+        recording,
+        scores,
+        detector,
+        ..
     } in judged
     {
+        let channels = channel_names(detector);
         for event in &scores.events {
             let text = |at: Timestamp| time_text(recording, at);
             writer.row(&[
@@ -227,7 +247,7 @@ fn write_events(path: &Path, judged: &[Judged], channels: &[String]) -> Result<(
                 Cell::Integer(event.n_samples as i64),
                 Cell::Real(event.severity()),
                 Cell::Text(event.kind.name()),
-                Cell::Text(&shares_text(event, channels)),
+                Cell::Text(&shares_text(event, &channels)),
                 Cell::Text(fault(event).unwrap_or_default()),
             ])?;
         }
@@ -254,7 +274,7 @@ pub(crate) fn time_text(recording: &Recording, at: Timestamp) -> &str {
 /// Rows whose expected values are asked for at once.
 const EXPECTED_ROWS: usize = 4096;
 
-fn write_expected(path: &Path, judged: &[Judged], mode: Mode, channels: &[String]) -> Result<(), Failure> {
+fn write_expected(path: &Path, judged: &[Judged], mode: Mode) -> Result<(), Failure> {
     let with_series = judged.iter().any(|series| series.recording.series.is_some());
     let mut columns = vec![Column::new("timestamp", ColumnKind::Text)];
     if with_series {
@@ -269,6 +289,7 @@ fn write_expected(path: &Path, judged: &[Judged], mode: Mode, channels: &[String
     } in judged
     {
         let frame = &recording.frame;
+        let channels = channel_names(detector);
         let shares = all_shares(detector, recording, mode)?;
         let measured = detector.pipeline().derive(frame).map_err(Failure::misfit)?.frame;
         for first in (0..frame.n_samples()).step_by(EXPECTED_ROWS) {
@@ -316,13 +337,7 @@ fn all_shares(detector: &Detector, recording: &Recording, mode: Mode) -> Result<
 }
 
 /// The events on stdout, a summary on stderr.
-fn answer(
-    loaded: &Loaded,
-    judged: &[Judged],
-    channels: &[String],
-    rates: &Rates,
-    output: &Output,
-) -> Result<(), Failure> {
+fn answer(loaded: &Loaded, judged: &[Judged], rates: &Rates, output: &Output) -> Result<(), Failure> {
     let mut rows = Rows::new(&[
         "event",
         "series",
@@ -339,10 +354,14 @@ fn answer(
     let (mut events, mut series) = (Vec::new(), Vec::new());
     for of_series in judged {
         let Judged {
-            recording, scores, ..
+            recording,
+            scores,
+            detector,
+            ..
         } = of_series;
+        let channels = channel_names(detector);
         for event in &scores.events {
-            let shares = shares(event, channels);
+            let shares = shares(event, &channels);
             let top: Vec<String> = shares
                 .iter()
                 .take(3)
@@ -367,7 +386,7 @@ fn answer(
                 .into_iter()
                 .map(|(name, share)| (name, json!(share)))
                 .collect();
-            let members: serde_json::Map<String, Value> = member_shares(&loaded.detector, event)
+            let members: serde_json::Map<String, Value> = member_shares(detector, event)
                 .into_iter()
                 .map(|(name, share)| (name.to_owned(), json!(share)))
                 .collect();
@@ -394,9 +413,10 @@ fn answer(
         .iter()
         .map(|series| series.recording.frame.n_samples())
         .sum();
+    let model = common_model(loaded, judged);
     output.note(&format!(
         "{}: {} events in {n_samples} samples of {} series",
-        loaded.reference,
+        model.unwrap_or("models of their own"),
         events.len(),
         judged.len()
     ));
@@ -405,7 +425,7 @@ fn answer(
         return Ok(());
     }
     let document = json!({
-        "model": loaded.reference,
+        "model": model,
         "mode": judged.first().map(|series| series.scores.mode.to_string()),
         "threshold": rates::common_threshold(judged).map(Threshold::error),
         "alarms": rates.json(),
@@ -425,6 +445,7 @@ fn summary(judged: &Judged) -> Value {
     let worst = scores.score.iter().copied().fold(f64::NAN, f64::max);
     let mut summary = json!({
         "series": recording.name,
+        "model": judged.reference,
         "threshold": threshold.error(),
         "samples": recording.frame.n_samples(),
         "scored": scores.score.iter().filter(|score| !score.is_nan()).count(),

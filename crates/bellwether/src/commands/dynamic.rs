@@ -41,6 +41,7 @@ pub(crate) fn apply(judged: &mut [Judged], prune: f64, output: &Output) -> Resul
         scores,
         threshold: in_force,
         detector,
+        ..
     } in judged
     {
         let unit = detector.threshold(mode).error();

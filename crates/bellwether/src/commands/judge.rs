@@ -13,6 +13,7 @@ use crate::artifact::Loaded;
 use crate::commands::calendar::Calendar;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::per_device::DeviceModels;
 
 /// A series with what was found in it.
 pub(crate) struct Judged {
@@ -22,6 +23,8 @@ pub(crate) struct Judged {
     pub(crate) threshold: Threshold,
     /// What judged it, under the calendar of the series.
     pub(crate) detector: Arc<Detector>,
+    /// Which model that is.
+    pub(crate) reference: String,
 }
 
 impl Judged {
@@ -60,6 +63,12 @@ fn outside(scores: &Scores, detector: &Detector) -> Vec<(String, usize)> {
     counts
 }
 
+/// The model that judged all of them; `None` where devices have their own.
+pub(crate) fn common_model<'a>(loaded: &'a Loaded, judged: &[Judged]) -> Option<&'a str> {
+    let is_common = judged.iter().all(|series| series.reference == loaded.reference);
+    is_common.then_some(loaded.reference.as_str())
+}
+
 /// Scores every series.
 pub(crate) fn judge(
     loaded: &Loaded,
@@ -67,12 +76,13 @@ pub(crate) fn judge(
     mode: Mode,
     output: &Output,
 ) -> Result<Vec<Judged>, Failure> {
-    judge_by(loaded, None, recordings, mode, output)
+    judge_by(loaded, None, None, recordings, mode, output)
 }
 
-/// The same where a calendar says what does not count besides.
+/// The same where devices have models of their `own`, and a calendar says what does not count besides.
 pub(super) fn judge_by(
     loaded: &Loaded,
+    own: Option<&DeviceModels>,
     calendar: Option<&Calendar>,
     recordings: Vec<Recording>,
     mode: Mode,
@@ -88,6 +98,11 @@ pub(super) fn judge_by(
     for recording in recordings {
         bar.set_message(recording.name.clone());
         let series = SeriesId::new(recording.name.as_str());
+        let own = own
+            .map(|own| own.of(&recording.name, loaded))
+            .transpose()?
+            .flatten();
+        let loaded = own.as_ref().unwrap_or(loaded);
         let detector = match calendar {
             Some(calendar) => Arc::new(calendar.over(&loaded.detector, &recording.name)),
             None => Arc::clone(&loaded.detector),
@@ -106,6 +121,7 @@ pub(super) fn judge_by(
             scores,
             threshold: detector.threshold(mode),
             detector,
+            reference: loaded.reference.clone(),
         });
         bar.inc(1);
     }

@@ -10,7 +10,7 @@ use bellwether_store::write::AtomicFile;
 
 use crate::artifact::Loaded;
 use crate::commands::detect::{channel_names, member_shares, shares};
-use crate::commands::judge::Judged;
+use crate::commands::judge::{Judged, common_model};
 use crate::commands::now;
 use crate::commands::rates::{Rates, common_threshold};
 use crate::commands::sensor_fault::fault;
@@ -32,10 +32,10 @@ pub(crate) fn report(
     };
     let mut report = Report::new(title, concat!("bellwether ", env!("CARGO_PKG_VERSION")));
     report.generated_at = Some(now());
-    report.model = Some(loaded.reference.clone());
+    report.model = common_model(loaded, judged).map(str::to_owned);
     let threshold = common_threshold(judged);
     report.threshold = threshold.map(Threshold::error);
-    let is_stored = |series: &Judged| series.threshold == loaded.detector.threshold(mode);
+    let is_stored = |series: &Judged| series.threshold == series.detector.threshold(mode);
     let is_own = judged.iter().all(is_stored);
     let rule = if is_own {
         loaded.manifest.calibration.rule.as_str()
@@ -49,13 +49,14 @@ pub(crate) fn report(
         Mode::Causal => &loaded.manifest.calibration.causal,
         Mode::Retrospective => &loaded.manifest.calibration.retrospective,
     };
-    if let Some(support) = record.support.as_ref().filter(|_| is_own) {
+    let is_common = report.model.is_some();
+    if let Some(support) = record.support.as_ref().filter(|_| is_own && is_common) {
         report
             .notes
             .push(format!("The threshold rests on this: {support}."));
     }
     report.notes.push(format!("Alarms: {}.", rates.in_words()));
-    report.sweep = rates.curve(judged, &loaded.detector);
+    report.sweep = rates.curve(judged);
     for series in judged {
         let recording = &series.recording;
         report.notes.extend(
@@ -75,7 +76,7 @@ pub(crate) fn report(
     let resolution = Resolution::for_fleet(judged.len());
     for (idx, series) in judged.iter().enumerate() {
         let labels = labels.map(|labels| labels[idx].as_slice());
-        report.push(series_report(loaded, series, mode, labels, resolution)?);
+        report.push(series_report(series, mode, labels, resolution)?);
     }
     Ok(report)
 }
@@ -90,7 +91,6 @@ pub(crate) fn sample_labels(recording: &Recording, row_labels: &[bool]) -> Vec<b
 }
 
 fn series_report(
-    loaded: &Loaded,
     judged: &Judged,
     mode: Mode,
     labels: Option<&[bool]>,
@@ -102,7 +102,7 @@ fn series_report(
         detector,
         ..
     } = judged;
-    let names = channel_names(&loaded.detector);
+    let names = channel_names(detector);
     let channels: Vec<&str> = names.iter().map(String::as_str).collect();
     let events = scores.events.iter().map(|event| Event {
         id: event.id.to_string(),
@@ -115,7 +115,7 @@ fn series_report(
         fault: fault(event),
         confidence: Some(event.confidence),
         channels: shares(event, &names),
-        members: member_shares(&loaded.detector, event),
+        members: member_shares(detector, event),
     });
     let input = SeriesInput {
         name: &recording.name,

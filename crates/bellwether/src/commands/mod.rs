@@ -16,6 +16,7 @@ pub(crate) mod dynamic;
 mod evaluate;
 mod explain;
 mod faults;
+mod fleet;
 mod generate;
 pub(crate) mod judge;
 mod keys;
@@ -54,7 +55,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(&args, output),
         Command::Validate(args) => validate::run(&args, output),
         Command::Train(args) => train::run(*args, output),
-        Command::Detect(args) => detect::run(&args, output),
+        Command::Detect(args) => detect::run(args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),
         Command::Compare(args) => compare::run(&args, output),
@@ -73,6 +74,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             BenchCommand::Quality(args) => quality::run(&args, output),
             BenchCommand::Faults(args) => faults::run(&args, output),
             BenchCommand::Alarms(args) => alarms::run(&args, output),
+            BenchCommand::Fleet(args) => fleet::run(&args, output),
         },
         Command::Stream(args) => stream::run(&args, output),
         Command::Serve(args) => serve::run(&args, output),
@@ -86,6 +88,12 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
 fn pool(threads: &ThreadArgs) -> Result<rayon::ThreadPool, Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.n()).build();
     pool.map_err(|error| Failure::message(format!("cannot start threads: {error}")))
+}
+
+/// `812 models a minute`.
+fn per_minute(n: usize, elapsed: std::time::Duration) -> String {
+    let rate = n as f64 * 60.0 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    format!("{rate:.0} models a minute")
 }
 
 /// The registry that the flags name, else `$BELLWETHER_HOME`, else the platform's data folder.

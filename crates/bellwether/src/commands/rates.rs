@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bellwether_core::detect::{Detector, Mode};
+use bellwether_core::detect::Mode;
 use bellwether_core::threshold::{AlarmBudget, Allowance, Period, Threshold, ThresholdRule};
 use bellwether_core::time::humane;
 use bellwether_store::bundle::manifest::Manifest;
@@ -89,7 +89,7 @@ impl Rates {
     }
 
     /// The curve for the report; `None` where nothing was scored.
-    pub(crate) fn curve(&self, judged: &[Judged], detector: &Detector) -> Option<Sweep> {
+    pub(crate) fn curve(&self, judged: &[Judged]) -> Option<Sweep> {
         const N_POINTS: i32 = 49;
         self.realised()?;
         // From a quarter to ten times the threshold, which is one of the points.
@@ -97,7 +97,7 @@ impl Rates {
         let below = (4.0_f64.ln() / step.ln()).round() as i32;
         let thresholds: Vec<f64> = (0..N_POINTS).map(|idx| step.powi(idx - below)).collect();
         let weeks = self.watched.as_secs_f64() / WEEK.as_secs_f64();
-        let per_week = |threshold: &f64| n_events(judged, detector, *threshold) as f64 / weeks;
+        let per_week = |threshold: &f64| n_events(judged, *threshold) as f64 / weeks;
         Some(Sweep {
             alarms_per_week: thresholds.iter().map(per_week).collect(),
             thresholds,
@@ -138,9 +138,9 @@ pub(crate) fn common_threshold(judged: &[Judged]) -> Option<Threshold> {
 }
 
 /// Events that open in all series at so many times the threshold.
-fn n_events(judged: &[Judged], detector: &Detector, threshold: f64) -> usize {
-    let rule = &detector.parts().events;
-    let of_series = judged.iter().map(|Judged { scores, .. }| {
+fn n_events(judged: &[Judged], threshold: f64) -> usize {
+    let of_series = judged.iter().map(|Judged { scores, detector, .. }| {
+        let rule = &detector.parts().events;
         let starts = scores.segment_starts(detector.pipeline());
         rule.count(&scores.score, threshold, |row| starts.binary_search(&row).is_ok())
     });
@@ -153,16 +153,11 @@ const SWEEP: [f64; 13] = [
 ];
 
 /// How many events each threshold would give.
-pub(crate) fn sweep(
-    rates: &Rates,
-    judged: &[Judged],
-    detector: &Detector,
-    output: &Output,
-) -> Result<(), Failure> {
+pub(crate) fn sweep(rates: &Rates, judged: &[Judged], output: &Output) -> Result<(), Failure> {
     let weeks = rates.watched.as_secs_f64() / WEEK.as_secs_f64();
     let mut rows = Rows::new(&["threshold", "events", "events_per_week", "share_anomalous"]);
     for factor in SWEEP {
-        let events = n_events(judged, detector, factor);
+        let events = n_events(judged, factor);
         let scores = || judged.iter().flat_map(|series| &series.scores.score);
         let above = scores().filter(|&&score| score >= factor).count();
         let scored = scores().filter(|score| !score.is_nan()).count();

@@ -1,8 +1,9 @@
-//! `train`: learn what is normal, publish it as a version of a model.
+//! `train`: learn what is normal, publish it as a version of a model; of one model for all series, or of one for each device.
 
-use std::io::Write;
+mod groups;
+mod log;
+
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,24 +12,35 @@ use bellwether_core::detect::ModeReport;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::{Timestamp, humane};
-use bellwether_nn::{Progress, TrainReport};
-use bellwether_store::bundle::manifest::{Manifest, SeriesRecord, fingerprint};
+use bellwether_nn::{Progress, TrainEnd, TrainReport};
+use bellwether_store::bundle::manifest::{SeriesRecord, fingerprint};
 use bellwether_store::read::Recording;
 use bellwether_store::registry::{ModelName, Registry, Version};
-use bellwether_store::write::AtomicFile;
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::cli::TrainArgs;
+use crate::cli::{GroupModels, TrainArgs};
 use crate::commands::calendar::Calendar;
 use crate::commands::looking::sample_labels;
 use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
-use crate::fitting::{self, Family, FitSpec, Fitted};
+use crate::fitting::{self, Checkpoints, FitSpec, Fitted, Parent};
 use crate::output::{Output, Rows};
 use crate::publishing::{Unpublished, series_record};
+use log::Log;
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
-    let spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    let mut spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    if args.resume && args.group_by.is_some() && args.group_models == GroupModels::Own {
+        return Err(Failure::Usage(
+            "--resume goes on with one training; with --group-by each device has its own: name those that are left with a \
+             filter of the data, or give --group-models shared"
+                .to_owned(),
+        ));
+    }
+    if let Some(from) = &args.from {
+        spec.from = Some(Parent::read(from, &args.registry)?);
+    }
     let calendar = args
         .calendar
         .as_deref()
@@ -39,51 +51,29 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     if let Some(column) = &args.group_by {
         args.data.reading.series_column = Some(column.clone());
     }
-    // Opened before the work: a registry that cannot be used is no surprise for the end of it.
-    let registry = registry(&args.registry)?;
+    let training = Training {
+        // Opened before the work: a registry that cannot be used is no surprise for the end of it.
+        registry: registry(&args.registry)?,
+        log: args.log.as_deref().map(Log::create).transpose()?,
+        interrupt: interrupt_flag(),
+        args: &args,
+        spec,
+        calendar,
+        output,
+    };
     let recordings = read(&args.data, output)?;
-    let mut jobs: Vec<(ModelName, Vec<Recording>)> = Vec::new();
-    if args.group_by.is_some() {
-        for recording in recordings {
-            let name = group_name(&args.name, &recording.name)?;
-            if let Some((_, others)) = jobs.iter().find(|(taken, _)| *taken == name) {
-                return Err(Failure::message(format!(
-                    "--group-by: the groups {:?} and {:?} would both make the model {name}: rename one",
-                    others[0].name, recording.name
-                )));
-            }
-            jobs.push((name, vec![recording]));
-        }
-    } else {
-        jobs.push((args.name.clone(), recordings));
-    }
-    let interrupt = interrupt_flag();
-    let mut log = args.log.as_deref().map(AtomicFile::create).transpose()?;
-    let (mut rows, mut answers) = (Rows::new(&KEYS), Vec::new());
-    for (name, recordings) in jobs {
-        let job = Job {
-            name: &name,
-            args: &args,
-            spec: &spec,
-            calendar: &calendar,
-            registry: &registry,
-            interrupt: &interrupt,
-        };
-        let published = job.run(recordings, log.as_mut(), output)?;
-        rows.push(published.row());
-        answers.push(published.json());
-        if interrupt.load(Ordering::Relaxed) {
-            break;
-        }
-    }
-    if let Some(log) = log {
-        log.commit()?;
-    }
-    match answers.as_slice() {
-        [only] => output.answer(only, &rows)?,
-        _ => output.answer(&answers, &rows)?,
-    }
-    if interrupt.load(Ordering::Relaxed) {
+    let outcome = match args.group_by {
+        Some(_) => match args.group_models {
+            GroupModels::Own => groups::train_own(&training, recordings),
+            GroupModels::Shared => groups::train_shared(&training, recordings),
+        },
+        None => training.one(recordings),
+    };
+    let is_interrupted = training.interrupt.load(Ordering::Relaxed);
+    // What was logged until something failed is worth having.
+    let logged = training.log.map_or(Ok(()), Log::commit);
+    logged.and(outcome)?;
+    if is_interrupted {
         return Err(Failure::Interrupted(
             "interrupted: the best weights so far were published".to_owned(),
         ));
@@ -121,55 +111,85 @@ fn typed() -> Vec<String> {
     words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// `NAME-VALUE` with what a name may not hold replaced.
-fn group_name(name: &ModelName, group: &str) -> Result<ModelName, Failure> {
-    let tidy = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
-    };
-    let text = format!("{name}-{}", group.chars().map(tidy).collect::<String>());
-    text.parse().map_err(|error| {
-        Failure::Usage(format!(
-            "--group-by: the group {group:?} makes no model name: {error}"
-        ))
-    })
+/// What all models that a command trains have in common.
+struct Training<'a> {
+    args: &'a TrainArgs,
+    spec: FitSpec,
+    calendar: Calendar,
+    registry: Registry,
+    interrupt: Arc<AtomicBool>,
+    log: Option<Log>,
+    output: &'a Output,
 }
 
-/// One model to train.
-struct Job<'a> {
-    name: &'a ModelName,
-    args: &'a TrainArgs,
-    spec: &'a FitSpec,
-    calendar: &'a Calendar,
-    registry: &'a Registry,
-    interrupt: &'a AtomicBool,
+/// The rows that a model learns from.
+struct TrainingRows {
+    /// Frames of each series in the order of time.
+    series: Vec<Vec<Frame>>,
+    records: Vec<SeriesRecord>,
+    /// Of all samples, one after the other, where the threshold asks for them.
+    labels: Option<Vec<bool>>,
+    notes: Vec<String>,
+}
+
+/// What was learnt, before it is published.
+struct Learning {
+    fitted: Fitted,
+    records: Vec<SeriesRecord>,
+    data_fingerprint: String,
+    seconds: f64,
+    notes: Vec<String>,
+    checkpoints: Option<Arc<Checkpoints>>,
 }
 
 /// A version as it was published.
 struct Published {
-    name: ModelName,
     version: Version,
-    /// Why the window is as long as it is, where that was left to the data.
-    window_auto: Option<String>,
-    manifest: Manifest,
-    family: Family,
-    /// `None` without a network.
-    val_loss: Option<f64>,
-    seconds: f64,
+    /// What is said of the threshold, in a sentence.
+    threshold: String,
+    json: Value,
 }
 
-impl Job<'_> {
-    fn run(
-        &self,
-        recordings: Vec<Recording>,
-        log: Option<&mut AtomicFile>,
-        output: &Output,
-    ) -> Result<Published, Failure> {
-        let mut series = Vec::new();
-        let mut records = Vec::new();
+impl Training<'_> {
+    /// One model of all series.
+    fn one(&self, recordings: Vec<Recording>) -> Result<(), Failure> {
+        let rows = self.rows_of(recordings);
+        rows.notes.iter().for_each(|note| self.output.note(note));
+        let bar = self.output.progress(0, "training");
+        let learning = self.learn(
+            &self.args.name,
+            &self.spec,
+            true,
+            TrainingRows {
+                notes: Vec::new(),
+                ..rows
+            },
+            &bar,
+        )?;
+        bar.finish_and_clear();
+        learning.notes.iter().for_each(|note| self.output.note(note));
+        let name = &self.args.name;
+        let seconds = humane(Duration::from_secs_f64(learning.seconds));
+        let published = self.publish(name, learning)?;
+        let version = published.version;
+        self.output.note(&published.threshold);
+        self.output
+            .note(&format!("published {name}@{version} after {seconds}"));
+        if version != self.registry.show(name)?.champion() {
+            self.output.note(&format!(
+                "{0} still stands for the version promoted before; `bellwether models promote {0}@{version}` \
+                 makes this one its champion",
+                name
+            ));
+        }
+        let mut rows = Rows::new(&KEYS);
+        rows.push(KEYS.iter().map(|key| published.json[*key].clone()).collect());
+        self.output.answer(&published.json, &rows)
+    }
+
+    /// The training part of each recording.
+    fn rows_of(&self, recordings: Vec<Recording>) -> TrainingRows {
+        let (mut series, mut records, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         let (mut has_labels, mut labels) = (false, Vec::new());
         for recording in recordings {
             let name = recording.name.clone();
@@ -180,7 +200,7 @@ impl Job<'_> {
                 .as_ref()
                 .map(|labels| sample_labels(&recording, labels));
             let time = recording.frame.time().to_vec();
-            let frames = self.pieces(recording, n_rows, output);
+            let frames = self.pieces(recording, n_rows, &mut notes);
             // Pieces hold samples of the recording: each has its label where its time is.
             let label = |at: &Timestamp| {
                 let of_samples = of_samples.as_ref();
@@ -192,23 +212,20 @@ impl Job<'_> {
                 series.push(frames);
             }
         }
-        if series.is_empty() {
-            return Err(Failure::message(
-                "no training rows are left: look at --until, --rows, --exclude and --calendar",
-            ));
-        }
         let n_labelled = labels.iter().filter(|label| **label).count();
         let asks_labels = matches!(self.spec.threshold, ThresholdRule::BestF1(_));
         if n_labelled > 0 && !asks_labels {
-            output.note(&format!(
+            notes.push(format!(
                 "note: {n_labelled} training rows are labelled anomalous; labels are never learnt from: \
                  leave such rows out with --exclude or --rows"
             ));
         }
-        let data_fingerprint = fingerprint(series.iter().flatten());
-        let labels = Some(&labels[..]).filter(|_| asks_labels && has_labels);
-        let (fitted, seconds) = self.fit(series, labels, log, output)?;
-        self.publish(fitted, data_fingerprint, records, seconds, output)
+        TrainingRows {
+            series,
+            records,
+            labels: (asks_labels && has_labels).then_some(labels),
+            notes,
+        }
     }
 
     fn n_training_rows(&self, recording: &Recording) -> usize {
@@ -222,11 +239,11 @@ impl Job<'_> {
     }
 
     /// The training part without what is excluded, as frames in the order of time.
-    fn pieces(&self, recording: Recording, n_rows: usize, output: &Output) -> Vec<Frame> {
+    fn pieces(&self, recording: Recording, n_rows: usize, notes: &mut Vec<String>) -> Vec<Frame> {
         let Recording { name, frame, .. } = recording;
         let n_samples = frame.n_samples();
         let Some(frame) = frame.split_at(n_rows).0 else {
-            output.note(&format!(
+            notes.push(format!(
                 "note: {name}: none of its {n_samples} rows is in the training part"
             ));
             return Vec::new();
@@ -241,102 +258,157 @@ impl Job<'_> {
         let is_excluded = |at: Timestamp| excluded.iter().any(|&(from, to)| from <= at && at < to);
         let pieces = frame.without(is_excluded);
         let n_left: usize = pieces.iter().map(Frame::n_samples).sum();
-        output.note(&format!("note: {name}: {} rows excluded", n_samples - n_left));
+        notes.push(format!("note: {name}: {} rows excluded", n_samples - n_left));
         pieces
     }
 
+    /// Learns from these rows. What fails here is the fault of the rows, unless the log says otherwise. Where it `is_kept`, the
+    /// training can be resumed.
     #[expect(
         clippy::disallowed_methods,
         reason = "training time is told and may be limited"
     )]
-    fn fit(
+    fn learn(
         &self,
-        series: Vec<Vec<Frame>>,
-        labels: Option<&[bool]>,
-        mut log: Option<&mut AtomicFile>,
-        output: &Output,
-    ) -> Result<(Fitted, f64), Failure> {
+        name: &ModelName,
+        spec: &FitSpec,
+        is_kept: bool,
+        rows: TrainingRows,
+        bar: &ProgressBar,
+    ) -> Result<Learning, Failure> {
+        if rows.series.is_empty() {
+            return Err(no_rows());
+        }
+        let data_fingerprint = fingerprint(rows.series.iter().flatten());
         let start = Instant::now();
-        let bar = output.progress(0, "training");
-        let mut log_error = None;
-        let fitted = fitting::fit(series, labels, self.spec, &mut |progress: &Progress| {
-            bar.set_length((progress.n_epochs * progress.n_steps) as u64);
-            bar.set_position((progress.epoch * progress.n_steps + progress.n_steps_done) as u64);
-            if let Some(epoch) = &progress.epoch_report {
-                bar.set_message(format!("epoch {} loss {:.2e}", epoch.epoch + 1, epoch.val_loss));
-                let line = json!({
-                    "model": self.name.to_string(),
-                    "epoch": epoch.epoch,
-                    "train_loss": epoch.train_loss,
-                    "val_loss": epoch.val_loss,
-                    "learning_rate": epoch.learning_rate,
-                    "gradient_norm": epoch.gradient_norm,
-                    "is_best": epoch.is_best,
-                    "windows": progress.n_windows_done,
-                    "seconds": start.elapsed().as_secs_f64(),
-                });
-                output.detail(&line.to_string());
-                if let Some(log) = log.as_mut() {
-                    log_error = writeln!(log, "{line}").err();
-                }
-            }
-            let is_late = self.args.fit.max_time.is_some_and(|most| start.elapsed() >= most);
-            if is_late || log_error.is_some() || self.interrupt.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+        let spec = match is_kept {
+            true => &self.kept(&data_fingerprint)?,
+            false => spec,
+        };
+        let fitted = fitting::fit(rows.series, rows.labels.as_deref(), spec, &mut |progress| {
+            self.observe(name, progress, start.elapsed(), bar)
         })?;
-        bar.finish_and_clear();
-        match (log_error, &self.args.log) {
-            (Some(error), Some(path)) => Err(cannot_log(path, &error)),
-            _ => Ok((fitted, start.elapsed().as_secs_f64())),
+        self.refuse_lost_log()?;
+        let notes = fitted.notes.iter().map(|note| format!("note: {note}"));
+        Ok(Learning {
+            notes: rows.notes.into_iter().chain(notes).collect(),
+            records: rows.records,
+            data_fingerprint,
+            seconds: start.elapsed().as_secs_f64(),
+            checkpoints: spec.checkpoints.clone(),
+            fitted,
+        })
+    }
+
+    /// What is asked of a fit on these data, kept so that it can be resumed.
+    fn kept(&self, data_fingerprint: &str) -> Result<FitSpec, Failure> {
+        let folder = self
+            .registry
+            .dir()
+            .join(".checkpoints")
+            .join(self.args.name.as_str());
+        let (is_resumed, every) = (self.args.resume, self.args.checkpoint_every);
+        let checkpoints = Checkpoints::new(&folder, data_fingerprint, &self.spec, is_resumed, every)?;
+        Ok(FitSpec {
+            checkpoints: Some(Arc::new(checkpoints)),
+            ..self.spec.clone()
+        })
+    }
+
+    /// A training that was broken off because nobody can follow it is none.
+    fn refuse_lost_log(&self) -> Result<(), Failure> {
+        match self.log.as_ref().is_some_and(Log::has_failed) {
+            true => Err(Failure::message(
+                "the training was broken off: its log cannot be written",
+            )),
+            false => Ok(()),
         }
     }
 
-    fn publish(
+    /// Tells of a mini-batch, and says whether there is to be another.
+    fn observe(
         &self,
-        fitted: Fitted,
-        data_fingerprint: String,
-        series: Vec<SeriesRecord>,
-        seconds: f64,
-        output: &Output,
-    ) -> Result<Published, Failure> {
-        for note in &fitted.notes {
-            output.note(&format!("note: {note}"));
+        name: &ModelName,
+        progress: &Progress,
+        elapsed: Duration,
+        bar: &ProgressBar,
+    ) -> ControlFlow<()> {
+        bar.set_length((progress.n_epochs * progress.n_steps) as u64);
+        bar.set_position((progress.epoch * progress.n_steps + progress.n_steps_done) as u64);
+        if let Some(epoch) = &progress.epoch_report {
+            bar.set_message(format!("epoch {} loss {:.2e}", epoch.epoch + 1, epoch.val_loss));
+            let line = json!({
+                "model": name.to_string(),
+                "epoch": epoch.epoch,
+                "train_loss": epoch.train_loss,
+                "val_loss": epoch.val_loss,
+                "learning_rate": epoch.learning_rate,
+                "gradient_norm": epoch.gradient_norm,
+                "is_best": epoch.is_best,
+                "windows": progress.n_windows_done,
+                "seconds": elapsed.as_secs_f64(),
+            });
+            self.output.detail(&line.to_string());
+            if let Some(log) = &self.log {
+                log.tell(&line);
+            }
         }
+        let is_late = self.args.fit.max_time.is_some_and(|most| elapsed >= most);
+        let is_lost = self.log.as_ref().is_some_and(Log::has_failed);
+        if is_late || is_lost || self.interrupt.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn publish(&self, name: &ModelName, learning: Learning) -> Result<Published, Failure> {
+        let fitted = &learning.fitted;
         let learnt = Unpublished {
-            name: self.name,
-            fitted: &fitted,
-            spec: self.spec,
-            data_fingerprint,
-            series,
-            seconds,
-            settings: self.settings(&fitted),
+            name,
+            fitted,
+            spec: &self.spec,
+            data_fingerprint: learning.data_fingerprint,
+            series: learning.records,
+            seconds: learning.seconds,
+            settings: self.settings(fitted),
             command: typed(),
             alignment: self.args.data.reading.align.wish(),
         };
-        let (version, manifest) = learnt.publish(self.registry)?;
-        let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
-        let val_loss = fitted.training.as_ref().and_then(best);
-        output.note(&said_of_threshold(&fitted.calibration.causal));
-        let seconds_text = humane(Duration::from_secs_f64(seconds));
-        output.note(&format!("published {}@{version} after {seconds_text}", self.name));
-        if version != self.registry.show(self.name)?.champion() {
-            output.note(&format!(
-                "{0} still stands for the version promoted before; `bellwether models promote {0}@{version}` \
-                 makes this one its champion",
-                self.name
-            ));
+        let (version, manifest) = learnt.publish(&self.registry)?;
+        let is_over = fitted
+            .training
+            .as_ref()
+            .is_none_or(|report| report.end != TrainEnd::Stopped);
+        if let (Some(checkpoints), true) = (&learning.checkpoints, is_over) {
+            checkpoints.clear()?;
         }
+        let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
+        let calibration = &manifest.calibration.causal;
+        let json = json!({
+            "model": format!("{name}@{version}"),
+            "name": name.to_string(),
+            "version": version.to_string(),
+            "channels": manifest.detector.pipeline.n_channels(),
+            "family": self.spec.family.name(),
+            "window": manifest.window_len(),
+            "members": manifest.models.iter().map(|model| model.architecture()).collect::<Vec<_>>(),
+            "weights": manifest.n_weights(),
+            "epochs": manifest.training.epochs.len(),
+            // Without a network there is none.
+            "val_loss": fitted.training.as_ref().and_then(best),
+            "threshold": manifest.detector.causal.error(),
+            "threshold_rule": manifest.calibration.rule,
+            "threshold_support": calibration.support,
+            "alarms_per_week": calibration.alarms_per_week,
+            "predicted_per_week": calibration.predicted_per_week,
+            "seconds": learning.seconds,
+            "window_auto": fitted.window_why,
+        });
         Ok(Published {
-            name: self.name.clone(),
             version,
-            window_auto: fitted.window_why,
-            manifest,
-            family: self.spec.family,
-            val_loss,
-            seconds,
+            threshold: said_of_threshold(&fitted.calibration.causal),
+            json,
         })
     }
 
@@ -362,6 +434,12 @@ impl Job<'_> {
             "features": self.spec.derivation.features.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "mode_when": self.spec.derivation.mode_when.as_ref().map(ToString::to_string),
             "blank_after_start": self.spec.derivation.blank_after_start.map(humane),
+            "from": self.spec.from.as_ref().map(|parent| &parent.record.model),
+            "group_by": self.args.group_by,
+            "group_models": self.args.group_by.as_ref().map(|_| match self.args.group_models {
+                GroupModels::Own => "own",
+                GroupModels::Shared => "shared",
+            }),
             "calendar": self.args.calendar.as_ref().map(|path| path.display().to_string()),
             "timezone": self.args.data.reading.timezone.as_ref().map(ToString::to_string),
             "align": self.args.data.reading.align.wish().map(|align| align.to_string()),
@@ -370,11 +448,8 @@ impl Job<'_> {
     }
 }
 
-fn cannot_log(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::message(format!(
-        "cannot write the log {}: {error}; free space or give another --log",
-        path.display()
-    ))
+fn no_rows() -> Failure {
+    Failure::message("no training rows are left: look at --until, --rows, --exclude and --calendar")
 }
 
 /// One sentence on where the threshold comes from.
@@ -392,34 +467,4 @@ fn said_of_threshold(report: &ModeReport) -> String {
         text += &format!("; {fallback}");
     }
     text
-}
-
-impl Published {
-    fn json(&self) -> Value {
-        let calibration = &self.manifest.calibration.causal;
-        json!({
-            "model": format!("{}@{}", self.name, self.version),
-            "name": self.name.to_string(),
-            "version": self.version.to_string(),
-            "channels": self.manifest.detector.pipeline.n_channels(),
-            "family": self.family.name(),
-            "window": self.manifest.window_len(),
-            "members": self.manifest.models.iter().map(|model| model.architecture()).collect::<Vec<_>>(),
-            "weights": self.manifest.n_weights(),
-            "epochs": self.manifest.training.epochs.len(),
-            "val_loss": self.val_loss,
-            "threshold": self.manifest.detector.causal.error(),
-            "threshold_rule": self.manifest.calibration.rule,
-            "threshold_support": calibration.support,
-            "alarms_per_week": calibration.alarms_per_week,
-            "predicted_per_week": calibration.predicted_per_week,
-            "seconds": self.seconds,
-            "window_auto": self.window_auto,
-        })
-    }
-
-    fn row(&self) -> Vec<Value> {
-        let json = self.json();
-        KEYS.iter().map(|key| json[*key].clone()).collect()
-    }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Checked {
     pub(crate) trust: Vec<PathBuf>,
     /// The model of each device; `None`: it has none.
     pub(crate) models: ByDevice<Option<ModelRef>>,
+    /// A device's own model goes before that.
+    pub(crate) models_by_device: bool,
     /// Times, sizes and places.
     pub(crate) settings: Settings,
     /// What differs between devices when they are judged.

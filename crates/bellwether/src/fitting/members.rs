@@ -8,7 +8,7 @@ use bellwether_core::detect::Candidate;
 use bellwether_core::model::Model;
 use bellwether_core::transform::{ChannelKind, ChannelScale, Pipeline};
 use bellwether_core::window::Windows;
-use bellwether_nn::{Framing, NetworkSpec, Progress, TrainEnd, TrainReport, TrainSpec};
+use bellwether_nn::{Framing, NetworkSpec, Progress, Start, TrainEnd, TrainReport, TrainSpec};
 
 use super::FitSpec;
 use super::family::{Family, Kind, Planned};
@@ -22,7 +22,7 @@ const HELD_OUT: usize = N_FOLDS - 1;
 /// Members fitted so far.
 pub(super) struct Members<'a> {
     pipeline: &'a Pipeline,
-    folds: &'a Folds,
+    folds: Vec<&'a Folds>,
     spec: &'a FitSpec,
     active: Vec<usize>,
     pub(super) learnt: Vec<Learnt>,
@@ -33,7 +33,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(pipeline: &'a Pipeline, folds: &'a Folds, spec: &'a FitSpec) -> Self {
+    pub(super) fn new(pipeline: &'a Pipeline, folds: Vec<&'a Folds>, spec: &'a FitSpec) -> Self {
         Self {
             active: active_channels(pipeline),
             pipeline,
@@ -83,32 +83,63 @@ impl<'a> Members<'a> {
         planned: Planned,
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Learnt, Failure> {
-        let framing = Framing::new(self.pipeline.n_channels(), self.active.clone(), true)?;
-        let rows = self.folds.heads();
+        let network_idx = self.learnt.iter().filter(|of| of.is_network()).count();
+        let parent = self.spec.from.as_ref();
+        let parent = parent
+            .map(|parent| parent.network(network_idx, self.pipeline))
+            .transpose()?;
+        let framing = match &parent {
+            Some(parent) => parent.framing.clone(),
+            None => Framing::new(self.pipeline.n_channels(), self.active.clone(), true)?,
+        };
+        let mut spec = self.spec.train.clone();
+        let mut layers = match (planned.kind, self.spec.family) {
+            (Kind::Network, Family::Network(preset)) => Some(preset.spec()),
+            (Kind::Network, _) => self.spec.layers.clone(),
+            _ => None,
+        };
+        if planned.kind == Kind::LstmForecast {
+            // One layer is enough: nothing has to pass a bottleneck.
+            spec.encoder.truncate(1);
+            spec.epoch_len_max = TrainSpec::forecaster().epoch_len_max;
+        }
+        if let Some(parent) = parent {
+            layers = parent.architecture.spec().cloned();
+            spec.encoder = parent.architecture.encoder().to_vec();
+            spec.decoder = parent.architecture.decoder().to_vec();
+            spec.start = Start::Weights(parent.weights);
+        }
+        let kept = self.spec.checkpoints.as_deref();
+        if let Some(checkpoint) = kept.map(|kept| kept.last(network_idx)).transpose()?.flatten() {
+            spec.start = Start::Checkpoint(Arc::new(checkpoint));
+        }
+        let mut lost = None;
+        let observe = &mut |progress: &Progress<'_>| {
+            if let (Some(kept), Some(checkpoint)) = (kept, progress.checkpoint)
+                && let Err(failure) = kept.keep(network_idx, checkpoint)
+            {
+                lost = Some(failure);
+                return ControlFlow::Break(());
+            }
+            observe(progress)
+        };
+        let rows: Vec<_> = self.folds.iter().flat_map(|folds| folds.heads()).collect();
         let stride = self.spec.stride.get();
         let train = |windows: &[Windows<'_>]| -> Result<(Learnt, TrainReport), Failure> {
-            let layers = match (planned.kind, self.spec.family) {
-                (Kind::Network, Family::Network(preset)) => Some(preset.spec()),
-                (Kind::Network, _) => self.spec.layers.clone(),
-                _ => None,
-            };
             if let Some(layers) = layers {
-                return train_layers(windows, framing, &layers, &self.spec.train, observe);
+                return train_layers(windows, framing, &layers, &spec, observe);
             }
-            if planned.kind == Kind::LstmForecast {
-                let spec = TrainSpec {
-                    // One layer is enough: nothing has to pass a bottleneck.
-                    encoder: self.spec.train.encoder[..1].to_vec(),
-                    epoch_len_max: TrainSpec::forecaster().epoch_len_max,
-                    ..self.spec.train.clone()
-                };
+            if planned.kind == Kind::LstmForecast || spec.decoder.is_empty() {
                 let (model, report) = bellwether_nn::train_forecaster(windows, framing, &spec, observe)?;
                 return Ok((Learnt::Forecaster(Arc::new(model)), report));
             }
-            let (model, report) = bellwether_nn::train(windows, framing, &self.spec.train, observe)?;
+            let (model, report) = bellwether_nn::train(windows, framing, &spec, observe)?;
             Ok((Learnt::Autoencoder(Arc::new(model)), report))
         };
         let (learnt, report) = with_windows(&rows, planned.len.get(), stride, train)?;
+        if let Some(failure) = lost {
+            return Err(failure);
+        }
         self.is_stopped |= report.end == TrainEnd::Stopped;
         self.training.get_or_insert(report);
         Ok(learnt)
@@ -133,7 +164,12 @@ impl<'a> Members<'a> {
             };
             Ok(Learnt::Classic(kind.fit(window_len, &training)?))
         };
-        with_windows(&self.folds.without(without), window_len, 1, learn)
+        let rows: Vec<_> = self
+            .folds
+            .iter()
+            .flat_map(|folds| folds.without(without))
+            .collect();
+        with_windows(&rows, window_len, 1, learn)
     }
 }
 

@@ -6,30 +6,39 @@
 //! make of rows that they have not seen calibrates them; the folds unseen by members of at least half of the weight decide the threshold. The scaler is fitted on
 //! all of the training part.
 
+mod checkpoints;
 mod family;
+mod fleet;
 mod folds;
 mod members;
+mod parent;
+mod part;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use bellwether_core::detect::{CalibrationReport, CalibrationSpec, Detector};
+use bellwether_core::detect::{CalibrationReport, Candidate, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::event::EventWish;
 use bellwether_core::frame::Frame;
 use bellwether_core::rhythm::{Period, Rhythm};
 use bellwether_core::score::NamedRule;
 use bellwether_core::threshold::{ThresholdError, ThresholdRule};
-use bellwether_core::transform::{ChannelKind, DerivationSpec, Pipeline, PipelineSpec, ScalerKind};
+use bellwether_core::transform::{DerivationSpec, Pipeline, PipelineSpec, ScalerKind};
 use bellwether_nn::{Architecture, NetworkSpec, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
 
 use crate::architecture;
 use crate::artifact::Learnt;
 use crate::cli::FitArgs;
 use crate::failure::Failure;
+pub(crate) use checkpoints::Checkpoints;
 pub(crate) use family::Family;
-use folds::Folds;
+use family::Plan;
+pub(crate) use fleet::{Device, fit_fleet};
 use members::Members;
+pub(crate) use parent::Parent;
+use part::Part;
 
 /// How long a window is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +120,10 @@ pub(crate) struct FitSpec {
     pub(crate) train: TrainSpec,
     /// Layers of the network, where they were chosen: it is then the only one.
     pub(crate) layers: Option<NetworkSpec>,
+    /// The model whose networks are trained further.
+    pub(crate) from: Option<Arc<Parent>>,
+    /// Where it is kept how far the training is.
+    pub(crate) checkpoints: Option<Arc<Checkpoints>>,
 }
 
 impl FitSpec {
@@ -150,6 +163,8 @@ impl FitSpec {
                 ..TrainSpec::default()
             },
             layers,
+            from: None,
+            checkpoints: None,
         };
         spec.train.check().map_err(refused)?;
         Ok(spec)
@@ -232,51 +247,63 @@ pub(crate) fn fit(
     spec: &FitSpec,
     observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, Failure> {
-    // Said before the work.
-    if matches!(spec.threshold, ThresholdRule::BestF1(_)) && labels.is_none() {
-        return Err(ThresholdError::NoLabels.into());
+    let outline = Outline::of(&series, labels.is_some(), spec)?;
+    let part = Part::prepare(series, labels, &outline.plan, spec)?;
+    let candidates = learn(&outline.plan, &part.pipeline, &[&part], spec, observe)?;
+    part.calibrate(&outline, &candidates, spec)
+}
+
+/// What is decided before any row is learnt from.
+#[derive(Debug)]
+struct Outline {
+    plan: Plan,
+    /// Why the window is as long as it is, where that was left to the data.
+    window_why: Option<String>,
+}
+
+impl Outline {
+    fn of(series: &[Vec<Frame>], has_labels: bool, spec: &FitSpec) -> Result<Self, Failure> {
+        // Said before the work.
+        if matches!(spec.threshold, ThresholdRule::BestF1(_)) && !has_labels {
+            return Err(ThresholdError::NoLabels.into());
+        }
+        let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
+        let (window, window_why) = match spec.window {
+            Some(wish) => window_len(wish, series.iter().flatten(), spec)?,
+            None => (None, None),
+        };
+        let mut plan = spec.family.plan(
+            series.iter().map(n_rows).max().unwrap_or(0),
+            series.iter().flatten().map(Frame::n_channels).max().unwrap_or(1),
+            window,
+            spec.layers.is_some(),
+        );
+        if let Some(parent) = &spec.from {
+            parent.shape(&mut plan)?;
+        }
+        Ok(Self { plan, window_why })
     }
+}
+
+/// The members of a detector before they are calibrated.
+struct Candidates {
+    candidates: Vec<Candidate>,
+    learnt: Vec<Learnt>,
+    training: Option<TrainReport>,
+    notes: Vec<String>,
+}
+
+/// Fits the members of the plan on the rows of all parts. `pipeline` says which channels there are to look at.
+fn learn(
+    plan: &Plan,
+    pipeline: &Pipeline,
+    parts: &[&Part],
+    spec: &FitSpec,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Candidates, Failure> {
     let mut notes = Vec::new();
-    let n_rows = |frames: &Vec<Frame>| frames.iter().map(Frame::n_samples).sum();
-    let n_rows_all: usize = series.iter().map(n_rows).sum();
-    let (window, window_why) = match spec.window {
-        Some(wish) => window_len(wish, series.iter().flatten(), spec)?,
-        None => (None, None),
-    };
-    notes.extend(window_why.clone());
-    let plan = spec.family.plan(
-        series.iter().map(n_rows).max().unwrap_or(0),
-        series.iter().flatten().map(Frame::n_channels).max().unwrap_or(1),
-        window,
-        spec.layers.is_some(),
-    );
-    let pipeline_spec = PipelineSpec {
-        scaler: spec.scaler,
-        derivation: spec.derivation.clone(),
-        ..PipelineSpec::for_window(plan.longest_window())
-    };
-    let n_frames: Vec<usize> = series.iter().map(Vec::len).collect();
-    let frames: Vec<Frame> = series.into_iter().flatten().collect();
-    let pipeline = pipeline_spec.fit(&frames)?;
-    let rules = NamedRule::resolve(&spec.channels, &pipeline)?;
-    let Learning {
-        raw,
-        derived,
-        n_pieces,
-        labels,
-    } = in_operation(frames, &n_frames, labels, &pipeline)?;
-    let labels = labels.as_deref();
-    let baseline = Baseline::of(raw.as_ref().unwrap_or(&derived));
-    drop(raw);
-    notes.extend(about_channels(&pipeline));
-    notes.extend(about_operation(&pipeline, &derived, n_rows_all));
-    let folds = Folds::cut(
-        derived,
-        &n_pieces,
-        &pipeline.after_derivation(),
-        plan.has_network(),
-    )?;
-    let mut members = Members::new(&pipeline, &folds, spec);
+    let folds = parts.iter().map(|part| &part.folds).collect();
+    let mut members = Members::new(pipeline, folds, spec);
     let mut candidates = Vec::with_capacity(plan.members.len());
     let mut refused = None;
     for planned in &plan.members {
@@ -308,103 +335,10 @@ pub(crate) fn fit(
         }
         notes.push("training was stopped early; the best weights so far are kept".to_owned());
     }
-    let calibration_spec = CalibrationSpec {
-        threshold: spec.threshold,
-        events: spec.events,
-        range_weight: plan.range_weight,
-        rules,
-        labels: labels.map(|labels| folds.in_order(labels)),
-    };
-    let (detector, calibration) =
-        Detector::calibrate(pipeline, candidates, folds.into_prepared(), &calibration_spec)?;
-    let baseline = baseline.with_scores(&calibration.scores);
-    Ok(Fitted {
-        detector,
+    Ok(Candidates {
+        candidates,
         learnt,
         training,
-        calibration,
-        baseline,
         notes,
-        window_why,
     })
-}
-
-/// The rows that a model learns from.
-struct Learning {
-    /// As they were measured; `None` where nothing is derived.
-    raw: Option<Vec<Frame>>,
-    /// As derived of them.
-    derived: Vec<Frame>,
-    /// Frames of each series.
-    n_pieces: Vec<usize>,
-    labels: Option<Vec<bool>>,
-}
-
-/// The stretches in operation of all series, `n_frames` frames each, with what is worked out of their channels.
-fn in_operation(
-    frames: Vec<Frame>,
-    n_frames: &[usize],
-    labels: Option<&[bool]>,
-    pipeline: &Pipeline,
-) -> Result<Learning, Failure> {
-    if pipeline.parts().derivation.is_empty() {
-        return Ok(Learning {
-            raw: None,
-            derived: frames,
-            n_pieces: n_frames.to_vec(),
-            labels: labels.map(<[bool]>::to_vec),
-        });
-    }
-    let (mut raw, mut derived, mut n_pieces) = (Vec::new(), Vec::new(), Vec::new());
-    let mut kept = labels.map(|_| Vec::new());
-    let mut frames = frames.into_iter();
-    let mut n_before = 0;
-    for &n in n_frames {
-        let n_of_others = derived.len();
-        for frame in frames.by_ref().take(n) {
-            let whole = pipeline.derive(&frame)?;
-            for rows in whole.stretches() {
-                if let (Some(kept), Some(labels)) = (&mut kept, labels) {
-                    kept.extend_from_slice(&labels[n_before + rows.start..n_before + rows.end]);
-                }
-                raw.extend(frame.slice(rows));
-            }
-            n_before += frame.n_samples();
-            derived.extend(whole.pieces());
-        }
-        n_pieces.push(derived.len() - n_of_others);
-    }
-    Ok(Learning {
-        raw: Some(raw),
-        derived,
-        n_pieces,
-        labels: kept,
-    })
-}
-
-fn about_operation(pipeline: &Pipeline, derived: &[Frame], n_rows: usize) -> Option<String> {
-    let operation = pipeline.operation()?;
-    let n_inside: usize = derived.iter().map(Frame::n_samples).sum();
-    Some(format!(
-        "{n_inside} of {n_rows} training rows are in operation ({operation})"
-    ))
-}
-
-fn about_channels(pipeline: &Pipeline) -> Vec<String> {
-    let mut notes = Vec::new();
-    let n_constant = pipeline.n_of_kind(ChannelKind::Constant);
-    if n_constant > 0 {
-        let n = pipeline.n_channels();
-        notes.push(format!(
-            "{n_constant} of {n} channels never change in the training part: any change of them counts as unusual"
-        ));
-    }
-    let unseen: Vec<&str> = pipeline.unseen_channels().map(|channel| channel.name()).collect();
-    if !unseen.is_empty() {
-        notes.push(format!(
-            "no value in the training part, left out of the score: {}",
-            unseen.join(", ")
-        ));
-    }
-    notes
 }

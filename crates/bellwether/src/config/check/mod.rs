@@ -57,6 +57,7 @@ pub(crate) fn check(
             .map(|path| scope.path("models.trust", path))
             .collect(),
         models: devices::models(wire, &mut scope),
+        models_by_device: wire.models.by_device,
         settings: storage::settings(wire, &mut scope),
         devices: devices::rules(wire, &mut scope),
         alerts: alerts::rules(wire, &channels, named, &mut scope),

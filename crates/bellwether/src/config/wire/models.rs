@@ -24,6 +24,10 @@ pub(crate) struct Models {
     /// signed judge anything.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) trust: Vec<PathBuf>,
+    /// Whether a device that has a model of its own, `NAME-DEVICE` as `train --group-by` publishes it, is judged by that
+    /// instead of `NAME`. A device whose model is published later has it after a reload.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_device: bool,
     /// Groups of devices with a model of their own; the first group with a pattern that matches counts. A device never
     /// seen before works at once with the model of its group.
     pub(crate) groups: Vec<Group>,
