@@ -337,7 +337,7 @@ fn nothing_to_see_and_nothing_to_learn_from_are_refused() {
     let values = waves(50);
     let starts: Vec<usize> = (0..50).collect();
     let train = |series: &[Windows<'_>]| {
-        let go_on = &mut |_: &_| ControlFlow::Continue(());
+        let go_on = &mut |_: &bellwether_nn::Progress<'_>| ControlFlow::Continue(());
         let got = train_forecaster(series, framing(), &small(), go_on);
         got.map(|(_, report)| report).unwrap_err()
     };

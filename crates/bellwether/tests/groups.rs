@@ -1,4 +1,6 @@
 //! Models of the devices of a fleet: trained side by side, each as by itself, and judging its device.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::disallowed_methods, reason = "tests make and read their own files")]
 
 mod shared;
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod architecture;
 pub(crate) mod block;
-mod engine;
+mod compiled;
 mod layers;
 pub(crate) mod loss;
 pub(crate) mod optimiser;

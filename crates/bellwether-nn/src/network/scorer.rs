@@ -6,7 +6,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::architecture::Architecture;
-use super::engine::{AnySpace, Engine};
+use super::compiled::{AnySpace, Compiled};
 use super::score::SCORE_ROWS;
 use super::weights::Weights;
 use crate::kernels::{Aligned, FlushToZero, Kernels};
@@ -14,7 +14,7 @@ use crate::kernels::{Aligned, FlushToZero, Kernels};
 /// A network that answers.
 #[derive(Debug)]
 pub struct Scorer {
-    engine: Engine,
+    compiled: Compiled,
     weights: Aligned,
     pool: Option<ThreadPool>,
     /// Workspaces not in use; a call takes one and puts it back.
@@ -32,10 +32,10 @@ impl Scorer {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Self {
-        let engine = Engine::new(architecture, kernels);
-        let weights = engine.pack(weights);
+        let compiled = Compiled::new(architecture, kernels);
+        let weights = compiled.pack(weights);
         Self {
-            engine,
+            compiled,
             weights,
             pool: crate::pool(n_threads),
             spaces: Mutex::default(),
@@ -44,7 +44,7 @@ impl Scorer {
 
     /// The kernels that it runs on.
     pub(crate) fn kernels(&self) -> &'static Kernels {
-        self.engine.kernels()
+        self.compiled.kernels()
     }
 
     /// Answers for `out.len() / per_window` windows: `fill(window, step, inputs)` writes each sample,
@@ -64,7 +64,7 @@ impl Scorer {
             let mut space = self.take();
             let first = piece * SCORE_ROWS;
             space.run(
-                &self.engine,
+                &self.compiled,
                 &self.weights,
                 out.len() / per_window,
                 |row, step, inputs| fill(first + row, step, inputs),
@@ -98,6 +98,6 @@ impl Scorer {
 
     fn take(&self) -> AnySpace {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        space.unwrap_or_else(|| AnySpace::new(&self.engine))
+        space.unwrap_or_else(|| AnySpace::new(&self.compiled))
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::architecture::Architecture;
 use super::block::{BLOCK_ROWS, Slot};
-use super::engine::{AnyBlock, AnySpace, Engine};
+use super::compiled::{AnyBlock, AnySpace, Compiled};
 use super::layers::Noise;
 use super::loss::Loss;
 use super::optimiser::{Descent, Moved, Optimiser};
@@ -20,7 +20,7 @@ const UPDATE_LEN: usize = 16_384;
 #[derive(Debug)]
 pub struct Trainer {
     architecture: Architecture,
-    engine: Engine,
+    compiled: Compiled,
     optimiser: Optimiser,
     noise_seed: u64,
     weights: Aligned,
@@ -63,17 +63,17 @@ impl Trainer {
         kernels: &'static Kernels,
         n_threads: usize,
     ) -> Self {
-        let engine = Engine::new(&architecture, kernels);
-        let packed = engine.pack(weights);
-        let mut weights_t = Aligned::zeroed(engine.n_transposed());
-        engine.transpose(&packed, &mut weights_t);
-        let zeros = || Aligned::zeroed(engine.n_trained());
+        let compiled = Compiled::new(&architecture, kernels);
+        let packed = compiled.pack(weights);
+        let mut weights_t = Aligned::zeroed(compiled.n_transposed());
+        compiled.transpose(&packed, &mut weights_t);
+        let zeros = || Aligned::zeroed(compiled.n_trained());
         Self {
             weights: packed,
             weights_t,
             first: zeros(),
             second: zeros(),
-            gradient: Aligned::zeroed(engine.n_weights()),
+            gradient: Aligned::zeroed(compiled.n_weights()),
             optimiser: Optimiser::Adam,
             noise_seed: 0,
             n_updates: 0,
@@ -81,7 +81,7 @@ impl Trainer {
             score_space: Vec::new(),
             pool: crate::pool(n_threads),
             architecture,
-            engine,
+            compiled,
         }
     }
 
@@ -103,7 +103,7 @@ impl Trainer {
     /// The weights as they stand.
     pub fn weights(&self) -> Weights {
         let mut weights = Weights::zeroed(&self.architecture);
-        self.engine.unpack(&self.weights, &mut weights);
+        self.compiled.unpack(&self.weights, &mut weights);
         weights
     }
 
@@ -124,7 +124,7 @@ impl Trainer {
         self.first.copy_from_slice(first);
         self.second.copy_from_slice(second);
         self.n_updates = n_updates;
-        self.engine.transpose(&self.weights, &mut self.weights_t);
+        self.compiled.transpose(&self.weights, &mut self.weights_t);
         true
     }
 
@@ -152,8 +152,8 @@ impl Trainer {
             gradient_scale: (clip / n_observed) as f32,
             n_updates: self.n_updates,
         };
-        let kernels = self.engine.kernels();
-        let n_trained = self.engine.n_trained();
+        let kernels = self.compiled.kernels();
+        let n_trained = self.compiled.n_trained();
         let (weights, gradient) = (&mut self.weights[..n_trained], &self.gradient[..n_trained]);
         let (first, second) = (&mut self.first, &mut self.second);
         let pieces = weights.chunks_mut(UPDATE_LEN).zip(gradient.chunks(UPDATE_LEN));
@@ -168,9 +168,9 @@ impl Trainer {
             };
             self.optimiser.descend(kernels, moved, step);
         }
-        self.engine
+        self.compiled
             .renew_statistics(&mut self.weights, &self.gradient, n_windows);
-        self.engine.transpose(&self.weights, &mut self.weights_t);
+        self.compiled.transpose(&self.weights, &mut self.weights_t);
         report
     }
 
@@ -189,8 +189,8 @@ impl Trainer {
         let mut gradient = Weights::zeroed(&self.architecture);
         let mut found = self.gradient.clone();
         // Statistics have none: what stands there is what was found for them.
-        found[self.engine.n_trained()..].fill(0.0);
-        self.engine.unpack(&found, &mut gradient);
+        found[self.compiled.n_trained()..].fill(0.0);
+        self.compiled.unpack(&found, &mut gradient);
         for value in gradient
             .tensors_mut()
             .iter_mut()
@@ -218,7 +218,7 @@ impl Trainer {
         for (cell, out) in gradient.chunks_exact_mut(n_inputs).enumerate() {
             let (window, step) = (cell / n_steps, cell % n_steps);
             let block = &self.blocks[window / BLOCK_ROWS];
-            block.input_gradient(&self.engine, &self.weights, window % BLOCK_ROWS, step, out);
+            block.input_gradient(&self.compiled, &self.weights, window % BLOCK_ROWS, step, out);
         }
         gradient
     }
@@ -237,7 +237,7 @@ impl Trainer {
         loss: Loss,
     ) -> StepReport {
         self.cut(n_windows);
-        let (engine, weights, weights_t) = (&self.engine, &self.weights, &self.weights_t);
+        let (compiled, weights, weights_t) = (&self.compiled, &self.weights, &self.weights_t);
         let (seed, update) = (self.noise_seed, u64::from(self.n_updates.unsigned_abs()));
         let work = |(idx, block): (usize, &mut AnyBlock)| {
             let _guard = FlushToZero::set();
@@ -248,7 +248,7 @@ impl Trainer {
                 first_window: first as u64,
             };
             let fill = |row: usize, slot: &mut Slot<'_>| fill(first + row, slot);
-            block.differentiate(engine, weights, weights_t, fill, loss, noise);
+            block.differentiate(compiled, weights, weights_t, fill, loss, noise);
         };
         match &self.pool {
             Some(pool) if self.blocks.len() > 1 => pool.install(|| {
@@ -269,7 +269,7 @@ impl Trainer {
         }
         let n_observed = self.n_observed();
         let loss: f64 = self.blocks.iter().map(|block| block.loss()).sum();
-        let norm = squares(&self.gradient[..self.engine.n_trained()]).sqrt();
+        let norm = squares(&self.gradient[..self.compiled.n_trained()]).sqrt();
         StepReport {
             loss: loss / n_observed,
             gradient_norm: norm / n_observed,
@@ -284,7 +284,7 @@ impl Trainer {
             .map(|at| BLOCK_ROWS.min(n_windows - at));
         let sizes: Vec<usize> = sizes.collect();
         if !self.blocks.iter().map(AnyBlock::rows).eq(sizes.iter().copied()) {
-            let block = |&rows: &usize| AnyBlock::new(&self.engine, rows);
+            let block = |&rows: &usize| AnyBlock::new(&self.compiled, rows);
             self.blocks = sizes.iter().map(block).collect();
         }
     }
@@ -302,10 +302,10 @@ impl Trainer {
     ) -> f64 {
         let n_pieces = n_windows.div_ceil(SCORE_ROWS);
         while self.score_space.len() < n_pieces.min(self.n_threads()) {
-            self.score_space.push(AnySpace::new(&self.engine));
+            self.score_space.push(AnySpace::new(&self.compiled));
         }
-        let (engine, weights) = (&self.engine, &self.weights);
-        let n_outputs = engine.n_outputs();
+        let (compiled, weights) = (&self.compiled, &self.weights);
+        let n_outputs = compiled.n_outputs();
         let piece = |space: &mut AnySpace, piece: usize| {
             let _guard = FlushToZero::set();
             let first = piece * SCORE_ROWS;
@@ -313,7 +313,7 @@ impl Trainer {
             let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
             let (mut sum, mut n) = (0.0_f64, 0.0_f64);
             space.run(
-                engine,
+                compiled,
                 weights,
                 rows,
                 |row, step, inputs| fill(first + row, step, inputs),

@@ -150,7 +150,7 @@ fn clipping_scales_the_gradient_down_to_the_norm_asked_for_and_never_up() {
         trainer.step(19, fill, Loss::Mse, update);
         // After one step the first moment is a tenth of the gradient that Adam was given.
         let mut moment = Weights::zeroed(&architecture);
-        trainer.engine.unpack(&trainer.first, &mut moment);
+        trainer.compiled.unpack(&trainer.first, &mut moment);
         for (moment, gradient) in moment.tensors().iter().zip(gradient.tensors()) {
             for (moment, gradient) in moment.values.iter().zip(&gradient.values) {
                 let want = 0.1 * scale * gradient;

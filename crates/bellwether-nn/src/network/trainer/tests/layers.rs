@@ -249,14 +249,14 @@ fn check_layer(name: &str, architecture: &Architecture, kernels: &'static Kernel
 fn gradients_of_what_enters_equal_finite_differences() {
     for (name, spec) in networks() {
         let architecture = architecture(&spec);
-        let engine = Engine::new(&architecture, Kernels::detect());
-        let Engine::Layers(net) = &engine else {
+        let compiled = Compiled::new(&architecture, Kernels::detect());
+        let Compiled::Layers(net) = &compiled else {
             unreachable!("a list of layers")
         };
         let (mut batch, n) = (Batch::new(&architecture, 7), 7);
-        let weights = engine.pack(&random_weights(&architecture, 3));
-        let mut transposed = vec![0.0; engine.n_transposed()];
-        engine.transpose(&weights, &mut transposed);
+        let weights = compiled.pack(&random_weights(&architecture, 3));
+        let mut transposed = vec![0.0; compiled.n_transposed()];
+        compiled.transpose(&weights, &mut transposed);
         let noise = Noise {
             seed: 9,
             update: 0,

@@ -11,12 +11,12 @@ use crate::kernels::{Aligned, Kernels};
 
 /// A network cut for one table of kernels.
 #[derive(Debug)]
-pub(crate) enum Engine {
+pub(crate) enum Compiled {
     Stacks(Layout),
     Layers(Net),
 }
 
-impl Engine {
+impl Compiled {
     pub(crate) fn new(architecture: &Architecture, kernels: &'static Kernels) -> Self {
         match architecture.plan() {
             Some(plan) => Self::Layers(Net::new(plan, kernels)),
@@ -113,10 +113,10 @@ pub(crate) enum AnyBlock {
 }
 
 impl AnyBlock {
-    pub(crate) fn new(engine: &Engine, rows: usize) -> Self {
-        match engine {
-            Engine::Stacks(layout) => Self::Stacks(Block::new(layout, rows)),
-            Engine::Layers(net) => Self::Layers(LayerBlock::new(net, rows)),
+    pub(crate) fn new(compiled: &Compiled, rows: usize) -> Self {
+        match compiled {
+            Compiled::Stacks(layout) => Self::Stacks(Block::new(layout, rows)),
+            Compiled::Layers(net) => Self::Layers(LayerBlock::new(net, rows)),
         }
     }
 
@@ -130,27 +130,27 @@ impl AnyBlock {
     /// Takes in windows, and finds their loss and its gradient; `fill(row, slot)` writes one of them.
     ///
     /// # Panics
-    /// Where the block was made for the other engine.
+    /// Where the block was made for the other kind.
     pub(crate) fn differentiate(
         &mut self,
-        engine: &Engine,
+        compiled: &Compiled,
         weights: &[f32],
         transposed: &[f32],
         fill: impl Fn(usize, &mut Slot<'_>),
         loss: Loss,
         noise: Noise,
     ) {
-        match (self, engine) {
-            (Self::Stacks(block), Engine::Stacks(layout)) => {
+        match (self, compiled) {
+            (Self::Stacks(block), Compiled::Stacks(layout)) => {
                 block.fill(layout, fill);
                 block.forward(layout, weights);
                 block.backward(layout, transposed, loss);
             }
-            (Self::Layers(block), Engine::Layers(net)) => {
+            (Self::Layers(block), Compiled::Layers(net)) => {
                 block.fill(net, fill);
                 block.differentiate(net, weights, transposed, loss, noise);
             }
-            _ => unreachable!("blocks are made for the engine that uses them"),
+            _ => unreachable!("blocks are made for the compiled that uses them"),
         }
     }
 
@@ -158,21 +158,23 @@ impl AnyBlock {
     /// [`AnyBlock::differentiate`], `[n_inputs]`.
     ///
     /// # Panics
-    /// Where the block was made for the other engine.
+    /// Where the block was made for the other kind.
     pub(crate) fn input_gradient(
         &self,
-        engine: &Engine,
+        compiled: &Compiled,
         weights: &[f32],
         row: usize,
         step: usize,
         out: &mut [f32],
     ) {
-        match (self, engine) {
-            (Self::Stacks(block), Engine::Stacks(layout)) => {
+        match (self, compiled) {
+            (Self::Stacks(block), Compiled::Stacks(layout)) => {
                 block.input_gradient(layout, weights, row, step, out);
             }
-            (Self::Layers(block), Engine::Layers(_)) => out.copy_from_slice(block.input_gradient(step, row)),
-            _ => unreachable!("blocks are made for the engine that uses them"),
+            (Self::Layers(block), Compiled::Layers(_)) => {
+                out.copy_from_slice(block.input_gradient(step, row))
+            }
+            _ => unreachable!("blocks are made for the compiled that uses them"),
         }
     }
 
@@ -206,10 +208,10 @@ pub(crate) enum AnySpace {
 }
 
 impl AnySpace {
-    pub(crate) fn new(engine: &Engine) -> Self {
-        match engine {
-            Engine::Stacks(layout) => Self::Stacks(ScoreSpace::new(layout)),
-            Engine::Layers(net) => Self::Layers(LayerSpace::new(net, SCORE_ROWS)),
+    pub(crate) fn new(compiled: &Compiled) -> Self {
+        match compiled {
+            Compiled::Stacks(layout) => Self::Stacks(ScoreSpace::new(layout)),
+            Compiled::Layers(net) => Self::Layers(LayerSpace::new(net, SCORE_ROWS)),
         }
     }
 
@@ -217,19 +219,19 @@ impl AnySpace {
     /// answer. The bits of a row are the same whatever `rows` is.
     ///
     /// # Panics
-    /// Where the space was made for the other engine.
+    /// Where the space was made for the other kind.
     pub(crate) fn run(
         &mut self,
-        engine: &Engine,
+        compiled: &Compiled,
         weights: &[f32],
         rows: usize,
         fill: impl FnMut(usize, usize, &mut [f32]),
         emit: impl FnMut(usize, usize, &[f32]),
     ) {
-        match (self, engine) {
-            (Self::Stacks(space), Engine::Stacks(layout)) => space.run(layout, weights, rows, fill, emit),
-            (Self::Layers(space), Engine::Layers(net)) => space.run(net, weights, rows, fill, emit),
-            _ => unreachable!("spaces are made for the engine that uses them"),
+        match (self, compiled) {
+            (Self::Stacks(space), Compiled::Stacks(layout)) => space.run(layout, weights, rows, fill, emit),
+            (Self::Layers(space), Compiled::Layers(net)) => space.run(net, weights, rows, fill, emit),
+            _ => unreachable!("spaces are made for the compiled that uses them"),
         }
     }
 }
