@@ -79,15 +79,15 @@ fn same_order(names: &[String], series: &[Vec<Frame>]) -> Result<(), Failure> {
     }
 }
 
+/// Devices by name, each uncalibrated or with why its rows do not suffice.
+pub(crate) type Devices = Vec<(String, Result<Part, Failure>)>;
+
 impl Fleet {
     /// The devices in their order, each uncalibrated or with why its rows do not suffice; and what calibrates one.
     pub(crate) fn into_devices(
         self,
         spec: &FitSpec,
-    ) -> (
-        Vec<(String, Result<Part, Failure>)>,
-        impl Fn(Part) -> Result<Fitted, Failure> + Sync,
-    ) {
+    ) -> (Devices, impl Fn(Part) -> Result<Fitted, Failure> + Sync) {
         let Self {
             outline,
             members,
