@@ -55,7 +55,7 @@ impl JsonLines {
             }
             place.get_or_insert_with(|| lines.place());
             let mut cells = Vec::new();
-            each_cell(&lines.line, |key, raw| {
+            let read = each_cell(&lines.line, |key, raw| {
                 let column = match by_name.get(key) {
                     Some(&column) => column,
                     None => {
@@ -71,8 +71,13 @@ impl JsonLines {
                     cells.push((column, cell));
                 }
                 Ok(())
-            })
-            .map_err(|fault| fault.at(lines.place(), &names))?;
+            });
+            match read {
+                Ok(()) => {}
+                // Whoever reads the rows is told of it in its turn, and may go on behind it.
+                Err(_) if !first_rows.is_empty() => continue,
+                Err(fault) => return Err(fault.at(lines.place(), &names)),
+            }
             if first_rows.len() < SAMPLE_ROWS {
                 first_rows.push(cells);
             }
