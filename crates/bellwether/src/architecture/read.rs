@@ -5,10 +5,11 @@ use std::path::Path;
 use bellwether_nn::{Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent};
 
 use super::VERSION;
-use crate::config::error::{ConfigError, Mistake, Mistakes, did_you_mean};
-use crate::config::place::{Origin, below};
-use crate::config::tree::{Node, Table, Value};
-use crate::config::{Text, file};
+use crate::config::Text;
+use crate::config::error::{ConfigError, did_you_mean};
+use crate::config::place::below;
+use crate::config::strict::{self, Part, Reader};
+use crate::config::tree::{Node, Value};
 
 /// Reads a specification.
 ///
@@ -20,13 +21,7 @@ pub(super) fn read(path: &Path) -> Result<NetworkSpec, ConfigError> {
 
 /// The same where the file is at hand.
 pub(crate) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<NetworkSpec, ConfigError> {
-    let mut mistakes = Vec::new();
-    let root = file::parse(path, bytes, &mut mistakes);
-    Mistakes::in_order(mistakes).into_result()?;
-    let mut reader = Reader { mistakes: Vec::new() };
-    let spec = reader.network(&root);
-    Mistakes::in_order(reader.mistakes).into_result()?;
-    Ok(spec)
+    strict::read(path, bytes, Reader::network)
 }
 
 /// What kinds of layers there are, and their keys beside `kind` and `name`.
@@ -50,26 +45,7 @@ const KINDS: [(&str, &[&str]); 17] = [
     ("variational", &["units", "kl"]),
 ];
 
-/// A table that is being read, and where it stands.
-struct Part<'a> {
-    table: &'a Table,
-    origin: &'a Origin,
-    at: String,
-}
-
-struct Reader {
-    mistakes: Vec<Mistake>,
-}
-
 impl Reader {
-    fn wrong(&mut self, origin: &Origin, at: &str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            origin: origin.clone(),
-            at: at.to_owned(),
-            problem: problem.into(),
-        });
-    }
-
     fn network(&mut self, root: &Node) -> NetworkSpec {
         let mut spec = NetworkSpec {
             head: Head::Reconstruction,
@@ -79,7 +55,7 @@ impl Reader {
         let Some(part) = self.part(root, String::new(), &known) else {
             return spec;
         };
-        self.version(&part);
+        self.version(&part, VERSION, "network specifications");
         let heads = ["reconstruction", "forecast", "both"];
         let weight = self.number(&part, "forecast_weight");
         spec.head = match self.choice(&part, "head", &heads) {
@@ -120,24 +96,6 @@ impl Reader {
             },
         }
         spec
-    }
-
-    fn version(&mut self, part: &Part<'_>) {
-        match part.table.get("version") {
-            None => self.wrong(
-                part.origin,
-                "",
-                format!("version is missing: write version = {VERSION} in the first line"),
-            ),
-            Some((_, node)) => match node.value {
-                Value::Integer(VERSION) => {}
-                _ => self.wrong(
-                    &node.origin,
-                    "version",
-                    format!("only version {VERSION} of network specifications is known here"),
-                ),
-            },
-        }
     }
 
     fn layer(&mut self, idx: usize, node: &Node) -> Option<LayerSpec> {
@@ -281,77 +239,9 @@ impl Reader {
         None
     }
 
-    /// The table at a node, whose keys are all `known`.
-    fn part<'a>(&mut self, node: &'a Node, at: String, known: &[&str]) -> Option<Part<'a>> {
-        let Value::Table(table) = &node.value else {
-            self.wrong(&node.origin, &at, "a table is wanted");
-            return None;
-        };
-        for (key, (origin, _)) in table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let near = did_you_mean(key, known.iter().copied())
-                .map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            let problem = format!(
-                "there is no key {key:?} here{near} Known are {}",
-                known.join(", ")
-            );
-            self.wrong(origin, &at, problem);
-        }
-        Some(Part {
-            table,
-            origin: &node.origin,
-            at,
-        })
-    }
-
-    /// What `of` makes of the value of a key; a mistake where it makes nothing of it.
-    fn value<T>(
-        &mut self,
-        part: &Part<'_>,
-        key: &str,
-        wanted: &str,
-        of: impl Fn(&Value) -> Option<T>,
-    ) -> Option<T> {
-        let (_, node) = part.table.get(key)?;
-        let value = of(&node.value);
-        if value.is_none() {
-            self.wrong(&node.origin, &below(&part.at, key), format!("{wanted} is wanted"));
-        }
-        value
-    }
-
     fn whole(&mut self, part: &Part<'_>, key: &str) -> Option<usize> {
         self.value(part, key, "a whole number above 0", |value| match value {
             Value::Integer(number) => usize::try_from(*number).ok().filter(|number| *number > 0),
-            _ => None,
-        })
-    }
-
-    fn number(&mut self, part: &Part<'_>, key: &str) -> Option<f64> {
-        self.value(part, key, "a number", |value| match value {
-            Value::Integer(number) => Some(*number as f64),
-            Value::Float(number) => Some(*number),
-            _ => None,
-        })
-    }
-
-    fn text(&mut self, part: &Part<'_>, key: &str) -> Option<String> {
-        self.value(part, key, "a text in quotes", |value| match value {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        })
-    }
-
-    fn flag(&mut self, part: &Part<'_>, key: &str) -> Option<bool> {
-        self.value(part, key, "true or false", |value| match value {
-            Value::Boolean(is_so) => Some(*is_so),
-            _ => None,
-        })
-    }
-
-    fn choice(&mut self, part: &Part<'_>, key: &str, known: &[&str]) -> Option<usize> {
-        let wanted = format!("one of {}", known.join(", "));
-        self.value(part, key, &wanted, |value| match value {
-            Value::Text(text) => known.iter().position(|known| known == text),
             _ => None,
         })
     }

@@ -3,7 +3,7 @@
 //! In reading order: [`wire`] is what may be written, [`checked`] what the program uses. [`load`] goes from the one to
 //! the other: [`mod@file`] and [`layers`] put values with their places into a [`tree`], [`structure`] holds it against the
 //! [`shape`] that follows from the wire structs, [`check`] finds what no single key can tell. [`address`] reads what
-//! stands after `--from` and `--to`. [`show`] and [`mod@reference`] are for people.
+//! stands after `--from` and `--to`. [`strict`] reads files of our own beside it. [`show`] and [`mod@reference`] are for people.
 
 mod address;
 pub(crate) mod changing;
@@ -17,6 +17,7 @@ pub(crate) mod place;
 pub(crate) mod reference;
 pub(crate) mod shape;
 pub(crate) mod show;
+pub(crate) mod strict;
 mod structure;
 pub(crate) mod tree;
 pub(crate) mod wire;

@@ -7,11 +7,12 @@ use bellwether_core::condition::Condition;
 use bellwether_core::validate::{ChannelTerms, Contract, ContractRule, TimeTerms};
 
 use super::VERSION;
+use crate::config::Text;
 use crate::config::duration;
-use crate::config::error::{ConfigError, Mistake, Mistakes, did_you_mean};
-use crate::config::place::{Origin, below};
-use crate::config::tree::{Node, Table, Value};
-use crate::config::{Text, file};
+use crate::config::error::ConfigError;
+use crate::config::place::below;
+use crate::config::strict::{self, Part, Reader, number};
+use crate::config::tree::{Node, Value};
 
 /// Reads a contract.
 ///
@@ -23,35 +24,10 @@ pub(crate) fn read(path: &Path) -> Result<Contract, ConfigError> {
 
 /// The same where the file is at hand.
 pub(super) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Contract, ConfigError> {
-    let mut mistakes = Vec::new();
-    let root = file::parse(path, bytes, &mut mistakes);
-    Mistakes::in_order(mistakes).into_result()?;
-    let mut reader = Reader { mistakes: Vec::new() };
-    let contract = reader.contract(&root);
-    Mistakes::in_order(reader.mistakes).into_result()?;
-    Ok(contract)
-}
-
-/// A table that is being read, and where it stands.
-struct Part<'a> {
-    table: &'a Table,
-    origin: &'a Origin,
-    at: String,
-}
-
-struct Reader {
-    mistakes: Vec<Mistake>,
+    strict::read(path, bytes, Reader::contract)
 }
 
 impl Reader {
-    fn wrong(&mut self, origin: &Origin, at: &str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            origin: origin.clone(),
-            at: at.to_owned(),
-            problem: problem.into(),
-        });
-    }
-
     fn contract(&mut self, root: &Node) -> Contract {
         let Some(part) = self.part(
             root,
@@ -60,7 +36,7 @@ impl Reader {
         ) else {
             return Contract::default();
         };
-        self.version(&part);
+        self.version(&part, VERSION, "contracts");
         let mut contract = Contract {
             allows_extra: self.choice(&part, "extra", &["refused", "allowed"]) == Some(1),
             ..Contract::default()
@@ -75,24 +51,6 @@ impl Reader {
             contract.rules = self.rules(node);
         }
         contract
-    }
-
-    fn version(&mut self, part: &Part<'_>) {
-        match part.table.get("version") {
-            None => self.wrong(
-                part.origin,
-                "",
-                format!("version is missing: write version = {VERSION} in the first line"),
-            ),
-            Some((_, node)) => match node.value {
-                Value::Integer(VERSION) => {}
-                _ => self.wrong(
-                    &node.origin,
-                    "version",
-                    format!("only version {VERSION} of contracts is known here"),
-                ),
-            },
-        }
     }
 
     fn time(&mut self, node: &Node) -> TimeTerms {
@@ -196,48 +154,6 @@ impl Reader {
             .collect()
     }
 
-    /// The table at a node, whose keys are all `known`.
-    fn part<'a>(&mut self, node: &'a Node, at: String, known: &[&str]) -> Option<Part<'a>> {
-        let Value::Table(table) = &node.value else {
-            self.wrong(&node.origin, &at, "a table is wanted");
-            return None;
-        };
-        for (key, (origin, _)) in table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let near = did_you_mean(key, known.iter().copied())
-                .map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            let problem = format!(
-                "there is no key {key:?} here{near} Known are {}",
-                known.join(", ")
-            );
-            self.wrong(origin, &at, problem);
-        }
-        Some(Part {
-            table,
-            origin: &node.origin,
-            at,
-        })
-    }
-
-    /// What `of` makes of the value of a key; a mistake where it makes nothing of it.
-    fn value<T>(
-        &mut self,
-        part: &Part<'_>,
-        key: &str,
-        wanted: &str,
-        of: impl Fn(&Value) -> Option<T>,
-    ) -> Option<T> {
-        let (_, node) = part.table.get(key)?;
-        let value = of(&node.value);
-        if value.is_none() {
-            self.wrong(&node.origin, &below(&part.at, key), format!("{wanted} is wanted"));
-        }
-        value
-    }
-
-    fn number(&mut self, part: &Part<'_>, key: &str) -> Option<f64> {
-        self.value(part, key, "a number", number)
-    }
-
     fn numbers(&mut self, part: &Part<'_>, key: &str) -> Option<Vec<f64>> {
         self.value(part, key, "a list of numbers", |value| match value {
             Value::List(nodes) => nodes.iter().map(|node| number(&node.value)).collect(),
@@ -250,35 +166,5 @@ impl Reader {
             Value::Text(text) => duration::parse(text).filter(|span| !span.is_zero()),
             _ => None,
         })
-    }
-
-    fn text(&mut self, part: &Part<'_>, key: &str) -> Option<String> {
-        self.value(part, key, "a text in quotes", |value| match value {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        })
-    }
-
-    fn flag(&mut self, part: &Part<'_>, key: &str) -> Option<bool> {
-        self.value(part, key, "true or false", |value| match value {
-            Value::Boolean(is_so) => Some(*is_so),
-            _ => None,
-        })
-    }
-
-    fn choice(&mut self, part: &Part<'_>, key: &str, known: &[&str]) -> Option<usize> {
-        let wanted = format!("one of {}", known.join(", "));
-        self.value(part, key, &wanted, |value| match value {
-            Value::Text(text) => known.iter().position(|known| known == text),
-            _ => None,
-        })
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        _ => None,
     }
 }
