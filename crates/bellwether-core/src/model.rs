@@ -55,6 +55,12 @@ pub trait Model: Send + Sync + std::fmt::Debug {
         true
     }
 
+    /// Whether one channel out of order is what the model is there to see: then the errors of channels are joined by their
+    /// norm and not by their sum.
+    fn sees_single_channels(&self) -> bool {
+        false
+    }
+
     /// Squared errors of what was expected; zero where a value was not observed.
     ///
     /// # Shapes

@@ -256,6 +256,10 @@ impl Model for CrossRegression {
         Answers::LastRow
     }
 
+    fn sees_single_channels(&self) -> bool {
+        true
+    }
+
     /// What the other channels say; zero for channels that it does not read.
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         let (layout, parts) = (self.layout(), &self.parts);

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::PartsError;
 use super::blocks::{Block, RowErrors, for_each_block};
 use super::calibrate::{CalibrateError, Candidate};
-use super::joined;
 use super::member::{Calibrated, Reach};
 use super::mode::{Mode, RowSmoother};
 use super::ruled::ruled;
 use crate::model::{Model, ModelError};
 use crate::quantile::sorted_finite;
-use crate::score::{Calibration, ChannelRule, Ranges, Smoothing, Tail, ruled_weights};
+use crate::score::{Calibration, ChannelRule, Norm, Ranges, Smoothing, Tail, ruled_weights};
 use crate::transform::{ChannelKind, Pipeline, Prepared};
 use crate::window::Windows;
 
@@ -163,7 +162,14 @@ impl<'a> HeldOutRows<'a> {
             let is_constant: Vec<bool> = scales.map(|scale| scale.kind == ChannelKind::Constant).collect();
             let calibration =
                 Calibration::fit(weights, &is_constant, errors, mean_square).starting_from(counted);
-            self.surprise(mode, calibration, smoothing, counted)
+            let calibrated = Calibrated {
+                calibration,
+                smoothing,
+                norm: None,
+                tail: None,
+            };
+            let by_norm = candidate.model.sees_single_channels();
+            self.surprise(mode, calibrated, by_norm, counted)
                 .ok_or(CalibrateError::NothingScored {
                     n_rows: self.n_rows,
                     window_len: reach.longest,
@@ -190,15 +196,27 @@ impl<'a> HeldOutRows<'a> {
         ])
     }
 
-    /// `None` where no row has a score.
+    /// What is left to learn when channels and smoothing are known: the norm, where there is to be one, and the tail. `None`
+    /// where no row has a score.
     fn surprise(
         &self,
         mode: Mode,
-        calibration: Calibration,
-        smoothing: Smoothing,
+        mut calibrated: Calibrated,
+        by_norm: bool,
         errors: &[f64],
     ) -> Option<Judged> {
-        let mut surprise = self.smoothed_errors(mode, smoothing, &calibration, errors);
+        if by_norm {
+            let norm = Norm::fit(self.n_channels, self.n_rows, |put| {
+                self.for_each_smoothed(mode, &calibrated, errors, &mut |row| {
+                    row.into_iter().for_each(&mut *put)
+                });
+            });
+            calibrated.norm = Some(norm);
+        }
+        let mut surprise = Vec::with_capacity(self.n_rows);
+        self.for_each_smoothed(mode, &calibrated, errors, &mut |row| {
+            surprise.push(row.map_or(f64::NAN, |row| calibrated.error(row)));
+        });
         let sorted = sorted_finite(surprise.iter().copied());
         if sorted.is_empty() {
             return None;
@@ -207,14 +225,8 @@ impl<'a> HeldOutRows<'a> {
         for error in surprise.iter_mut().filter(|error| !error.is_nan()) {
             *error = tail.surprise(*error);
         }
-        Some(Judged {
-            calibrated: Calibrated {
-                calibration,
-                smoothing,
-                tail: Some(tail),
-            },
-            surprise,
-        })
+        calibrated.tail = Some(tail);
+        Some(Judged { calibrated, surprise })
     }
 
     /// Channel errors of all rows by the models under rules; one pass over the windows serves both modes.
@@ -270,18 +282,16 @@ impl<'a> HeldOutRows<'a> {
         Ok(all)
     }
 
-    /// Smoothed error of each row; NaN where it has none.
-    fn smoothed_errors(
+    /// Visits the smoothed contributions of each row, in order; `None`: it has none.
+    fn for_each_smoothed(
         &self,
         mode: Mode,
-        smoothing: Smoothing,
-        calibration: &Calibration,
+        calibrated: &Calibrated,
         errors: &[f64],
-    ) -> Vec<f64> {
-        let n = self.n_channels;
-        let mut smoother = RowSmoother::new(mode, smoothing, &calibration.prior);
-        let mut smoothed = Vec::with_capacity(self.n_rows);
-        let mut emit = |row: Option<&[f64]>| smoothed.push(row.map_or(f64::NAN, joined::sum));
+        visit: &mut dyn FnMut(Option<&[f64]>),
+    ) {
+        let (n, calibration) = (self.n_channels, &calibrated.calibration);
+        let mut smoother = RowSmoother::new(mode, calibrated.smoothing, &calibration.prior);
         let mut parts = vec![0.0; n];
         for segment in self.segments() {
             for row in errors[segment.start * n..segment.end * n].chunks_exact(n) {
@@ -289,11 +299,10 @@ impl<'a> HeldOutRows<'a> {
                 if is_scored {
                     calibration.contributions(row, &mut parts);
                 }
-                smoother.push(is_scored.then_some(&parts[..]), &mut emit);
+                smoother.push(is_scored.then_some(&parts[..]), visit);
             }
-            smoother.end_segment(&mut emit);
+            smoother.end_segment(visit);
         }
-        smoothed
     }
 }
 

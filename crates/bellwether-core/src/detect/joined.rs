@@ -11,7 +11,7 @@ const ORDINARY: f64 = 1.0;
 
 /// A row of a detector under way: members add to it in order, then it is finished.
 ///
-/// A member adds weight × surprise, spread over the channels as its own smoothed contributions are. One that has no
+/// A member adds weight × surprise, spread over the channels as its own error is. One that has no
 /// answer for the row is made up for by the others: all weights / weights present.
 #[derive(Debug)]
 pub(crate) struct Joined<'a> {
@@ -29,7 +29,7 @@ impl Joined<'_> {
     /// Adds a member's smoothed contributions, `[n_channels]`.
     pub(crate) fn add(&mut self, member_idx: usize, weight: f64, calibrated: &Calibrated, smoothed: &[f64]) {
         *self.present += weight;
-        let error = sum(smoothed);
+        let error = calibrated.error(smoothed);
         let (part, agrees) = match &calibrated.tail {
             // The only member: nobody disagrees.
             None => (weight * error, 1.0),
@@ -51,8 +51,18 @@ impl Joined<'_> {
                 return;
             }
         };
-        for (sum, part) in self.parts.iter_mut().zip(smoothed) {
-            *sum += factor * part;
+        match &calibrated.norm {
+            None => {
+                for (sum, part) in self.parts.iter_mut().zip(smoothed) {
+                    *sum += factor * part;
+                }
+            }
+            Some(norm) if error > 0.0 => {
+                for (sum, square) in self.parts.iter_mut().zip(norm.squares(smoothed)) {
+                    *sum += factor * (square / error);
+                }
+            }
+            Some(_) => {}
         }
     }
 
@@ -123,7 +133,7 @@ pub struct Top {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{Calibration, Smoothing, Tail};
+    use crate::score::{Calibration, Norm, Smoothing, Tail};
     use bellwether_testkit::assert_close;
 
     fn calibrated(tail: Option<Tail>) -> Calibrated {
@@ -135,6 +145,7 @@ mod tests {
                 residual: vec![1.0; 2],
             },
             smoothing: Smoothing { span: 1.0 },
+            norm: None,
             tail,
         }
     }
@@ -163,6 +174,27 @@ mod tests {
         let of_first = (tail.surprise(2.0) - 1.0) / (100.0_f64.ln() - 1.0);
         assert!(0.0 < of_first && of_first < 1.0);
         assert_close(agreement, (2.0 * of_first + 1.0) / 3.0, 1e-12, "agreement");
+    }
+
+    #[test]
+    fn parts_of_a_norm_sum_to_the_surprise_and_stand_for_the_squares() {
+        let tail = Tail::fit(&[1.0, 1.0, 1.0, 4.0]);
+        let calibrated = Calibrated {
+            norm: Some(Norm { high: vec![0.5, 2.0] }),
+            ..calibrated(Some(tail.clone()))
+        };
+        let (mut parts, mut members, mut present, mut agreeing) = ([0.0; 2], [0.0; 2], 0.0, 0.0);
+        let mut joined = Joined {
+            parts: &mut parts,
+            members: &mut members,
+            present: &mut present,
+            agreeing: &mut agreeing,
+        };
+        joined.add(0, 2.0, &calibrated, &[1.5, 8.0]);
+        // 3 and 4 times what is high: a norm of 5.
+        let surprise = 2.0 * tail.surprise(5.0);
+        assert_close(parts[0], surprise * 9.0 / 25.0, 1e-12, "first");
+        assert_close(parts[1], surprise * 16.0 / 25.0, 1e-12, "second");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::PartsError;
 use super::blocks::{RowErrors, for_each_block};
+use super::joined::sum;
 use super::mode::{Mode, RowSmoother};
 use crate::model::{Model, ModelError};
-use crate::score::{Calibration, Smoothing, Tail};
+use crate::score::{Calibration, Norm, Smoothing, Tail};
 use crate::transform::Prepared;
 use crate::window::Windows;
 
@@ -17,9 +18,21 @@ pub struct Calibrated {
     pub calibration: Calibration,
     /// How neighbouring rows are joined.
     pub smoothing: Smoothing,
+    /// How channels are joined; `None`: by their sum.
+    pub norm: Option<Norm>,
     /// How surprising a smoothed error is; `None` in detectors of one member that were made before there was more than
     /// one: then the error stands for itself.
     pub tail: Option<Tail>,
+}
+
+impl Calibrated {
+    /// The error of a row: its smoothed contributions, `[n_channels]`, joined.
+    pub(super) fn error(&self, smoothed: &[f64]) -> f64 {
+        match &self.norm {
+            None => sum(smoothed),
+            Some(norm) => norm.of(smoothed),
+        }
+    }
 }
 
 /// Everything of a member but its model, as plain data.
@@ -67,6 +80,10 @@ impl MemberParts {
                     mode,
                     span,
                 });
+            }
+            let norm = calibrated.norm.as_ref();
+            if !norm.is_none_or(|norm| norm.is_valid(n_channels)) {
+                return Err(PartsError::Norm { member_idx, mode });
             }
             if !calibrated.tail.as_ref().is_none_or(Tail::is_valid) {
                 return Err(PartsError::Tail { member_idx, mode });

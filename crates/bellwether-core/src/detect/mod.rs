@@ -399,6 +399,16 @@ pub enum PartsError {
         "the rarity of scores is not usable: wanted 99 rising quantiles and a slope above zero for each mode"
     )]
     Rarity,
+    /// A norm holds unusable numbers.
+    #[error(
+        "the {mode} norm of member {member_idx} is not usable: wanted a number above zero for each channel"
+    )]
+    Norm {
+        /// Position of the member.
+        member_idx: usize,
+        /// Which.
+        mode: Mode,
+    },
     /// A tail holds unusable numbers.
     #[error(
         "the {mode} tail of member {member_idx} is not usable: wanted 99 rising quantiles and a slope above zero"

@@ -47,6 +47,10 @@ impl Model for Ruled {
         self.model.answers()
     }
 
+    fn sees_single_channels(&self) -> bool {
+        self.model.sees_single_channels()
+    }
+
     fn expected(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
         self.model.expected(windows, out)
     }

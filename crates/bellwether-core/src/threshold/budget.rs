@@ -20,6 +20,9 @@ const TELLING_FACTOR: f64 = 2.0;
 /// So many allowed alarms are counted. Of fewer, their number alone would hardly tell: the tail knows more.
 const N_COUNTED_ENOUGH: f64 = 10.0;
 
+/// Alarms are at least so much more variable than by chance, whatever few peaks look like.
+const DISPERSION_MIN: f64 = 2.0;
+
 /// Peaks below which no tail is fitted.
 const N_PEAKS_MIN: usize = 10;
 
@@ -264,8 +267,8 @@ impl fmt::Display for BudgetSupport {
 /// ln(n / k) times. That is exact for an exponential tail of independent peaks.
 ///
 /// A budget is meant on average over what the rate may be: of a logarithm of variance v that is e^(v/2) times the middle. Alarms
-/// come in clusters, which makes the variance of their number about twice that of chance: so the level aims at e^−v of what
-/// is allowed.
+/// come in hordes, which makes the variance of their number D times that of chance: so the level aims at e^(−D v / 2) of what is
+/// allowed. D is the index of dispersion of the peaks, at least 2.
 ///
 /// `sorted`: the errors that are there, ascending, at least one.
 pub(super) fn budget_level(
@@ -315,7 +318,8 @@ pub(super) fn budget_level(
     };
     let n_peaks = peaks.highest.len();
     let tail = checked.tail.predictive(n_peaks);
-    let aimed = allowed * (-log_variance(n_peaks as f64, allowed)).exp();
+    let dispersion = peaks.dispersion(levels.len()).max(DISPERSION_MIN);
+    let aimed = allowed * (-0.5 * dispersion * log_variance(n_peaks as f64, allowed)).exp();
     let reached = aimed.max(1.0 / REACH_MAX);
     if reached > allowed {
         support.supported = budget.same_unit(reached, span);

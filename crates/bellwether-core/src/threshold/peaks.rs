@@ -53,27 +53,56 @@ pub(super) struct Peaks {
     pub(super) base: f64,
     /// The highest of each run, all above the base.
     pub(super) highest: Vec<f64>,
+    /// The row where each run begins.
+    pub(super) begins: Vec<usize>,
     /// Everything above the base, in order.
     pub(super) above: Vec<f64>,
 }
+
+/// Stretches that peaks are counted in, to see whether they come alone or in hordes.
+const N_STRETCHES: usize = 16;
 
 impl Peaks {
     /// `levels: [n_rows]`; NaN is never above.
     pub(super) fn above(levels: &[f64], held_out: &HeldOut<'_>, base: f64, apart: usize) -> Self {
         let (mut highest, mut above): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+        let mut begins = Vec::new();
         for segment in held_out.segments() {
             let mut last_above: Option<usize> = None;
             let levels = segment.clone().zip(&levels[segment]);
             for (row_idx, &level) in levels.filter(|(_, level)| **level > base) {
                 match (last_above, highest.last_mut()) {
                     (Some(last), Some(peak)) if row_idx - last <= apart => *peak = peak.max(level),
-                    _ => highest.push(level),
+                    _ => {
+                        highest.push(level);
+                        begins.push(row_idx);
+                    }
                 }
                 above.push(level);
                 last_above = Some(row_idx);
             }
         }
-        Self { base, highest, above }
+        Self {
+            base,
+            highest,
+            begins,
+            above,
+        }
+    }
+
+    /// The index of dispersion (Fano factor) of the number of peaks in each sixteenth of `n_rows` rows: variance over mean. 1 where
+    /// they come independently of each other, more where a busy day brings many; 0 where there are none.
+    pub(super) fn dispersion(&self, n_rows: usize) -> f64 {
+        let mut counts = [0.0; N_STRETCHES];
+        for begin in &self.begins {
+            counts[(begin * N_STRETCHES / n_rows.max(1)).min(N_STRETCHES - 1)] += 1.0;
+        }
+        let mean = self.begins.len() as f64 / N_STRETCHES as f64;
+        if mean <= 0.0 {
+            return 0.0;
+        }
+        let squares: f64 = counts.iter().map(|count| (count - mean) * (count - mean)).sum();
+        squares / (N_STRETCHES - 1) as f64 / mean
     }
 
     /// The runs estimator of the extremal index, in (0, 1]: one over the rows of a peak. 1 where nothing is above.

@@ -148,7 +148,7 @@ pub(crate) struct FaultsArgs {
     #[arg(long = "anomaly", value_name = "SPEC", value_parser = parse::<AnomalySpec>)]
     pub(crate) anomalies: Vec<AnomalySpec>,
     /// Weeks of each plant that are learnt from, a sample a minute
-    #[arg(long, value_name = "N", default_value = "2")]
+    #[arg(long, value_name = "N", default_value = "4")]
     pub(crate) train_weeks: NonZeroUsize,
     /// causal or retrospective
     #[arg(long, value_name = "MODE", default_value = "causal", value_parser = parse::<Mode>)]

@@ -48,7 +48,7 @@ const CLASSIC: [Wanted; 4] = [
     Wanted {
         kind: Kind::Classic(classic::Kind::CrossRegression),
         rows: None,
-        weight: 1.5,
+        weight: 1.0,
     },
 ];
 

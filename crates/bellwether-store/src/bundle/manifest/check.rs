@@ -2,7 +2,7 @@
 //!
 //! Where a field stands depends on the format version: whoever reads one says so.
 
-use bellwether_core::score::Tail;
+use bellwether_core::score::{Norm, Tail};
 
 use super::wire::check_calibration;
 use super::{Manifest, ManifestError, ModelManifest, NetworkManifest, TrainingRecord};
@@ -84,6 +84,16 @@ pub(super) fn check_tail(path: &str, tail: &Tail) -> Result<(), ManifestError> {
     }
     let path = format!("{path}.slope");
     Err(ManifestError::value(path, tail.slope, "a number above zero"))
+}
+
+/// Checks what is high for each channel.
+pub(super) fn check_norm(path: &str, norm: &Norm, n_channels: usize) -> Result<(), ManifestError> {
+    if norm.is_valid(n_channels) {
+        return Ok(());
+    }
+    let found = format!("a list of {} that is not usable", norm.high.len());
+    let want = "a finite number above zero for each channel";
+    Err(ManifestError::value(format!("{path}.high"), found, want))
 }
 
 /// Checks the model at `path`; sizes that only its loader can judge are left to it.

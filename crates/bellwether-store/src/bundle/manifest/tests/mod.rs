@@ -69,6 +69,7 @@ fn calibrated(numbers: [f64; 3]) -> Calibrated {
             residual: numbers.iter().rev().copied().collect(),
         },
         smoothing: Smoothing { span: 40.0 / 3.0 },
+        norm: None,
         tail: None,
     }
 }

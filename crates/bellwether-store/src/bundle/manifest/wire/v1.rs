@@ -96,6 +96,7 @@ impl CalibratedV1 {
         Ok(Calibrated {
             calibration: calibration(path, &self.channels, n_channels)?,
             smoothing: smoothing(path, self.smoothing_span)?,
+            norm: None,
             tail: None,
         })
     }

@@ -1,7 +1,7 @@
 //! Format version 2: any number of members, each with its model, and thresholds that belong to all of them.
 
 use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts, Rarity};
-use bellwether_core::score::Tail;
+use bellwether_core::score::{Norm, Tail};
 use bellwether_core::threshold::Drifting;
 use bellwether_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,9 @@ struct MemberV2 {
 #[serde(deny_unknown_fields)]
 struct CalibratedV2 {
     smoothing_span: f64,
+    /// What is high for each channel, where channels are joined by their norm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    high: Option<Vec<f64>>,
     /// Null in what was made before there were tails. It may not be left out: scores would change without a word.
     #[serde(deserialize_with = "Option::deserialize")]
     tail: Option<TailV2>,
@@ -177,6 +180,7 @@ impl From<&Calibrated> for CalibratedV2 {
     fn from(calibrated: &Calibrated) -> Self {
         Self {
             smoothing_span: calibrated.smoothing.span,
+            high: calibrated.norm.as_ref().map(|norm| norm.high.clone()),
             tail: calibrated.tail.as_ref().map(TailV2::from),
             channels: calibration::channels(&calibrated.calibration),
         }
@@ -249,9 +253,14 @@ impl DriftingV2 {
 impl CalibratedV2 {
     fn calibrated(self, path: &str, n_channels: usize) -> Result<Calibrated, ManifestError> {
         let tail = self.tail.map(|of| of.tail(&format!("{path}.tail"))).transpose()?;
+        let norm = self.high.map(|high| Norm { high });
+        if let Some(norm) = &norm {
+            check::check_norm(path, norm, n_channels)?;
+        }
         Ok(Calibrated {
             calibration: calibration::calibration(path, &self.channels, n_channels)?,
             smoothing: smoothing(path, self.smoothing_span)?,
+            norm,
             tail,
         })
     }
