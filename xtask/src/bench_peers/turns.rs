@@ -134,7 +134,8 @@ fn play_on(
             for _ in 0..rounds {
                 for player in &mut players {
                     if is_asked(&player.program, row) {
-                        comparison.take(&player.program, row, player.ask(row, seconds)?);
+                        let found = player.ask(row, seconds)?;
+                        comparison.take(&player.program, row, found);
                     }
                 }
             }

@@ -9,7 +9,7 @@
 //! strides that its field states, for the `rows` or `inner` of the call, what is written apart from what is read.
 //! The methods of [`super::Kernels`] check the extents on slices before they make the pointers.
 
-use super::lanes::{Lanes, cell, exp, sigmoid, tanh};
+use super::lanes::{Lanes, activated, cell, exp, hidden, sigmoid, tanh};
 
 /// Gates of an LSTM: input, forget, cell, output.
 pub(super) const GATES: usize = 4;
@@ -165,8 +165,11 @@ unsafe fn gates_tile<S: Lanes, const ROWS: usize>(s: &Step, first: usize, out: *
     }
 }
 
+/// Cells that advance step by step together.
+const TOGETHER: usize = 4;
+
 /// The cells of `rows` rows from `first` on. `sums` holds their gates before activation; training leaves the
-/// activated gates in their place.
+/// activated gates in their place, scoring what it likes.
 ///
 /// # Safety
 /// As [`step`]; `sums` is valid for `rows` × 4 registers.
@@ -175,24 +178,61 @@ unsafe fn cells<S: Lanes, const TRAIN: bool>(s: &Step, first: usize, rows: usize
     unsafe {
         for row in 0..rows {
             let at = (first + row) * s.state_stride;
-            let gates = sums.add(row * GATES * S::LANES);
-            let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
-            let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
+            let sums = sums.add(row * GATES * S::LANES);
+            let mut gates = [S::splat(0.0); GATES];
+            for (gate, value) in gates.iter_mut().enumerate() {
+                *value = S::load(sums.add(gate * S::LANES));
+            }
             let before = S::load(s.c_before.add(at));
             if TRAIN {
-                let (i, f, g, o) = (sigmoid::<S>(i), sigmoid::<S>(f), tanh::<S>(g), sigmoid::<S>(o));
-                let c = S::fma(f, before, S::mul(i, g));
-                S::store(s.c_after.add(at), c);
-                S::store(s.h_after.add(at), S::mul(o, tanh::<S>(c)));
-                S::store(gates, i);
-                S::store(gates.add(S::LANES), f);
-                S::store(gates.add(2 * S::LANES), g);
-                S::store(gates.add(3 * S::LANES), o);
+                let gates = activated::<S>(gates);
+                let [i, f, g, _] = gates;
+                S::store(s.c_after.add(at), S::fma(f, before, S::mul(i, g)));
+                for (gate, value) in gates.iter().enumerate() {
+                    S::store(sums.add(gate * S::LANES), *value);
+                }
             } else {
-                let (c, h) = cell::<S>(i, f, g, o, before);
+                let (c, out) = cell::<S>(gates, before);
                 S::store(s.c_after.add(at), c);
-                S::store(s.h_after.add(at), h);
+                S::store(sums.add(OUT * S::LANES), out);
             }
+        }
+        let whole = rows / TOGETHER * TOGETHER;
+        for row in (0..whole).step_by(TOGETHER) {
+            hidden_rows::<S, TRAIN, TOGETHER>(s, first + row, sums.add(row * GATES * S::LANES));
+        }
+        for row in whole..rows {
+            hidden_rows::<S, TRAIN, 1>(s, first + row, sums.add(row * GATES * S::LANES));
+        }
+    }
+}
+
+/// The output gate among four.
+const OUT: usize = 3;
+
+/// Hidden states of `N` rows from `first` on, from their new cell states and what stands in place of the output gate.
+///
+/// # Safety
+/// As [`cells`], for `N` rows.
+#[inline(always)]
+unsafe fn hidden_rows<S: Lanes, const TRAIN: bool, const N: usize>(s: &Step, first: usize, sums: *const f32) {
+    unsafe {
+        let (mut c, mut out) = ([S::splat(0.0); N], [S::splat(0.0); N]);
+        for n in 0..N {
+            c[n] = S::load(s.c_after.add((first + n) * s.state_stride));
+            out[n] = S::load(sums.add((n * GATES + OUT) * S::LANES));
+        }
+        let h = if TRAIN {
+            let mut h = tanh::<S, N>(c);
+            for n in 0..N {
+                h[n] = S::mul(out[n], h[n]);
+            }
+            h
+        } else {
+            hidden::<S, N>(c, out)
+        };
+        for (n, h) in h.iter().enumerate() {
+            S::store(s.h_after.add((first + n) * s.state_stride), *h);
         }
     }
 }
@@ -234,19 +274,65 @@ impl Blocks {
 #[inline(always)]
 pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, blocks: &Blocks, rows: usize) {
     // Not zeroed: a tile writes what its cells read.
-    let mut scratch = std::mem::MaybeUninit::<[f32; STEP_ROWS_MAX * GATES * LANES_MAX]>::uninit();
-    for nth in 0..blocks.n {
+    let mut scratch = std::mem::MaybeUninit::<[f32; CELL_ROWS * GATES * LANES_MAX]>::uninit();
+    let mut nth = 0;
+    if rows == 1 {
+        while nth + 2 <= blocks.n {
+            let (one, other) = (blocks.nth::<S>(s, nth), blocks.nth::<S>(s, nth + 1));
+            unsafe { step_of_two::<S, TRAIN>(&one, &other) };
+            nth += 2;
+        }
+    }
+    for nth in nth..blocks.n {
         let s = blocks.nth::<S>(s, nth);
-        for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
+        for (first, rows) in tiles(rows, CELL_ROWS) {
             unsafe {
                 let sums = if TRAIN {
                     s.gates.add(first * GATES * S::LANES)
                 } else {
                     scratch.as_mut_ptr().cast()
                 };
-                gates::<S>(&s, first, rows, sums);
+                for (row, rows) in tiles(rows, rows_max::<S>(GATES)) {
+                    gates::<S>(&s, first + row, rows, sums.add(row * GATES * S::LANES));
+                }
                 cells::<S, TRAIN>(&s, first, rows, sums);
             }
+        }
+    }
+}
+
+/// One step of one row and two neighbouring blocks of units: one alone has too few sums to keep the multipliers busy, each
+/// of which waits for the one before it.
+///
+/// # Safety
+/// As [`step`].
+#[inline(always)]
+unsafe fn step_of_two<S: Lanes, const TRAIN: bool>(one: &Step, other: &Step) {
+    unsafe {
+        let mut sums = [[S::splat(0.0); GATES]; 2];
+        for (sums, s) in sums.iter_mut().zip([one, other]) {
+            for (gate, sum) in sums.iter_mut().enumerate() {
+                *sum = S::load(s.init.add(gate * S::LANES));
+            }
+        }
+        let (mut w0, mut w1) = (one.weights, other.weights);
+        for (a, inner) in [(one.x, one.n_inputs), (one.h, one.n_units)] {
+            for k in 0..inner {
+                let x = S::splat(*a.add(k));
+                for gate in 0..GATES {
+                    sums[0][gate] = S::fma(x, S::load(w0.add(gate * S::LANES)), sums[0][gate]);
+                    sums[1][gate] = S::fma(x, S::load(w1.add(gate * S::LANES)), sums[1][gate]);
+                }
+                (w0, w1) = (w0.add(GATES * S::LANES), w1.add(GATES * S::LANES));
+            }
+        }
+        let mut scratch = std::mem::MaybeUninit::<[f32; GATES * LANES_MAX]>::uninit();
+        for (sums, s) in sums.iter().zip([one, other]) {
+            let out: *mut f32 = if TRAIN { s.gates } else { scratch.as_mut_ptr().cast() };
+            for (gate, sum) in sums.iter().enumerate() {
+                S::store(out.add(gate * S::LANES), *sum);
+            }
+            cells::<S, TRAIN>(s, 0, 1, out);
         }
     }
 }
@@ -270,8 +356,8 @@ unsafe fn gates<S: Lanes>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
     }
 }
 
-/// Most rows of a tile that is four registers wide, and most lanes of a register.
-const STEP_ROWS_MAX: usize = 6;
+/// Rows whose cells follow their products while those are in the nearest cache, and most lanes of a register.
+const CELL_ROWS: usize = 16;
 pub(super) const LANES_MAX: usize = 16;
 
 /// `C = init + A · B`, one panel of B at a time.
@@ -428,16 +514,40 @@ pub(super) struct StepBack {
 #[inline(always)]
 pub(super) unsafe fn step_back<S: Lanes>(s: &StepBack, rows: usize) {
     unsafe {
-        let one = S::splat(1.0);
         let mut bias = [S::splat(0.0); GATES];
         for (gate, bias) in bias.iter_mut().enumerate() {
             *bias = S::load(s.bias.add(gate * S::LANES));
         }
-        for row in 0..rows {
+        let whole = rows / TOGETHER * TOGETHER;
+        for row in (0..whole).step_by(TOGETHER) {
+            step_back_rows::<S, TOGETHER>(s, row, &mut bias);
+        }
+        for row in whole..rows {
+            step_back_rows::<S, 1>(s, row, &mut bias);
+        }
+        for (gate, bias) in bias.iter().enumerate() {
+            S::store(s.bias.add(gate * S::LANES), *bias);
+        }
+    }
+}
+
+/// `N` rows of it from `first` on.
+///
+/// # Safety
+/// As [`step_back`].
+#[inline(always)]
+unsafe fn step_back_rows<S: Lanes, const N: usize>(s: &StepBack, first: usize, bias: &mut [S::V; GATES]) {
+    unsafe {
+        let one = S::splat(1.0);
+        let mut tanh_c = [S::splat(0.0); N];
+        for (n, c) in tanh_c.iter_mut().enumerate() {
+            *c = S::load(s.c_after.add((first + n) * s.state_stride));
+        }
+        let tanh_c = tanh::<S, N>(tanh_c);
+        for (row, tanh_c) in (first..).zip(tanh_c) {
             let (gates, at) = (s.gates.add(row * GATES * S::LANES), row * s.state_stride);
             let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
             let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
-            let tanh_c = tanh::<S>(S::load(s.c_after.add(at)));
             let mut dh = S::load(s.dh_after.add(at));
             if !s.dh_above.is_null() {
                 dh = S::add(dh, S::load(s.dh_above.add(at)));
@@ -463,9 +573,6 @@ pub(super) unsafe fn step_back<S: Lanes>(s: &StepBack, rows: usize) {
                     S::store(sum, S::add(S::load(sum), *d));
                 }
             }
-        }
-        for (gate, bias) in bias.iter().enumerate() {
-            S::store(s.bias.add(gate * S::LANES), *bias);
         }
     }
 }
@@ -524,14 +631,34 @@ pub(crate) enum Map {
 #[inline(always)]
 pub(super) unsafe fn map<S: Lanes>(of: Map, values: *mut f32, n: usize) {
     unsafe {
-        for at in (0..n).step_by(S::LANES) {
-            let x = S::load(values.add(at));
-            let y = match of {
-                Map::Sigmoid => sigmoid::<S>(x),
-                Map::Tanh => tanh::<S>(x),
-                Map::Exp => exp::<S>(x),
-            };
-            S::store(values.add(at), y);
+        let whole = n / (TOGETHER * S::LANES) * TOGETHER * S::LANES;
+        for at in (0..whole).step_by(TOGETHER * S::LANES) {
+            map_registers::<S, TOGETHER>(of, values.add(at));
+        }
+        for at in (whole..n).step_by(S::LANES) {
+            map_registers::<S, 1>(of, values.add(at));
+        }
+    }
+}
+
+/// The function of `N` registers in place.
+///
+/// # Safety
+/// As [`map`], for `N` registers.
+#[inline(always)]
+unsafe fn map_registers<S: Lanes, const N: usize>(of: Map, values: *mut f32) {
+    unsafe {
+        let mut x = [S::splat(0.0); N];
+        for (n, x) in x.iter_mut().enumerate() {
+            *x = S::load(values.add(n * S::LANES));
+        }
+        let y = match of {
+            Map::Sigmoid => sigmoid::<S, N>(x),
+            Map::Tanh => tanh::<S, N>(x),
+            Map::Exp => exp::<S, N>(x),
+        };
+        for (n, y) in y.iter().enumerate() {
+            S::store(values.add(n * S::LANES), *y);
         }
     }
 }
