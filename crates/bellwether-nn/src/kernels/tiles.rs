@@ -68,9 +68,9 @@ const fn rows_max<S: Lanes>(n_vectors: usize) -> usize {
         }
     } else {
         match n_vectors {
-            4 => 2,
-            3 => 3,
-            2 => 5,
+            4 => 3,
+            3 => 4,
+            2 => 6,
             _ => 10,
         }
     }
@@ -95,6 +95,45 @@ macro_rules! by_rows {
             _ => unreachable!("a tile has at most 12 rows"),
         }
     };
+}
+
+/// `sums += a · b` for a column `a` of `ROWS` numbers, `stride` apart, and a row `b` of `VECTORS` registers.
+///
+/// # Safety
+/// `a` and `b` are valid for these extents.
+#[inline(always)]
+unsafe fn multiply_add<S: Lanes, const VECTORS: usize, const ROWS: usize>(
+    sums: &mut [[S::V; VECTORS]; ROWS],
+    a: *const f32,
+    stride: usize,
+    b: *const f32,
+) {
+    unsafe {
+        // What is fewer waits in registers, the other passes through one: so that all fits beside the sums.
+        if ROWS <= VECTORS {
+            let mut x = [S::splat(0.0); ROWS];
+            for (row, x) in x.iter_mut().enumerate() {
+                *x = S::splat(*a.add(row * stride));
+            }
+            for v in 0..VECTORS {
+                let w = S::load(b.add(v * S::LANES));
+                for row in 0..ROWS {
+                    sums[row][v] = S::fma(x[row], w, sums[row][v]);
+                }
+            }
+        } else {
+            let mut w = [S::splat(0.0); VECTORS];
+            for (v, w) in w.iter_mut().enumerate() {
+                *w = S::load(b.add(v * S::LANES));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat(*a.add(row * stride));
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = S::fma(x, w, *sum);
+                }
+            }
+        }
+    }
 }
 
 /// One LSTM step of one block of units for all rows: products, then the cell.
@@ -122,7 +161,7 @@ pub(super) struct Step {
     pub gates: *mut f32,
 }
 
-/// Sums of the four gates before activation for `ROWS` rows: init + input · weights + hidden · weights.
+/// Sums of `VECTORS` gates from `gate` on, before activation, for `ROWS` rows: init + input · weights + hidden · weights.
 ///
 /// The sums are indexed by loops that unroll wholly and by nothing else: so they live in registers. A tile that also
 /// ran the cells, a loop too long to unroll, kept them in memory and stored each after every multiply-add.
@@ -130,36 +169,33 @@ pub(super) struct Step {
 /// # Safety
 /// As [`step`]; `out` is valid for `ROWS` × 4 registers.
 #[inline(always)]
-unsafe fn gates_tile<S: Lanes, const ROWS: usize>(s: &Step, first: usize, out: *mut f32) {
+unsafe fn gates_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(
+    s: &Step,
+    first: usize,
+    gate: usize,
+    out: *mut f32,
+) {
     unsafe {
-        let mut sums = [[S::splat(0.0); GATES]; ROWS];
+        let at = gate * S::LANES;
+        let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
         for (row, sums) in sums.iter_mut().enumerate() {
-            let init = s.init.add((first + row) * s.init_stride);
-            for (gate, sum) in sums.iter_mut().enumerate() {
-                *sum = S::load(init.add(gate * S::LANES));
+            let init = s.init.add((first + row) * s.init_stride + at);
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = S::load(init.add(v * S::LANES));
             }
         }
-        let mut weights = s.weights;
+        let mut weights = s.weights.add(at);
         let parts = [(s.x, s.x_stride, s.n_inputs), (s.h, s.h_stride, s.n_units)];
         for (a, a_stride, inner) in parts {
             let a = a.wrapping_add(first * a_stride);
             for k in 0..inner {
-                let mut w = [S::splat(0.0); GATES];
-                for (gate, w) in w.iter_mut().enumerate() {
-                    *w = S::load(weights.add(gate * S::LANES));
-                }
+                multiply_add::<S, VECTORS, ROWS>(&mut sums, a.add(k), a_stride, weights);
                 weights = weights.add(GATES * S::LANES);
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(row * a_stride + k));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
-                }
             }
         }
         for (row, sums) in sums.iter().enumerate() {
-            for (gate, sum) in sums.iter().enumerate() {
-                S::store(out.add((row * GATES + gate) * S::LANES), *sum);
+            for (v, sum) in sums.iter().enumerate() {
+                S::store(out.add((row * GATES + v) * S::LANES + at), *sum);
             }
         }
     }
@@ -292,9 +328,7 @@ pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, blocks: &Blocks
                 } else {
                     scratch.as_mut_ptr().cast()
                 };
-                for (row, rows) in tiles(rows, rows_max::<S>(GATES)) {
-                    gates::<S>(&s, first + row, rows, sums.add(row * GATES * S::LANES));
-                }
+                gates::<S>(&s, first, rows, sums);
                 cells::<S, TRAIN>(&s, first, rows, sums);
             }
         }
@@ -337,21 +371,26 @@ unsafe fn step_of_two<S: Lanes, const TRAIN: bool>(one: &Step, other: &Step) {
     }
 }
 
-/// The tile of the right number of rows.
+/// Sums of the four gates of `rows` rows from `first` on.
 ///
 /// # Safety
-/// As [`gates_tile`].
+/// As [`gates_tile`], with room for all rows in `sums`.
 #[inline(always)]
 unsafe fn gates<S: Lanes>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
     unsafe {
-        match rows {
-            1 => gates_tile::<S, 1>(s, first, sums),
-            2 => gates_tile::<S, 2>(s, first, sums),
-            3 => gates_tile::<S, 3>(s, first, sums),
-            4 => gates_tile::<S, 4>(s, first, sums),
-            5 => gates_tile::<S, 5>(s, first, sums),
-            6 => gates_tile::<S, 6>(s, first, sums),
-            _ => unreachable!("a tile of four registers has at most six rows"),
+        if S::LANES == 16 {
+            for (row, rows) in tiles(rows, rows_max::<S>(GATES)) {
+                let out = sums.add(row * GATES * S::LANES);
+                by_rows!(rows, gates_tile, [S, GATES], (s, first + row, 0, out));
+            }
+            return;
+        }
+        // Sixteen registers hold two gates of six rows with room for what is multiplied; four gates of three fit, but
+        // leave none to load ahead.
+        for (row, rows) in tiles(rows, rows_max::<S>(2)) {
+            let out = sums.add(row * GATES * S::LANES);
+            by_rows!(rows, gates_tile, [S, 2], (s, first + row, 0, out));
+            by_rows!(rows, gates_tile, [S, 2], (s, first + row, 2, out));
         }
     }
 }
@@ -393,17 +432,8 @@ unsafe fn product_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Pr
         for block in 0..p.n_blocks {
             let a = p.a.add(block * p.block_stride + first * p.a_stride);
             for k in 0..p.inner {
-                let mut w = [S::splat(0.0); VECTORS];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = S::load(b.add(v * S::LANES));
-                }
+                multiply_add::<S, VECTORS, ROWS>(&mut sums, a.add(k), p.a_stride, b);
                 b = b.add(VECTORS * S::LANES);
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(row * p.a_stride + k));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
-                }
             }
         }
         for (row, sums) in sums.iter().enumerate() {
@@ -454,16 +484,12 @@ unsafe fn outer_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Oute
         for step in 0..p.n_steps {
             let (a, b) = (p.a.add(step * p.a_step + first), p.b.add(step * p.b_step));
             for row in 0..p.rows {
-                let mut w = [S::splat(0.0); VECTORS];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = S::load(b.add(row * p.b_stride + v * S::LANES));
-                }
-                for (k, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(row * p.a_stride + k));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
-                }
+                multiply_add::<S, VECTORS, ROWS>(
+                    &mut sums,
+                    a.add(row * p.a_stride),
+                    1,
+                    b.add(row * p.b_stride),
+                );
             }
         }
         for (k, sums) in sums.iter().enumerate() {
