@@ -32,7 +32,7 @@ pub(super) trait Lanes: Copy {
     unsafe fn recip(a: Self::V) -> Self::V;
     /// Coefficients of [`EXP2_CENTRED`] or [`EXP2_UNIT`], as `split` cuts.
     const EXP2: [f32; 6];
-    /// `t` as (rest, whole): the polynomial takes the rest, [`Lanes::scale`] the other.
+    /// `t`, below 127, as (rest, whole): the polynomial takes the rest, [`Lanes::scale`] the other.
     unsafe fn split(t: Self::V) -> (Self::V, Self::V);
     /// `p` times two to the power that `split` took off.
     unsafe fn scale(p: Self::V, whole: Self::V) -> Self::V;
@@ -225,20 +225,25 @@ mod x86 {
         #[inline(always)]
         unsafe fn split(t: __m256) -> (__m256, __m256) {
             unsafe {
-                // Clamped so that the exponent bits stay in range; constants first, so NaN passes.
-                let t = _mm256_min_ps(_mm256_set1_ps(127.0), _mm256_max_ps(_mm256_set1_ps(-126.0), t));
-                let whole = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(t);
-                (_mm256_sub_ps(t, whole), whole)
+                // Clamped so that the exponent bits stay in range; the constant first, so NaN passes.
+                let t = _mm256_max_ps(_mm256_set1_ps(-126.0), t);
+                // Rounded to a whole number by what the sum has no digits for; its last bits are that number as an
+                // exponent.
+                let whole = _mm256_add_ps(t, _mm256_set1_ps(ROUNDING));
+                (_mm256_sub_ps(t, _mm256_sub_ps(whole, _mm256_set1_ps(ROUNDING))), whole)
             }
         }
         #[inline(always)]
         unsafe fn scale(p: __m256, whole: __m256) -> __m256 {
             unsafe {
-                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127));
-                _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased)))
+                let power = _mm256_slli_epi32::<23>(_mm256_castps_si256(whole));
+                _mm256_mul_ps(p, _mm256_castsi256_ps(power))
             }
         }
     }
+
+    /// 1.5 · 2^23, whose sums with small numbers are whole, and the bias of an exponent.
+    const ROUNDING: f32 = 12_582_912.0 + 127.0;
 }
 
 #[cfg(target_arch = "x86_64")]
