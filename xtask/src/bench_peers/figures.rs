@@ -108,10 +108,7 @@ impl Comparison {
 
     /// Ours against the program's best.
     pub(super) fn advantage(&self, over: &str, row: Row) -> Option<f64> {
-        Some(
-            row.figure
-                .advantage(self.best(OURS, row)?, self.best(over, row)?),
-        )
+        Some(row.figure.advantage(self.best(OURS, row)?, self.best(over, row)?))
     }
 
     fn peers(&self) -> impl Iterator<Item = &(String, String)> {
@@ -140,7 +137,11 @@ impl Comparison {
             }));
             lines.push(cells);
         }
-        let mut held = vec![["promised", "shape", "threads", "wanted", "measured", ""].map(str::to_owned).to_vec()];
+        let mut held = vec![
+            ["promised", "shape", "threads", "wanted", "measured", ""]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
         held.extend(goals::judge(self).into_iter().map(|judged| {
             vec![
                 judged.what.to_owned(),
@@ -237,7 +238,11 @@ mod tests {
 
     fn comparison() -> Comparison {
         let mut comparison = Comparison::default();
-        for (program, version) in [(OURS, "this checkout"), ("PyTorch", "2.15.0"), ("ONNX Runtime", "1.32.0")] {
+        for (program, version) in [
+            (OURS, "this checkout"),
+            ("PyTorch", "2.15.0"),
+            ("ONNX Runtime", "1.32.0"),
+        ] {
             comparison.know(program, version);
         }
         for (program, train, latency) in [
@@ -275,11 +280,28 @@ mod tests {
             let line = table.lines().nth(line).expect("a line");
             line.trim_matches('|').split('|').map(str::trim).collect()
         };
-        let heading = ["shape", "threads", "figure", OURS, "PyTorch 2.15.0", "ONNX Runtime 1.32.0", "of PyTorch"];
+        let heading = [
+            "shape",
+            "threads",
+            "figure",
+            OURS,
+            "PyTorch 2.15.0",
+            "ONNX Runtime 1.32.0",
+            "of PyTorch",
+        ];
         assert_eq!(cells(0)[..7], heading);
         assert_eq!(
             cells(2),
-            ["M", "1", "training, windows/s", "5000", "2000", "–", "2.50 ×", "–"]
+            [
+                "M",
+                "1",
+                "training, windows/s",
+                "5000",
+                "2000",
+                "–",
+                "2.50 ×",
+                "–"
+            ]
         );
     }
 }

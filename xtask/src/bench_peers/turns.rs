@@ -88,9 +88,9 @@ pub(super) fn play(ours: &Path, python: &Path, rounds: u32, seconds: f64) -> Res
     let mut comparison = Comparison::default();
     let folder = std::env::temp_dir().join(format!("bellwether-bench-peers-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let played = [1, 2]
-        .into_iter()
-        .try_for_each(|n_threads| play_on(n_threads, ours, python, &folder, rounds, seconds, &mut comparison));
+    let played = [1, 2].into_iter().try_for_each(|n_threads| {
+        play_on(n_threads, ours, python, &folder, rounds, seconds, &mut comparison)
+    });
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     played.map(|()| comparison)
 }

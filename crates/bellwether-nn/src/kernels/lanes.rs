@@ -230,7 +230,10 @@ mod x86 {
                 // Rounded to a whole number by what the sum has no digits for; its last bits are that number as an
                 // exponent.
                 let whole = _mm256_add_ps(t, _mm256_set1_ps(ROUNDING));
-                (_mm256_sub_ps(t, _mm256_sub_ps(whole, _mm256_set1_ps(ROUNDING))), whole)
+                (
+                    _mm256_sub_ps(t, _mm256_sub_ps(whole, _mm256_set1_ps(ROUNDING))),
+                    whole,
+                )
             }
         }
         #[inline(always)]

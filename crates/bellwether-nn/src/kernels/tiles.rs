@@ -362,7 +362,11 @@ unsafe fn step_of_two<S: Lanes, const TRAIN: bool>(one: &Step, other: &Step) {
         }
         let mut scratch = std::mem::MaybeUninit::<[f32; GATES * LANES_MAX]>::uninit();
         for (sums, s) in sums.iter().zip([one, other]) {
-            let out: *mut f32 = if TRAIN { s.gates } else { scratch.as_mut_ptr().cast() };
+            let out: *mut f32 = if TRAIN {
+                s.gates
+            } else {
+                scratch.as_mut_ptr().cast()
+            };
             for (gate, sum) in sums.iter().enumerate() {
                 S::store(out.add(gate * S::LANES), *sum);
             }
