@@ -525,9 +525,9 @@ pub(super) unsafe fn outer<S: Lanes>(p: &Outer, n_vectors: usize, inner: usize) 
 pub(super) struct StepBack {
     /// Activated gates `[rows, 4 LANES]`; replaced by the gradients before activation.
     pub gates: *mut f32,
-    /// Cell states before and after the step; row stride `state_stride`, as for all below.
+    /// Cell state before the step, hidden state after it; row stride `state_stride`, as for all below.
     pub c_before: *const f32,
-    pub c_after: *const f32,
+    pub h_after: *const f32,
     /// Gradient of the hidden state from the layer above; null where none comes.
     pub dh_above: *const f32,
     /// Gradient of the hidden state from the step after.
@@ -544,40 +544,18 @@ pub(super) struct StepBack {
 #[inline(always)]
 pub(super) unsafe fn step_back<S: Lanes>(s: &StepBack, rows: usize) {
     unsafe {
+        let one = S::splat(1.0);
         let mut bias = [S::splat(0.0); GATES];
         for (gate, bias) in bias.iter_mut().enumerate() {
             *bias = S::load(s.bias.add(gate * S::LANES));
         }
-        let whole = rows / TOGETHER * TOGETHER;
-        for row in (0..whole).step_by(TOGETHER) {
-            step_back_rows::<S, TOGETHER>(s, row, &mut bias);
-        }
-        for row in whole..rows {
-            step_back_rows::<S, 1>(s, row, &mut bias);
-        }
-        for (gate, bias) in bias.iter().enumerate() {
-            S::store(s.bias.add(gate * S::LANES), *bias);
-        }
-    }
-}
-
-/// `N` rows of it from `first` on.
-///
-/// # Safety
-/// As [`step_back`].
-#[inline(always)]
-unsafe fn step_back_rows<S: Lanes, const N: usize>(s: &StepBack, first: usize, bias: &mut [S::V; GATES]) {
-    unsafe {
-        let one = S::splat(1.0);
-        let mut tanh_c = [S::splat(0.0); N];
-        for (n, c) in tanh_c.iter_mut().enumerate() {
-            *c = S::load(s.c_after.add((first + n) * s.state_stride));
-        }
-        let tanh_c = tanh::<S, N>(tanh_c);
-        for (row, tanh_c) in (first..).zip(tanh_c) {
+        for row in 0..rows {
             let (gates, at) = (s.gates.add(row * GATES * S::LANES), row * s.state_stride);
             let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
             let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
+            // h = o tanh c, and o is never zero.
+            let h = S::load(s.h_after.add(at));
+            let tanh_c = S::div(h, o);
             let mut dh = S::load(s.dh_after.add(at));
             if !s.dh_above.is_null() {
                 dh = S::add(dh, S::load(s.dh_above.add(at)));
@@ -589,7 +567,7 @@ unsafe fn step_back_rows<S: Lanes, const N: usize>(s: &StepBack, first: usize, b
                 S::mul(S::mul(dc, g), S::mul(i, S::sub(one, i))),
                 S::mul(S::mul(dc_before, S::sub(one, f)), S::load(s.c_before.add(at))),
                 S::mul(S::mul(dc, i), S::fnma(g, g, one)),
-                S::mul(S::mul(dh_o, tanh_c), S::sub(one, o)),
+                S::mul(S::mul(dh, h), S::sub(one, o)),
             ];
             S::store(s.dc.add(at), dc_before);
             for gate in 0..GATES {
@@ -603,6 +581,9 @@ unsafe fn step_back_rows<S: Lanes, const N: usize>(s: &StepBack, first: usize, b
                     S::store(sum, S::add(S::load(sum), *d));
                 }
             }
+        }
+        for (gate, bias) in bias.iter().enumerate() {
+            S::store(s.bias.add(gate * S::LANES), *bias);
         }
     }
 }
