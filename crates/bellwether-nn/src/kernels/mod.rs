@@ -12,16 +12,20 @@
     reason = "SIMD: each block states what makes it sound; a scalar twin checks its result"
 )]
 
+mod elements;
 mod lanes;
+mod lstm;
 mod memory;
 mod table;
 mod tiles;
 
+pub(crate) use elements::{AdamStep, Map};
 pub(crate) use memory::{Aligned, FlushToZero};
 pub use table::Kernels;
-pub(crate) use tiles::{AdamStep, Map};
 
-use tiles::{Blocks, GATES, LANES_MAX, Outer, Product, Step, StepBack};
+use elements::LANES_MAX;
+use lstm::{Blocks, GATES, Step, StepBack};
+use tiles::{Outer, Product};
 
 /// Registers of a full panel.
 const PANEL: usize = 4;
