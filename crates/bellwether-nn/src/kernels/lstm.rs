@@ -221,9 +221,10 @@ unsafe fn step_of_two<S: Lanes, const TRAIN: bool>(one: &Step, other: &Step) {
         for (a, inner) in [(one.x, one.n_inputs), (one.h, one.n_units)] {
             for k in 0..inner {
                 let x = S::splat(*a.add(k));
-                for gate in 0..GATES {
-                    sums[0][gate] = S::fma(x, S::load(w0.add(gate * S::LANES)), sums[0][gate]);
-                    sums[1][gate] = S::fma(x, S::load(w1.add(gate * S::LANES)), sums[1][gate]);
+                let [one, other] = &mut sums;
+                for (gate, (one, other)) in one.iter_mut().zip(other).enumerate() {
+                    *one = S::fma(x, S::load(w0.add(gate * S::LANES)), *one);
+                    *other = S::fma(x, S::load(w1.add(gate * S::LANES)), *other);
                 }
                 (w0, w1) = (w0.add(GATES * S::LANES), w1.add(GATES * S::LANES));
             }

@@ -115,8 +115,8 @@ pub(super) unsafe fn multiply_add<S: Lanes, const VECTORS: usize, const ROWS: us
             }
             for v in 0..VECTORS {
                 let w = S::load(b.add(v * S::LANES));
-                for row in 0..ROWS {
-                    sums[row][v] = S::fma(x[row], w, sums[row][v]);
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    sums[v] = S::fma(x, w, sums[v]);
                 }
             }
         } else {
