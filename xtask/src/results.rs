@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         };
         writeln!(page, "{}\n{text}", section.mark())?;
     }
-    page += "Beside PyTorch and ONNX Runtime: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
+    page += "Beside PyTorch, ONNX Runtime and Keras: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
              docs/peers.md`. Live and over REST, under load: see [live.md](live.md) and [rest.md](rest.md), measured by \
              `cargo xtask load`.\n";
     std::fs::write(path, page).with_context(|| format!("cannot write {PAGE}"))

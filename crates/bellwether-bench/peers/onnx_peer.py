@@ -4,10 +4,6 @@ The graph is built by hand from the weights that PyTorch left in `--exchange`, w
 PyTorch's output before anything is timed.
 """
 
-import argparse
-import json
-import pathlib
-
 import numpy
 import onnx
 import onnxruntime
@@ -96,8 +92,8 @@ def session(model, n_threads):
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def measure(shape, n_threads, seconds, exchange):
-    """All figures of one shape."""
+def open_shape(shape, n_threads, exchange):
+    """The figures of one shape."""
     with numpy.load(exchange / f"{shape.name}.npz") as kept:
         weights = dict(kept)
     runtime = session(build(shape, weights), n_threads)
@@ -109,26 +105,10 @@ def measure(shape, n_threads, seconds, exchange):
     many = random.random((shapes.SCORE_BATCH, shape.len, shape.n_channels), dtype=numpy.float32)
     one = many[:1].copy()
     return {
-        "name": shape.name,
-        "threads": n_threads,
-        "train_windows_per_s": None,
-        "score_windows_per_s": shapes.best_rate(lambda _: run(many), shapes.SCORE_BATCH, seconds),
-        "latency_us": shapes.best_latency_us(lambda: run(one), seconds),
+        "score": lambda seconds: shapes.best_rate(lambda _: run(many), shapes.SCORE_BATCH, seconds),
+        "latency": lambda seconds: shapes.best_latency_us(lambda: run(one), seconds),
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shapes", default="S,M,L")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each figure")
-    parser.add_argument("--exchange", type=pathlib.Path, required=True, help="folder with PyTorch's weights")
-    args = parser.parse_args()
-    found = [
-        measure(shape, args.threads, args.seconds, args.exchange) for shape in shapes.named(args.shapes)
-    ]
-    print(json.dumps({"peer": "ONNX Runtime", "version": onnxruntime.__version__, "shapes": found}))
-
-
 if __name__ == "__main__":
-    main()
+    shapes.serve("ONNX Runtime", onnxruntime.__version__, open_shape)

@@ -1,12 +1,10 @@
 """Measures PyTorch: training, scoring and the latency of one window, at one number of threads.
 
 Training takes the better of plain and fused Adam. The weights, with an input and what PyTorch makes of it, go to
-`--exchange`, so that ONNX Runtime is measured on the same network and checked against it.
+the exchange folder, so that ONNX Runtime is measured on the same network and checked against it.
 """
 
-import argparse
-import json
-import pathlib
+import sys
 
 import numpy
 import torch
@@ -51,8 +49,8 @@ def windows(n_windows, shape, seed):
     return torch.rand(n_windows, shape.len, shape.n_channels, generator=generator)
 
 
-def train_rate(shape, seconds, fused):
-    """Training windows per second: forward, mean squared error, backward, one step of Adam."""
+def training(shape, fused):
+    """A training step, a function of its number: forward, mean squared error, backward, one step of Adam."""
     net = fresh(shape).train()
     adam = torch.optim.Adam(net.parameters(), lr=1e-3, fused=fused)
     batches = windows(shape.batch * shapes.N_BATCHES, shape, 1).split(shape.batch)
@@ -63,7 +61,7 @@ def train_rate(shape, seconds, fused):
         torch.nn.functional.mse_loss(net(x), x).backward()
         adam.step()
 
-    return shapes.best_rate(step, shape.batch, seconds)
+    return step
 
 
 def save_exchange(net, shape, folder):
@@ -74,42 +72,28 @@ def save_exchange(net, shape, folder):
     numpy.savez(folder / f"{shape.name}.npz", **{name: value.numpy() for name, value in arrays.items()})
 
 
-def measure(shape, seconds, exchange):
-    """All figures of one shape."""
-    rates = {
-        "plain Adam": train_rate(shape, seconds, fused=False),
-        "fused Adam": train_rate(shape, seconds, fused=True),
-    }
-    train_by = max(rates, key=rates.get)
+def open_shape(shape, n_threads, exchange):
+    """The figures of one shape."""
+    steps = [training(shape, fused) for fused in (False, True)]
     net = fresh(shape).eval()
-    if exchange is not None:
-        save_exchange(net, shape, exchange)
+    save_exchange(net, shape, exchange)
     many, one = windows(shapes.SCORE_BATCH, shape, 2), windows(1, shape, 2)
-    with torch.inference_mode():
-        score = shapes.best_rate(lambda _: net(many), shapes.SCORE_BATCH, seconds)
-        latency = shapes.best_latency_us(lambda: net(one), seconds)
+
+    def answering(measured):
+        """Without what only training needs."""
+        with torch.inference_mode():
+            return measured()
+
     return {
-        "name": shape.name,
-        "threads": torch.get_num_threads(),
-        "train_windows_per_s": rates[train_by],
-        "train_by": train_by,
-        "score_windows_per_s": score,
-        "latency_us": latency,
+        "train": lambda seconds: max(shapes.best_rate(step, shape.batch, seconds) for step in steps),
+        "score": lambda seconds: answering(
+            lambda: shapes.best_rate(lambda _: net(many), shapes.SCORE_BATCH, seconds)
+        ),
+        "latency": lambda seconds: answering(lambda: shapes.best_latency_us(lambda: net(one), seconds)),
     }
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shapes", default="S,M,L")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each figure")
-    parser.add_argument("--exchange", type=pathlib.Path, help="folder to leave the weights in")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.set_flush_denormal(True)
-    found = [measure(shape, args.seconds, args.exchange) for shape in shapes.named(args.shapes)]
-    print(json.dumps({"peer": "PyTorch", "version": torch.__version__, "shapes": found}))
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(int(sys.argv[1]))
+    torch.set_flush_denormal(True)
+    shapes.serve("PyTorch", torch.__version__, open_shape)

@@ -1,10 +1,19 @@
-"""The shapes that every peer is measured at, and how a rate and a latency are taken.
+"""The shapes that every peer is measured at, how a rate and a latency are taken, and how a peer takes its turns.
 
 A rate is the best of several repeats: other work on the machine only ever slows one down.
+
+A peer runs as `PEER.py THREADS EXCHANGE` and reads lines `FIGURE SHAPE SECONDS` on stdin, figures being `train`, `score`
+and `latency`; for each it answers a line with a number: windows per second, or microseconds. So `cargo xtask bench-peers`
+lets all programs take turns, and load on the machine hits them alike. EXCHANGE is a folder: weights that one peer leaves there
+are what another is measured with.
 """
 
+import argparse
 import dataclasses
+import json
 import math
+import pathlib
+import sys
 import time
 
 
@@ -29,13 +38,21 @@ SCORE_BATCH = 256
 N_BATCHES = 8  # distinct training batches, taken in turn
 
 
-def named(names):
-    """The shapes of these comma-separated names, in the order of `SHAPES`."""
-    wanted = names.split(",")
-    unknown = [name for name in wanted if name not in {shape.name for shape in SHAPES}]
-    if unknown:
-        raise SystemExit(f"unknown shape {', '.join(unknown)}: have S, M, L")
-    return [shape for shape in SHAPES if shape.name in wanted]
+def serve(program, version, open_shape):
+    """Says what runs, then answers each line. `open_shape(shape, n_threads, exchange)` gives the figures that the peer has:
+    a dictionary of functions of the seconds that they may take."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("threads", type=int)
+    parser.add_argument("exchange", type=pathlib.Path)
+    args = parser.parse_args()
+    print(json.dumps({"program": program, "version": version}), flush=True)
+    opened = {}
+    for line in sys.stdin:
+        figure, name, seconds = line.split()
+        if name not in opened:
+            shape = next(shape for shape in SHAPES if shape.name == name)
+            opened[name] = open_shape(shape, args.threads, args.exchange)
+        print(opened[name][figure](float(seconds)), flush=True)
 
 
 def best_rate(step, windows_per_step, seconds, repeats=6):
@@ -54,20 +71,17 @@ def best_rate(step, windows_per_step, seconds, repeats=6):
     return best
 
 
-def best_latency_us(call, seconds, repeats=6, n_calls_max=2000):
-    """Median and 99th percentile of one `call` in microseconds, of the repeat with the lowest median."""
-    for _ in range(20):
-        call()
-    best = None
+def best_latency_us(call, seconds, repeats=6):
+    """Median of one `call` in microseconds, of the repeat with the lowest."""
+    call()
+    best = math.inf
     for _ in range(repeats):
         took = []
         end = time.perf_counter() + seconds / repeats
-        while len(took) < n_calls_max and (len(took) < 30 or time.perf_counter() < end):
+        while len(took) < 30 or time.perf_counter() < end:
             start = time.perf_counter_ns()
             call()
             took.append(time.perf_counter_ns() - start)
         took.sort()
-        found = {"p50": took[len(took) // 2] / 1e3, "p99": took[int(len(took) * 0.99)] / 1e3}
-        if best is None or found["p50"] < best["p50"]:
-            best = found
+        best = min(best, took[len(took) // 2] / 1e3)
     return best

@@ -9,6 +9,7 @@
 
 mod artifact;
 mod autoencoder;
+mod crew;
 mod forecaster;
 mod framing;
 mod kernels;
@@ -40,16 +41,3 @@ pub use train::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport
 pub use train::schedule::Schedule;
 pub use train::spec::{TrainSpec, default_epochs};
 pub use train::{train, train_forecaster, train_layered};
-
-/// A pool of `n_threads` workers; `None` where one thread does it all in place.
-fn pool(n_threads: usize) -> Option<rayon::ThreadPool> {
-    if n_threads <= 1 {
-        return None;
-    }
-    // A machine that cannot start threads still computes: in place, and the same bits.
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(n_threads)
-        .thread_name(|idx| format!("nn-{idx}"))
-        .build()
-        .ok()
-}

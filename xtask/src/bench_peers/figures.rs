@@ -1,63 +1,45 @@
-//! What a program measured, the best of several turns, and how ours stands beside theirs.
+//! What was measured, the best of several turns of each program, how ours stands beside theirs, and whether that is what
+//! was promised.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What `bellwether bench kernels --format json` prints, as far as the peers have the same.
-#[derive(Debug, Deserialize)]
-pub(super) struct ShapesDocument {
-    pub(super) shapes: Vec<Measured>,
-}
+use super::goals;
 
-/// What `measure.py` prints.
-#[derive(Debug, Deserialize)]
-pub(super) struct PeersDocument {
-    pub(super) peers: Vec<Peer>,
-}
-
-/// One peer's figures.
-#[derive(Debug, Deserialize)]
-pub(super) struct Peer {
-    pub(super) peer: String,
-    pub(super) version: String,
-    pub(super) shapes: Vec<Measured>,
-}
-
-/// One shape at one number of threads. What a program cannot do is absent.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Measured {
-    name: String,
-    threads: usize,
-    train_windows_per_s: Option<f64>,
-    score_windows_per_s: Option<f64>,
-    latency_us: Option<Latency>,
-}
-
-/// Microseconds from one window to its reconstruction.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-struct Latency {
-    p50: f64,
-}
+/// The name of ours.
+pub(super) const OURS: &str = "bellwether";
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Figure {
+pub(super) enum Figure {
     Train,
     Score,
     Latency,
+    /// Multiply-adds in registers on one core: what ours are held against.
+    Peak,
 }
 
 impl Figure {
-    const ALL: [Self; 3] = [Self::Train, Self::Score, Self::Latency];
+    pub(super) const ALL: [Self; 4] = [Self::Peak, Self::Train, Self::Score, Self::Latency];
 
-    fn label(self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Train => "training, windows/s",
             Self::Score => "scoring, windows/s",
             Self::Latency => "one window, µs (p50)",
+            Self::Peak => "peak of a core, GF/s",
+        }
+    }
+
+    /// How a program is asked for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Score => "score",
+            Self::Latency => "latency",
+            Self::Peak => "peak",
         }
     }
 
@@ -66,14 +48,7 @@ impl Figure {
             Self::Train => "train_windows_per_s",
             Self::Score => "score_windows_per_s",
             Self::Latency => "latency_us_p50",
-        }
-    }
-
-    fn of(self, measured: &Measured) -> Option<f64> {
-        match self {
-            Self::Train => measured.train_windows_per_s,
-            Self::Score => measured.score_windows_per_s,
-            Self::Latency => measured.latency_us.as_ref().map(|latency| latency.p50),
+            Self::Peak => "peak_gflops",
         }
     }
 
@@ -82,7 +57,7 @@ impl Figure {
     }
 
     /// How many times as good `ours` is: above 1 we are ahead.
-    fn advantage(self, ours: f64, theirs: f64) -> f64 {
+    pub(super) fn advantage(self, ours: f64, theirs: f64) -> f64 {
         if self == Self::Latency {
             theirs / ours
         } else {
@@ -91,106 +66,123 @@ impl Figure {
     }
 }
 
-/// A row of the table: shape, threads, figure.
-type Row = (usize, String, usize, Figure);
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) shape: &'static str,
+    pub(super) threads: usize,
+    pub(super) figure: Figure,
+}
 
-/// The best figures of each program; ours is the one added first.
+/// The best figures of each program; ours is the first.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
     programs: Vec<(String, String)>,
-    best: BTreeMap<Row, BTreeMap<usize, f64>>,
+    rows: Vec<(Row, BTreeMap<String, f64>)>,
 }
 
 impl Comparison {
-    /// Takes in one turn of `program`.
-    pub(super) fn add(&mut self, program: &str, version: &str, shapes: Vec<Measured>) {
-        let known = self.programs.iter().position(|(name, _)| name == program);
-        let program_idx = known.unwrap_or_else(|| {
+    /// A program that is compared; ours first.
+    pub(super) fn know(&mut self, program: &str, version: &str) {
+        if !self.programs.iter().any(|(known, _)| known == program) {
             self.programs.push((program.to_owned(), version.to_owned()));
-            self.programs.len() - 1
-        });
-        for measured in shapes {
-            for figure in Figure::ALL {
-                if let Some(found) = figure.of(&measured) {
-                    let row = (
-                        size_rank(&measured.name),
-                        measured.name.clone(),
-                        measured.threads,
-                        figure,
-                    );
-                    let best = self
-                        .best
-                        .entry(row)
-                        .or_default()
-                        .entry(program_idx)
-                        .or_insert(found);
-                    *best = figure.better(*best, found);
-                }
-            }
         }
     }
 
-    /// A Markdown table, which reads as well on a terminal: absolute figures, then ours against each peer's.
+    /// Takes in what one turn of `program` found.
+    pub(super) fn take(&mut self, program: &str, row: Row, found: f64) {
+        let known = self.rows.iter().position(|(known, _)| *known == row);
+        let idx = known.unwrap_or_else(|| {
+            self.rows.push((row, BTreeMap::new()));
+            self.rows.len() - 1
+        });
+        let best = self.rows[idx].1.entry(program.to_owned()).or_insert(found);
+        *best = row.figure.better(*best, found);
+    }
+
+    /// The best that `program` did.
+    pub(super) fn best(&self, program: &str, row: Row) -> Option<f64> {
+        let (_, best) = self.rows.iter().find(|(known, _)| *known == row)?;
+        best.get(program).copied()
+    }
+
+    /// Ours against the program's best.
+    pub(super) fn advantage(&self, over: &str, row: Row) -> Option<f64> {
+        Some(row.figure.advantage(self.best(OURS, row)?, self.best(over, row)?))
+    }
+
+    fn peers(&self) -> impl Iterator<Item = &(String, String)> {
+        self.programs.iter().filter(|(name, _)| name != OURS)
+    }
+
+    /// Markdown tables, which read as well on a terminal: absolute figures with ours against each peer's, then what was
+    /// promised.
     pub(super) fn markdown(&self) -> String {
-        let mut lines = vec![self.heading()];
-        for ((_, shape, threads, figure), best) in &self.best {
-            let mut cells = vec![shape.clone(), threads.to_string(), figure.label().to_owned()];
-            let programs = 0..self.programs.len();
-            cells.extend(
-                programs
-                    .clone()
-                    .map(|idx| best.get(&idx).map_or_else(|| "–".to_owned(), |v| rounded(*v))),
-            );
-            cells.extend(programs.skip(1).map(|idx| match (best.get(&0), best.get(&idx)) {
-                (Some(ours), Some(theirs)) => format!("{:.2} ×", figure.advantage(*ours, *theirs)),
-                _ => "–".to_owned(),
+        let mut heading = ["shape", "threads", "figure", OURS].map(str::to_owned).to_vec();
+        heading.extend(self.peers().map(|(name, version)| format!("{name} {version}")));
+        heading.extend(self.peers().map(|(name, _)| format!("of {name}")));
+        let mut lines = vec![heading];
+        for (row, _) in &self.rows {
+            let shown = |best: Option<f64>| best.map_or_else(|| "–".to_owned(), rounded);
+            let mut cells = vec![
+                row.shape.to_owned(),
+                row.threads.to_string(),
+                row.figure.label().to_owned(),
+            ];
+            cells.push(shown(self.best(OURS, *row)));
+            cells.extend(self.peers().map(|(name, _)| shown(self.best(name, *row))));
+            cells.extend(self.peers().map(|(name, _)| {
+                self.advantage(name, *row)
+                    .map_or_else(|| "–".to_owned(), |times| format!("{times:.2} ×"))
             }));
             lines.push(cells);
         }
-        aligned(&lines)
-    }
-
-    fn heading(&self) -> Vec<String> {
-        let mut cells = vec!["shape".to_owned(), "threads".to_owned(), "figure".to_owned()];
-        let named = self.programs.iter().enumerate().map(|(idx, (name, version))| {
-            if idx == 0 {
-                name.clone()
-            } else {
-                format!("{name} {version}")
-            }
-        });
-        cells.extend(named);
-        cells.extend(self.programs.iter().skip(1).map(|(name, _)| format!("of {name}")));
-        cells
+        let mut held = vec![
+            ["promised", "shape", "threads", "wanted", "measured", ""]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
+        held.extend(goals::judge(self).into_iter().map(|judged| {
+            vec![
+                judged.what.to_owned(),
+                judged.shape.to_owned(),
+                judged.threads.to_string(),
+                format!("{:.2}", judged.wanted),
+                judged
+                    .found
+                    .map_or_else(|| "–".to_owned(), |found| format!("{found:.2}")),
+                if judged.is_held() { "held" } else { "**missed**" }.to_owned(),
+            ]
+        }));
+        format!("{}\n{}", aligned(&lines), aligned(&held))
     }
 
     /// The same as one document.
     pub(super) fn json(&self, machine: &str) -> Value {
-        let name = |idx: &usize| self.programs[*idx].0.clone();
         let rows: Vec<Value> = self
-            .best
+            .rows
             .iter()
-            .map(|((_, shape, threads, figure), best)| {
-                let figures: BTreeMap<String, f64> = best.iter().map(|(idx, v)| (name(idx), *v)).collect();
-                let peers = best.iter().filter(|(idx, _)| **idx > 0);
-                let advantage: BTreeMap<String, f64> = best.get(&0).map_or_else(BTreeMap::new, |ours| {
-                    peers.map(|(idx, theirs)| (name(idx), figure.advantage(*ours, *theirs))).collect()
-                });
-                let figure = figure.key();
-                json!({"shape": shape, "threads": threads, "figure": figure, "best": figures, "advantage": advantage})
+            .map(|(row, best)| {
+                let advantage: BTreeMap<&String, f64> = self
+                    .peers()
+                    .filter_map(|(name, _)| Some((name, self.advantage(name, *row)?)))
+                    .collect();
+                let figure = row.figure.key();
+                json!({"shape": row.shape, "threads": row.threads, "figure": figure, "best": best, "advantage": advantage})
+            })
+            .collect();
+        let goals: Vec<Value> = goals::judge(self)
+            .into_iter()
+            .map(|judged| {
+                json!({
+                    "what": judged.what, "shape": judged.shape, "threads": judged.threads, "wanted": judged.wanted,
+                    "found": judged.found, "held": judged.is_held(),
+                })
             })
             .collect();
         let versions: BTreeMap<&String, &String> = self.programs.iter().map(|(name, v)| (name, v)).collect();
-        json!({"machine": machine, "versions": versions, "rows": rows})
+        json!({"machine": machine, "versions": versions, "rows": rows, "goals": goals})
     }
-}
-
-/// Small, middle, large; whatever else after them.
-fn size_rank(shape: &str) -> usize {
-    ["S", "M", "L"]
-        .iter()
-        .position(|name| *name == shape)
-        .unwrap_or(3)
 }
 
 /// Four digits that mean something, no more.
@@ -236,22 +228,32 @@ fn aligned(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
-    fn shapes(train: f64, score: f64, p50: f64) -> Vec<Measured> {
-        let document = json!({"shapes": [{
-            "name": "M", "threads": 1, "train_windows_per_s": train, "score_windows_per_s": score,
-            "latency_us": {"p50": p50, "p99": 2.0 * p50}, "gflops": {"train": 1.0}, "peak_gflops": 100.0
-        }]});
-        serde_json::from_value::<ShapesDocument>(document)
-            .expect("as documented")
-            .shapes
+    fn row(figure: Figure) -> Row {
+        Row {
+            shape: "M",
+            threads: 1,
+            figure,
+        }
     }
 
     fn comparison() -> Comparison {
         let mut comparison = Comparison::default();
-        comparison.add("bellwether", "this checkout", shapes(4000.0, 15_000.0, 110.0));
-        comparison.add("PyTorch", "2.15.0", shapes(2000.0, 10_000.0, 500.0));
-        comparison.add("bellwether", "this checkout", shapes(5000.0, 14_000.0, 100.0));
-        comparison.add("PyTorch", "2.15.0", shapes(1900.0, 9_000.0, 600.0));
+        for (program, version) in [
+            (OURS, "this checkout"),
+            ("PyTorch", "2.15.0"),
+            ("ONNX Runtime", "1.32.0"),
+        ] {
+            comparison.know(program, version);
+        }
+        for (program, train, latency) in [
+            (OURS, 4000.0, 110.0),
+            ("PyTorch", 2000.0, 500.0),
+            (OURS, 5000.0, 120.0),
+            ("PyTorch", 1900.0, 600.0),
+        ] {
+            comparison.take(program, row(Figure::Train), train);
+            comparison.take(program, row(Figure::Latency), latency);
+        }
         comparison
     }
 
@@ -266,43 +268,30 @@ mod tests {
         );
         check(
             1,
-            json!({"shape": "M", "threads": 1, "figure": "score_windows_per_s",
-            "best": {"bellwether": 15_000.0, "PyTorch": 10_000.0}, "advantage": {"PyTorch": 1.5}}),
-        );
-        check(
-            2,
             json!({"shape": "M", "threads": 1, "figure": "latency_us_p50",
-            "best": {"bellwether": 100.0, "PyTorch": 500.0}, "advantage": {"PyTorch": 5.0}}),
+            "best": {"bellwether": 110.0, "PyTorch": 500.0}, "advantage": {"PyTorch": 500.0 / 110.0}}),
         );
     }
 
     #[test]
     fn a_figure_that_a_peer_lacks_is_a_dash() {
-        let mut comparison = comparison();
-        let document = json!({"peer": "ONNX Runtime", "version": "1.32.0", "shapes": [{"name": "M", "threads": 1,
-            "train_windows_per_s": null, "score_windows_per_s": 7500.0, "latency_us": {"p50": 200.0, "p99": 300.0}}]});
-        let peer: Peer = serde_json::from_value(document).expect("as documented");
-        comparison.add(&peer.peer, &peer.version, peer.shapes);
-        let table = comparison.markdown();
-        let lines: Vec<Vec<&str>> = table
-            .lines()
-            .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
-            .collect();
+        let table = comparison().markdown();
+        let cells = |line: usize| -> Vec<&str> {
+            let line = table.lines().nth(line).expect("a line");
+            line.trim_matches('|').split('|').map(str::trim).collect()
+        };
+        let heading = [
+            "shape",
+            "threads",
+            "figure",
+            OURS,
+            "PyTorch 2.15.0",
+            "ONNX Runtime 1.32.0",
+            "of PyTorch",
+        ];
+        assert_eq!(cells(0)[..7], heading);
         assert_eq!(
-            lines[0],
-            [
-                "shape",
-                "threads",
-                "figure",
-                "bellwether",
-                "PyTorch 2.15.0",
-                "ONNX Runtime 1.32.0",
-                "of PyTorch",
-                "of ONNX Runtime"
-            ]
-        );
-        assert_eq!(
-            lines[2],
+            cells(2),
             [
                 "M",
                 "1",
@@ -312,19 +301,6 @@ mod tests {
                 "–",
                 "2.50 ×",
                 "–"
-            ]
-        );
-        assert_eq!(
-            lines[3],
-            [
-                "M",
-                "1",
-                "scoring, windows/s",
-                "15000",
-                "10000",
-                "7500",
-                "1.50 ×",
-                "2.00 ×"
             ]
         );
     }

@@ -1,20 +1,22 @@
-//! `cargo xtask bench-peers`: bellwether beside PyTorch and ONNX Runtime on the same shapes, beside pandas and polars on
-//! the same files, and beside pandera with the same checks, in one run.
+//! `cargo xtask bench-peers`: bellwether beside PyTorch, ONNX Runtime and Keras on the same shapes, beside pandas and polars
+//! on the same files, and beside pandera with the same checks, in one run.
 //!
 //! A machine is never the same twice: ours and theirs take turns, and of each only the best counts.
 
 mod figures;
+mod goals;
 mod reading;
+mod turns;
 mod validating;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
 use clap::{Args, ValueEnum};
 
-use self::figures::{Comparison, Measured, Peer, PeersDocument, ShapesDocument};
+use self::figures::Comparison;
 use self::reading::Rates;
 use self::validating::Checks;
 use crate::cargo;
@@ -26,10 +28,10 @@ const VENV: &str = ".venv";
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Turns of ours and theirs
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     rounds: u32,
-    /// Time for each figure of a peer
-    #[arg(long, default_value_t = 3.0, value_name = "X")]
+    /// Time for each figure of a network in a turn
+    #[arg(long, default_value_t = 0.6, value_name = "X")]
     seconds: f64,
     /// What to print on stdout
     #[arg(long, default_value = "table")]
@@ -45,7 +47,7 @@ pub(crate) struct Options {
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Networks, beside PyTorch and ONNX Runtime
+    /// Networks, beside PyTorch, ONNX Runtime and Keras
     Kernels,
     /// Reading of files, beside pandas and polars
     Reading,
@@ -57,7 +59,7 @@ impl Part {
     /// The packages that its peers are, among those of `requirements.txt`.
     fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Kernels => &["torch", "onnxruntime", "onnx", "numpy"],
+            Self::Kernels => &["torch", "onnxruntime", "onnx", "numpy", "keras", "tensorflow-cpu"],
             Self::Reading => &["pandas", "polars", "pyarrow"],
             Self::Validating => &["pandas", "pandera", "numpy"],
         }
@@ -81,23 +83,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         options.only.as_slice()
     };
     let python = ensure_peers(parts)?;
-    let binary = build()?;
     let mut comparison = Comparison::default();
     let mut rates = Rates::default();
     let mut checks = Checks::default();
-    for round in 1..=options.rounds {
-        eprintln!("round {round} of {}", options.rounds);
-        if parts.contains(&Part::Kernels) {
-            comparison.add("bellwether", "this checkout", ours(&binary)?);
-            for peer in theirs(&python, options.seconds)? {
-                comparison.add(&peer.peer, &peer.version, peer.shapes);
+    let load_before = load();
+    if parts.contains(&Part::Kernels) {
+        comparison = turns::play(&build_turns()?, &python, options.rounds, options.seconds)?;
+    }
+    if parts.iter().any(|part| *part != Part::Kernels) {
+        let binary = build()?;
+        for round in 1..=options.rounds {
+            eprintln!("round {round} of {}", options.rounds);
+            if parts.contains(&Part::Reading) {
+                rates.turn(&binary, &python)?;
             }
-        }
-        if parts.contains(&Part::Reading) {
-            rates.turn(&binary, &python)?;
-        }
-        if parts.contains(&Part::Validating) {
-            checks.turn(&binary, &python)?;
+            if parts.contains(&Part::Validating) {
+                checks.turn(&binary, &python)?;
+            }
         }
     }
     let machine = machine();
@@ -110,8 +112,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         };
         table.push('\n');
     }
-    writeln!(table, "{machine}; the best of {} turns each.", options.rounds)
-        .expect("a string takes any text");
+    writeln!(
+        table,
+        "{machine}; the best of {} turns each, taken by all programs in alternation; load average {load_before} before and {} after.",
+        options.rounds,
+        load()
+    )
+    .expect("a string takes any text");
     if let Some(path) = &options.markdown {
         std::fs::write(path, &table).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -158,35 +165,35 @@ pub(crate) fn build() -> Result<PathBuf> {
         "--package",
         "bellwether",
     ]))?;
+    Ok(release_folder()?.join("bellwether"))
+}
+
+/// Builds what answers for our networks; returns its path.
+fn build_turns() -> Result<PathBuf> {
+    cargo::run(&mut cargo::cargo([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "bellwether-nn",
+        "--example",
+        "turns",
+    ]))?;
+    Ok(release_folder()?.join("examples").join("turns"))
+}
+
+fn release_folder() -> Result<PathBuf> {
     let metadata = MetadataCommand::new()
         .manifest_path(cargo::root().join("Cargo.toml"))
         .no_deps()
         .exec()?;
-    let binary = metadata.target_directory.join("release").join("bellwether");
-    Ok(binary.into_std_path_buf())
+    Ok(metadata.target_directory.join("release").into_std_path_buf())
 }
 
-/// What the peers of the networks have, each figure measured for so many seconds.
-fn theirs(python: &Path, seconds: f64) -> Result<Vec<Peer>> {
-    let printed = cargo::read(
-        cargo::program(python)
-            .arg(format!("{PEERS}/measure.py"))
-            .args(["--seconds", &seconds.to_string()]),
-    )?;
-    let document: PeersDocument =
-        serde_json::from_str(&printed).context("measure.py printed no such document")?;
-    Ok(document.peers)
-}
-
-/// What our own benchmark found.
-fn ours(binary: &PathBuf) -> Result<Vec<Measured>> {
-    let printed = cargo::read(cargo::program(binary).args(["bench", "kernels", "--format", "json"]))?;
-    let document: ShapesDocument =
-        serde_json::from_str(&printed).context("bellwether bench kernels printed no such document")?;
-    if document.shapes.is_empty() {
-        bail!("bellwether bench kernels measured no shape");
-    }
-    Ok(document.shapes)
+/// How many wanted a core at once in the last minute, where the system tells.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 /// The processor and how many cores of it we have.

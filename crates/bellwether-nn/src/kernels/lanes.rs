@@ -30,8 +30,37 @@ pub(super) trait Lanes: Copy {
     unsafe fn at_least(floor: f32, x: Self::V) -> Self::V;
     /// `1 / a` to within two units in the last place.
     unsafe fn recip(a: Self::V) -> Self::V;
-    /// `2^t`, relative error ≤ 2e-7, for `t` in the range where the result is a normal number; smaller goes to zero.
-    unsafe fn exp2(t: Self::V) -> Self::V;
+    /// Coefficients of [`EXP2_CENTRED`] or [`EXP2_UNIT`], as `split` cuts.
+    const EXP2: [f32; 6];
+    /// `t`, below 127, as (rest, whole): the polynomial takes the rest, [`Lanes::scale`] the other.
+    unsafe fn split(t: Self::V) -> (Self::V, Self::V);
+    /// `p` times two to the power that `split` took off.
+    unsafe fn scale(p: Self::V, whole: Self::V) -> Self::V;
+}
+
+/// `2^t` of each, relative error ≤ 2e-7, for `t` in the range where the result is a normal number; smaller goes to zero.
+///
+/// All of them step by step together: one alone is a chain of operations that wait for each other, and the processor does not
+/// look far enough ahead to begin the next by itself.
+#[inline(always)]
+unsafe fn exp2<S: Lanes, const N: usize>(t: [S::V; N]) -> [S::V; N] {
+    unsafe {
+        let (mut rest, mut whole) = (t, t);
+        for n in 0..N {
+            (rest[n], whole[n]) = S::split(t[n]);
+        }
+        let mut sums = [S::splat(S::EXP2[0]); N];
+        for coefficient in &S::EXP2[1..] {
+            let coefficient = S::splat(*coefficient);
+            for n in 0..N {
+                sums[n] = S::fma(sums[n], rest[n], coefficient);
+            }
+        }
+        for n in 0..N {
+            sums[n] = S::scale(sums[n], whole[n]);
+        }
+        sums
+    }
 }
 
 /// Coefficients of `2^r` on [-0.5, 0.5], lowest last (minimax, degree 5, relative error 7.5e-8).
@@ -57,22 +86,11 @@ const EXP2_UNIT: [f32; 6] = [
     0.999_999_9,
 ];
 
-#[inline(always)]
-unsafe fn polynomial<S: Lanes>(r: S::V, coefficients: [f32; 6]) -> S::V {
-    unsafe {
-        let mut sum = S::splat(coefficients[0]);
-        for coefficient in &coefficients[1..] {
-            sum = S::fma(sum, r, S::splat(*coefficient));
-        }
-        sum
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{EXP2_CENTRED, EXP2_UNIT, Lanes, polynomial};
+    use super::{EXP2_CENTRED, EXP2_UNIT, Lanes};
 
     /// Sixteen lanes: AVX-512 F and DQ.
     #[derive(Clone, Copy)]
@@ -134,13 +152,16 @@ mod x86 {
                 _mm512_fmadd_ps(r, _mm512_fnmadd_ps(a, r, _mm512_set1_ps(1.0)), r)
             }
         }
+        const EXP2: [f32; 6] = EXP2_UNIT;
         #[inline(always)]
-        unsafe fn exp2(t: __m512) -> __m512 {
-            unsafe {
-                // 2^t = 2^(t - floor t) · 2^(floor t); immediate 9 = toward minus infinity, no exceptions.
-                let fraction = _mm512_reduce_ps::<9>(t);
-                _mm512_scalef_ps(polynomial::<Self>(fraction, EXP2_UNIT), t)
-            }
+        unsafe fn split(t: __m512) -> (__m512, __m512) {
+            // t - floor t; immediate 9 = toward minus infinity, no exceptions.
+            unsafe { (_mm512_reduce_ps::<9>(t), t) }
+        }
+        #[inline(always)]
+        unsafe fn scale(p: __m512, whole: __m512) -> __m512 {
+            // Times 2^(floor t).
+            unsafe { _mm512_scalef_ps(p, whole) }
         }
     }
 
@@ -200,18 +221,32 @@ mod x86 {
         unsafe fn recip(a: __m256) -> __m256 {
             unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), a) }
         }
+        const EXP2: [f32; 6] = EXP2_CENTRED;
         #[inline(always)]
-        unsafe fn exp2(t: __m256) -> __m256 {
+        unsafe fn split(t: __m256) -> (__m256, __m256) {
             unsafe {
-                // Clamped so that the exponent bits stay in range; constants first, so NaN passes.
-                let t = _mm256_min_ps(_mm256_set1_ps(127.0), _mm256_max_ps(_mm256_set1_ps(-126.0), t));
-                let whole = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(t);
-                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127));
-                let scale = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased));
-                _mm256_mul_ps(polynomial::<Self>(_mm256_sub_ps(t, whole), EXP2_CENTRED), scale)
+                // Clamped so that the exponent bits stay in range; the constant first, so NaN passes.
+                let t = _mm256_max_ps(_mm256_set1_ps(-126.0), t);
+                // Rounded to a whole number by what the sum has no digits for; its last bits are that number as an
+                // exponent.
+                let whole = _mm256_add_ps(t, _mm256_set1_ps(ROUNDING));
+                (
+                    _mm256_sub_ps(t, _mm256_sub_ps(whole, _mm256_set1_ps(ROUNDING))),
+                    whole,
+                )
+            }
+        }
+        #[inline(always)]
+        unsafe fn scale(p: __m256, whole: __m256) -> __m256 {
+            unsafe {
+                let power = _mm256_slli_epi32::<23>(_mm256_castps_si256(whole));
+                _mm256_mul_ps(p, _mm256_castsi256_ps(power))
             }
         }
     }
+
+    /// 1.5 · 2^23, whose sums with small numbers are whole, and the bias of an exponent.
+    const ROUNDING: f32 = 12_582_912.0 + 127.0;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -279,73 +314,119 @@ impl Lanes for Portable {
     unsafe fn recip(a: [f32; 8]) -> [f32; 8] {
         each(|i| 1.0 / a[i])
     }
+    const EXP2: [f32; 6] = EXP2_CENTRED;
     #[inline(always)]
-    unsafe fn exp2(t: [f32; 8]) -> [f32; 8] {
-        unsafe {
-            let t = each(|i| if t[i] < -126.0 { -126.0 } else { t[i] });
-            let whole = each(|i| (t[i] + 0.5).floor());
-            let scale = each(|i| f32::from_bits(((whole[i] as i32 + 127) << 23) as u32));
-            Self::mul(polynomial::<Self>(Self::sub(t, whole), EXP2_CENTRED), scale)
-        }
+    unsafe fn split(t: [f32; 8]) -> ([f32; 8], [f32; 8]) {
+        let t = each(|i| if t[i] < -126.0 { -126.0 } else { t[i] });
+        let whole = each(|i| (t[i] + 0.5).floor());
+        (each(|i| t[i] - whole[i]), whole)
+    }
+    #[inline(always)]
+    unsafe fn scale(p: [f32; 8], whole: [f32; 8]) -> [f32; 8] {
+        each(|i| p[i] * f32::from_bits(((whole[i] as i32 + 127) << 23) as u32))
     }
 }
 
 /// log2 e
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 
+/// `1 / (1 + e^(factor x))` of each, for its own floor of x and its own factor.
+#[inline(always)]
+unsafe fn logistic<S: Lanes, const N: usize>(x: [S::V; N], bounds: [(f32, f32); N]) -> [S::V; N] {
+    unsafe {
+        let mut y = exp_scaled::<S, N>(x, bounds);
+        for y in &mut y {
+            *y = S::recip(S::add(*y, S::splat(1.0)));
+        }
+        y
+    }
+}
+
+/// Floor and factor of [`logistic`] for a sigmoid, and for half of a tanh plus a half.
+const SIGMOID: (f32, f32) = (-80.0, -LOG2_E);
+const TANH: (f32, f32) = (-40.0, -2.0 * LOG2_E);
+
+/// From the [`TANH`] of [`logistic`] to the function: `2 y - 1`.
+#[inline(always)]
+unsafe fn to_tanh<S: Lanes>(y: S::V) -> S::V {
+    unsafe { S::fma(y, S::splat(2.0), S::splat(-1.0)) }
+}
+
 /// `1 / (1 + e^-x)`
 #[inline(always)]
-pub(super) unsafe fn sigmoid<S: Lanes>(x: S::V) -> S::V {
-    unsafe {
-        let e = S::exp2(S::mul(S::at_least(-80.0, x), S::splat(-LOG2_E)));
-        S::recip(S::add(e, S::splat(1.0)))
-    }
+pub(super) unsafe fn sigmoid<S: Lanes, const N: usize>(x: [S::V; N]) -> [S::V; N] {
+    unsafe { logistic::<S, N>(x, [SIGMOID; N]) }
 }
 
 /// `2 / (1 + e^-2x) - 1`; absolute error 2e-7.
 #[inline(always)]
-pub(super) unsafe fn tanh<S: Lanes>(x: S::V) -> S::V {
+pub(super) unsafe fn tanh<S: Lanes, const N: usize>(x: [S::V; N]) -> [S::V; N] {
     unsafe {
-        let e = S::exp2(S::mul(S::at_least(-40.0, x), S::splat(-2.0 * LOG2_E)));
-        S::fma(S::recip(S::add(e, S::splat(1.0))), S::splat(2.0), S::splat(-1.0))
+        let mut y = logistic::<S, N>(x, [TANH; N]);
+        for y in &mut y {
+            *y = to_tanh::<S>(*y);
+        }
+        y
+    }
+}
+
+/// The gates i, f, g, o of an LSTM, activated.
+#[inline(always)]
+pub(super) unsafe fn activated<S: Lanes>(gates: [S::V; 4]) -> [S::V; 4] {
+    unsafe {
+        let mut gates = logistic::<S, 4>(gates, [SIGMOID, SIGMOID, TANH, SIGMOID]);
+        gates[2] = to_tanh::<S>(gates[2]);
+        gates
     }
 }
 
 /// `e^x` for `x` up to 80; relative error 4e-6 at the ends, where the rounding of `x log2 e` shows, 3e-7 near zero.
 #[inline(always)]
-pub(super) unsafe fn exp<S: Lanes>(x: S::V) -> S::V {
-    unsafe { exp_scaled::<S>(x, -87.0, LOG2_E) }
+pub(super) unsafe fn exp<S: Lanes, const N: usize>(x: [S::V; N]) -> [S::V; N] {
+    unsafe { exp_scaled::<S, N>(x, [(-87.0, LOG2_E); N]) }
 }
 
 /// `2^(factor · max(floor, x))`
 #[inline(always)]
-unsafe fn exp_scaled<S: Lanes>(x: S::V, floor: f32, factor: f32) -> S::V {
-    unsafe { S::exp2(S::mul(S::at_least(floor, x), S::splat(factor))) }
+unsafe fn exp_scaled<S: Lanes, const N: usize>(x: [S::V; N], bounds: [(f32, f32); N]) -> [S::V; N] {
+    unsafe {
+        let mut t = x;
+        for n in 0..N {
+            let (floor, factor) = bounds[n];
+            t[n] = S::mul(S::at_least(floor, x[n]), S::splat(factor));
+        }
+        exp2::<S, N>(t)
+    }
 }
 
-/// The LSTM cell without what only training needs: two reciprocals instead of five. Returns (c, h).
+/// The LSTM cell without what only training needs: two reciprocals instead of five. Returns c' and `1 + E(o)`, which
+/// [`hidden`] goes on from.
 ///
 /// With E(x) = e^-x: `c' = (c (1+E(i)) (1+E(2g)) + (1-E(2g)) (1+E(f))) / ((1+E(f)) (1+E(i)) (1+E(2g)))` and
 /// `h = (1-E(2c')) / ((1+E(o)) (1+E(2c')))`. The floors keep the products of exponentials finite.
 #[inline(always)]
-pub(super) unsafe fn cell<S: Lanes>(i: S::V, f: S::V, g: S::V, o: S::V, c: S::V) -> (S::V, S::V) {
+pub(super) unsafe fn cell<S: Lanes>(gates: [S::V; 4], c: S::V) -> (S::V, S::V) {
     unsafe {
         let one = S::splat(1.0);
-        let (ei, ef) = (
-            exp_scaled::<S>(i, -28.0, -LOG2_E),
-            exp_scaled::<S>(f, -28.0, -LOG2_E),
-        );
-        let eo = exp_scaled::<S>(o, -28.0, -LOG2_E);
-        let eg = exp_scaled::<S>(g, -14.0, -2.0 * LOG2_E);
+        let (gate, twice) = ((-28.0, -LOG2_E), (-14.0, -2.0 * LOG2_E));
+        let [ei, ef, eg, eo] = exp_scaled::<S, 4>(gates, [gate, gate, twice, gate]);
         let in_gates = S::mul(S::add(one, ei), S::add(one, eg));
         let forget = S::add(one, ef);
         let kept = S::fma(c, in_gates, S::mul(S::sub(one, eg), forget));
         let c = S::mul(kept, S::recip(S::mul(in_gates, forget)));
-        let ec = exp_scaled::<S>(c, -14.0, -2.0 * LOG2_E);
-        let h = S::mul(
-            S::sub(one, ec),
-            S::recip(S::mul(S::add(one, eo), S::add(one, ec))),
-        );
-        (c, h)
+        (c, S::add(one, eo))
+    }
+}
+
+/// h of each cell, from c' and `1 + E(o)` of [`cell`].
+#[inline(always)]
+pub(super) unsafe fn hidden<S: Lanes, const N: usize>(c: [S::V; N], out: [S::V; N]) -> [S::V; N] {
+    unsafe {
+        let one = S::splat(1.0);
+        let mut h = exp_scaled::<S, N>(c, [(-14.0, -2.0 * LOG2_E); N]);
+        for n in 0..N {
+            h[n] = S::mul(S::sub(one, h[n]), S::recip(S::mul(out[n], S::add(one, h[n]))));
+        }
+        h
     }
 }

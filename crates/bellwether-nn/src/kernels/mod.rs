@@ -12,16 +12,20 @@
     reason = "SIMD: each block states what makes it sound; a scalar twin checks its result"
 )]
 
+mod elements;
 mod lanes;
+mod lstm;
 mod memory;
 mod table;
 mod tiles;
 
+pub(crate) use elements::{AdamStep, Map};
 pub(crate) use memory::{Aligned, FlushToZero};
 pub use table::Kernels;
-pub(crate) use tiles::{AdamStep, Map};
 
-use tiles::{Blocks, GATES, LANES_MAX, Outer, Product, Step, StepBack};
+use elements::LANES_MAX;
+use lstm::{Blocks, GATES, Step, StepBack};
+use tiles::{Outer, Product};
 
 /// Registers of a full panel.
 const PANEL: usize = 4;
@@ -103,7 +107,7 @@ pub(crate) struct LstmStepBack<'a> {
     pub width: usize,
     pub gates: &'a mut [f32],
     pub c_before: &'a [f32],
-    pub c_after: &'a [f32],
+    pub h_after: &'a [f32],
     pub dh_above: Option<&'a [f32]>,
     pub dh_after: &'a [f32],
     pub dc: &'a mut [f32],
@@ -268,7 +272,7 @@ impl Kernels {
         let all_gates = n_blocks * s.rows * gate_width;
         assert!(s.rows > 0, "a step has rows");
         assert!(s.width.is_multiple_of(self.lanes) && s.gates.len() >= all_gates);
-        assert!(s.c_before.len() >= state && s.c_after.len() >= state && s.dc.len() >= state);
+        assert!(s.c_before.len() >= state && s.h_after.len() >= state && s.dc.len() >= state);
         assert!(s.dh_after.len() >= state && s.dh_above.is_none_or(|dh| dh.len() >= state));
         assert!(s.bias.len() >= n_blocks * gate_width);
         assert!(s.over_time.as_ref().is_none_or(|sum| sum.len() >= all_gates));
@@ -280,7 +284,7 @@ impl Kernels {
                 let back = StepBack {
                     gates: s.gates.as_mut_ptr().add(gates),
                     c_before: s.c_before.as_ptr().add(units),
-                    c_after: s.c_after.as_ptr().add(units),
+                    h_after: s.h_after.as_ptr().add(units),
                     dh_above: s.dh_above.map_or(std::ptr::null(), |dh| dh.as_ptr().add(units)),
                     dh_after: s.dh_after.as_ptr().add(units),
                     dc: s.dc.as_mut_ptr().add(units),

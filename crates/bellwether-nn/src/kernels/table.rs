@@ -1,9 +1,11 @@
 //! One table of kernels for each instruction set, and the choice among them.
 
+use super::elements::{self, AdamStep, Map};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
-use super::tiles::{self, AdamStep, Blocks, Map, Outer, Product, Step, StepBack};
+use super::lstm::{self, Blocks, Step, StepBack};
+use super::tiles::{self, Outer, Product};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -22,17 +24,17 @@ pub struct Kernels {
 
 /// Instantiates every kernel for one [`Lanes`] inside functions that enable its instructions.
 ///
-/// Each function is as safe as the one in [`tiles`] that it wraps, on a processor with those instructions.
+/// Each function is as safe as the one that it wraps, on a processor with those instructions.
 macro_rules! table {
     ($table:ident, $lanes:ty, $name:literal $(, #[$feature:meta])?) => {
         static $table: Kernels = {
             $(#[$feature])?
             unsafe fn step_train(s: &Step, blocks: &Blocks, rows: usize) {
-                unsafe { tiles::step::<$lanes, true>(s, blocks, rows) }
+                unsafe { lstm::step::<$lanes, true>(s, blocks, rows) }
             }
             $(#[$feature])?
             unsafe fn step_score(s: &Step, blocks: &Blocks, rows: usize) {
-                unsafe { tiles::step::<$lanes, false>(s, blocks, rows) }
+                unsafe { lstm::step::<$lanes, false>(s, blocks, rows) }
             }
             $(#[$feature])?
             unsafe fn product(p: &Product, n_vectors: usize, rows: usize) {
@@ -44,15 +46,15 @@ macro_rules! table {
             }
             $(#[$feature])?
             unsafe fn step_back(s: &StepBack, rows: usize) {
-                unsafe { tiles::step_back::<$lanes>(s, rows) }
+                unsafe { lstm::step_back::<$lanes>(s, rows) }
             }
             $(#[$feature])?
             unsafe fn adam(w: *mut f32, m: *mut f32, v: *mut f32, g: *const f32, n: usize, step: AdamStep) {
-                unsafe { tiles::adam::<$lanes>(w, m, v, g, n, step) }
+                unsafe { elements::adam::<$lanes>(w, m, v, g, n, step) }
             }
             $(#[$feature])?
             unsafe fn map(of: Map, values: *mut f32, n: usize) {
-                unsafe { tiles::map::<$lanes>(of, values, n) }
+                unsafe { elements::map::<$lanes>(of, values, n) }
             }
             $(#[$feature])?
             unsafe fn peak(rounds: usize) -> f32 {

@@ -1,32 +1,29 @@
-//! The register-tiled products and the cell passes, generic over [`Lanes`].
+//! The register-tiled products, generic over [`Lanes`].
 //!
 //! Each output is one chain of fused multiply-adds over the inner dimension in a fixed order, whatever tile its row
 //! falls into: a row's bits do not depend on the rows around it. That is the property the whole product rests on.
 //!
 //! # Safety
-//! Every `unsafe fn` here demands the same two things, and its blocks rely on nothing else: that the processor has the
+//! Every `unsafe fn` here, in `lstm` and in `elements` demands the same two things, and its blocks rely on nothing else: that the processor has the
 //! instructions of its [`Lanes`], and that each pointer (unless null is allowed and given) is valid for the shape and
 //! strides that its field states, for the `rows` or `inner` of the call, what is written apart from what is read.
 //! The methods of [`super::Kernels`] check the extents on slices before they make the pointers.
 
-use super::lanes::{Lanes, cell, exp, sigmoid, tanh};
-
-/// Gates of an LSTM: input, forget, cell, output.
-pub(super) const GATES: usize = 4;
+use super::lanes::Lanes;
 
 /// The tiles of `n` rows: pieces `(first row, rows)` of at most `max` rows, as equal as possible.
 ///
 /// An iterator, not a function that takes a closure: a closure would be compiled without the instruction set of the
 /// kernel around it, and every intrinsic in it would become a call.
 #[derive(Clone, Copy)]
-struct Tiles {
+pub(super) struct Tiles {
     first: usize,
     rows_left: usize,
     tiles_left: usize,
 }
 
 #[inline(always)]
-fn tiles(n: usize, max: usize) -> Tiles {
+pub(super) fn tiles(n: usize, max: usize) -> Tiles {
     Tiles {
         first: 0,
         rows_left: n,
@@ -58,7 +55,7 @@ impl Iterator for Tiles {
 
 /// Most rows of a tile that is `n_vectors` registers wide: what fits the register file.
 #[inline(always)]
-const fn rows_max<S: Lanes>(n_vectors: usize) -> usize {
+pub(super) const fn rows_max<S: Lanes>(n_vectors: usize) -> usize {
     if S::LANES == 16 {
         // 32 registers: rows × vectors accumulators, vectors weights, one broadcast.
         match n_vectors {
@@ -68,9 +65,9 @@ const fn rows_max<S: Lanes>(n_vectors: usize) -> usize {
         }
     } else {
         match n_vectors {
-            4 => 2,
-            3 => 3,
-            2 => 5,
+            4 => 3,
+            3 => 4,
+            2 => 6,
             _ => 10,
         }
     }
@@ -96,183 +93,46 @@ macro_rules! by_rows {
         }
     };
 }
+pub(super) use by_rows;
 
-/// One LSTM step of one block of units for all rows: products, then the cell.
-#[derive(Clone, Copy)]
-pub(super) struct Step {
-    /// Input `[rows, n_inputs]`, its row stride.
-    pub x: *const f32,
-    pub x_stride: usize,
-    pub n_inputs: usize,
-    /// Hidden state before `[rows, n_units]`, its row stride.
-    pub h: *const f32,
-    pub h_stride: usize,
-    pub n_units: usize,
-    /// Weights of this block of units `[n_inputs + n_units, 4 LANES]`.
-    pub weights: *const f32,
-    /// What the sums start from `[rows, 4 LANES]`; row stride 0 = one bias for all rows.
-    pub init: *const f32,
-    pub init_stride: usize,
-    /// Cell state before and after, hidden state after; all with row stride `state_stride`.
-    pub c_before: *const f32,
-    pub c_after: *mut f32,
-    pub h_after: *mut f32,
-    pub state_stride: usize,
-    /// Activated gates `[rows, 4 LANES]`, kept for the way back; training only.
-    pub gates: *mut f32,
-}
-
-/// Sums of the four gates before activation for `ROWS` rows: init + input · weights + hidden · weights.
-///
-/// The sums are indexed by loops that unroll wholly and by nothing else: so they live in registers. A tile that also
-/// ran the cells, a loop too long to unroll, kept them in memory and stored each after every multiply-add.
+/// `sums += a · b` for a column `a` of `ROWS` numbers, `stride` apart, and a row `b` of `VECTORS` registers.
 ///
 /// # Safety
-/// As [`step`]; `out` is valid for `ROWS` × 4 registers.
+/// `a` and `b` are valid for these extents.
 #[inline(always)]
-unsafe fn gates_tile<S: Lanes, const ROWS: usize>(s: &Step, first: usize, out: *mut f32) {
+pub(super) unsafe fn multiply_add<S: Lanes, const VECTORS: usize, const ROWS: usize>(
+    sums: &mut [[S::V; VECTORS]; ROWS],
+    a: *const f32,
+    stride: usize,
+    b: *const f32,
+) {
     unsafe {
-        let mut sums = [[S::splat(0.0); GATES]; ROWS];
-        for (row, sums) in sums.iter_mut().enumerate() {
-            let init = s.init.add((first + row) * s.init_stride);
-            for (gate, sum) in sums.iter_mut().enumerate() {
-                *sum = S::load(init.add(gate * S::LANES));
+        // What is fewer waits in registers, the other passes through one: so that all fits beside the sums.
+        if ROWS <= VECTORS {
+            let mut x = [S::splat(0.0); ROWS];
+            for (row, x) in x.iter_mut().enumerate() {
+                *x = S::splat(*a.add(row * stride));
             }
-        }
-        let mut weights = s.weights;
-        let parts = [(s.x, s.x_stride, s.n_inputs), (s.h, s.h_stride, s.n_units)];
-        for (a, a_stride, inner) in parts {
-            let a = a.wrapping_add(first * a_stride);
-            for k in 0..inner {
-                let mut w = [S::splat(0.0); GATES];
-                for (gate, w) in w.iter_mut().enumerate() {
-                    *w = S::load(weights.add(gate * S::LANES));
+            for v in 0..VECTORS {
+                let w = S::load(b.add(v * S::LANES));
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    sums[v] = S::fma(x, w, sums[v]);
                 }
-                weights = weights.add(GATES * S::LANES);
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(row * a_stride + k));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
+            }
+        } else {
+            let mut w = [S::splat(0.0); VECTORS];
+            for (v, w) in w.iter_mut().enumerate() {
+                *w = S::load(b.add(v * S::LANES));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat(*a.add(row * stride));
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = S::fma(x, w, *sum);
                 }
             }
         }
-        for (row, sums) in sums.iter().enumerate() {
-            for (gate, sum) in sums.iter().enumerate() {
-                S::store(out.add((row * GATES + gate) * S::LANES), *sum);
-            }
-        }
     }
 }
-
-/// The cells of `rows` rows from `first` on. `sums` holds their gates before activation; training leaves the
-/// activated gates in their place.
-///
-/// # Safety
-/// As [`step`]; `sums` is valid for `rows` × 4 registers.
-#[inline(always)]
-unsafe fn cells<S: Lanes, const TRAIN: bool>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
-    unsafe {
-        for row in 0..rows {
-            let at = (first + row) * s.state_stride;
-            let gates = sums.add(row * GATES * S::LANES);
-            let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
-            let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
-            let before = S::load(s.c_before.add(at));
-            if TRAIN {
-                let (i, f, g, o) = (sigmoid::<S>(i), sigmoid::<S>(f), tanh::<S>(g), sigmoid::<S>(o));
-                let c = S::fma(f, before, S::mul(i, g));
-                S::store(s.c_after.add(at), c);
-                S::store(s.h_after.add(at), S::mul(o, tanh::<S>(c)));
-                S::store(gates, i);
-                S::store(gates.add(S::LANES), f);
-                S::store(gates.add(2 * S::LANES), g);
-                S::store(gates.add(3 * S::LANES), o);
-            } else {
-                let (c, h) = cell::<S>(i, f, g, o, before);
-                S::store(s.c_after.add(at), c);
-                S::store(s.h_after.add(at), h);
-            }
-        }
-    }
-}
-
-/// The blocks of units of a layer: a [`Step`] describes the first, these the way to the others.
-#[derive(Clone, Copy)]
-pub(super) struct Blocks {
-    pub n: usize,
-    /// Distance between the weights, the initial sums and the gates of neighbouring blocks.
-    pub weights_stride: usize,
-    pub init_stride: usize,
-    pub gates_stride: usize,
-    /// From the last block to the first.
-    pub is_backwards: bool,
-}
-
-impl Blocks {
-    /// The `nth` block to be done.
-    #[inline(always)]
-    fn nth<S: Lanes>(&self, first: &Step, nth: usize) -> Step {
-        let block = if self.is_backwards { self.n - 1 - nth } else { nth };
-        let units = block * S::LANES;
-        Step {
-            weights: first.weights.wrapping_add(block * self.weights_stride),
-            init: first.init.wrapping_add(block * self.init_stride),
-            gates: first.gates.wrapping_add(block * self.gates_stride),
-            c_before: first.c_before.wrapping_add(units),
-            c_after: first.c_after.wrapping_add(units),
-            h_after: first.h_after.wrapping_add(units),
-            ..*first
-        }
-    }
-}
-
-/// One step of all blocks of units for all rows.
-///
-/// # Safety
-/// The instructions of `S` are enabled, and every pointer of every block is valid for the extents that its doc gives.
-#[inline(always)]
-pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, blocks: &Blocks, rows: usize) {
-    // Not zeroed: a tile writes what its cells read.
-    let mut scratch = std::mem::MaybeUninit::<[f32; STEP_ROWS_MAX * GATES * LANES_MAX]>::uninit();
-    for nth in 0..blocks.n {
-        let s = blocks.nth::<S>(s, nth);
-        for (first, rows) in tiles(rows, rows_max::<S>(GATES)) {
-            unsafe {
-                let sums = if TRAIN {
-                    s.gates.add(first * GATES * S::LANES)
-                } else {
-                    scratch.as_mut_ptr().cast()
-                };
-                gates::<S>(&s, first, rows, sums);
-                cells::<S, TRAIN>(&s, first, rows, sums);
-            }
-        }
-    }
-}
-
-/// The tile of the right number of rows.
-///
-/// # Safety
-/// As [`gates_tile`].
-#[inline(always)]
-unsafe fn gates<S: Lanes>(s: &Step, first: usize, rows: usize, sums: *mut f32) {
-    unsafe {
-        match rows {
-            1 => gates_tile::<S, 1>(s, first, sums),
-            2 => gates_tile::<S, 2>(s, first, sums),
-            3 => gates_tile::<S, 3>(s, first, sums),
-            4 => gates_tile::<S, 4>(s, first, sums),
-            5 => gates_tile::<S, 5>(s, first, sums),
-            6 => gates_tile::<S, 6>(s, first, sums),
-            _ => unreachable!("a tile of four registers has at most six rows"),
-        }
-    }
-}
-
-/// Most rows of a tile that is four registers wide, and most lanes of a register.
-const STEP_ROWS_MAX: usize = 6;
-pub(super) const LANES_MAX: usize = 16;
 
 /// `C = init + A · B`, one panel of B at a time.
 #[derive(Clone, Copy)]
@@ -307,17 +167,8 @@ unsafe fn product_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Pr
         for block in 0..p.n_blocks {
             let a = p.a.add(block * p.block_stride + first * p.a_stride);
             for k in 0..p.inner {
-                let mut w = [S::splat(0.0); VECTORS];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = S::load(b.add(v * S::LANES));
-                }
+                multiply_add::<S, VECTORS, ROWS>(&mut sums, a.add(k), p.a_stride, b);
                 b = b.add(VECTORS * S::LANES);
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(row * p.a_stride + k));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
-                }
             }
         }
         for (row, sums) in sums.iter().enumerate() {
@@ -368,16 +219,12 @@ unsafe fn outer_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Oute
         for step in 0..p.n_steps {
             let (a, b) = (p.a.add(step * p.a_step + first), p.b.add(step * p.b_step));
             for row in 0..p.rows {
-                let mut w = [S::splat(0.0); VECTORS];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = S::load(b.add(row * p.b_stride + v * S::LANES));
-                }
-                for (k, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(row * p.a_stride + k));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
-                }
+                multiply_add::<S, VECTORS, ROWS>(
+                    &mut sums,
+                    a.add(row * p.a_stride),
+                    1,
+                    b.add(row * p.b_stride),
+                );
             }
         }
         for (k, sums) in sums.iter().enumerate() {
@@ -400,138 +247,6 @@ pub(super) unsafe fn outer<S: Lanes>(p: &Outer, n_vectors: usize, inner: usize) 
                 4 => by_rows!(rows, outer_tile, [S, 4], (p, first)),
                 _ => unreachable!("a panel is at most four registers wide"),
             }
-        }
-    }
-}
-
-/// The cell's way back for one block of units and all rows of one step.
-#[derive(Clone, Copy)]
-pub(super) struct StepBack {
-    /// Activated gates `[rows, 4 LANES]`; replaced by the gradients before activation.
-    pub gates: *mut f32,
-    /// Cell states before and after the step; row stride `state_stride`, as for all below.
-    pub c_before: *const f32,
-    pub c_after: *const f32,
-    /// Gradient of the hidden state from the layer above; null where none comes.
-    pub dh_above: *const f32,
-    /// Gradient of the hidden state from the step after.
-    pub dh_after: *const f32,
-    /// Gradient of the cell state: in from the step after, out to the step before.
-    pub dc: *mut f32,
-    pub state_stride: usize,
-    /// Gradient of the bias `[4 LANES]`, added to.
-    pub bias: *mut f32,
-    /// Sum of the gate gradients over time `[rows, 4 LANES]`, added to; null where nobody wants it.
-    pub over_time: *mut f32,
-}
-
-#[inline(always)]
-pub(super) unsafe fn step_back<S: Lanes>(s: &StepBack, rows: usize) {
-    unsafe {
-        let one = S::splat(1.0);
-        let mut bias = [S::splat(0.0); GATES];
-        for (gate, bias) in bias.iter_mut().enumerate() {
-            *bias = S::load(s.bias.add(gate * S::LANES));
-        }
-        for row in 0..rows {
-            let (gates, at) = (s.gates.add(row * GATES * S::LANES), row * s.state_stride);
-            let (i, f) = (S::load(gates), S::load(gates.add(S::LANES)));
-            let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
-            let tanh_c = tanh::<S>(S::load(s.c_after.add(at)));
-            let mut dh = S::load(s.dh_after.add(at));
-            if !s.dh_above.is_null() {
-                dh = S::add(dh, S::load(s.dh_above.add(at)));
-            }
-            let dh_o = S::mul(dh, o);
-            let dc = S::fma(dh_o, S::fnma(tanh_c, tanh_c, one), S::load(s.dc.add(at)));
-            let dc_before = S::mul(dc, f);
-            let d = [
-                S::mul(S::mul(dc, g), S::mul(i, S::sub(one, i))),
-                S::mul(S::mul(dc_before, S::sub(one, f)), S::load(s.c_before.add(at))),
-                S::mul(S::mul(dc, i), S::fnma(g, g, one)),
-                S::mul(S::mul(dh_o, tanh_c), S::sub(one, o)),
-            ];
-            S::store(s.dc.add(at), dc_before);
-            for gate in 0..GATES {
-                S::store(gates.add(gate * S::LANES), d[gate]);
-                bias[gate] = S::add(bias[gate], d[gate]);
-            }
-            if !s.over_time.is_null() {
-                let sum = s.over_time.add(row * GATES * S::LANES);
-                for (gate, d) in d.iter().enumerate() {
-                    let sum = sum.add(gate * S::LANES);
-                    S::store(sum, S::add(S::load(sum), *d));
-                }
-            }
-        }
-        for (gate, bias) in bias.iter().enumerate() {
-            S::store(s.bias.add(gate * S::LANES), *bias);
-        }
-    }
-}
-
-/// What Adam needs to know of one update (Kingma & Ba 2015, algorithm 1).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AdamStep {
-    /// Learning rate divided by the bias correction of the first moment.
-    pub rate: f32,
-    /// One over the root of the bias correction of the second moment.
-    pub second_scale: f32,
-    /// Factor on the gradient: clipping by norm.
-    pub gradient_scale: f32,
-}
-
-pub(crate) const ADAM_BETA1: f32 = 0.9;
-pub(crate) const ADAM_BETA2: f32 = 0.999;
-pub(crate) const ADAM_EPSILON: f32 = 1e-8;
-
-#[inline(always)]
-pub(super) unsafe fn adam<S: Lanes>(
-    weights: *mut f32,
-    first: *mut f32,
-    second: *mut f32,
-    gradient: *const f32,
-    n: usize,
-    step: AdamStep,
-) {
-    unsafe {
-        let scale = S::splat(step.gradient_scale);
-        for at in (0..n).step_by(S::LANES) {
-            let g = S::mul(S::load(gradient.add(at)), scale);
-            let m = S::mul(S::splat(ADAM_BETA1), S::load(first.add(at)));
-            let m = S::fma(S::splat(1.0 - ADAM_BETA1), g, m);
-            let v = S::mul(S::splat(ADAM_BETA2), S::load(second.add(at)));
-            let v = S::fma(S::splat(1.0 - ADAM_BETA2), S::mul(g, g), v);
-            S::store(first.add(at), m);
-            S::store(second.add(at), v);
-            let denominator = S::fma(S::sqrt(v), S::splat(step.second_scale), S::splat(ADAM_EPSILON));
-            let update = S::div(S::mul(m, S::splat(step.rate)), denominator);
-            S::store(weights.add(at), S::sub(S::load(weights.add(at)), update));
-        }
-    }
-}
-
-/// A function of single numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Map {
-    Sigmoid,
-    Tanh,
-    /// For numbers up to 80; what is below -87 goes to zero.
-    Exp,
-}
-
-/// The function of `n` floats in place, a whole number of registers.
-#[inline(always)]
-pub(super) unsafe fn map<S: Lanes>(of: Map, values: *mut f32, n: usize) {
-    unsafe {
-        for at in (0..n).step_by(S::LANES) {
-            let x = S::load(values.add(at));
-            let y = match of {
-                Map::Sigmoid => sigmoid::<S>(x),
-                Map::Tanh => tanh::<S>(x),
-                Map::Exp => exp::<S>(x),
-            };
-            S::store(values.add(at), y);
         }
     }
 }

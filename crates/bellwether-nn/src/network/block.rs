@@ -317,7 +317,7 @@ impl Block {
             width: layer.width,
             gates: &mut *gates,
             c_before: hidden(&states.c, state, step),
-            c_after: hidden(&states.c, state, step + 1),
+            h_after: hidden(&states.h, state, step + 1),
             dh_above: from_above.then_some(&states.dh_above[..]),
             dh_after: &states.dh_after,
             dc: &mut states.dc,

@@ -7,7 +7,7 @@ use super::weights::Layout;
 use crate::kernels::{Aligned, Init, LstmStep};
 
 /// Windows that are scored together by one thread.
-pub(crate) const SCORE_ROWS: usize = 32;
+pub(crate) const SCORE_ROWS: usize = 16;
 /// Up to so many windows at once, the input projections of a whole sequence are one product: few rows leave the
 /// registers of a step half empty.
 const FEW_ROWS: usize = 4;

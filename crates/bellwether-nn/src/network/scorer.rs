@@ -2,13 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rayon::ThreadPool;
-use rayon::prelude::*;
-
 use super::architecture::Architecture;
 use super::compiled::{AnySpace, Compiled};
 use super::score::SCORE_ROWS;
 use super::weights::Weights;
+use crate::crew::Crew;
 use crate::kernels::{Aligned, FlushToZero, Kernels};
 
 /// A network that answers.
@@ -16,7 +14,7 @@ use crate::kernels::{Aligned, FlushToZero, Kernels};
 pub struct Scorer {
     compiled: Compiled,
     weights: Aligned,
-    pool: Option<ThreadPool>,
+    crew: Crew,
     /// Workspaces not in use; a call takes one and puts it back.
     spaces: Mutex<Vec<AnySpace>>,
 }
@@ -37,7 +35,7 @@ impl Scorer {
         Self {
             compiled,
             weights,
-            pool: crate::pool(n_threads),
+            crew: Crew::new(n_threads),
             spaces: Mutex::default(),
         }
     }
@@ -82,18 +80,8 @@ impl Scorer {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(space);
         };
-        let pieces = SCORE_ROWS * per_window;
-        match &self.pool {
-            Some(pool) if out.len() > pieces => {
-                pool.install(|| {
-                    out.par_chunks_mut(pieces)
-                        .enumerate()
-                        .with_max_len(1)
-                        .for_each(piece)
-                });
-            }
-            _ => out.chunks_mut(pieces).enumerate().for_each(piece),
-        }
+        self.crew
+            .each(out.chunks_mut(SCORE_ROWS * per_window).enumerate(), piece);
     }
 
     fn take(&self) -> AnySpace {

@@ -1,7 +1,6 @@
 //! One training step at a time: blocks in parallel, gradients summed in order, the weights moved.
 
-use rayon::ThreadPool;
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 use super::architecture::Architecture;
 use super::block::{BLOCK_ROWS, Slot};
@@ -11,6 +10,7 @@ use super::loss::Loss;
 use super::optimiser::{Descent, Moved, Optimiser};
 use super::score::SCORE_ROWS;
 use super::weights::Weights;
+use crate::crew::Crew;
 use crate::kernels::{Aligned, FlushToZero, Kernels};
 
 /// Weights of one piece of the update: big enough to pay for handing it out.
@@ -30,8 +30,9 @@ pub struct Trainer {
     gradient: Aligned,
     n_updates: i32,
     blocks: Vec<AnyBlock>,
-    score_space: Vec<AnySpace>,
-    pool: Option<ThreadPool>,
+    /// Workspaces of validation that are not in use.
+    spaces: Mutex<Vec<AnySpace>>,
+    crew: Crew,
 }
 
 /// What one step found.
@@ -78,8 +79,8 @@ impl Trainer {
             noise_seed: 0,
             n_updates: 0,
             blocks: Vec::new(),
-            score_space: Vec::new(),
-            pool: crate::pool(n_threads),
+            spaces: Mutex::default(),
+            crew: Crew::new(n_threads),
             architecture,
             compiled,
         }
@@ -250,16 +251,7 @@ impl Trainer {
             let fill = |row: usize, slot: &mut Slot<'_>| fill(first + row, slot);
             block.differentiate(compiled, weights, weights_t, fill, loss, noise);
         };
-        match &self.pool {
-            Some(pool) if self.blocks.len() > 1 => pool.install(|| {
-                self.blocks
-                    .par_iter_mut()
-                    .enumerate()
-                    .with_max_len(1)
-                    .for_each(work);
-            }),
-            _ => self.blocks.iter_mut().enumerate().for_each(work),
-        }
+        self.crew.each(self.blocks.iter_mut().enumerate(), work);
         let (head, rest) = self.blocks.split_first().expect("a mini-batch has a window");
         self.gradient.copy_from_slice(head.gradient());
         for block in rest {
@@ -294,20 +286,19 @@ impl Trainer {
     /// `fill(window, step, inputs)` writes a window's sample, `target(window, answer, target, marks)` what an answer is
     /// held against.
     pub fn validate(
-        &mut self,
+        &self,
         n_windows: usize,
         fill: impl Fn(usize, usize, &mut [f32]) + Sync,
         target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
         loss: Loss,
     ) -> f64 {
-        let n_pieces = n_windows.div_ceil(SCORE_ROWS);
-        while self.score_space.len() < n_pieces.min(self.n_threads()) {
-            self.score_space.push(AnySpace::new(&self.compiled));
-        }
         let (compiled, weights) = (&self.compiled, &self.weights);
         let n_outputs = compiled.n_outputs();
-        let piece = |space: &mut AnySpace, piece: usize| {
+        let mut found = vec![(0.0, 0.0); n_windows.div_ceil(SCORE_ROWS)];
+        let piece = |(piece, found): (usize, &mut (f64, f64))| {
             let _guard = FlushToZero::set();
+            let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut space = space.unwrap_or_else(|| AnySpace::new(compiled));
             let first = piece * SCORE_ROWS;
             let rows = SCORE_ROWS.min(n_windows - first);
             let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
@@ -327,38 +318,18 @@ impl Trainer {
                     }
                 },
             );
-            (sum, n)
+            self.spaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(space);
+            *found = (sum, n);
         };
-        let stride = self.score_space.len();
-        // Pieces go to spaces round-robin; sums are joined in the order of the pieces.
-        let run = |(start, space): (usize, &mut AnySpace)| -> Vec<(f64, f64)> {
-            (start..n_pieces)
-                .step_by(stride)
-                .map(|idx| piece(space, idx))
-                .collect()
-        };
-        let by_space: Vec<Vec<(f64, f64)>> = match &self.pool {
-            Some(pool) if stride > 1 => pool.install(|| {
-                self.score_space
-                    .par_iter_mut()
-                    .enumerate()
-                    .with_max_len(1)
-                    .map(run)
-                    .collect()
-            }),
-            _ => self.score_space.iter_mut().enumerate().map(run).collect(),
-        };
-        let (mut sum, mut n) = (0.0, 0.0);
-        for idx in 0..n_pieces {
-            let (piece_sum, piece_n) = by_space[idx % stride][idx / stride];
-            sum += piece_sum;
-            n += piece_n;
-        }
+        self.crew.each(found.iter_mut().enumerate(), piece);
+        // Joined in the order of the pieces, whoever did them.
+        let (sum, n) = found.iter().fold((0.0, 0.0), |(sum, n), (piece_sum, piece_n)| {
+            (sum + piece_sum, n + piece_n)
+        });
         sum / n.max(1.0)
-    }
-
-    fn n_threads(&self) -> usize {
-        self.pool.as_ref().map_or(1, ThreadPool::current_num_threads)
     }
 }
 

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bellwether_nn::{Architecture, Kernels, Loss, Scorer, Slot, Trainer, Update, Weights};
-
-use crate::failure::Failure;
+use bellwether_nn::{Architecture, Kernels, Loss, Scorer, Slot, Trainer, Update, Weights, WeightsError};
 
 /// Windows of a scoring call.
 const SCORE_BATCH: usize = 256;
 /// Each figure is the median of calls for at least so long.
-const CALLS_FOR: Duration = Duration::from_millis(120);
+const CALLS_FOR: Duration = Duration::from_millis(200);
 /// And of so many.
 const CALLS_MIN: usize = 5;
 /// Share of the windows that judges an epoch, as `train` has it, and how many at most.
@@ -40,24 +38,29 @@ pub(crate) struct Cost {
 }
 
 /// Measures a network of random weights on made-up windows, and foresees the training from that.
-pub(crate) fn measure(architecture: &Architecture, job: Job) -> Result<Cost, Failure> {
+pub(crate) fn measure(architecture: &Architecture, job: Job) -> Result<Cost, WeightsError> {
     let kernels = Kernels::detect();
     let weights = Weights::random(architecture, 1);
     let (n_in, n_out) = (architecture.n_inputs(), architecture.n_outputs());
-    let input = |window: usize, step: usize, x: &mut [f32]| wave(window, step, x);
+    let (n_seen, n_answers) = (architecture.n_seen(), architecture.n_answers());
+    let batch_len = job.batch_len.min(job.n_windows);
+    // Made before: what a training reads costs less than to make it up.
+    let width = n_in.max(n_out);
+    let rows = waves(batch_len.max(SCORE_BATCH) * n_seen.max(n_answers), width);
+    let row = |window: usize, step: usize| &rows[(window * n_seen.max(n_answers) + step) * width..][..width];
+    let input = |window: usize, step: usize, x: &mut [f32]| x.copy_from_slice(&row(window, step)[..n_in]);
     let fill = |window: usize, slot: &mut Slot<'_>| {
-        for step in 0..architecture.n_seen() {
-            wave(window, step, slot.input(step));
+        for step in 0..n_seen {
+            slot.input(step).copy_from_slice(&row(window, step)[..n_in]);
         }
-        for answer in 0..architecture.n_answers() {
-            wave(window, answer, slot.target(answer));
+        for answer in 0..n_answers {
+            slot.target(answer).copy_from_slice(&row(window, answer)[..n_out]);
         }
     };
     let update = Update {
         learning_rate: 1e-3,
         clip_norm: Some(1.0),
     };
-    let batch_len = job.batch_len.min(job.n_windows);
     let mut trainer = Trainer::new(architecture.clone(), &weights, kernels, job.n_threads);
     let step = median(|| {
         trainer.step(batch_len, fill, Loss::Mse, update);
@@ -97,9 +100,8 @@ fn median(mut work: impl FnMut()) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// Smooth numbers that differ from window to window: training on them keeps gradients alive.
-fn wave(window: usize, step: usize, out: &mut [f32]) {
-    for (idx, value) in out.iter_mut().enumerate() {
-        *value = ((step + 7 * window) as f32 * 0.1 + idx as f32).sin() * 0.5;
-    }
+/// Smooth numbers that differ from window to window, `[n_rows, width]`: training on them keeps gradients alive.
+fn waves(n_rows: usize, width: usize) -> Vec<f32> {
+    let of_row = |row: usize| (0..width).map(move |idx| (row as f32 * 0.1 + idx as f32).sin() * 0.5);
+    (0..n_rows).flat_map(of_row).collect()
 }

@@ -94,7 +94,7 @@ impl LstmCell {
         kept[DC].fill(0.0);
         for nth in (0..walk.n_steps).rev() {
             let time = walk.time(nth);
-            let [_, mask, _, dh, c, gates, dh_after, dc, part] = &mut *kept else {
+            let [h, mask, _, dh, c, gates, dh_after, dc, part] = &mut *kept else {
                 unreachable!("as many buffers as it asked for")
             };
             let gates = &mut gates[time * 4 * state..(time + 1) * 4 * state];
@@ -103,7 +103,7 @@ impl LstmCell {
                 width: layer.width,
                 gates: &mut *gates,
                 c_before: &c[nth * state..(nth + 1) * state],
-                c_after: &c[(nth + 1) * state..(nth + 2) * state],
+                h_after: &h[(nth + 1) * state..(nth + 2) * state],
                 dh_above: Some(&dh[nth * state..(nth + 1) * state]),
                 dh_after: &dh_after[..state],
                 dc,

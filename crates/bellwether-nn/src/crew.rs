@@ -1,0 +1,103 @@
+//! Threads that share pieces of work.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// So often the one that asks looks whether its helpers have ended before it sleeps: a few tenths of a millisecond.
+const SPINS: u32 = 10_000;
+
+/// The thread that asks, and those that help it.
+///
+/// Every piece goes to whoever is free, and the one that asks begins at once: a core that is busy with something else, or a helper
+/// that is slow to wake, holds nobody back for longer than one piece.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    helpers: Option<ThreadPool>,
+}
+
+impl Crew {
+    /// `n_threads` with the one that asks. A machine that cannot start threads still computes: in place, and the same bits.
+    pub(crate) fn new(n_threads: usize) -> Self {
+        let helpers = (n_threads > 1).then(|| {
+            ThreadPoolBuilder::new()
+                .num_threads(n_threads - 1)
+                .thread_name(|idx| format!("nn-{idx}"))
+                .build()
+                .ok()
+        });
+        Self {
+            helpers: helpers.flatten(),
+        }
+    }
+
+    /// Does `work` once with each of the pieces, in any order and on any thread.
+    pub(crate) fn each<I>(&self, mut pieces: I, work: impl Fn(I::Item) + Sync)
+    where
+        I: ExactSizeIterator + Send,
+        I::Item: Send,
+    {
+        let Some(helpers) = self.helpers.as_ref().filter(|_| pieces.len() > 1) else {
+            return pieces.by_ref().for_each(work);
+        };
+        let n_helpers = helpers.current_num_threads().min(pieces.len() - 1);
+        let pieces = Mutex::new(pieces);
+        let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let take = || {
+            while let Some(piece) = next() {
+                work(piece);
+            }
+        };
+        let n_ended = AtomicUsize::new(0);
+        helpers.in_place_scope(|scope| {
+            for _ in 0..n_helpers {
+                scope.spawn(|_| {
+                    take();
+                    n_ended.fetch_add(1, Ordering::Release);
+                });
+            }
+            take();
+            // Helpers end at about the same time: to wait for them awake is shorter than to sleep and be woken.
+            for _ in 0..SPINS {
+                if n_ended.load(Ordering::Acquire) == n_helpers {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_piece_is_done_once_by_any_number_of_threads() {
+        for n_threads in 1..5 {
+            let crew = Crew::new(n_threads);
+            for n in [0, 1, 2, 3, 100] {
+                let mut done = vec![0; n];
+                crew.each(done.iter_mut().enumerate(), |(idx, done)| *done += idx + 1);
+                assert_eq!(done, (1..=n).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn the_one_that_asks_works_too() {
+        let crew = Crew::new(3);
+        let who = Mutex::new(BTreeSet::new());
+        crew.each(0..50, |_| {
+            let name = format!("{:?}", thread::current().id());
+            who.lock().expect("nobody panics").insert(name);
+            thread::yield_now();
+        });
+        let who = who.into_inner().expect("nobody panics");
+        assert!(who.contains(&format!("{:?}", thread::current().id())) && who.len() <= 3);
+    }
+}
