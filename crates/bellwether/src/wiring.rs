@@ -109,7 +109,6 @@ pub(crate) fn live_rules(
                 };
                 // Shards judge in parallel; a model needs no threads of its own.
                 let fresh = artifact::load(&args, 1)?;
-                fresh.refuse_grid()?;
                 if let Some(drifting) = fresh.detector.parts().drifting {
                     let told = in_words(&drifting, fresh.detector.threshold(Mode::Causal));
                     tracing::info!(model = &*fresh.reference, "{told}");
@@ -117,7 +116,8 @@ pub(crate) fn live_rules(
                 let manifest = fresh.manifest;
                 let served = Served::new(fresh.reference, fresh.detector)
                     .with_record(manifest.created_at, manifest.calibration.causal.alarms_per_week)
-                    .with_baseline(manifest.baseline);
+                    .with_baseline(manifest.baseline)
+                    .with_grid(manifest.alignment);
                 Arc::new(served)
             }
         };

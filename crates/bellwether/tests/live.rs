@@ -41,6 +41,57 @@ fn a_pipe_gives_the_rows_of_detect_byte_for_byte() {
 }
 
 #[test]
+fn a_pipe_of_any_format_gives_the_rows_of_detect_byte_for_byte() {
+    let own = tempfile::tempdir().unwrap();
+    let model = format!(
+        "--model pump --registry {}",
+        fleet::folder().join("models").display()
+    );
+    for ending in [
+        "csv",
+        "jsonl",
+        "lp",
+        "parquet",
+        "arrow",
+        "csv.gz",
+        "lp.zst",
+        "jsonl.gz",
+        "parquet.zst",
+    ] {
+        let file = format!("one.{ending}");
+        let one = format!("generate --samples 400 --seed 9 -o {file} --anomaly drift@50%+100*6");
+        bellwether(own.path(), &one).ends(0);
+        let input = fs::read(own.path().join(&file)).unwrap();
+        let detect = format!("detect - {model} --mode causal -o -");
+        let want = shared::bellwether_fed(own.path(), &detect, &input).ends(0);
+        let stream = format!("stream {model} --from - --to - -q");
+        let got = shared::bellwether_fed(own.path(), &stream, &input).ends(0);
+        assert!(got.stdout == want.stdout, "{file}: other rows than detect");
+        assert!(got.stdout.lines().count() > 400);
+    }
+    // A file without lines is read to its end, and so is the stream.
+    let want = bellwether(
+        own.path(),
+        &format!("detect one.parquet {model} --mode causal -o -"),
+    )
+    .ends(0);
+    let got = bellwether(
+        own.path(),
+        &format!("stream {model} --from one.parquet --to - -q"),
+    )
+    .ends(0);
+    assert!(got.stdout == want.stdout, "one.parquet: other rows than detect");
+    // What is no format of ours is refused by name.
+    shared::bellwether_fed(
+        own.path(),
+        &format!("stream {model} --from - --to - -q"),
+        b"PK\x03\x04 and so on",
+    )
+    .ends(1)
+    .says(&["is a zip archive (or a spreadsheet)", "Parquet or Arrow"]);
+}
+
+#[test]
 fn a_stream_without_input_says_what_is_missing() {
     let own = tempfile::tempdir().unwrap();
     fleet::with_model(own.path(), "stream --to -")

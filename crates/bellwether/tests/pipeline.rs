@@ -187,7 +187,7 @@ fn features_go_from_training_over_the_bundle_to_a_stream() {
 }
 
 #[test]
-fn a_grid_is_kept_with_the_model_and_streams_refuse_it() {
+fn a_grid_is_kept_with_the_model_and_streams_bring_samples_to_it() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path();
     let table = |n_rows: usize, fault: bool| {
@@ -234,10 +234,24 @@ fn a_grid_is_kept_with_the_model_and_streams_refuse_it() {
     // A row for each row of the input.
     let rows = fs::read_to_string(folder.join("rows.csv")).unwrap();
     assert_eq!(rows.lines().count(), 1 + 900 + 150);
-    let line = "stream --model plant --registry models --from - --to - --format csv";
-    bellwether_fed(folder, line, b"timestamp,flow,temp\n")
-        .ends(4)
-        .says(&["plant@1 learnt from rows on a grid (every 10 s, previous for at most 60 s, outer)"]);
+    // Samples are brought to it as they come: a row for each instant, which is what rows of its step are told.
+    let input = fs::read(folder.join("new.csv")).unwrap();
+    let line = "stream --model plant --registry models --from - --to - --lateness 30s -q";
+    let live = bellwether_fed(folder, line, &input).ends(0);
+    let line = "detect - --model plant --registry models -o -";
+    let whole = bellwether_fed(folder, line, &input).ends(0);
+    let by_time = |text: &str, step: bool| -> std::collections::BTreeMap<usize, String> {
+        let rows = text.lines().skip(1).map(|line| {
+            let (time, rest) = line.split_once(',').unwrap();
+            let part = |at: usize| time[at..at + 2].parse::<usize>().unwrap();
+            let secs = 3600 * part(11) + 60 * part(14) + part(17);
+            (if step { secs.div_ceil(10) * 10 } else { secs }, rest.to_owned())
+        });
+        rows.collect()
+    };
+    let got = by_time(&live.stdout, false);
+    assert_eq!((live.stdout.lines().count(), got.len()), (901, 900));
+    assert_eq!(got, by_time(&whole.stdout, true));
     bellwether(
         folder,
         "detect new.csv --model plant --registry models --fill mean",

@@ -159,6 +159,7 @@ impl Session {
         let mut turn = [Turn {
             session: self,
             samples: &[sample],
+            filled: &[],
         }];
         judge(&mut turn, &mut Scratch::default(), &mut |judged| {
             answer = judged.answer

@@ -78,7 +78,7 @@ proptest! {
                 (next[idx] - n..next[idx]).map(|row| data[idx].sample(row)).collect()
             }).collect();
             let mut turns: Vec<Turn<'_>> = sessions.iter_mut().zip(&samples)
-                .map(|(session, samples)| Turn { session, samples })
+                .map(|(session, samples)| Turn { session, samples, filled: &[] })
                 .collect();
             judge(&mut turns, &mut scratch, &mut |judged| {
                 let verdict = judged.answer.as_ref().unwrap();
@@ -111,6 +111,7 @@ fn what_is_expected_of_a_sample_does_not_depend_on_its_turn() {
     let mut turn = [Turn {
         session: &mut session,
         samples: &samples,
+        filled: &[],
     }];
     let mut got = Vec::new();
     judge(&mut turn, &mut Scratch::default(), &mut |judged| {
@@ -177,4 +178,89 @@ fn a_state_that_does_not_fit_is_refused() {
         },
         "contradict the event rule",
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn samples_brought_to_a_grid_as_they_come_are_told_what_the_aligned_frame_is_told(
+        seed in any::<u64>(), len in 1_usize..8, missing in 0.0..0.7_f64, gaps in 0.0..0.1_f64,
+        fill in prop::sample::select(vec!["previous", "linear", "mean", "last", "none"]),
+        join in prop::sample::select(vec!["outer", "inner"]),
+        chunks in proptest::collection::vec(0_usize..30, 4..12),
+    ) {
+        use crate::detect::Mode;
+        use crate::transform::{Align, Aligner};
+
+        let detector = Arc::new(match seed % 3 {
+            0 => derived_ensemble(len),
+            1 => drifting(&ensemble(len, true), 10 + len),
+            _ => ensemble(len, false),
+        });
+        let plant = as_inputs(&detector, &Plant { n_rows: 240, missing, gaps, fault: true }.rows(seed));
+        // Six seconds or so apart, on no grid.
+        let time: Vec<Timestamp> = plant
+            .time()
+            .iter()
+            .zip(0_i64..)
+            .map(|(at, row)| Timestamp::from_secs(at.as_nanos() / 1_000_000_000 * 6 / 10 + row * 7 % 5))
+            .collect();
+        let (channels, _, values) = plant.into_parts();
+        let data = Frame::new(channels.channels().to_vec(), time, values).unwrap();
+        let align = Align {
+            fill: fill.parse().unwrap(),
+            join: join.parse().unwrap(),
+            max_fill: std::time::Duration::from_secs(40),
+            ..Align::every(std::time::Duration::from_secs(10))
+        };
+        let Ok(aligned) = align.apply(&data) else { return Ok(()) };
+        let Ok(want) = detector.score(&SeriesId::new("a"), aligned.frame.clone(), Mode::Causal) else {
+            return Ok(());
+        };
+
+        let mut session = detector.session(SeriesId::new("a"), data.schema()).unwrap();
+        let mut grid = Aligner::new(&align, data.n_channels()).unwrap();
+        let (mut scratch, mut got, mut row) = (Scratch::default(), Vec::new(), 0);
+        for round in 0.. {
+            let (mut time, mut values, mut filled) = (Vec::new(), Vec::new(), Vec::new());
+            let mut take = |of: crate::transform::GridRow<'_>| {
+                time.push(of.time);
+                values.push(of.values.to_vec());
+                filled.extend_from_slice(of.filled);
+                true
+            };
+            let n = (chunks[round % chunks.len()] + usize::from(round > 100)).min(data.n_samples() - row);
+            for row in row..row + n {
+                grid.push(data.time()[row], data.sample(row).values, &[], &mut take);
+            }
+            row += n;
+            let is_end = row == data.n_samples();
+            if is_end {
+                grid.finish(&mut take);
+            }
+            let samples: Vec<Sample<'_>> = time
+                .iter()
+                .zip(&values)
+                .map(|(time, values)| Sample { time: *time, values })
+                .collect();
+            let mut turn = [Turn { session: &mut session, samples: &samples, filled: &filled }];
+            judge(&mut turn, &mut scratch, &mut |judged| {
+                let verdict = judged.answer.unwrap();
+                let score = verdict.as_ref().and_then(|verdict| verdict.score);
+                let event = verdict.as_ref().and_then(Verdict::event);
+                got.push((score.map_or(u64::MAX, f64::to_bits), event, verdict.and_then(|verdict| verdict.top)));
+            });
+            let memory = grid.memory();
+            grid = Aligner::resume(&align, data.n_channels(), memory).unwrap();
+            if is_end {
+                break;
+            }
+        }
+        let bits = |score: f64| if score.is_nan() { u64::MAX } else { score.to_bits() };
+        let want: Vec<_> = (0..aligned.frame.n_samples())
+            .map(|row| (bits(want.score[row]), want.event[row], want.top[row]))
+            .collect();
+        prop_assert_eq!(got, want, "{:?}", align);
+    }
 }

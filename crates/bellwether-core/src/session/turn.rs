@@ -20,6 +20,9 @@ pub struct Turn<'a> {
     pub session: &'a mut Session,
     /// Its next samples.
     pub samples: &'a [Sample<'a>],
+    /// Which of their values were filled in on a grid and not measured: they count as missing. Empty: none; else
+    /// `[n_samples, n_channels]`.
+    pub filled: &'a [bool],
 }
 
 /// Memory that a call works in, kept from call to call to spare allocations.
@@ -171,7 +174,8 @@ impl Scratch {
         let (values, observed) = session.recent.last(len - 1, n);
         self.values.extend_from_slice(values);
         self.observed.extend_from_slice(observed);
-        for sample in turn.samples {
+        let n_inputs = session.channels.len();
+        for (sample_idx, sample) in turn.samples.iter().enumerate() {
             if let Err(error) = session.check(*sample) {
                 self.steps.push(Step::Refused(error));
                 continue;
@@ -194,6 +198,11 @@ impl Scratch {
                 }
                 RowStep::Inside { starts_segment, .. } => starts_segment,
             };
+            if !turn.filled.is_empty() {
+                let filled = &turn.filled[sample_idx * n_inputs..(sample_idx + 1) * n_inputs];
+                let marks = &mut self.observed[at..];
+                session.state.forget_filled(pipeline, filled, marks);
+            }
             if starts_segment {
                 segment_start = at / n;
             }

@@ -7,12 +7,16 @@
 //! What is put in where nothing was measured within the step is *filled*: it is marked, counts as missing for models,
 //! and is counted.
 
+mod step;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::time::Timestamp;
+
+pub use step::{Aligner, AlignerMemory, ColumnMemory, GridRow, Point};
 
 /// Grid samples of one frame at most: a grid may be much finer than the data.
 const SAMPLES_MAX: usize = 50_000_000;
@@ -135,41 +139,34 @@ impl Align {
     /// # Errors
     /// [`AlignError`] where the cadence is no spacing, or the grid would be too fine for the data.
     pub fn apply(&self, frame: &Frame) -> Result<Aligned, AlignError> {
-        let cadence = i64::try_from(self.cadence.as_nanos())
-            .ok()
-            .filter(|nanos| *nanos > 0);
-        let cadence = cadence.ok_or(AlignError::Cadence)?;
-        let grid = Grid { cadence };
         let n_channels = frame.n_channels();
-        let columns: Vec<Column> = (0..n_channels).map(|idx| Column::of(frame, idx)).collect();
-        let mut at = vec![0; n_channels];
+        let mut grid = Aligner::new(self, n_channels)?;
         let (mut time, mut values, mut filled) = (Vec::new(), Vec::new(), Vec::new());
         let mut n_filled = vec![0; n_channels];
-        let mut row = vec![Cell::default(); n_channels];
-        let mut instants = Instants::new(self, grid, frame);
-        while let Some(instant) = instants.next() {
-            for ((cell, column), at) in row.iter_mut().zip(&columns).zip(&mut at) {
-                *cell = column.cell(self, grid, instant, at);
+        let mut take = |row: GridRow<'_>| {
+            if time.len() < SAMPLES_MAX {
+                values.extend_from_slice(row.values);
+                filled.extend_from_slice(row.filled);
+                for (n_filled, is_filled) in n_filled.iter_mut().zip(row.filled) {
+                    *n_filled += usize::from(*is_filled);
+                }
             }
-            let is_there = |cell: &Cell| !cell.value.is_nan();
-            let is_sample = match self.join {
-                Join::Inner => row.iter().all(is_there),
-                Join::Outer => row.iter().any(is_there),
-            };
-            if !is_sample {
-                continue;
+            time.push(row.time);
+            time.len() <= SAMPLES_MAX
+        };
+        let mut is_going_on = true;
+        for (row_idx, &at) in frame.time().iter().enumerate() {
+            let marks = row_idx * n_channels..(row_idx + 1) * n_channels;
+            let marks = frame.filled().get(marks).unwrap_or_default();
+            is_going_on = grid.push(at, frame.sample(row_idx).values, marks, &mut take);
+            if !is_going_on {
+                break;
             }
-            if time.len() >= SAMPLES_MAX {
-                return Err(AlignError::TooFine {
-                    samples_max: SAMPLES_MAX,
-                });
-            }
-            time.push(Timestamp::from_nanos(instant));
-            for (idx, cell) in row.iter().enumerate() {
-                values.push(cell.value);
-                filled.push(cell.is_filled);
-                n_filled[idx] += usize::from(cell.is_filled);
-            }
+        }
+        if !(is_going_on && grid.finish(&mut take)) {
+            return Err(AlignError::TooFine {
+                samples_max: SAMPLES_MAX,
+            });
         }
         if time.is_empty() {
             return Err(AlignError::Empty);
@@ -232,159 +229,6 @@ pub enum AlignError {
         /// Samples there may be.
         samples_max: usize,
     },
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Grid {
-    cadence: i64,
-}
-
-impl Grid {
-    /// The grid instant that a step with this instant in it ends with.
-    fn step_of(self, nanos: i64) -> i64 {
-        let over = nanos.rem_euclid(self.cadence);
-        if over == 0 {
-            nanos
-        } else {
-            nanos.saturating_add(self.cadence - over)
-        }
-    }
-}
-
-/// Grid instants at which a channel may have a value, in order: those of rows, and of the steps behind a row that filling
-/// may reach. A long gap is passed over at once.
-struct Instants<'a> {
-    grid: Grid,
-    time: &'a [Timestamp],
-    /// How far behind a row there may be values.
-    reach: i64,
-    row: usize,
-    next: Option<i64>,
-}
-
-impl<'a> Instants<'a> {
-    fn new(align: &Align, grid: Grid, frame: &'a Frame) -> Self {
-        let reach = match align.fill {
-            Fill::Previous | Fill::Linear => i64::try_from(align.max_fill.as_nanos())
-                .unwrap_or(i64::MAX)
-                .saturating_add(grid.cadence),
-            Fill::Mean | Fill::Last | Fill::None => 0,
-        };
-        Self {
-            grid,
-            time: frame.time(),
-            reach,
-            row: 0,
-            next: frame.time().first().map(|at| grid.step_of(at.as_nanos())),
-        }
-    }
-
-    fn next(&mut self) -> Option<i64> {
-        let instant = self.next?;
-        // The last row at or before the instant, and the step of the first one behind it.
-        while self.row < self.time.len() && self.time[self.row].as_nanos() <= instant {
-            self.row += 1;
-        }
-        let following = self.time.get(self.row).map(|at| self.grid.step_of(at.as_nanos()));
-        let one_on = instant.saturating_add(self.grid.cadence);
-        let last = self.time[self.row.saturating_sub(1)].as_nanos();
-        let is_reached = one_on.saturating_sub(last) <= self.reach && one_on > instant;
-        self.next = match following {
-            Some(following) if is_reached => Some(one_on.min(following)),
-            following => following,
-        };
-        Some(instant)
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    value: f64,
-    is_filled: bool,
-}
-
-impl Default for Cell {
-    fn default() -> Self {
-        Self {
-            value: f64::NAN,
-            is_filled: false,
-        }
-    }
-}
-
-/// The values that one channel has.
-struct Column {
-    time: Vec<i64>,
-    values: Vec<f64>,
-    /// Those that were filled before count as missing to whoever looks at them, and stay so.
-    filled: Vec<bool>,
-}
-
-impl Column {
-    fn of(frame: &Frame, channel_idx: usize) -> Self {
-        let (mut time, mut values, mut filled) = (Vec::new(), Vec::new(), Vec::new());
-        for row in 0..frame.n_samples() {
-            let sample = frame.sample(row);
-            let value = sample.values[channel_idx];
-            if !value.is_nan() {
-                time.push(sample.time.as_nanos());
-                values.push(value);
-                filled.push(frame.is_filled(row, channel_idx));
-            }
-        }
-        Self { time, values, filled }
-    }
-
-    /// The channel at a grid instant; instants come in order, and `at` goes along with them: the values up to the last.
-    fn cell(&self, align: &Align, grid: Grid, instant: i64, at: &mut usize) -> Cell {
-        let first = *at;
-        while *at < self.time.len() && self.time[*at] <= instant {
-            *at += 1;
-        }
-        let begin = instant.saturating_sub(grid.cadence);
-        // Values of steps that were passed over lie before the step.
-        let within = first + self.time[first..*at].partition_point(|time| *time <= begin)..*at;
-        let is_measured = within.clone().any(|idx| !self.filled[idx]);
-        let cell = |value: f64, is_filled: bool| Cell { value, is_filled };
-        let max_fill = i64::try_from(align.max_fill.as_nanos()).unwrap_or(i64::MAX);
-        let stands = at.checked_sub(1);
-        match align.fill {
-            Fill::None => match stands {
-                Some(idx) if self.time[idx] == instant => cell(self.values[idx], self.filled[idx]),
-                _ => Cell::default(),
-            },
-            Fill::Last | Fill::Mean if within.is_empty() => Cell::default(),
-            Fill::Last => cell(self.values[within.end - 1], self.filled[within.end - 1]),
-            Fill::Mean => {
-                let n = within.len() as f64;
-                cell(self.values[within].iter().sum::<f64>() / n, !is_measured)
-            }
-            Fill::Previous => match stands {
-                Some(idx) if !within.is_empty() => cell(self.values[idx], self.filled[idx]),
-                // Counted from the end of the step of what was measured: that is where it stands once it is aligned.
-                Some(idx) => match (0..=idx).rev().find(|&idx| !self.filled[idx]) {
-                    Some(idx) if instant.saturating_sub(grid.step_of(self.time[idx])) <= max_fill => {
-                        cell(self.values[idx], true)
-                    }
-                    _ => Cell::default(),
-                },
-                None => Cell::default(),
-            },
-            Fill::Linear => match stands {
-                Some(idx) if self.time[idx] == instant => cell(self.values[idx], self.filled[idx]),
-                Some(idx) if idx + 1 < self.time.len() => {
-                    let (from, to) = (self.time[idx], self.time[idx + 1]);
-                    if to.saturating_sub(from) > max_fill {
-                        return Cell::default();
-                    }
-                    let share = (instant - from) as f64 / (to - from) as f64;
-                    let value = self.values[idx] * (1.0 - share) + self.values[idx + 1] * share;
-                    cell(value, !is_measured)
-                }
-                _ => Cell::default(),
-            },
-        }
-    }
 }
 
 #[cfg(test)]

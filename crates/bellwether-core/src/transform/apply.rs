@@ -175,7 +175,7 @@ impl PipelineState {
     ///
     /// # Shapes
     /// `filled`: of a sample of the data; `observed: [n_channels]`.
-    fn forget_filled(&self, pipeline: &Pipeline, filled: &[bool], observed: &mut [bool]) -> usize {
+    pub(crate) fn forget_filled(&self, pipeline: &Pipeline, filled: &[bool], observed: &mut [bool]) -> usize {
         let mut n_filled = 0;
         for (channel_idx, observed) in observed.iter_mut().enumerate() {
             let of_filled = |input: usize| filled[self.columns.order[input]];

@@ -12,7 +12,7 @@ pub mod pipeline;
 pub mod scale;
 mod still;
 
-pub use align::{Align, AlignError, Aligned, Fill, Join};
+pub use align::{Align, AlignError, Aligned, Aligner, AlignerMemory, Fill, GridRow, Join};
 pub(crate) use apply::PipelineMemory;
 pub use apply::{PipelineState, Prepared, RowStep};
 pub use columns::{ApplyError, Columns, MissingChannel};

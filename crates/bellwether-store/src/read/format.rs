@@ -20,7 +20,7 @@ pub(super) enum Format {
 }
 
 /// First bytes of formats that are read, and their names for those who want text.
-const BINARY: [(&[u8], Format, &str); 3] = [
+pub(super) const BINARY: [(&[u8], Format, &str); 3] = [
     (b"PAR1", Format::Parquet, "a Parquet file"),
     (b"ARROW1", Format::ArrowFile, "an Arrow IPC file"),
     (b"\xff\xff\xff\xff", Format::ArrowStream, "an Arrow IPC stream"),

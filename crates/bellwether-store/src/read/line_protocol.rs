@@ -75,7 +75,7 @@ pub(super) fn read(
     gather: &mut Gather,
 ) -> Result<(), ReadError> {
     let file = source.file.clone();
-    let mut rows = Rows::new(&source, options)?;
+    let mut rows = Rows::new(&file, &source.head, options)?;
     let mut lines = Lines::new(source.file, source.bytes);
     let mut sink = Sink::of_values(&file, name, gather);
     let mut n_rows = 0_u64;
@@ -134,9 +134,24 @@ pub(super) fn has_several_measurements(head: &[u8]) -> bool {
 /// What is wrong with a line: the field or tag, where it is the trouble of one.
 pub(super) type Wrong = (Option<String>, Problem);
 
+/// The problem of a field that should hold a number.
+pub(super) fn value_problem(field: &str, value: &FieldValue<'_>, wrong: Cell) -> Wrong {
+    let found = value.to_string();
+    let problem = match wrong {
+        Cell::Infinite => Problem::Infinite { found },
+        Cell::DecimalComma => Problem::DecimalComma { found },
+        _ => Problem::TextColumn {
+            column: field.to_owned(),
+            found: shown(found.as_bytes()),
+        },
+    };
+    (Some(field.to_owned()), problem)
+}
+
 /// The lines of a file being read.
-pub(super) struct Rows<'a> {
-    options: &'a ReadOptions,
+#[derive(Debug)]
+pub(super) struct Rows {
+    options: ReadOptions,
     numbers: Numbers,
     unit: EpochUnit,
     times: TimeText,
@@ -153,23 +168,23 @@ pub(super) struct Rows<'a> {
     pub(super) channels: Vec<String>,
 }
 
-impl<'a> Rows<'a> {
-    /// For the lines of `source`.
+impl Rows {
+    /// For the lines of `file`, which begins with `head`.
     ///
     /// # Errors
     /// Where options want what lines do not have.
-    pub(super) fn new(source: &Source, options: &'a ReadOptions) -> Result<Self, ReadError> {
+    pub(super) fn new(file: &Path, head: &[u8], options: &ReadOptions) -> Result<Self, ReadError> {
         if let Some(wanted) = options.time_column.clone() {
-            return Err(Place::file(&source.file).error(Problem::UnknownColumn {
+            return Err(Place::file(file).error(Problem::UnknownColumn {
                 option: "--time-column",
                 wanted,
                 columns: "those of line protocol, whose time stands last on each line".to_owned(),
             }));
         }
         Ok(Self {
-            options,
+            options: options.clone(),
             numbers: Numbers::new(&options.missing),
-            unit: unit_of(&source.head),
+            unit: unit_of(head),
             times: TimeText::new(true),
             marks: None,
             measurements: HashSet::new(),
@@ -199,26 +214,14 @@ impl<'a> Rows<'a> {
         let line = parsed(text).map_err(|found| (None, Problem::BadLine { found }))?;
         let time = self.time(&line)?;
         let mut time_text = Vec::with_capacity(32);
-        self.times.push(&mut time_text, time.as_nanos());
+        self.push_time(&mut time_text, time);
 
         let has_tags = self.find_series(&line)?;
         let marks = self.marks(&line)?;
         let mut values = Vec::with_capacity(line.field_set.len());
         self.channels(&line, |field, value, said| {
-            let found = value.to_string();
-            let problem = match said {
-                Ok(value) => {
-                    values.push(value);
-                    return Ok(());
-                }
-                Err(Cell::Infinite) => Problem::Infinite { found },
-                Err(Cell::DecimalComma) => Problem::DecimalComma { found },
-                Err(_) => Problem::TextColumn {
-                    column: field.to_owned(),
-                    found: shown(found.as_bytes()),
-                },
-            };
-            Err((Some(field.to_owned()), problem))
+            values.push(said.map_err(|wrong| value_problem(field, value, wrong))?);
+            Ok(())
         })?;
         let head = RowHead {
             time,
@@ -230,6 +233,21 @@ impl<'a> Rows<'a> {
         let named = self.channels.iter().map(String::as_str).zip(values);
         sink.named_row(&head, named)
             .map_err(|(_, problem)| (None, problem))
+    }
+
+    /// Takes the unit of all times from this one.
+    pub(super) fn set_unit(&mut self, time: Option<i64>) {
+        self.unit = EpochUnit::of_magnitude(time.unwrap_or(0));
+    }
+
+    /// Measurements so far.
+    pub(super) fn n_measurements(&self) -> usize {
+        self.measurements.len()
+    }
+
+    /// Appends an instant as it is written in answers.
+    pub(super) fn push_time(&mut self, out: &mut Vec<u8>, time: Timestamp) {
+        self.times.push(out, time.as_nanos());
     }
 
     /// The instant of `line`.

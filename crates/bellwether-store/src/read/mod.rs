@@ -19,7 +19,8 @@
 //! Without it each file is one series, called after the file.
 //!
 //! **Streams.** [`TableRows`] reads the rows of a table that is still being written, with the same rules and the same
-//! code for each cell; [`Followed`] is a file that grows.
+//! code for each cell; [`Followed`] is a file that grows. What cannot be read line by line, because it is binary or
+//! packed, is [`Whole`].
 //!
 //! **As they stand.** [`visit()`] hands over the rows of files one by one, defects and all, and keeps none of them.
 
@@ -37,6 +38,7 @@ mod held;
 mod json;
 mod labels;
 mod line_protocol;
+mod line_rows;
 mod lines;
 mod listing;
 mod long;
@@ -53,6 +55,7 @@ mod series;
 mod sink;
 mod sniff;
 mod source;
+mod streamed;
 mod table;
 mod table_rows;
 mod text;
@@ -60,6 +63,7 @@ mod time_column;
 pub mod time_format;
 mod time_text;
 mod visit;
+mod whole;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -75,9 +79,10 @@ pub use format::foreign_to_lines;
 pub use labels::{Interval, Labels, RowSpan, labels_file};
 pub use note::Note;
 pub use rows::InputRows;
-
-pub use table_rows::{BadRow, EachRow, RowValues, TableRow, TableRows};
+pub use streamed::{BadRow, EachRow, RowValues, TableRow};
+pub use table_rows::TableRows;
 pub use visit::{NotNumber, RawColumns, RawRow, RawTable, RawValue, RawValues, RowVisitor, visit};
+pub use whole::{Whole, is_whole};
 
 use format::{Format, format_of};
 use series::Gather;

@@ -19,6 +19,10 @@ pub(super) const HEAD_BYTES: usize = 1 << 20;
 /// How far the head goes where rows are longer than that: as far as any row may.
 const HEAD_BYTES_MAX: usize = 32 << 20;
 
+/// What archives begin with.
+pub(super) const GZIP: &[u8] = b"\x1f\x8b";
+pub(super) const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+
 /// An archive may unpack to so many times its size, and to so many bytes in any case. Sensor data in text pack to a
 /// tenth, very regular data to a fiftieth; what goes beyond this is an archive made to fill a machine.
 const UNPACKED_TIMES_MAX: u64 = 100;
@@ -151,8 +155,8 @@ pub(super) fn unpack(file: &Path, mut packed: Box<dyn Read>) -> Result<Source, R
     let broken = |error| Place::file(file).error(Problem::of_io(error));
     let mut magic = Vec::new();
     packed.by_ref().take(4).read_to_end(&mut magic).map_err(broken)?;
-    let is_gzip = magic.starts_with(b"\x1f\x8b");
-    let is_zstd = magic == b"\x28\xb5\x2f\xfd";
+    let is_gzip = magic.starts_with(GZIP);
+    let is_zstd = magic == ZSTD;
     let n_packed = Rc::new(Cell::new(0));
     let all = Packed {
         bytes: Box::new(Cursor::new(magic).chain(packed)),

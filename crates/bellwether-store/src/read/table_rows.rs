@@ -1,4 +1,5 @@
-//! Rows of a table that is still being written: line after line, told apart and read as those of a file.
+//! Rows of a table, or of line protocol, that is still being written: line after line, told apart and read as those of
+//! a file.
 //!
 //! What the columns are for is told from the header and as few rows as decide it, mostly one, so that a slow stream is
 //! not kept waiting. A row that cannot be read is given back with what is wrong, and reading goes on. A quotation mark
@@ -7,22 +8,24 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bellwether_core::time::Timestamp;
 use csv_core::ReadRecordResult;
 
 use super::ReadOptions;
 use super::cells::{Cells, Fault};
 use super::error::{Place, Problem, ReadError};
 use super::format::foreign_to_lines;
+use super::line_protocol;
+use super::line_rows::LineRows;
 use super::row::Row;
 use super::sniff::{self, Layout, SAMPLE_ROWS, Values};
 use super::source::{HEAD_BYTES, Source};
+use super::streamed::{BadRow, EachRow, RowValues, TableRow};
 
 /// Lines that one row goes on for at most.
-const ROW_LINES_MAX: usize = 64;
+pub(super) const ROW_LINES_MAX: usize = 64;
 
 /// Bytes of a row of several lines at most.
-const OPEN_BYTES_MAX: usize = 1 << 16;
+pub(super) const OPEN_BYTES_MAX: usize = 1 << 16;
 
 /// Rows after which a column of text is taken for what it is.
 const TEXT_ROWS: usize = 2;
@@ -44,53 +47,9 @@ enum State {
     /// Lines, until they say what the columns are for.
     Undecided(Vec<u8>),
     Decided(Box<Decided>),
+    /// Lines of line protocol, which say it each by itself.
+    Lines(Box<LineRows>),
 }
-
-/// One row that holds values.
-#[derive(Debug, PartialEq)]
-pub struct TableRow<'a> {
-    /// When.
-    pub time: Timestamp,
-    /// The time as it is written.
-    pub time_text: &'a str,
-    /// The series, where a column names it.
-    pub series: Option<&'a str>,
-    /// What was measured.
-    pub values: RowValues<'a>,
-    /// The row as it stands in the input.
-    pub bytes: &'a [u8],
-}
-
-/// Values of a row, NaN where missing.
-#[derive(Debug, PartialEq)]
-pub enum RowValues<'a> {
-    /// One of each channel.
-    Wide {
-        /// Their names.
-        channels: &'a [String],
-        /// In the same order.
-        values: &'a [f64],
-    },
-    /// One of one channel.
-    Long {
-        /// Its name.
-        channel: &'a str,
-        /// The value.
-        value: f64,
-    },
-}
-
-/// A row that cannot be read.
-#[derive(Debug)]
-pub struct BadRow<'a> {
-    /// What is wrong, with the line.
-    pub error: ReadError,
-    /// The row as it stands in the input.
-    pub bytes: &'a [u8],
-}
-
-/// Takes rows as they are read.
-pub type EachRow<'f> = dyn FnMut(Result<TableRow<'_>, BadRow<'_>>) + 'f;
 
 impl TableRows {
     /// A table whose header is still to come. In messages it is called `file`, `-` for standard input.
@@ -106,7 +65,7 @@ impl TableRows {
 
     /// Whether it is known what the columns are for.
     pub fn is_decided(&self) -> bool {
-        matches!(self.state, State::Decided(_))
+        !matches!(self.state, State::Undecided(_))
     }
 
     /// Bytes of the lines taken that are not given as rows yet: reading can be taken up again before them.
@@ -114,6 +73,7 @@ impl TableRows {
         match &self.state {
             State::Undecided(head) => head.len(),
             State::Decided(decided) => decided.open.len(),
+            State::Lines(lines) => lines.n_open_bytes(),
         }
     }
 
@@ -123,6 +83,7 @@ impl TableRows {
         self.n_lines = n_lines;
         match &mut self.state {
             State::Decided(decided) => decided.begin_row(),
+            State::Lines(lines) => lines.begin_row(),
             State::Undecided(_) => panic!("the columns of a table are known before it is gone on with"),
         }
     }
@@ -136,6 +97,17 @@ impl TableRows {
         match &mut self.state {
             State::Decided(decided) => {
                 decided.line(line, self.n_lines, each);
+                Ok(())
+            }
+            State::Lines(lines) => {
+                lines.line(line, self.n_lines, each);
+                Ok(())
+            }
+            State::Undecided(head) if head.is_empty() && line_protocol::is_likely(line) => {
+                let mut lines = Box::new(LineRows::new(&self.file, &self.options)?);
+                let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+                lines.line(line, self.n_lines, each);
+                self.state = State::Lines(lines);
                 Ok(())
             }
             State::Undecided(head) => {
@@ -171,8 +143,10 @@ impl TableRows {
                 Err(error) => return Err(error),
             }
         }
-        if let State::Decided(decided) = &mut self.state {
-            decided.end(self.n_lines, each);
+        match &mut self.state {
+            State::Decided(decided) => decided.end(self.n_lines, each),
+            State::Lines(lines) => lines.end(self.n_lines, each),
+            State::Undecided(_) => {}
         }
         Ok(())
     }
@@ -180,7 +154,7 @@ impl TableRows {
     fn decide(&self) -> Result<(u8, Layout), ReadError> {
         let head = match &self.state {
             State::Undecided(head) => head.clone(),
-            State::Decided(_) => Vec::new(),
+            State::Decided(_) | State::Lines(_) => Vec::new(),
         };
         if let Some(found) = foreign_to_lines(&head) {
             return Err(Place::file(&self.file).error(Problem::Format { found }));
@@ -213,7 +187,7 @@ impl TableRows {
     fn has_open_quote(&self) -> bool {
         match &self.state {
             State::Undecided(head) => head.iter().filter(|&&byte| byte == b'"').count() % 2 == 1,
-            State::Decided(_) => false,
+            State::Decided(_) | State::Lines(_) => false,
         }
     }
 

@@ -8,6 +8,7 @@ use bellwether_core::event::{Event, EventChange};
 use bellwether_core::frame::SeriesId;
 use bellwether_core::session::{Judged, Session, SessionState, StateError};
 use bellwether_core::time::Timestamp;
+use bellwether_core::transform::{Aligner, AlignerMemory, GridRow};
 use bellwether_store::database::{
     AlertEnd, AlertKind, ChannelNote, Checkpoint, EventRecord, MemberNote, NewAlert,
 };
@@ -25,6 +26,8 @@ pub(super) struct Device {
     pub(super) served: Arc<Served>,
     pub(super) rules: DeviceRules,
     pub(super) reorder: Reorder,
+    /// Brings its samples to the grid of the model, where that has one.
+    pub(super) grid: Option<Aligner>,
     pub(super) session: Session,
     /// What was measured and expected at the peak of the open event.
     pub(super) notes: Option<Notes>,
@@ -58,8 +61,30 @@ pub(super) struct DeviceState {
     /// Channels of the model, features among them.
     pub(super) channels: Vec<Arc<str>>,
     pub(super) reorder: Reorder,
+    pub(super) grid: Option<AlignerMemory>,
     pub(super) session: SessionState,
     pub(super) notes: Option<Notes>,
+}
+
+/// A sample that is to be judged.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Released {
+    pub(super) time: Timestamp,
+    pub(super) time_text: Option<Box<str>>,
+    pub(super) values: Vec<f64>,
+    /// Which of the values were filled in on a grid; empty where there is none.
+    pub(super) filled: Box<[bool]>,
+}
+
+/// Which samples are let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Those that nothing within the lateness can come before any more.
+    Late,
+    /// All that wait.
+    Quiet,
+    /// All that wait, and nothing more will come of the last step of a grid.
+    End,
 }
 
 /// What is to be written down of events and alerts.
@@ -75,6 +100,7 @@ impl Device {
     pub(super) fn new(name: Arc<str>, served: Arc<Served>, rules: DeviceRules, heard: Instant) -> Self {
         let session = fresh_session(&name, &served);
         Self {
+            grid: served.fresh_grid(),
             name,
             served,
             rules,
@@ -108,6 +134,12 @@ impl Device {
             device.session = served
                 .detector
                 .resume(SeriesId::new(&*device.name), state.session)?;
+            if let (Some(align), Some(memory)) = (&served.grid, state.grid) {
+                let grid = Aligner::resume(align, served.columns().len(), memory);
+                device.grid = Some(grid.ok_or(StateError {
+                    problem: "its grid remembers other samples",
+                })?);
+            }
             device.notes = state.notes;
         } else {
             device.replace_waiting(&state.columns);
@@ -128,6 +160,7 @@ impl Device {
             columns: self.served.columns().to_vec(),
             channels: self.served.channels().to_vec(),
             reorder: self.reorder.clone(),
+            grid: self.grid.as_ref().map(Aligner::memory),
             session: self.session.state(),
             notes: self.notes.clone(),
         }
@@ -146,6 +179,7 @@ impl Device {
     pub(super) fn switch(&mut self, served: &Arc<Served>, told: &mut Told) {
         let before = std::mem::replace(&mut self.served, Arc::clone(served));
         let session = std::mem::replace(&mut self.session, fresh_session(&self.name, served));
+        self.grid = served.fresh_grid();
         self.replace_waiting(before.columns());
         let notes = self.notes.take();
         self.end_of_other_model(Judge::of(&before), &session.state(), notes, told);
@@ -191,18 +225,59 @@ impl Device {
         self.reorder.push(message, self.served.columns().len())
     }
 
-    /// The next sample to judge.
-    pub(super) fn release(&mut self, flush: bool) -> Option<(Timestamp, Waiting)> {
-        if flush {
-            self.reorder.release_any()
-        } else {
-            self.reorder.release(self.rules.lateness)
+    /// Gives the samples that are to be judged now to `each`: those that are let go, or what they make on the grid.
+    pub(super) fn release(&mut self, until: Until, each: &mut dyn FnMut(Released)) {
+        loop {
+            let next = match until {
+                Until::Late => self.reorder.release(self.rules.lateness),
+                Until::Quiet | Until::End => self.reorder.release_any(),
+            };
+            let Some((time, sample)) = next else { break };
+            match &mut self.grid {
+                Some(grid) => {
+                    grid.push(time, &sample.values, &[], &mut |row| {
+                        each(Released::of(row));
+                        true
+                    });
+                }
+                None => each(Released {
+                    time,
+                    time_text: sample.time_text,
+                    values: sample.values,
+                    filled: Box::default(),
+                }),
+            }
         }
+        if let (Until::End, Some(grid)) = (until, &mut self.grid) {
+            grid.finish(&mut |row| {
+                each(Released::of(row));
+                true
+            });
+            // What still comes of a step that was judged comes too late.
+            self.reorder.released = self.reorder.released.max(grid.over());
+        }
+    }
+
+    /// Whether it holds samples back that the end of its input lets go.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.reorder.waiting.is_empty() || self.grid.as_ref().is_some_and(Aligner::is_waiting)
     }
 
     /// How long it may be quiet before nobody waits for its past any longer.
     pub(super) fn patience(&self) -> Duration {
         (2 * self.rules.lateness).max(Duration::from_secs(2))
+    }
+}
+
+impl Released {
+    /// An instant of a grid.
+    fn of(row: GridRow<'_>) -> Self {
+        Self {
+            time: row.time,
+            time_text: None,
+            values: row.values.to_vec(),
+            filled: row.filled.into(),
+        }
     }
 }
 

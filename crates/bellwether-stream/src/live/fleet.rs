@@ -256,11 +256,18 @@ impl Fleet {
     pub(super) fn flush_all(&self) -> Vec<Step> {
         let all = self.shards.iter().flat_map(|shard| shard.devices.values());
         let mut names: Vec<_> = all
-            .filter(|device| !device.reorder.waiting.is_empty())
-            .map(|device| Arc::clone(&device.name))
+            .filter(|device| device.holds_back())
+            .map(|device| (Arc::clone(&device.name), device.grid.is_some()))
             .collect();
         names.sort();
-        names.into_iter().map(Step::Flush).collect()
+        let step = |(name, is_on_grid)| {
+            if is_on_grid {
+                Step::Close(name)
+            } else {
+                Step::Flush(name)
+            }
+        };
+        names.into_iter().map(step).collect()
     }
 
     /// Other rules and models from here on. Checkpoints must cover everything: see [`Checkpoints::All`].

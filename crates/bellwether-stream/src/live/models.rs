@@ -7,6 +7,7 @@ use bellwether_core::detect::Detector;
 use bellwether_core::drift::Baseline;
 use bellwether_core::frame::Schema;
 use bellwether_core::time::Timestamp;
+use bellwether_core::transform::{Align, Aligner};
 
 use crate::arrival::Layout;
 use crate::patterns::ByDevice;
@@ -24,6 +25,8 @@ pub struct Served {
     pub alarms_per_week: Option<f64>,
     /// What it learnt from, where its bundle says so.
     pub baseline: Option<Arc<Baseline>>,
+    /// The grid that its rows were on when it learnt: samples are brought to it before they are judged.
+    pub grid: Option<Align>,
     channels: Vec<Arc<str>>,
     columns: Vec<Arc<str>>,
 }
@@ -61,6 +64,7 @@ impl Served {
             made_at: None,
             alarms_per_week: None,
             baseline: None,
+            grid: None,
             channels,
             columns,
             detector,
@@ -84,6 +88,18 @@ impl Served {
             baseline: baseline.map(Arc::new),
             ..self
         }
+    }
+
+    /// On that grid.
+    #[must_use]
+    pub fn with_grid(self, grid: Option<Align>) -> Self {
+        Self { grid, ..self }
+    }
+
+    /// The grid without samples, where there is one.
+    pub(super) fn fresh_grid(&self) -> Option<Aligner> {
+        let align = self.grid.as_ref()?;
+        Some(Aligner::new(align, self.columns.len()).expect("a grid that was learnt on has a spacing"))
     }
 
     /// Names of its channels, features among them: whose shares it tells.

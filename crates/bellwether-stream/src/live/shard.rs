@@ -10,7 +10,7 @@ use bellwether_core::session::{PushError, Scratch, Turn, judge};
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::Outside;
 
-use super::device::{Device, Told};
+use super::device::{Device, Told, Until};
 use super::models::Served;
 use super::reorder::{Entry, Message};
 use super::wire::Step;
@@ -85,6 +85,8 @@ pub(super) struct Row {
     pub(super) top: Option<(u32, f64)>,
     /// Why the sample does not count as operation.
     pub(super) outside: Option<Outside>,
+    /// Which values were filled in on a grid; empty where there is none.
+    pub(super) filled: Box<[bool]>,
 }
 
 impl Shard {
@@ -106,25 +108,31 @@ impl Shard {
             });
             let (device, rows) = &mut devices[idx];
             device.last_cycle = cycle;
-            let is_flush = matches!(due.step, Step::Flush(_));
+            let until = match due.step {
+                Step::Arrival(_) => Until::Late,
+                Step::Flush(_) => Until::Quiet,
+                Step::Close(_) => Until::End,
+            };
             let entry = self.enter(device, due, now, &mut work.told);
             work.entries.push((due.order, entry));
-            while let Some((time, sample)) = device.release(is_flush) {
+            let (series, served) = (Arc::clone(&device.name), Arc::clone(&device.served));
+            device.release(until, &mut |sample| {
                 rows.push(work.rows.len());
                 work.rows.push(Row {
                     order: due.order,
-                    series: Arc::clone(&device.name),
-                    served: Arc::clone(&device.served),
-                    time,
+                    series: Arc::clone(&series),
+                    served: Arc::clone(&served),
+                    time: sample.time,
                     time_text: sample.time_text,
                     values: work.values.len(),
                     score: f64::NAN,
                     event: None,
                     top: None,
                     outside: None,
+                    filled: sample.filled,
                 });
                 work.values.extend_from_slice(&sample.values);
-            }
+            });
         }
         self.judge(&mut devices, &mut work);
         for (device, _) in devices {
@@ -213,6 +221,13 @@ impl Shard {
                         .collect()
                 })
                 .collect();
+            let filled: Vec<Vec<bool>> = members
+                .iter()
+                .map(|idx| {
+                    let of_device = devices[*idx].1.iter().map(|row| &rows[*row]);
+                    of_device.flat_map(|row| row.filled.iter().copied()).collect()
+                })
+                .collect();
             let mut is_member = vec![None; devices.len()];
             for (turn_idx, idx) in members.iter().enumerate() {
                 is_member[*idx] = Some(turn_idx);
@@ -230,6 +245,7 @@ impl Shard {
                     turns.push(Turn {
                         session,
                         samples: &samples[turn_idx],
+                        filled: &filled[turn_idx],
                     });
                     notes.push((device_notes, Arc::clone(name)));
                 }

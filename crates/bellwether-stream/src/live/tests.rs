@@ -12,7 +12,7 @@ use bellwether_core::frame::{Channel, Frame, SeriesId};
 use bellwether_core::model::{Model, ModelError};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::Timestamp;
-use bellwether_core::transform::PipelineSpec;
+use bellwether_core::transform::{Align, Fill, PipelineSpec};
 use bellwether_core::window::{WindowSpec, Windows};
 use bellwether_store::database::{Commit, StoredState};
 use proptest::prelude::*;
@@ -186,8 +186,8 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(detector: &Arc<Detector>, n_threads: usize, lateness: Duration) -> Self {
-        let served = Arc::new(Served::new("toy@1", Arc::clone(detector)));
+    fn new(detector: &Arc<Detector>, n_threads: usize, lateness: Duration, grid: Option<Align>) -> Self {
+        let served = Arc::new(Served::new("toy@1", Arc::clone(detector)).with_grid(grid));
         Self {
             models: Arc::new(ByDevice::all(Some(served))),
             rules: Arc::new(ByDevice::all(DeviceRules {
@@ -232,6 +232,16 @@ impl Setup {
     }
 }
 
+/// The same samples, each up to 8 s later.
+fn beside_the_grid(data: &Frame) -> Frame {
+    let (schema, time, values) = data.clone().into_parts();
+    let later = time.iter().zip(0_u64..);
+    let time = later
+        .map(|(at, row)| at.plus(Duration::from_secs(row * 7 % 9)))
+        .collect();
+    Frame::new(schema.channels().to_vec(), time, values).unwrap()
+}
+
 /// Moves each arrival at most `reach` places forward or back, and repeats some.
 fn shuffled(arrivals: Vec<Arrival>, reach: usize, repeated: f64, seed: u64) -> Vec<Arrival> {
     let mut keyed: Vec<(usize, Arrival)> = arrivals
@@ -258,16 +268,25 @@ proptest! {
     fn a_fleet_with_power_cuts_says_what_batch_says(
         seed in any::<u64>(), len in 1_usize..9, n_threads in 1_usize..3, reach in 0_usize..6,
         repeated in 0.0..0.3_f64, chunk_max in 1_usize..40, cuts in 0.0..0.4_f64,
+        fill in prop::option::of(prop::sample::select(vec![Fill::Previous, Fill::Linear, Fill::Mean, Fill::Last])),
     ) {
         let detector = detector(len);
-        // Samples are 10 s apart: an arrival that was moved by `reach` places is at most so much behind.
-        let setup = Setup::new(&detector, n_threads, Duration::from_secs(10 * reach as u64));
+        let grid = fill.map(|fill| Align {
+            fill,
+            max_fill: Duration::from_secs(60),
+            ..Align::every(Duration::from_secs(10))
+        });
+        // Samples are 10 s apart: an arrival that was moved by `reach` places is at most so much behind, and 8 s more
+        // where samples are on no grid.
+        let lateness = 10 * reach as u64 + if grid.is_some() && reach > 0 { 8 } else { 0 };
+        let setup = Setup::new(&detector, n_threads, Duration::from_secs(lateness), grid);
         let layout = layout();
         let names: Vec<Arc<str>> = ["a", "b", "c", "d"].map(Arc::from).into();
         let data: Vec<Frame> = (0..4).map(|idx| {
             // Gaps would make what lies behind the lateness depend on where they are.
             let frame = plant(seed ^ idx, 130, false);
-            if reach == 0 { frame } else { plant_without_gaps(seed ^ idx, 130) }
+            let frame = if reach == 0 { frame } else { plant_without_gaps(seed ^ idx, 130) };
+            if grid.is_some() { beside_the_grid(&frame) } else { frame }
         }).collect();
         let mut waiting: Vec<_> = names.iter().zip(&data).enumerate()
             .map(|(idx, (name, data))| {
@@ -309,12 +328,17 @@ proptest! {
         }
         // Those that went to the database hold samples back, too.
         for name in &names {
-            let commit = setup.run(&mut fleet, &[Step::Flush(Arc::clone(name))], &kept);
+            let end = if grid.is_some() { Step::Close } else { Step::Flush };
+            let commit = setup.run(&mut fleet, &[end(Arc::clone(name))], &kept);
             kept.commit(&commit);
             fleet.committed();
         }
         for (name, data) in names.iter().zip(&data) {
-            let scores = detector.score(&SeriesId::new(Arc::clone(name)), data.clone(), Mode::Causal).unwrap();
+            let data = match &grid {
+                Some(align) => align.apply(data).unwrap().frame,
+                None => data.clone(),
+            };
+            let scores = detector.score(&SeriesId::new(Arc::clone(name)), data, Mode::Causal).unwrap();
             let want: Vec<(Timestamp, u64)> = scores.time.iter().zip(&scores.score)
                 .map(|(time, score)| (*time, if score.is_nan() { u64::MAX } else { score.to_bits() }))
                 .collect();
@@ -349,7 +373,7 @@ fn plant_without_gaps(seed: u64, n_rows: usize) -> Frame {
 #[test]
 fn another_model_ends_the_open_event_and_keeps_what_waits() {
     let detector = detector(3);
-    let setup = Setup::new(&detector, 1, Duration::from_secs(20));
+    let setup = Setup::new(&detector, 1, Duration::from_secs(20), None);
     let name: Arc<str> = "a".into();
     let data = plant_without_gaps(4, 60);
     let steps: Vec<Step> = arrivals(&name, &data, &layout())
@@ -392,7 +416,7 @@ fn another_model_ends_the_open_event_and_keeps_what_waits() {
 #[test]
 fn all_is_written_before_models_change_however_often_the_commit_fails() {
     let detector = detector(3);
-    let setup = Setup::new(&detector, 1, Duration::from_secs(20));
+    let setup = Setup::new(&detector, 1, Duration::from_secs(20), None);
     let data = plant_without_gaps(4, 5);
     let mut kept = Kept::default();
     let mut fleet = setup.restore(&kept);
@@ -424,7 +448,7 @@ fn all_is_written_before_models_change_however_often_the_commit_fails() {
 #[test]
 fn a_quiet_device_is_flushed_and_a_silent_one_is_told_once() {
     let detector = detector(3);
-    let mut setup = Setup::new(&detector, 1, Duration::from_secs(20));
+    let mut setup = Setup::new(&detector, 1, Duration::from_secs(20), None);
     let rules = DeviceRules {
         lateness: Duration::from_secs(20),
         silence: Some(Duration::from_secs(60)),

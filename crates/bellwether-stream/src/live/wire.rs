@@ -3,6 +3,8 @@
 //! Domain types are not what is stored; each has its own form here, so that they can change and old bytes still open.
 
 mod events;
+mod grid;
+mod journal;
 
 use std::sync::Arc;
 
@@ -12,12 +14,14 @@ use bellwether_core::transform::DerivationMemory;
 use serde::{Deserialize, Serialize};
 
 use self::events::{EventWire, EventWireV2, FaultsWire, TrackerWire, TrackerWireV2};
+use self::grid::GridWire;
+pub(super) use self::journal::{Step, decode_steps, encode_steps};
 use super::device::{DeviceState, Notes};
 use super::reorder::{Reorder, Waiting};
-use crate::arrival::{Arrival, Layout};
 
-const JOURNAL_VERSION: u8 = 1;
-const STATE_VERSION: u8 = 5;
+const STATE_VERSION: u8 = 6;
+/// States from before samples were brought to a grid; still read.
+const STATE_VERSION_5: u8 = 5;
 /// States from before thresholds could follow the rows before, and before it was kept whose fault an event is; still read.
 const STATE_VERSION_4: u8 = 4;
 /// States from before there were features and modes; still read.
@@ -35,145 +39,6 @@ pub(super) struct WireError {
     pub(super) what: &'static str,
     /// Why.
     pub(super) problem: String,
-}
-
-/// What happened, in the order it happened: enough to do it again.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    /// A message was accepted.
-    Arrival(Arrival),
-    /// Nobody waits any longer for what this device may still send of the past.
-    Flush(Arc<str>),
-}
-
-impl Step {
-    /// Whose it is.
-    pub(super) fn series(&self) -> &Arc<str> {
-        match self {
-            Self::Arrival(arrival) => &arrival.series,
-            Self::Flush(series) => series,
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct BlockWire {
-    names: Vec<String>,
-    layouts: Vec<Vec<String>>,
-    steps: Vec<StepWire>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum StepWire {
-    Arrival {
-        series: u32,
-        layout: u32,
-        time: i64,
-        time_text: Option<String>,
-        values: Vec<f64>,
-        is_whole: bool,
-    },
-    Flush {
-        series: u32,
-    },
-}
-
-/// Position of an item among those seen so far.
-struct Interned<T> {
-    places: std::collections::HashMap<T, u32>,
-    items: Vec<T>,
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
-    fn new() -> Self {
-        Self {
-            places: std::collections::HashMap::new(),
-            items: Vec::new(),
-        }
-    }
-
-    fn place(&mut self, item: &T) -> u32 {
-        if let Some(place) = self.places.get(item) {
-            return *place;
-        }
-        let place = u32::try_from(self.items.len()).expect("a cycle has fewer than 2^32 steps");
-        self.places.insert(item.clone(), place);
-        self.items.push(item.clone());
-        place
-    }
-}
-
-/// A journal block of these steps.
-pub(super) fn encode_steps(steps: &[&Step]) -> Vec<u8> {
-    let (mut names, mut layouts) = (Interned::<Arc<str>>::new(), Interned::<Arc<Layout>>::new());
-    let steps = steps
-        .iter()
-        .map(|step| match step {
-            Step::Arrival(arrival) => StepWire::Arrival {
-                series: names.place(&arrival.series),
-                layout: layouts.place(&arrival.layout),
-                time: arrival.time.as_nanos(),
-                time_text: arrival.time_text.as_deref().map(str::to_owned),
-                values: arrival.values.clone(),
-                is_whole: arrival.is_whole,
-            },
-            Step::Flush(series) => StepWire::Flush {
-                series: names.place(series),
-            },
-        })
-        .collect();
-    let block = BlockWire {
-        names: names.items.iter().map(|name| name.to_string()).collect(),
-        layouts: layouts
-            .items
-            .iter()
-            .map(|layout| layout.channels.clone())
-            .collect(),
-        steps,
-    };
-    encode(JOURNAL_VERSION, &block)
-}
-
-/// The steps of a journal block.
-pub(super) fn decode_steps(bytes: &[u8]) -> Result<Vec<Step>, WireError> {
-    const WHAT: &str = "journal block";
-    let block: BlockWire = decode(WHAT, JOURNAL_VERSION, bytes)?;
-    let names: Vec<Arc<str>> = block.names.into_iter().map(Arc::from).collect();
-    let layouts: Vec<Arc<Layout>> = block
-        .layouts
-        .into_iter()
-        .map(|channels| Arc::new(Layout { channels }))
-        .collect();
-    let missing = || WireError {
-        what: WHAT,
-        problem: "it names what it does not list".to_owned(),
-    };
-    let name = |place: u32| names.get(place as usize).cloned().ok_or_else(missing);
-    let step = |step| match step {
-        StepWire::Flush { series } => Ok(Step::Flush(name(series)?)),
-        StepWire::Arrival {
-            series,
-            layout,
-            time,
-            time_text,
-            values,
-            is_whole,
-        } => {
-            let layout = layouts.get(layout as usize).cloned().ok_or_else(missing)?;
-            if layout.channels.len() != values.len() {
-                return Err(missing());
-            }
-            Ok(Step::Arrival(Arrival {
-                series: name(series)?,
-                time: Timestamp::from_nanos(time),
-                time_text: time_text.map(String::into_boxed_str),
-                layout,
-                values,
-                is_whole,
-            }))
-        }
-    };
-    block.steps.into_iter().map(step).collect()
 }
 
 /// Of each row that smoothing remembers, `[n_channels]`; `None`: no score.
@@ -209,9 +74,16 @@ struct SessionWire<Contributions, Tracker, Event> {
     ended: Option<Event>,
 }
 
-/// A session, what its threshold remembers of the rows before, and whose fault its events are.
+/// A session, and what the grid of its model remembers of samples.
 #[derive(Serialize, Deserialize)]
 struct SessionNow {
+    session: SessionV5,
+    grid: Option<GridWire>,
+}
+
+/// A session, what its threshold remembers of the rows before, and whose fault its events are.
+#[derive(Serialize, Deserialize)]
+struct SessionV5 {
     session: SessionV4,
     level: Vec<f64>,
     faults: FaultsWire,
@@ -256,15 +128,18 @@ pub(super) fn encode_state(series: &str, state: &DeviceState) -> Vec<u8> {
             })
             .collect(),
         session: SessionNow {
-            level: session.level.clone(),
-            faults: FaultsWire::of(&session.tracker, session.ended.as_ref()),
-            session: SessionV4 {
-                channels: (state.channels != state.columns).then(|| texts(&state.channels)),
-                history: session.derivation.history.clone(),
-                since_start: session.derivation.since_start as u64,
-                n_rows: session.derivation.n_rows as u64,
-                still: session.still.iter().map(|rows| *rows as u64).collect(),
-                session: session_wire(series, session),
+            grid: state.grid.as_ref().map(GridWire::of),
+            session: SessionV5 {
+                level: session.level.clone(),
+                faults: FaultsWire::of(&session.tracker, session.ended.as_ref()),
+                session: SessionV4 {
+                    channels: (state.channels != state.columns).then(|| texts(&state.channels)),
+                    history: session.derivation.history.clone(),
+                    since_start: session.derivation.since_start as u64,
+                    n_rows: session.derivation.n_rows as u64,
+                    still: session.still.iter().map(|rows| *rows as u64).collect(),
+                    session: session_wire(series, session),
+                },
             },
         },
         notes: state
@@ -312,10 +187,21 @@ impl SessionV3 {
 impl SessionV4 {
     /// What later versions make of it: its threshold stays, and nobody knows whose fault its events are.
     fn now(self) -> SessionNow {
-        SessionNow {
+        SessionV5 {
             session: self,
             level: Vec::new(),
             faults: FaultsWire::default(),
+        }
+        .now()
+    }
+}
+
+impl SessionV5 {
+    /// What later versions make of it: there was no grid.
+    fn now(self) -> SessionNow {
+        SessionNow {
+            session: self,
+            grid: None,
         }
     }
 }
@@ -369,6 +255,9 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         Some(&STATE_VERSION_4) => {
             decode::<StateWire<SessionV4>>(WHAT, STATE_VERSION_4, bytes)?.with_session(SessionV4::now)
         }
+        Some(&STATE_VERSION_5) => {
+            decode::<StateWire<SessionV5>>(WHAT, STATE_VERSION_5, bytes)?.with_session(SessionV5::now)
+        }
         _ => decode(WHAT, STATE_VERSION, bytes)?,
     };
     let n_columns = wire.columns.len();
@@ -380,18 +269,21 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
         return Err(WireError { what: WHAT, problem });
     }
     let SessionNow {
-        session:
-            SessionV4 {
-                session,
-                channels,
-                history,
-                since_start,
-                n_rows,
-                still,
-            },
-        level,
-        faults,
+        session: SessionV5 {
+            session: before,
+            level,
+            faults,
+        },
+        grid,
     } = wire.session;
+    let SessionV4 {
+        session,
+        channels,
+        history,
+        since_start,
+        n_rows,
+        still,
+    } = before;
     let (mut tracker, mut ended) = (session.tracker.state(), session.ended.map(EventWire::event));
     faults.give(&mut tracker, ended.as_mut());
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
@@ -436,6 +328,7 @@ pub(super) fn decode_state(bytes: &[u8]) -> Result<DeviceState, WireError> {
             tracker,
             ended,
         },
+        grid: grid.map(GridWire::memory),
         notes: wire.notes.map(|(score, actual, expected)| Notes {
             score,
             actual,

@@ -5,3 +5,4 @@ mod followed;
 mod http;
 mod judge;
 mod tables;
+mod whole;

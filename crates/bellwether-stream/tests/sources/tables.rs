@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bellwether_core::time::Timestamp;
-use bellwether_store::read::{Bounds, ReadOptions, read_csv_bytes};
+use bellwether_store::read::{Bounds, ReadOptions, Recording, read_csv_bytes};
 use bellwether_stream::arrival::Arrival;
 use bellwether_stream::source::decode::{Decoded, TableDecoder};
 use proptest::prelude::*;
 
 /// Time, and the bits of each channel's value.
-type Samples = BTreeMap<Timestamp, BTreeMap<String, u64>>;
+pub(crate) type Samples = BTreeMap<Timestamp, BTreeMap<String, u64>>;
 
 fn bits(value: f64) -> u64 {
     // All NaN are one: missing.
@@ -35,7 +35,7 @@ fn by_line(text: &[u8]) -> (Decoded, Result<(), String>) {
 }
 
 /// The samples by series; of a channel that comes twice at an instant the first counts, as for a file.
-fn samples(arrivals: &[Arrival]) -> HashMap<String, Samples> {
+pub(crate) fn samples(arrivals: &[Arrival]) -> HashMap<String, Samples> {
     let mut series: HashMap<String, Samples> = HashMap::new();
     for arrival in arrivals {
         let sample = series
@@ -54,8 +54,11 @@ fn samples(arrivals: &[Arrival]) -> HashMap<String, Samples> {
 }
 
 fn of_file(text: &[u8]) -> HashMap<String, Samples> {
-    let recordings = read_csv_bytes(text, &ReadOptions::default(), &Bounds::NONE).unwrap();
-    let samples = |recording: &bellwether_store::read::Recording| {
+    of_recordings(&read_csv_bytes(text, &ReadOptions::default(), &Bounds::NONE).unwrap())
+}
+
+pub(crate) fn of_recordings(recordings: &[Recording]) -> HashMap<String, Samples> {
+    let samples = |recording: &Recording| {
         let frame = &recording.frame;
         (0..frame.n_samples())
             .map(|idx| {
@@ -81,7 +84,7 @@ fn of_file(text: &[u8]) -> HashMap<String, Samples> {
 }
 
 /// Cells that the file's frame has and no row: channels of a table in long form that miss an instant.
-fn without_missing(mut series: HashMap<String, Samples>) -> HashMap<String, Samples> {
+pub(crate) fn without_missing(mut series: HashMap<String, Samples>) -> HashMap<String, Samples> {
     for sample in series.values_mut().flat_map(BTreeMap::values_mut) {
         sample.retain(|_, &mut value| value != u64::MAX);
     }

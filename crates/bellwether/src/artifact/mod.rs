@@ -31,7 +31,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Refuses a model of rows on a grid where rows are judged one after the other as they come.
+    /// Refuses a model of rows on a grid where rows are judged as a request brings them.
     pub(crate) fn refuse_grid(&self) -> Result<(), Failure> {
         match &self.manifest.alignment {
             None => Ok(()),
@@ -43,11 +43,11 @@ impl Loaded {
     }
 }
 
-/// A model of rows on a grid is to judge rows as they come.
+/// A model of rows on a grid is to judge rows as they stand.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{model} learnt from rows on a grid ({align}), and rows that come one after the other are not brought to one: \
-     bring them to it where they come from, and train a model on such data without --align"
+    "{model} learnt from rows on a grid ({align}), and rows of a request are not brought to one: send them to the live \
+     system as samples, or bring them to the grid where they come from and train a model on such data without --align"
 )]
 struct GridError {
     model: String,

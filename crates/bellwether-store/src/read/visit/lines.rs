@@ -16,7 +16,7 @@ use super::{RawRow, RawTable, RawValue, RawValues, To};
 /// mostly are.
 pub(super) fn visit(source: Source, to: &mut To<'_>) -> Result<(), ReadError> {
     let has_several = has_several_measurements(&source.head);
-    let mut rows = Rows::new(&source, to.options)?;
+    let mut rows = Rows::new(to.file, &source.head, to.options)?;
     let mut lines = Lines::new(source.file, source.bytes);
     let notes = std::mem::take(&mut to.left_out);
     to.visitor.table(&RawTable {
@@ -27,6 +27,7 @@ pub(super) fn visit(source: Source, to: &mut To<'_>) -> Result<(), ReadError> {
     });
     let mut series = to.name.to_owned();
     let mut is_known = false;
+    let mut time_text = Vec::new();
     while lines.advance()? {
         if !says_something(&lines.line) {
             continue;
@@ -44,6 +45,8 @@ pub(super) fn visit(source: Source, to: &mut To<'_>) -> Result<(), ReadError> {
                 continue;
             }
         };
+        time_text.clear();
+        rows.push_time(&mut time_text, read.time);
         let name = if read.has_tags {
             rows.series.as_str()
         } else {
@@ -70,6 +73,7 @@ pub(super) fn visit(source: Source, to: &mut To<'_>) -> Result<(), ReadError> {
         to.visitor.row(&RawRow {
             series: &series,
             time: Some(read.time),
+            time_text: &time_text,
             values: RawValues::Named(&values),
             marks: &read.marks,
             error: None,
@@ -87,7 +91,7 @@ struct Read {
     values: Vec<(f64, Option<String>)>,
 }
 
-fn read(rows: &mut Rows<'_>, line: &[u8]) -> Result<Read, Wrong> {
+fn read(rows: &mut Rows, line: &[u8]) -> Result<Read, Wrong> {
     let text = std::str::from_utf8(line).map_err(|_| (None, Problem::NotUtf8 { found: shown(line) }))?;
     let line = parsed(text).map_err(|found| (None, Problem::BadLine { found }))?;
     let time = rows.time(&line)?;

@@ -36,6 +36,11 @@ pub trait RowVisitor {
     fn wants_cells(&self) -> bool {
         false
     }
+
+    /// Behind a batch of typed columns, where more may be long in coming. False: nobody wants further rows.
+    fn pause(&mut self) -> bool {
+        true
+    }
 }
 
 /// What is known of a table before its rows.
@@ -77,6 +82,8 @@ pub struct RawRow<'a> {
     pub series: &'a str,
     /// When; `None` where the row cannot be read.
     pub time: Option<Timestamp>,
+    /// The time as it is written; empty where the row cannot be read.
+    pub time_text: &'a [u8],
     /// What was measured.
     pub values: RawValues<'a>,
     /// Label and changepoint of a row without cells, with the names of their fields.
@@ -128,6 +135,7 @@ impl<'a> RawRow<'a> {
         Self {
             series,
             time: None,
+            time_text: &[],
             values: RawValues::Unread,
             marks: &[],
             error: Some(error),
@@ -175,6 +183,25 @@ pub fn visit(
         visit_source(source, to)?;
     }
     Ok(())
+}
+
+/// Hands over all rows of one input; without a series column they are the series called `name`.
+pub(super) fn visit_one(
+    source: Source,
+    name: &str,
+    options: &ReadOptions,
+    visitor: &mut dyn RowVisitor,
+) -> Result<(), ReadError> {
+    let file = source.file.clone();
+    let to = &mut To {
+        file: &file,
+        name,
+        options,
+        left_out: Vec::new(),
+        known: &mut Known::default(),
+        visitor,
+    };
+    visit_source(source, to)
 }
 
 fn visit_source(source: Source, to: &mut To<'_>) -> Result<(), ReadError> {

@@ -72,6 +72,7 @@ pub(super) fn visit(
                 to.visitor.row(&RawRow {
                     series: &series,
                     time: Some(time),
+                    time_text: row.cell(cells.layout.time),
                     values,
                     marks: &[],
                     error: None,

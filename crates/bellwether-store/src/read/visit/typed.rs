@@ -40,13 +40,16 @@ pub(super) fn visit(batches: &mut Batches<'_>, columns: Columns, to: &mut To<'_>
         not_numbers: Vec::new(),
         cells: RowBuf::default(),
     };
-    let mut take =
-        |batch: &RecordBatch| rows.batch(batch, to, |to, series| to.know(series, channels.as_ref()));
+    let mut take = |batch: &RecordBatch, to: &mut To<'_>| {
+        rows.batch(batch, to, |to, series| to.know(series, channels.as_ref()))
+    };
     while let Some(batch) = first.pop_front() {
-        take(&batch)?;
+        take(&batch, to)?;
     }
-    for batch in batches {
-        take(&batch.map_err(in_file)?)?;
+    while to.visitor.pause()
+        && let Some(batch) = batches.next()
+    {
+        take(&batch.map_err(in_file)?, to)?;
     }
     Ok(())
 }
@@ -130,6 +133,7 @@ impl Rows {
             to.visitor.row(&RawRow {
                 series: &self.series,
                 time: Some(time),
+                time_text: &time_text,
                 values,
                 marks: &[],
                 error: None,

@@ -1,6 +1,8 @@
 //! States of before are read.
 
 use bellwether_core::event::{Phase, TrackerState};
+use bellwether_core::transform::AlignerMemory;
+use bellwether_core::transform::align::{ColumnMemory, Point};
 
 use super::*;
 
@@ -71,9 +73,29 @@ fn a_state_from_before_thresholds_followed_the_rows_is_read() {
             },
             ended: None,
         },
+        grid: Some(AlignerMemory {
+            open: Some(Timestamp::from_nanos(20)),
+            over: Some(Timestamp::from_nanos(10)),
+            last: Some(Timestamp::from_nanos(17)),
+            pending: vec![Timestamp::from_nanos(10)],
+            columns: vec![ColumnMemory {
+                step: Timestamp::from_nanos(20),
+                n: 2,
+                sum: 0.75,
+                last: Some(Point {
+                    time: Timestamp::from_nanos(12),
+                    value: 0.5,
+                }),
+                ahead: vec![Point {
+                    time: Timestamp::from_nanos(17),
+                    value: 0.25,
+                }],
+            }],
+        }),
         notes: None,
     };
     let bytes = encode_state("pump", &state);
+    assert_eq!(decode_state(&bytes).unwrap().grid, state.grid);
     let now: StateWire<SessionNow> = decode("device state", STATE_VERSION, &bytes).unwrap();
     let again = decode_state(&bytes).unwrap().session;
     assert_eq!(
@@ -81,7 +103,10 @@ fn a_state_from_before_thresholds_followed_the_rows_is_read() {
         format!("{:?}", state.session),
         "NaN and all"
     );
-    let before = encode(STATE_VERSION_4, &now.with_session(|session| session.session));
+    let before = encode(
+        STATE_VERSION_4,
+        &now.with_session(|session| session.session.session),
+    );
     let read = decode_state(&before).unwrap().session;
     assert_eq!(
         format!("{read:?}"),
@@ -93,4 +118,46 @@ fn a_state_from_before_thresholds_followed_the_rows_is_read() {
             }
         )
     );
+}
+
+#[test]
+fn a_state_from_before_samples_were_brought_to_a_grid_is_read() {
+    let session = SessionV5 {
+        session: SessionV4 {
+            session: SessionWire {
+                last_time: Some(9),
+                last_value: vec![0.5],
+                age: vec![Some(0)],
+                recent: vec![0.5],
+                observed: pack(&[true]),
+                contributions: vec![vec![None]],
+                tracker: TrackerWire::of(
+                    "pump",
+                    &TrackerState {
+                        context: Vec::new(),
+                        phase: Phase::Quiet(Vec::new()),
+                    },
+                ),
+                ended: None,
+            },
+            channels: None,
+            history: Vec::new(),
+            since_start: 1,
+            n_rows: 1,
+            still: vec![0],
+        },
+        level: vec![0.25],
+        faults: FaultsWire::default(),
+    };
+    let before = StateWire {
+        model: "pump@1".to_owned(),
+        newest: Some(9),
+        released: Some(9),
+        columns: vec!["a".to_owned()],
+        waiting: Vec::new(),
+        session,
+        notes: None,
+    };
+    let state = decode_state(&encode(STATE_VERSION_5, &before)).unwrap();
+    assert_eq!((state.grid, state.session.level), (None, vec![0.25]));
 }

@@ -43,6 +43,7 @@ use names::Names;
 use times::Times;
 
 pub use reason::{Reason, Refusal};
+pub(crate) use rows::RawDecoder;
 pub use rows::TableDecoder;
 
 /// Channels of a message at most.

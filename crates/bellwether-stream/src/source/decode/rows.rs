@@ -1,13 +1,16 @@
-//! Rows of a table as arrivals: the same samples that reading the table as a file gives.
+//! Rows of a table, or of line protocol, as arrivals: the same samples that reading them as a file gives.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use bellwether_core::frame::Channel;
 use bellwether_core::time::Timestamp;
-use bellwether_store::read::{BadRow, Problem, ReadError, ReadOptions, RowValues, TableRow, TableRows};
+use bellwether_store::read::{
+    BadRow, Problem, RawRow, RawTable, RawValues, ReadError, ReadOptions, RowValues, TableRow, TableRows,
+};
 
 use super::names::Names;
-use super::reason::{Reason, Refusal};
+use super::reason::{self, Reason, Refusal};
 use super::{Decoded, object, times};
 use crate::arrival::Arrival;
 
@@ -101,6 +104,7 @@ impl Shared {
         let (layout, values, is_whole) = match row.values {
             RowValues::Wide { channels, values } => (self.names.layout(channels)?, values.to_vec(), true),
             RowValues::Long { channel, value } => (self.names.layout(&[channel])?, vec![value], false),
+            RowValues::Part { channels, values } => (self.names.layout(channels)?, values.to_vec(), false),
         };
         Ok(Arrival {
             series,
@@ -111,6 +115,88 @@ impl Shared {
             is_whole,
         })
     }
+}
+
+/// Decodes rows of inputs that are read as a whole.
+#[derive(Debug)]
+pub(crate) struct RawDecoder {
+    source: Arc<str>,
+    names: Names,
+    /// The channels of the table at hand; none where rows name them.
+    channels: Vec<String>,
+}
+
+impl RawDecoder {
+    /// For rows of `source`.
+    pub(crate) fn new(source: Arc<str>) -> Self {
+        Self {
+            source,
+            names: Names::default(),
+            channels: Vec::new(),
+        }
+    }
+
+    /// The rows of this table follow.
+    pub(crate) fn table(&mut self, table: &RawTable<'_>) {
+        let channels = table.channels.into_iter().flat_map(|channels| channels.iter());
+        self.channels = channels.map(Channel::name).map(str::to_owned).collect();
+    }
+
+    /// Adds to `into` what a row is.
+    pub(crate) fn row(&mut self, row: &RawRow<'_>, into: &mut Decoded) {
+        match self.arrival(row) {
+            Ok(arrival) => into.arrivals.push(arrival),
+            Err(refusal) => into.quarantined.push(refusal.of(&self.source, &shown(row))),
+        }
+    }
+
+    fn arrival(&mut self, row: &RawRow<'_>) -> Result<Arrival, Refusal> {
+        let Some(time) = row.time else {
+            let unread = row.error.map(refusal);
+            return Err(unread.unwrap_or_else(|| Reason::NoTime.because("a row without a time".to_owned())));
+        };
+        let series = self.names.device(row.series)?;
+        let (layout, values, is_whole) = match row.values {
+            RawValues::Wide { values, not_numbers } => {
+                if let Some(cell) = not_numbers.first() {
+                    let channel = self.channels.get(cell.channel_idx).map(String::as_str);
+                    return Err(reason::bad_value(channel, &cell.text));
+                }
+                (self.names.layout(&self.channels)?, values.to_vec(), true)
+            }
+            RawValues::Named(named) => {
+                for value in named {
+                    if let Some(text) = &value.not_number {
+                        return Err(reason::bad_value(Some(value.channel), text));
+                    }
+                }
+                let channels: Vec<&str> = named.iter().map(|value| value.channel).collect();
+                let values = named.iter().map(|value| value.value).collect();
+                (self.names.layout(&channels)?, values, false)
+            }
+            RawValues::Unread => return Err(Reason::NoValue.because("a row without values".to_owned())),
+        };
+        let time_text = std::str::from_utf8(row.time_text).unwrap_or_default();
+        Ok(Arrival {
+            series,
+            time,
+            time_text: written(time, time_text)?,
+            layout,
+            values,
+            is_whole,
+        })
+    }
+}
+
+/// A row that no text holds, for who looks into quarantine.
+fn shown(row: &RawRow<'_>) -> Vec<u8> {
+    let mut shown = row.time_text.to_vec();
+    if let RawValues::Wide { values, .. } = row.values {
+        for value in values {
+            shown.extend_from_slice(format!(",{value}").as_bytes());
+        }
+    }
+    shown
 }
 
 fn written(time: Timestamp, text: &str) -> Result<Option<Box<str>>, Refusal> {
@@ -128,9 +214,10 @@ fn refusal(error: &ReadError) -> Refusal {
         Problem::NoSeries => Reason::NoDevice,
         Problem::NoChannelName => Reason::NoChannel,
         Problem::NotUtf8 { .. } => Reason::NotUtf8,
-        Problem::NotANumber { .. } | Problem::DecimalComma { .. } | Problem::Infinite { .. } => {
-            Reason::BadValue
-        }
+        Problem::NotANumber { .. }
+        | Problem::DecimalComma { .. }
+        | Problem::Infinite { .. }
+        | Problem::TextColumn { .. } => Reason::BadValue,
         _ => Reason::BadRow,
     };
     reason.because(error.to_string())

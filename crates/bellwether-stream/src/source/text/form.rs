@@ -1,4 +1,4 @@
-//! Whether lines are a table or JSON, told by the first of them, and what they become.
+//! Whether lines are JSON, or a table or line protocol, told by the first of them, and what they become.
 
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ enum Kind {
     /// No line so far said anything.
     Unknown,
     Json(Box<Decoder>),
+    /// A table, or line protocol.
     Table(Box<TableDecoder>),
 }
 

@@ -1,6 +1,7 @@
-//! Tables and JSON lines from stdin, or from a file that grows.
+//! Tables, JSON lines and line protocol from stdin, or from a file that grows. Parquet, Arrow and what is packed, too:
+//! such a file is read once, to its end.
 //!
-//! The first line tells which of the two it is. A table gives the samples that `detect` finds in it. What is there is
+//! The first line tells what lines are. A table gives the samples that `detect` finds in it. What is there is
 //! handed over at once; lines that cannot be read go into quarantine with their number, and reading goes on.
 //!
 //! Reading blocks, so a thread of its own does it. The thread of a file ends within a tenth of a second after its
@@ -91,11 +92,12 @@ impl Source for TextSource {
         stop: Stop,
     ) -> BoxFuture<'static, Result<(), SourceError>> {
         Box::pin(async move {
-            let chunks = match &self.spec.path {
-                None => feed::stdin(&self.name)?,
-                Some(path) => feed::file(&self.name, path, resume.as_deref())?,
+            let spec = Arc::new(self.spec);
+            let chunks = match &spec.path {
+                None => feed::stdin(Arc::clone(&spec))?,
+                Some(path) => feed::file(Arc::clone(&spec), path, resume.as_deref())?,
             };
-            reading::read(self.name, self.spec, chunks, inlet, stop).await
+            reading::read(self.name, spec, chunks, inlet, stop).await
         })
     }
 }

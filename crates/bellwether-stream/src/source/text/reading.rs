@@ -23,7 +23,7 @@ const UNACKNOWLEDGED_MAX: usize = 8;
 /// Reads `chunks` to their end, or until `stop` is told.
 pub(super) async fn read(
     name: Arc<str>,
-    spec: TextSpec,
+    spec: Arc<TextSpec>,
     mut chunks: Receiver<Chunk>,
     inlet: Inlet,
     mut stop: Stop,
@@ -47,6 +47,14 @@ pub(super) async fn read(
             }
             Some(Chunk::Begun(begun)) => {
                 reading.begin(begun)?;
+                false
+            }
+            Some(Chunk::Whole) => {
+                reading.begin_whole()?;
+                false
+            }
+            Some(Chunk::Rows(rows)) => {
+                reading.full.extend(rows.into_batches().map(|rows| (rows, None)));
                 false
             }
             Some(Chunk::End) => {
@@ -88,8 +96,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(name: Arc<str>, spec: TextSpec) -> Self {
-        let spec = Arc::new(spec);
+    fn new(name: Arc<str>, spec: Arc<TextSpec>) -> Self {
         Self {
             form: Form::new(name.clone(), spec.clone()),
             name,
@@ -115,6 +122,14 @@ impl Reading {
         let mut head = begun.head;
         head.truncate(PRINT_BYTES);
         self.file = Some((begun.file, head));
+        Ok(())
+    }
+
+    /// What follows has no place to go on at.
+    fn begin_whole(&mut self) -> Result<(), SourceError> {
+        self.end()?;
+        self.form = Form::new(self.name.clone(), self.spec.clone());
+        (self.n_line_bytes, self.is_looked_at, self.file) = (0, false, None);
         Ok(())
     }
 
@@ -189,11 +204,10 @@ impl Reading {
         let Some(found) = foreign_to_lines(head) else {
             return Ok(());
         };
-        let what_to_do = if found.contains("gzip") || found.contains("zstd") {
-            "a stream is read as it is written, so it cannot be packed: unpack it in front (`zcat FILE | bellwether \
-             stream …`)"
+        let what_to_do = if found.contains("archive") {
+            "unpack it in front"
         } else {
-            "lines of JSON or a table with a header are wanted"
+            "what `detect` reads is wanted: a table with a header, lines of JSON or line protocol, Parquet or Arrow"
         };
         Err(self.unusable(format!("{} is {found}; {what_to_do}", self.spec.file().display())))
     }
