@@ -88,7 +88,7 @@ fn a_pipe_of_any_format_gives_the_rows_of_detect_byte_for_byte() {
         b"PK\x03\x04 and so on",
     )
     .ends(1)
-    .says(&["is a zip archive (or a spreadsheet)", "Parquet or Arrow"]);
+    .says(&["is a zip archive (or a spreadsheet)", "unpack it"]);
 }
 
 #[test]

@@ -155,4 +155,45 @@ mod tests {
             (vec![3.0, 4.0], vec![3.0, 4.0])
         );
     }
+
+    #[test]
+    fn peaks_that_come_in_hordes_are_more_dispersed_than_by_chance() {
+        let dispersion = |begins: Vec<usize>| {
+            let peaks = Peaks {
+                base: 0.0,
+                highest: vec![1.0; begins.len()],
+                above: vec![1.0; begins.len()],
+                begins,
+            };
+            peaks.dispersion(1600)
+        };
+        // One in each sixteenth; four in each; all 32 in one: a variance of (30² + 15 · 2²) / 15 over a mean of 2.
+        assert_close(
+            dispersion((0..16).map(|idx| 100 * idx).collect()),
+            0.0,
+            1e-12,
+            "evenly",
+        );
+        assert_close(
+            dispersion((0..64).map(|idx| 25 * idx).collect()),
+            0.0,
+            1e-12,
+            "evenly",
+        );
+        assert_close(dispersion((700..732).collect()), 32.0, 1e-12, "one horde");
+        // Without memory the numbers are Poisson's: about 1.
+        let mut state = 42_u64;
+        let mut mean = 0.0;
+        for _ in 0..200 {
+            let begins = (0..64).map(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as usize % 1600
+            });
+            mean += dispersion(begins.collect()) / 200.0;
+        }
+        assert_close(mean, 1.0, 0.1, "by chance");
+        assert_close(dispersion(Vec::new()), 0.0, 1e-12, "none");
+    }
 }

@@ -44,13 +44,15 @@ pub(super) struct Source {
 
 /// Opens `file`, whatever is in it.
 pub(super) fn open(file: &Path) -> Result<Source, ReadError> {
-    if file.as_os_str() == "-" {
-        return unpack(file, Box::new(io::stdin().lock()));
-    }
-    let cannot_open = |error| Place::file(file).error(Problem::Open(error));
-    let opened = File::open(file).map_err(cannot_open)?;
-    let is_file = opened.metadata().map_err(cannot_open)?.is_file();
-    let mut source = unpack(file, Box::new(opened))?;
+    let (bytes, is_file): (Box<dyn Read>, bool) = if file.as_os_str() == "-" {
+        (Box::new(io::stdin().lock()), false)
+    } else {
+        let cannot_open = |error| Place::file(file).error(Problem::Open(error));
+        let opened = File::open(file).map_err(cannot_open)?;
+        let is_file = opened.metadata().map_err(cannot_open)?.is_file();
+        (Box::new(opened), is_file)
+    };
+    let mut source = unpack(file, bytes)?;
     source.is_plain_file &= is_file;
     Ok(source)
 }

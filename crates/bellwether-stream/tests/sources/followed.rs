@@ -246,7 +246,8 @@ async fn what_cannot_be_followed_ends_the_source_with_what_to_do() {
             .unwrap_err();
         assert!(error.to_string().contains(expect), "{error}");
     };
-    check(b"\x1f\x8b\x08\x00abc", "zcat").await;
-    check(b"PAR1....", "a Parquet file").await;
+    check(b"\x1f\x8b\x08\x00abc", "cut short or damaged").await;
+    check(b"PAR1....", "damaged or cut short").await;
+    check(b"PK\x03\x04....", "unpack it in front").await;
     check(b"1,2\n3,4\n", "not names").await;
 }
