@@ -1,5 +1,10 @@
 //! Every format gives the same samples to a stream as it gives as a file: binary ones, line protocol, and what is packed.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "fixtures are read as they stand, and what cannot be read fails the test"
+)]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

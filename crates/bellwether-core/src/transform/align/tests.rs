@@ -187,9 +187,12 @@ fn bits(value: f64) -> u64 {
     if value.is_nan() { u64::MAX } else { value.to_bits() }
 }
 
+/// The second of a grid's row, and its cells: bits, and whether they were filled.
+type Row = (i64, Vec<(u64, bool)>);
+
 /// The rows that samples make one after the other, each with the number of samples that had come by then. Before the
 /// samples in `breaks` the grid is put away and taken up again.
-fn row_by_row(align: &Align, data: &Frame, breaks: &[usize]) -> Vec<(usize, (i64, Vec<(u64, bool)>))> {
+fn row_by_row(align: &Align, data: &Frame, breaks: &[usize]) -> Vec<(usize, Row)> {
     let mut grid = Aligner::new(align, data.n_channels()).unwrap();
     let mut rows = Vec::new();
     for row in 0..=data.n_samples() {
