@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "# Results\n\nMade by `cargo xtask results`; the figures of each section are from one run of it (`--only` measures one anew). \
          One configuration for all series: what `train` does when told nothing. Learnt from each series' training rows only, \
          never from a label; judged on its other rows. Means are means of data-set means, so that one large family does not \
-         decide.\n\nMachine: {}. {}.\n\n",
+         decide. What each choice is worth: [ablations.md](ablations.md).\n\nMachine: {}. {}.\n\n",
         bench_peers::machine(),
         rustc()?
     );
