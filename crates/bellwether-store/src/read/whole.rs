@@ -84,11 +84,7 @@ impl Whole {
         options: &ReadOptions,
         visitor: &mut dyn RowVisitor,
     ) -> Result<(), ReadError> {
-        let unordered = ReadOptions {
-            sort: true,
-            ..options.clone()
-        };
-        visit_one(self.0, name, &unordered, visitor)
+        visit_one(self.0, name, options, visitor)
     }
 }
 

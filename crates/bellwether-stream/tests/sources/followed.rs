@@ -20,7 +20,7 @@ struct Running {
     task: JoinHandle<Result<(), SourceError>>,
 }
 
-fn spec(path: &Path) -> TextSpec {
+pub(crate) fn spec(path: &Path) -> TextSpec {
     TextSpec {
         name: "file".to_owned(),
         path: Some(path.to_owned()),

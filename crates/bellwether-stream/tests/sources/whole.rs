@@ -11,27 +11,19 @@ use std::path::{Path, PathBuf};
 
 use bellwether_store::read::{ReadOptions, is_whole, read, series_name};
 use bellwether_stream::arrival::Arrival;
-use bellwether_stream::source::decode::{Decoded, Mapping, TableDecoder};
-use bellwether_stream::source::text::{TextSource, TextSpec};
+use bellwether_stream::source::decode::{Decoded, TableDecoder};
+use bellwether_stream::source::text::TextSource;
 use bellwether_stream::source::{Source, SourceError, Stop};
 
+use crate::followed::spec;
 use crate::judge::{Judge, LONG};
 use crate::tables::{Samples, of_recordings, samples, without_missing};
 
 /// Reads a file that ends, to its end.
 async fn of_source(path: &Path) -> (Vec<Arrival>, Vec<String>, Result<(), SourceError>) {
-    let spec = TextSpec {
-        name: "file".to_owned(),
-        path: Some(path.to_owned()),
-        device: None,
-        time_column: None,
-        series_column: None,
-        ignore_columns: Vec::new(),
-        mapping: Mapping::default(),
-    };
     let (inlet, mut judge) = Judge::new(4);
     let (_give, stop) = Stop::new();
-    let task = tokio::spawn(Box::new(TextSource::new(spec)).run(inlet, None, stop));
+    let task = tokio::spawn(Box::new(TextSource::new(spec(path))).run(inlet, None, stop));
     let (mut arrivals, mut quarantined) = (Vec::new(), Vec::new());
     while let Some(batch) = judge.take().await {
         let (more, bad) = judge.acknowledge(batch);

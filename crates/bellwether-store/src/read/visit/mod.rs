@@ -159,11 +159,7 @@ pub fn visit(
     options: &ReadOptions,
     visitor: &mut dyn RowVisitor,
 ) -> Result<(), ReadError> {
-    // Rows may stand in any order here.
-    let unordered = ReadOptions {
-        sort: true,
-        ..options.clone()
-    };
+    let options = &in_any_order(options);
     let files = listing::list(paths)?;
     let names = series_names(files.iter().map(|(file, _)| file.as_path()));
     let mut known = Known::default();
@@ -172,7 +168,7 @@ pub fn visit(
         let to = &mut To {
             file: &file,
             name: &name,
-            options: &unordered,
+            options,
             left_out: left_out
                 .into_iter()
                 .map(|file| Note::FileLeftOut { file })
@@ -196,12 +192,20 @@ pub(super) fn visit_one(
     let to = &mut To {
         file: &file,
         name,
-        options,
+        options: &in_any_order(options),
         left_out: Vec::new(),
         known: &mut Known::default(),
         visitor,
     };
     visit_source(source, to)
+}
+
+/// Rows may stand in any order for a visitor.
+fn in_any_order(options: &ReadOptions) -> ReadOptions {
+    ReadOptions {
+        sort: true,
+        ..options.clone()
+    }
 }
 
 fn visit_source(source: Source, to: &mut To<'_>) -> Result<(), ReadError> {
