@@ -3,6 +3,7 @@
 
 pub mod alertmanager;
 pub mod mosquitto;
+pub mod onnx;
 pub mod peer;
 pub mod postgres;
 pub mod smtp;

@@ -3,7 +3,7 @@
 pub(crate) mod architecture;
 pub(crate) mod block;
 mod compiled;
-mod layers;
+pub(crate) mod layers;
 pub(crate) mod loss;
 pub(crate) mod optimiser;
 pub(crate) mod plan;

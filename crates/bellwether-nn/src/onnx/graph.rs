@@ -1,86 +1,12 @@
 //! A network as a graph of ONNX operators: what `framing` and `network` compute, operator by operator.
 
-use bellwether_core::model::Answers;
-
-use super::proto::{Attribute, Constant, Element, Graph, Node, Port, Size};
+use super::draft::Draft;
+use super::layers;
+use super::proto::{Attribute, Element, Graph, Port, Size};
 use crate::framing::{DEVIATION_MAX, Framing, LEVEL_RANGE};
 use crate::network::architecture::Architecture;
-use crate::network::weights::{Tensor, Weights};
-
-/// Where ONNX has the gates i, o, f, c among ours: i, f, g (c there), o.
-const GATES: [usize; 4] = [0, 3, 1, 2];
-
-/// A graph under way.
-#[derive(Default)]
-struct Draft {
-    nodes: Vec<Node>,
-    constants: Vec<Constant>,
-}
-
-impl Draft {
-    /// Adds an operation with one output, and gives its name.
-    fn node(
-        &mut self,
-        operator: &'static str,
-        inputs: &[&str],
-        output: &str,
-        attributes: Vec<(&'static str, Attribute)>,
-    ) -> String {
-        self.nodes.push(Node {
-            operator,
-            inputs: inputs.iter().map(ToString::to_string).collect(),
-            outputs: vec![output.to_owned()],
-            attributes,
-        });
-        output.to_owned()
-    }
-
-    fn constant(&mut self, name: &str, element: Element, shape: &[usize], bytes: Vec<u8>) -> String {
-        self.constants.push(Constant {
-            name: name.to_owned(),
-            element,
-            shape: shape.to_vec(),
-            bytes,
-        });
-        name.to_owned()
-    }
-
-    /// Whole numbers, `[n]`.
-    fn ints(&mut self, name: &str, values: &[usize]) -> String {
-        let bytes = values
-            .iter()
-            .flat_map(|value| (*value as i64).to_le_bytes())
-            .collect();
-        self.constant(name, Element::Int64, &[values.len()], bytes)
-    }
-
-    /// One number.
-    fn double(&mut self, name: &str, value: f64) -> String {
-        self.constant(name, Element::Double, &[], value.to_le_bytes().to_vec())
-    }
-
-    fn float(&mut self, name: &str, value: f32) -> String {
-        self.constant(name, Element::Float, &[], value.to_le_bytes().to_vec())
-    }
-
-    fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(name, Element::Float, shape, bytes)
-    }
-
-    fn cast(&mut self, input: &str, output: &str, to: Element) -> String {
-        self.node("Cast", &[input], output, vec![("to", Attribute::Int(to as i64))])
-    }
-
-    /// Samples `from..to` of `[n_windows, len, n]`.
-    fn samples(&mut self, input: &str, output: &str, from: usize, to: usize) -> String {
-        let (from, to) = (
-            self.ints(&format!("{output}.from"), &[from]),
-            self.ints(&format!("{output}.to"), &[to]),
-        );
-        self.node("Slice", &[input, &from, &to, "axis_1"], output, Vec::new())
-    }
-}
+use crate::network::spec::Head;
+use crate::network::weights::Weights;
 
 /// The graph of a network.
 pub(super) fn graph(architecture: &Architecture, framing: &Framing, weights: &Weights) -> Graph {
@@ -88,7 +14,9 @@ pub(super) fn graph(architecture: &Architecture, framing: &Framing, weights: &We
     draft.ints("axis_1", &[1]);
     let seen = seen(&mut draft, architecture, framing);
     let input = input(&mut draft, framing, &seen);
-    let output = network(&mut draft, architecture, weights, &input);
+    let answers = layers::network(&mut draft, architecture, weights, &input);
+    let order = vec![("perm", Attribute::Ints(vec![1, 0, 2]))];
+    let output = draft.node("Transpose", &[&answers], "output", order);
     answer(&mut draft, architecture, framing, &seen, &output);
     let size = |len: usize| {
         vec![
@@ -103,10 +31,12 @@ pub(super) fn graph(architecture: &Architecture, framing: &Framing, weights: &We
         shape: size(len),
     };
     Graph {
-        name: match architecture.answers() {
-            Answers::Window => "lstm-ae".to_owned(),
-            Answers::LastRow => "lstm-forecast".to_owned(),
-        },
+        name: match architecture.head() {
+            _ if architecture.spec().is_some() => "network",
+            Head::Forecast => "lstm-forecast",
+            Head::Reconstruction | Head::Both { .. } => "lstm-ae",
+        }
+        .to_owned(),
         nodes: draft.nodes,
         constants: draft.constants,
         inputs: vec![
@@ -177,85 +107,19 @@ fn input(draft: &mut Draft, framing: &Framing, seen: &Seen) -> String {
     draft.node("Transpose", &[&sample], "input", order)
 }
 
-/// The network's output, `[n_windows, n_answers, n_outputs]`.
-fn network(draft: &mut Draft, architecture: &Architecture, weights: &Weights, input: &str) -> String {
-    let n_encoder = architecture.encoder().len();
-    let layers = architecture.layers();
-    let mut states = input.to_owned();
-    for (idx, (n_inputs, n_units)) in layers.iter().enumerate() {
-        let name = format!("layer.{idx}");
-        let [w_ih, w_hh, bias] = &weights.tensors()[3 * idx..3 * idx + 3] else {
-            unreachable!("a slice of three");
-        };
-        let w = draft.floats(
-            &format!("{name}.W"),
-            &[1, 4 * n_units, *n_inputs],
-            &by_gate(w_ih, *n_units),
-        );
-        let r = draft.floats(
-            &format!("{name}.R"),
-            &[1, 4 * n_units, *n_units],
-            &by_gate(w_hh, *n_units),
-        );
-        // The operator has two biases per gate, of which only the sum matters.
-        let mut biases = by_gate(bias, *n_units);
-        biases.resize(8 * n_units, 0.0);
-        let b = draft.floats(&format!("{name}.B"), &[1, 8 * n_units], &biases);
-        let (all, last) = (format!("{name}.all"), format!("{name}.last"));
-        draft.nodes.push(Node {
-            operator: "LSTM",
-            inputs: vec![states, w, r, b],
-            outputs: vec![all.clone(), last.clone()],
-            attributes: vec![("hidden_size", Attribute::Int(*n_units as i64))],
-        });
-        states = if idx + 1 != n_encoder {
-            draft.node(
-                "Squeeze",
-                &[&all, "axis_1"],
-                &format!("{name}.states"),
-                Vec::new(),
-            )
-        } else if architecture.answers() == Answers::LastRow {
-            last
-        } else {
-            // The bottleneck, once for each sample.
-            let shape = draft.ints("times", &[architecture.n_seen(), 1, *n_units]);
-            draft.node("Expand", &[&last, &shape], "bottleneck", Vec::new())
-        };
-    }
-    let [head, bias] = &weights.tensors()[3 * layers.len()..] else {
-        unreachable!("after the layers come the weights and the bias of the head");
-    };
-    let (n_outputs, n_last) = (architecture.n_outputs(), architecture.n_last());
-    let transposed: Vec<f32> = (0..n_last)
-        .flat_map(|unit| (0..n_outputs).map(move |output| head.values[output * n_last + unit]))
-        .collect();
-    let head = draft.floats("head.W", &[n_last, n_outputs], &transposed);
-    let bias = draft.floats("head.B", &[n_outputs], &bias.values);
-    let product = draft.node("MatMul", &[&states, &head], "head", Vec::new());
-    let answers = draft.node("Add", &[&product, &bias], "answers", Vec::new());
-    let order = vec![("perm", Attribute::Ints(vec![1, 0, 2]))];
-    draft.node("Transpose", &[&answers], "output", order)
-}
-
-/// The rows of a matrix, or the cells of a vector, with the gates in ONNX's order.
-fn by_gate(tensor: &Tensor, n_units: usize) -> Vec<f32> {
-    let per_gate = tensor.values.len() / 4;
-    debug_assert_eq!(per_gate % n_units, 0, "gates have whole rows");
-    let gates = GATES
-        .iter()
-        .map(|gate| &tensor.values[gate * per_gate..(gate + 1) * per_gate]);
-    gates.flatten().copied().collect()
-}
-
 /// Puts the answers on what they are measured from, and among the channels of the window.
 fn answer(draft: &mut Draft, architecture: &Architecture, framing: &Framing, seen: &Seen, output: &str) {
     let double = draft.cast(output, "output.double", Element::Double);
-    let origins = match architecture.answers() {
-        Answers::Window => seen.means.clone(),
-        Answers::LastRow => {
-            let n_seen = architecture.n_seen();
-            draft.samples(&seen.values, "before", n_seen - 1, n_seen)
+    let n_seen = architecture.n_seen();
+    let origins = match architecture.head() {
+        Head::Reconstruction => seen.means.clone(),
+        Head::Forecast => draft.samples(&seen.values, "before", n_seen - 1, n_seen),
+        Head::Both { .. } => {
+            let before = draft.samples(&seen.values, "before", n_seen - 1, n_seen);
+            let times = draft.ints("times_seen", &[1, n_seen, 1]);
+            let of_seen = draft.node("Expand", &[&seen.means, &times], "means_seen", Vec::new());
+            let axis = vec![("axis", Attribute::Int(1))];
+            draft.node("Concat", &[&of_seen, &before], "origins", axis)
         }
     };
     let (n_active, n_channels) = (framing.active().len(), framing.n_channels());

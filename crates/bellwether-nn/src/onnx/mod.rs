@@ -8,11 +8,13 @@
 //! | `observed` (in) | bool | the same | whether a value was measured, not filled |
 //! | `expected` (out) | double | `[n_windows, n_answers, n_channels]` | what the network expects, in the same units |
 //!
-//! An autoencoder answers for all samples of a window, a forecaster for the last; its last sample is in the window and
-//! not looked at. Channels that the network does not read are expected to be zero. Opset 17 without extensions; the
+//! An autoencoder answers for all samples of a window, a forecaster for the last; a sample that is foreseen is in the window
+//! and not looked at. Channels that the network does not read are expected to be zero. Opset 17 without extensions; the
 //! levels are in double precision as in bellwether, the network in single precision.
 
+mod draft;
 mod graph;
+mod layers;
 mod proto;
 
 use crate::framing::Framing;

@@ -1,7 +1,7 @@
 //! The few messages of `onnx.proto` that a network needs, written as protobuf's wire format says.
 //!
 //! Field numbers are those of ONNX IR version 8 (onnx 1.12, `onnx/onnx.proto`). Only writing is needed, and that is
-//! two kinds of fields; a generator would bring a compiler of its own into the build.
+//! three kinds of fields; a generator would bring a compiler of its own into the build.
 
 /// Version of the file format: that of opset 17.
 const IR_VERSION: u64 = 8;
@@ -23,6 +23,12 @@ impl Message {
     /// Two's complement, as protobuf writes an `int64`.
     fn int(self, field: u32, value: i64) -> Self {
         self.varint(field, value.cast_unsigned())
+    }
+
+    fn float(mut self, field: u32, value: f32) -> Self {
+        self.key(field, 5);
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
     }
 
     fn bytes(mut self, field: u32, bytes: &[u8]) -> Self {
@@ -77,6 +83,8 @@ pub(super) struct Constant {
 pub(super) enum Attribute {
     Int(i64),
     Ints(Vec<i64>),
+    Float(f32),
+    Text(&'static str),
 }
 
 /// One operation.
@@ -167,7 +175,9 @@ fn node(of: &Node) -> Message {
 fn attribute(name: &str, value: &Attribute) -> Message {
     let message = Message::default().text(1, name);
     match value {
+        Attribute::Float(value) => message.float(2, *value).varint(20, 1),
         Attribute::Int(value) => message.int(3, *value).varint(20, 2),
+        Attribute::Text(value) => message.text(4, value).varint(20, 3),
         Attribute::Ints(values) => {
             let message = values
                 .iter()

@@ -75,7 +75,7 @@ impl Layer for Convolution {
 }
 
 /// Steps before its own that an output of `taps` steps sees: all others, or half of them (the smaller half, as PyTorch).
-pub(super) fn steps_before(is_causal: bool, taps: usize, dilation: usize) -> usize {
+pub(crate) fn steps_before(is_causal: bool, taps: usize, dilation: usize) -> usize {
     let reach = (taps - 1) * dilation;
     if is_causal { reach } else { reach / 2 }
 }

@@ -18,12 +18,15 @@ mod sequence;
 
 use self::attention::Attention;
 use self::conv::Convolution;
+pub(crate) use self::conv::steps_before;
 use self::dense::{Dense, Expand};
 use self::gru::GruCell;
 use self::latent::Variational;
 use self::lstm::LstmCell;
 use self::matrix::Matrix;
+pub(crate) use self::norm::EPSILON as LAYER_EPSILON;
 use self::norm::{BatchNorm, LayerNorm};
+pub(crate) use self::plain::position_table;
 use self::plain::{Activate, Dropout, Flatten, Last, Position, Repeat};
 use self::recurrent::{Cell, Recurrence, RecurrentDropout};
 use self::sequence::Layer;

@@ -6,7 +6,7 @@ use super::sequence::{Back, Layer, Pass, Seq};
 use crate::kernels::Aligned;
 
 /// Added to variances, as PyTorch.
-const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 /// Per number of a step: over all windows and steps of the block in training, over what was seen in training afterwards.
 #[derive(Debug)]

@@ -78,16 +78,21 @@ pub(super) struct Position {
 
 impl Position {
     pub(super) fn new(shape: SeqShape) -> Self {
-        let value = |at: usize| {
-            let (step, idx) = (at / shape.width, at % shape.width);
-            let pair = (idx / 2 * 2) as f64 / shape.width as f64;
-            let angle = step as f64 / 10_000_f64.powf(pair);
-            (if idx % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
-        };
         Self {
-            table: (0..shape.steps * shape.width).map(value).collect(),
+            table: position_table(shape),
         }
     }
+}
+
+/// What each number of each step is given, `[steps][width]`.
+pub(crate) fn position_table(shape: SeqShape) -> Vec<f32> {
+    let value = |at: usize| {
+        let (step, idx) = (at / shape.width, at % shape.width);
+        let pair = (idx / 2 * 2) as f64 / shape.width as f64;
+        let angle = step as f64 / 10_000_f64.powf(pair);
+        (if idx % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
+    };
+    (0..shape.steps * shape.width).map(value).collect()
 }
 
 impl Layer for Position {
