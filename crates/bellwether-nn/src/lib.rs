@@ -3,14 +3,15 @@
 //! In reading order: `kernels` is the only code that knows SIMD; `network` is one network: its shape
 //! ([`Architecture`]), its [`Weights`], forward, backward, one training step ([`Trainer`]), and answers
 //! ([`Scorer`]); [`Framing`] cuts windows to it; [`Autoencoder`], [`Forecaster`] and [`Layered`] make it a `Model`
-//! of windows; [`train()`], [`train_forecaster`] and [`train_layered`] train one; `artifact` stores it, `onnx` writes it
-//! for other runtimes.
+//! of windows; [`train()`], [`train_forecaster`] and [`train_layered`] train one; `artifact` stores it, `foreign` reads what
+//! other programs learnt, `onnx` writes it for other runtimes.
 #![deny(unsafe_code)]
 
 mod artifact;
 mod autoencoder;
 mod crew;
 mod forecaster;
+mod foreign;
 mod framing;
 mod kernels;
 mod layered;
@@ -22,6 +23,7 @@ mod train;
 pub use artifact::WeightsError;
 pub use autoencoder::Autoencoder;
 pub use forecaster::Forecaster;
+pub use foreign::ForeignError;
 pub use framing::{Framing, FramingError};
 pub use kernels::Kernels;
 pub use layered::Layered;

@@ -90,7 +90,9 @@ impl TrainSpec {
             }
         };
         let n_epochs = self.n_epochs.unwrap_or(1);
-        setting("epochs", n_epochs as f64, n_epochs > 0, "at least 1")?;
+        // Weights that were learnt elsewhere may stay as they are.
+        let is_learnt = matches!(self.start, Start::Weights(_));
+        setting("epochs", n_epochs as f64, n_epochs > 0 || is_learnt, "at least 1")?;
         setting(
             "batch",
             self.batch_len as f64,
