@@ -1,7 +1,11 @@
 //! Presets are sound, what is written is read back, and every mistake has its place.
 
 use super::*;
-use bellwether_nn::Head;
+use bellwether_core::model::Model;
+use bellwether_core::window::Windows;
+use bellwether_nn::{Autoencoder, Framing, Head, Kernels, Layered, Weights, to_onnx};
+use bellwether_testkit::onnx::{Answered, judge};
+use bellwether_testkit::peer::python_with;
 
 #[test]
 fn every_preset_is_read_and_written_and_has_its_shapes() {
@@ -201,5 +205,71 @@ fn networks_that_cannot_be_say_which_layer_and_why() {
     for weight in [0.0, 1.0, -1.0, f64::NAN] {
         let error = Architecture::of_layers(&spec(weight), 16, 8, 4).unwrap_err();
         assert!(error.to_string().contains("forecast_weight"), "{error}");
+    }
+}
+
+/// Numbers between -1 and 1 that hardly repeat (Weyl's sequence of the golden ratio).
+fn spread(idx: usize) -> f64 {
+    2.0 * (idx as f64 * 0.618_033_988_749_894_9).fract() - 1.0
+}
+
+/// A thousand windows of each, with values that were not observed. The head is no longer that of an untrained network, which
+/// answers zero.
+#[test]
+fn every_preset_answers_in_onnx_runtime_as_here() {
+    let test = "every_preset_answers_in_onnx_runtime_as_here";
+    let Some(python) = python_with(test, "onnxruntime") else {
+        return;
+    };
+    let (n_windows, len, n_channels) = (1000, 16, 6);
+    let framing = Framing::new(n_channels, vec![0, 1, 2, 4, 5], true).unwrap();
+    let rows: Vec<f64> = (0..(n_windows + len) * n_channels)
+        .map(|idx| 0.5 + spread(idx))
+        .collect();
+    let marks: Vec<bool> = (0..rows.len()).map(|idx| idx % 7 != 3).collect();
+    let starts: Vec<usize> = (0..n_windows).collect();
+    let windows = Windows::new(&rows, Some(&marks), n_channels, len, &starts);
+    let cells = |start: &usize| start * n_channels..(start + len) * n_channels;
+    let values: Vec<f64> = starts
+        .iter()
+        .flat_map(|start| &rows[cells(start)])
+        .copied()
+        .collect();
+    let observed: Vec<bool> = starts
+        .iter()
+        .flat_map(|start| &marks[cells(start)])
+        .copied()
+        .collect();
+    for preset in Preset::ALL {
+        let (name, spec) = (preset.name, preset.spec());
+        let (n_inputs, n_outputs) = (framing.n_inputs(), framing.n_outputs());
+        let architecture = Architecture::of_layers(&spec, len, n_inputs, n_outputs).unwrap();
+        let mut weights = Weights::random(&architecture, 5);
+        let head = weights.tensors_mut().iter_mut().rev().take(2);
+        for (idx, value) in head.flat_map(|tensor| &mut tensor.values).enumerate() {
+            *value = 0.5 * spread(idx) as f32;
+        }
+        let file = to_onnx(
+            &architecture,
+            &framing,
+            &weights,
+            &[("note", "what the caller says")],
+        );
+        let (kernels, cut) = (Kernels::detect(), framing.clone());
+        let n_answers = architecture.n_answers();
+        let model: Box<dyn Model> = match architecture.spec() {
+            Some(_) => Box::new(Layered::new(architecture, cut, weights, kernels, 1).unwrap()),
+            None => Box::new(Autoencoder::new(architecture, cut, weights, kernels, 1).unwrap()),
+        };
+        let mut expected = vec![0.0; n_windows * n_answers * n_channels];
+        model.expected(windows, &mut expected).unwrap();
+        let answered = Answered {
+            values: &values,
+            observed: &observed,
+            expected: &expected,
+        };
+        let (n, off) = judge(python, &file, &answered);
+        eprintln!("{name}: {off:.1e}");
+        assert!(n == n_windows && off <= 1e-5, "{name}: off by {off:e}");
     }
 }

@@ -90,13 +90,13 @@ impl Learnt {
         }
     }
 
-    /// The network as an ONNX file with notes; `None` where it is none, or one of layers that have no operators there yet.
+    /// The network as an ONNX file with notes; `None` where it is none.
     pub(crate) fn to_onnx(&self, notes: &[(&str, &str)]) -> Option<Vec<u8>> {
         let (architecture, framing, weights) = match self {
             Self::Autoencoder(model) => (model.architecture(), model.framing(), model.weights()),
             Self::Forecaster(model) => (model.architecture(), model.framing(), model.weights()),
-            // Its layers have no operators yet.
-            Self::Network(_) | Self::Classic(_) => return None,
+            Self::Network(model) => (model.architecture(), model.framing(), model.weights()),
+            Self::Classic(_) => return None,
         };
         Some(to_onnx(architecture, framing, weights, notes))
     }

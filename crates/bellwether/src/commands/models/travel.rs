@@ -84,12 +84,7 @@ fn export_network(loaded: &Loaded, to: &Path, member: Option<&str>, output: &Out
         ("bellwether.member", number.as_str()),
         ("bellwether.manifest", said.as_str()),
     ];
-    let bytes = learnt.to_onnx(&notes).ok_or_else(|| {
-        Failure::message(format!(
-            "{reference}: {} has no ONNX form: LSTM autoencoders and forecasters have",
-            model.architecture()
-        ))
-    })?;
+    let bytes = learnt.to_onnx(&notes).expect("the member is a network");
     if output.form() == Form::Mlflow {
         // As MLflow writes times: without the T and the zone.
         let created_at = manifest.created_at.to_string().replace('T', " ");
