@@ -1,10 +1,14 @@
-//! Ten thousand damaged bundles: each is refused in words that say what to do, and none harms the registry.
+//! Ten thousand damaged bundles, and as many damaged checkpoints: each is refused in words that say what to do, and none harms
+//! the registry.
 #![expect(clippy::disallowed_methods, reason = "the test damages what is on the disk")]
 
 use std::fs;
 
 use bellwether_core::time::Timestamp;
 use bellwether_store::bundle::{Bundle, Sha256};
+use bellwether_store::checkpoint::{
+    CheckpointEpoch, CheckpointError, CheckpointRecord, CheckpointTensors, read_checkpoint, write_checkpoint,
+};
 use bellwether_store::registry::{LoadError, ModelName, ModelRef, Registry, VersionFileError};
 
 /// A whole detector of several members.
@@ -29,9 +33,9 @@ impl Random {
     }
 }
 
-/// The bundle damaged in one of seven ways, and in which.
-fn damaged(random: &mut Random) -> (&'static str, Vec<u8>) {
-    let mut bytes = BUNDLE.to_vec();
+/// The file damaged in one of seven ways, and in which.
+fn damaged(sound: &[u8], random: &mut Random) -> (&'static str, Vec<u8>) {
+    let mut bytes = sound.to_vec();
     let at = random.below(bytes.len());
     let kind = match random.below(7) {
         0 => {
@@ -93,7 +97,7 @@ fn every_corruption_is_refused_and_the_registry_stays_whole() {
     let mut random = Random(7);
     let mut n_harmless = 0;
     for case in 0..N_CORRUPTIONS {
-        let (kind, bytes) = damaged(&mut random);
+        let (kind, bytes) = damaged(BUNDLE, &mut random);
         if bytes == BUNDLE {
             // Zeros upon zeros, a piece upon itself: nothing was damaged.
             n_harmless += 1;
@@ -146,5 +150,89 @@ fn every_corruption_is_refused_and_the_registry_stays_whole() {
     assert_eq!(registry.load(&"pump@1".parse().unwrap()).unwrap().bundle, sound);
     assert_eq!(registry.verify(None).unwrap().problems.len(), 1);
     fs::write(&file, &published).unwrap();
+    assert!(registry.verify(None).unwrap().is_sound());
+}
+
+/// Where a small training stood after two epochs.
+fn checkpoint(random: &mut Random) -> (CheckpointRecord, CheckpointTensors) {
+    let epoch = |epoch: usize| CheckpointEpoch {
+        epoch,
+        train_loss: 0.25 / (epoch + 1) as f64,
+        val_loss: 0.3 / (epoch + 1) as f64,
+        learning_rate: 3e-3,
+        gradient_norm: 0.7,
+        is_best: true,
+    };
+    let record = CheckpointRecord {
+        training: Sha256::of(b"data, settings and program").to_string(),
+        n_updates: 94,
+        random_at: 12_345,
+        learning_rate: 3e-3,
+        n_drops: 0,
+        n_flat: 0,
+        n_restarts: 0,
+        n_windows_done: 6000,
+        best_epoch: 1,
+        epochs: vec![epoch(0), epoch(1)],
+    };
+    let mut numbers = || {
+        (0..300)
+            .map(|_| (random.next() % 2000) as f32 / 1000.0 - 1.0)
+            .collect()
+    };
+    let tensors = CheckpointTensors {
+        weights: numbers(),
+        first: numbers(),
+        second: numbers(),
+        best: numbers(),
+    };
+    (record, tensors)
+}
+
+#[test]
+fn every_corrupt_checkpoint_is_refused_and_the_registry_stays_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(dir.path().join("models")).unwrap();
+    let name: ModelName = "pump".parse().unwrap();
+    let bundle = Bundle::from_bytes(BUNDLE).unwrap();
+    registry
+        .publish(&name, &bundle, serde_json::Value::Null, Timestamp::from_secs(1))
+        .unwrap();
+    let index = registry.show(&name).unwrap();
+    let mut random = Random(11);
+    let (record, tensors) = checkpoint(&mut random);
+    let folder = dir.path().join("models/.checkpoints/pump");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("0.checkpoint");
+    write_checkpoint(&path, &record, &tensors).unwrap();
+    let sound = fs::read(&path).unwrap();
+    let mut n_harmless = 0;
+    for case in 0..N_CORRUPTIONS {
+        let (kind, bytes) = damaged(&sound, &mut random);
+        fs::write(&path, &bytes).unwrap();
+        match read_checkpoint(&path) {
+            // Whatever passes is the same training, to the bit.
+            Ok(read) => {
+                assert_eq!(
+                    read,
+                    Some((record.clone(), tensors.clone())),
+                    "case {case}, {kind}: another checkpoint is taken"
+                );
+                n_harmless += 1;
+            }
+            Err(error) => {
+                assert!(
+                    matches!(error, CheckpointError::Damaged { .. }),
+                    "case {case}, {kind}: {error}"
+                );
+                assert!(error.to_string().contains("train without --resume"), "{error}");
+            }
+        }
+    }
+    assert!(
+        n_harmless < N_CORRUPTIONS / 100,
+        "{n_harmless} corruptions were not noticed"
+    );
+    assert_eq!(registry.show(&name).unwrap(), index);
     assert!(registry.verify(None).unwrap().is_sound());
 }
