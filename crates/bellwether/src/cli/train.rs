@@ -50,6 +50,10 @@ pub(crate) struct TrainArgs {
     /// Train the networks of this model further: they start with its weights, windows and architecture; all else is learnt anew
     #[arg(long, value_name = "REF", value_parser = parse::<ModelRef>, conflicts_with_all = ["architecture", "window"])]
     pub(crate) from: Option<ModelRef>,
+    /// Take the weights of an LSTM network that PyTorch or Keras learnt: a safetensors file. They are used as they are, or with
+    /// --epochs trained further
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "from")]
+    pub(crate) weights: Option<PathBuf>,
     /// Go on where a training of this name with the same data and flags was interrupted; the weights are those of one that was
     /// not
     #[arg(long)]

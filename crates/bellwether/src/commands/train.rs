@@ -24,7 +24,7 @@ use crate::commands::calendar::Calendar;
 use crate::commands::looking::sample_labels;
 use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
-use crate::fitting::{self, Checkpoints, FitSpec, Fitted, Parent};
+use crate::fitting::{self, Checkpoints, FitSpec, Fitted, Foreign, Parent};
 use crate::output::{Output, Rows};
 use crate::publishing::{Unpublished, series_record};
 use log::Log;
@@ -40,6 +40,10 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     }
     if let Some(from) = &args.from {
         spec.from = Some(Parent::read(from, &args.registry)?);
+    }
+    if let Some(file) = &args.weights {
+        spec.weights = Some(Foreign::read(file)?);
+        spec.train.n_epochs = Some(spec.train.n_epochs.unwrap_or(0));
     }
     let calendar = args
         .calendar
@@ -435,6 +439,7 @@ impl Training<'_> {
             "mode_when": self.spec.derivation.mode_when.as_ref().map(ToString::to_string),
             "blank_after_start": self.spec.derivation.blank_after_start.map(humane),
             "from": self.spec.from.as_ref().map(|parent| &parent.record.model),
+            "weights": self.spec.weights.as_ref().map(|of| of.path().display().to_string()),
             "group_by": self.args.group_by,
             "group_models": self.args.group_by.as_ref().map(|_| match self.args.group_models {
                 GroupModels::Own => "own",

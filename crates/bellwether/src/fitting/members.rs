@@ -88,7 +88,7 @@ impl<'a> Members<'a> {
         let parent = parent
             .map(|parent| parent.network(network_idx, self.pipeline))
             .transpose()?;
-        let framing = match &parent {
+        let mut framing = match &parent {
             Some(parent) => parent.framing.clone(),
             None => Framing::new(self.pipeline.n_channels(), self.active.clone(), true)?,
         };
@@ -108,6 +108,12 @@ impl<'a> Members<'a> {
             spec.encoder = parent.architecture.encoder().to_vec();
             spec.decoder = parent.architecture.decoder().to_vec();
             spec.start = Start::Weights(parent.weights);
+        }
+        if let Some(foreign) = &self.spec.weights {
+            let (cut, weights) =
+                foreign.network(&planned, self.pipeline, &self.active, layers.as_ref(), &spec)?;
+            framing = cut;
+            spec.start = Start::Weights(weights);
         }
         let kept = self.spec.checkpoints.as_deref();
         if let Some(checkpoint) = kept.map(|kept| kept.last(network_idx)).transpose()?.flatten() {

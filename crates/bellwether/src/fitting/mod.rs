@@ -10,6 +10,7 @@ mod checkpoints;
 mod family;
 mod fleet;
 mod folds;
+mod foreign;
 mod members;
 mod parent;
 mod part;
@@ -36,6 +37,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub(crate) use family::Family;
 use family::Plan;
 pub(crate) use fleet::{Device, fit_fleet};
+pub(crate) use foreign::Foreign;
 use members::Members;
 pub(crate) use parent::Parent;
 use part::Part;
@@ -122,6 +124,8 @@ pub(crate) struct FitSpec {
     pub(crate) layers: Option<NetworkSpec>,
     /// The model whose networks are trained further.
     pub(crate) from: Option<Arc<Parent>>,
+    /// What another program learnt, for the one network that there is.
+    pub(crate) weights: Option<Arc<Foreign>>,
     /// Where it is kept how far the training is.
     pub(crate) checkpoints: Option<Arc<Checkpoints>>,
 }
@@ -164,6 +168,7 @@ impl FitSpec {
             },
             layers,
             from: None,
+            weights: None,
             checkpoints: None,
         };
         spec.train.check().map_err(refused)?;
@@ -280,6 +285,9 @@ impl Outline {
         );
         if let Some(parent) = &spec.from {
             parent.shape(&mut plan)?;
+        }
+        if let Some(foreign) = &spec.weights {
+            foreign.check(&plan)?;
         }
         Ok(Self { plan, window_why })
     }
