@@ -6,6 +6,7 @@ pub mod mosquitto;
 pub mod onnx;
 pub mod peer;
 pub mod postgres;
+pub mod s3;
 pub mod smtp;
 
 use std::path::PathBuf;

@@ -175,6 +175,28 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "NAME")]
         member: Option<String>,
     },
+    /// Put a version, with its signatures, into a store that several sites share. Versions there are never replaced
+    Push {
+        /// NAME, NAME@VERSION or NAME@ALIAS
+        #[arg(value_name = "REF", value_parser = parse::<NamedRef>)]
+        model: NamedRef,
+        /// A folder, file:///FOLDER, or s3://BUCKET/PREFIX with the keys that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say
+        /// (AWS_REGION, and AWS_ENDPOINT_URL where the store is not of AWS)
+        #[arg(value_name = "URL")]
+        url: String,
+    },
+    /// Publish a version out of such a store
+    Pull {
+        /// NAME for the newest, or NAME@VERSION
+        #[arg(value_name = "REF", value_parser = parse::<NamedRef>)]
+        model: NamedRef,
+        /// As for push
+        #[arg(value_name = "URL")]
+        url: String,
+        /// What it is called here [default: as there]
+        #[arg(long, value_name = "NAME", value_parser = parse::<ModelName>)]
+        name: Option<ModelName>,
+    },
     /// Publish a bundle file as a version
     Import {
         /// FILE.bellwether

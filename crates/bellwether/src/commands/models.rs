@@ -4,6 +4,7 @@ mod compare;
 mod facts;
 mod labels;
 mod mlflow;
+mod sharing;
 mod signing;
 mod travel;
 
@@ -72,6 +73,10 @@ pub(crate) fn run(args: &ModelsArgs, output: &Output) -> Result<(), Failure> {
         }
         ModelsCommand::Export { model, to, member } => {
             travel::export(&args.registry, model, to, member.as_deref(), output)
+        }
+        ModelsCommand::Push { model, url } => sharing::push(&args.registry, model, url, output),
+        ModelsCommand::Pull { model, url, name } => {
+            sharing::pull(&args.registry, model, url, name.as_ref(), output)
         }
         ModelsCommand::Import { from, name } => travel::import(&args.registry, from, name, output),
     }

@@ -22,15 +22,20 @@ pub(crate) fn bellwether(folder: &Path, line: &str) -> Ran {
 
 /// The same with `input` on stdin.
 pub(crate) fn bellwether_fed(folder: &Path, line: &str, input: &[u8]) -> Ran {
-    run(folder, line, &[], input)
+    run(folder, line, &[], &[], input)
+}
+
+/// The same amid these variables.
+pub(crate) fn bellwether_amid(folder: &Path, line: &str, environment: &[(&str, &str)]) -> Ran {
+    run(folder, line, &[], environment, b"")
 }
 
 /// The same with more arguments, in which there may be spaces.
 pub(crate) fn bellwether_with(folder: &Path, line: &str, arguments: &[&str]) -> Ran {
-    run(folder, line, arguments, b"")
+    run(folder, line, arguments, &[], b"")
 }
 
-fn run(folder: &Path, line: &str, arguments: &[&str], input: &[u8]) -> Ran {
+fn run(folder: &Path, line: &str, arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> Ran {
     let mut command = cargo_bin_cmd!("bellwether");
     command
         .current_dir(folder)
@@ -41,6 +46,7 @@ fn run(folder: &Path, line: &str, arguments: &[&str], input: &[u8]) -> Ran {
     for name in ["FORMAT", "REGISTRY", "THREADS", "HOME"] {
         command.env_remove(format!("BELLWETHER_{name}"));
     }
+    command.envs(environment.iter().copied());
     let Output {
         status,
         stdout,

@@ -55,7 +55,7 @@ pub(super) fn export(
 }
 
 /// Signatures that are of the bundle.
-fn sound(signatures: &[Signature], sha256: &Sha256) -> Vec<Signature> {
+pub(super) fn sound(signatures: &[Signature], sha256: &Sha256) -> Vec<Signature> {
     signatures
         .iter()
         .filter(|signature| signature.is_of(sha256))
@@ -167,7 +167,6 @@ pub(super) fn import(
     name: &ModelName,
     output: &Output,
 ) -> Result<(), Failure> {
-    let registry = registry(args)?;
     let loaded = if from.as_os_str() == "-" {
         let mut bytes = Vec::new();
         // One byte more than a bundle may have, so that too many are noticed and not cut off.
@@ -182,9 +181,20 @@ pub(super) fn import(
             signatures: Vec::new(),
         }
     } else {
-        registry.load(&ModelRef::File(from.to_path_buf()))?
+        registry(args)?.load(&ModelRef::File(from.to_path_buf()))?
     };
-    artifact::trusted(&loaded, &args.trust)?;
+    take(args, &loaded, name, output)
+}
+
+/// Publishes a model that came from elsewhere, with its signatures.
+pub(super) fn take(
+    args: &RegistryArgs,
+    loaded: &Loaded,
+    name: &ModelName,
+    output: &Output,
+) -> Result<(), Failure> {
+    let registry = registry(args)?;
+    artifact::trusted(loaded, &args.trust)?;
     let manifest: Value = serde_json::from_slice(&loaded.bundle.manifest)?;
     let version = registry.publish(name, &loaded.bundle, summary(&manifest), now())?;
     let reference = NamedRef {
