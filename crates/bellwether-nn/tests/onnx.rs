@@ -36,7 +36,7 @@ fn weights(architecture: &Architecture) -> Weights {
                 "variance" => 1.0 + 0.75 * drawn,
                 // What is zero or one before training is not after it.
                 "mean" | "b" if *value == 0.0 => 0.5 * drawn,
-                "w" if *value == 1.0 => 1.0 + 0.5 * drawn,
+                "w" if tensor.shape.len() == 1 => 1.0 + 0.5 * drawn,
                 _ if architecture.spec().is_some() => *value,
                 _ => 2.0 * *value,
             };
