@@ -19,6 +19,10 @@ pub struct Answered<'a> {
 ///
 /// # Panics
 /// Where the file is not sound or does not run.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files of a test need not outlive a crash"
+)]
 pub fn judge(python: &str, file: &[u8], answered: &Answered<'_>) -> (usize, f64) {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let at = |name: &str| folder.path().join(name);

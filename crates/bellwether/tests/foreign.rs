@@ -72,7 +72,8 @@ fn weights_of_another_program_are_used_as_they_are_or_trained_further() {
     train("--architecture 6/6 --weights learnt.safetensors")
         .ends(1)
         .says(&["--weights learnt.safetensors", "2 LSTM layers, the file 3"]);
-    let several = "train pump.csv --name both --weights learnt.safetensors --registry models";
+    let several =
+        "train pump.csv --name both --model-family full --weights learnt.safetensors --registry models";
     bellwether(at, several)
         .ends(2)
         .says(&["it is one network", "lstm-ae"]);

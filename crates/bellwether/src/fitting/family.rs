@@ -60,9 +60,9 @@ const FEW_ROWS_SHARE: f64 = 1.0 / 3.0;
 /// A choice of members by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// A network that foresees, autoregression and window PCA.
+    /// A network that foresees, autoregression, window PCA and regression of each channel on the others.
     Default,
-    /// No network: autoregression and window PCA. Fitted in a second.
+    /// The same without the network. Fitted in a second.
     Linear,
     /// All that there are.
     Full,
