@@ -35,7 +35,7 @@ pub use network::plan::SeqShape;
 pub use network::problem::LayerProblem;
 pub use network::scorer::Scorer;
 pub use network::spec::{Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent};
-pub use network::trainer::{StepReport, Trainer, Update};
+pub use network::trainer::{StepReport, Trainer, Update, WindowLoss};
 pub use network::weights::{Tensor, Weights};
 pub use onnx::to_onnx;
 pub use train::checkpoint::{Checkpoint, Start};

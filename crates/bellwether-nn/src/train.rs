@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use self::checkpoint::{Best, Checkpoint, Start, are_alike};
-use self::choice::{At, split};
+use self::choice::{At, least, split};
 use self::report::{EpochReport, Progress, TrainEnd, TrainError, TrainReport};
 use self::schedule::Schedule;
 use self::spec::{TrainSpec, default_epochs};
@@ -25,7 +25,7 @@ use crate::layered::Layered;
 use crate::network::architecture::{Architecture, ArchitectureError};
 use crate::network::block::Slot;
 use crate::network::spec::NetworkSpec;
-use crate::network::trainer::{Trainer, Update};
+use crate::network::trainer::{Trainer, Update, WindowLoss};
 use crate::network::weights::Weights;
 use crate::predictor::{Kind, Predictor};
 
@@ -227,7 +227,11 @@ impl<'a> Run<'a> {
             if epoch == n_epochs {
                 break;
             }
-            let order = self.shuffle(train, n_train);
+            let mut order = self.shuffle(train, n_train);
+            // Weights that know nothing yet cannot say which windows are odd.
+            if epoch > 0 || matches!(self.spec.start, Start::Weights(_)) {
+                order = self.trimmed(order);
+            }
             match self.epoch(epoch, n_epochs, &order, val, &best, observe) {
                 Outcome::Finished(progress, done) => {
                     if done.is_best {
@@ -410,21 +414,37 @@ impl<'a> Run<'a> {
         unreachable!("an epoch has a mini-batch")
     }
 
-    /// Mean loss over the validation windows.
-    fn validate(&mut self, val: &[At]) -> f64 {
+    /// Mean loss over the validation windows that are not taken for faults.
+    fn validate(&self, val: &[At]) -> f64 {
+        let losses = self.losses(val);
+        let kept = least(&losses, self.spec.contamination);
+        WindowLoss::mean(kept.into_iter().map(|idx| &losses[idx]))
+    }
+
+    /// Without the windows that are taken for faults at the weights as they stand.
+    fn trimmed(&self, windows: Vec<At>) -> Vec<At> {
+        if self.spec.contamination <= 0.0 {
+            return windows;
+        }
+        let kept = least(&self.losses(&windows), self.spec.contamination);
+        kept.into_iter().map(|idx| windows[idx]).collect()
+    }
+
+    /// What windows lose at the weights as they stand.
+    fn losses(&self, windows: &[At]) -> Vec<WindowLoss> {
         let view = self.views();
         let n_outputs = self.framing.n_outputs();
-        let mut means = vec![0.0; val.len() * n_outputs];
-        for (&at, means) in val.iter().zip(means.chunks_exact_mut(n_outputs)) {
+        let mut means = vec![0.0; windows.len() * n_outputs];
+        for (&at, means) in windows.iter().zip(means.chunks_exact_mut(n_outputs)) {
             view(at).means(means);
         }
         let means = |window: usize| &means[window * n_outputs..(window + 1) * n_outputs];
-        self.trainer.validate(
-            val.len(),
-            |window, step, input| view(val[window]).input(step, means(window), input),
+        self.trainer.losses(
+            windows.len(),
+            |window, step, input| view(windows[window]).input(step, means(window), input),
             |window, answer, target, marks| {
-                view(val[window]).target(answer, means(window), target);
-                view(val[window]).marks(answer, marks);
+                view(windows[window]).target(answer, means(window), target);
+                view(windows[window]).marks(answer, marks);
             },
             self.spec.loss,
         )

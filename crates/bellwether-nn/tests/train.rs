@@ -213,6 +213,30 @@ fn a_request_to_stop_keeps_the_best_weights_so_far() {
 }
 
 #[test]
+fn windows_taken_for_faults_are_not_learnt() {
+    // In the middle of the history the second channel goes the other way for a twentieth of it.
+    let (mut history, mut fault) = (Data::smooth(1200), Data::smooth(200));
+    let reverse = |value: &mut f64| *value = 1.0 - *value;
+    history.values[1200..1320]
+        .iter_mut()
+        .skip(1)
+        .step_by(2)
+        .for_each(reverse);
+    fault.values.iter_mut().skip(1).step_by(2).for_each(reverse);
+    let contrast = |contamination: f64| {
+        let spec = TrainSpec {
+            n_epochs: Some(25),
+            contamination,
+            ..small()
+        };
+        let (network, _) = history.train(&spec).unwrap();
+        fault.mean_error(&network) / Data::smooth(200).mean_error(&network)
+    };
+    let (all, trimmed) = (contrast(0.0), contrast(0.1));
+    assert!(trimmed > 1.5 * all, "all {all}, trimmed {trimmed}");
+}
+
+#[test]
 fn progress_counts_every_mini_batch() {
     let mut seen = Vec::new();
     let spec = TrainSpec {
@@ -375,7 +399,7 @@ fn a_window_without_an_observed_value_does_not_judge() {
 #[test]
 fn settings_out_of_range_are_refused() {
     type Change = fn(&mut TrainSpec);
-    let changes: [(Change, &str); 16] = [
+    let changes: [(Change, &str); 18] = [
         (|spec| spec.n_epochs = Some(0), "epochs"),
         (|spec| spec.batch_len = 0, "batch"),
         (|spec| spec.batch_len = 4097, "batch"),
@@ -387,6 +411,8 @@ fn settings_out_of_range_are_refused() {
         (|spec| spec.val_share = -0.1, "val-share"),
         (|spec| spec.val_share = 0.6, "val-share"),
         (|spec| spec.val_share = f64::NAN, "val-share"),
+        (|spec| spec.contamination = 0.5, "contamination"),
+        (|spec| spec.contamination = f64::NAN, "contamination"),
         (|spec| spec.epoch_len_max = 0, "windows per epoch"),
         (|spec| spec.patience = 0, "patience"),
         (|spec| spec.loss = Loss::Huber { delta: 0.0 }, "huber delta"),

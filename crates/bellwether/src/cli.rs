@@ -349,6 +349,10 @@ pub(crate) struct FitArgs {
         allow_negative_numbers = true
     )]
     pub(crate) val_share: f64,
+    /// Share of the history that may be faults, below 0.5: in each epoch the networks leave out so many windows, those with
+    /// the highest loss
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) contamination: f64,
     /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
     #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]
     pub(crate) alarm_budget: Option<AlarmBudget>,

@@ -281,39 +281,37 @@ impl Trainer {
         }
     }
 
-    /// Mean loss over windows without touching the weights, with the kernels that scoring uses.
+    /// What each window loses at the weights as they stand, with the kernels that scoring uses.
     ///
     /// `fill(window, step, inputs)` writes a window's sample, `target(window, answer, target, marks)` what an answer is
     /// held against.
-    pub fn validate(
+    pub fn losses(
         &self,
         n_windows: usize,
         fill: impl Fn(usize, usize, &mut [f32]) + Sync,
         target: impl Fn(usize, usize, &mut [f32], &mut [f32]) + Sync,
         loss: Loss,
-    ) -> f64 {
+    ) -> Vec<WindowLoss> {
         let (compiled, weights) = (&self.compiled, &self.weights);
         let n_outputs = compiled.n_outputs();
-        let mut found = vec![(0.0, 0.0); n_windows.div_ceil(SCORE_ROWS)];
-        let piece = |(piece, found): (usize, &mut (f64, f64))| {
+        let mut found = vec![WindowLoss::default(); n_windows];
+        let piece = |(piece, found): (usize, &mut [WindowLoss])| {
             let _guard = FlushToZero::set();
             let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut space = space.unwrap_or_else(|| AnySpace::new(compiled));
             let first = piece * SCORE_ROWS;
-            let rows = SCORE_ROWS.min(n_windows - first);
             let (mut want, mut observed) = (vec![0.0; n_outputs], vec![0.0; n_outputs]);
-            let (mut sum, mut n) = (0.0_f64, 0.0_f64);
             space.run(
                 compiled,
                 weights,
-                rows,
+                found.len(),
                 |row, step, inputs| fill(first + row, step, inputs),
                 |row, answer, outputs| {
                     target(first + row, answer, &mut want, &mut observed);
                     for ((output, want), observed) in outputs.iter().zip(&want).zip(&observed) {
                         if *observed > 0.0 {
-                            sum += f64::from(observed * loss.of(output - want));
-                            n += f64::from(*observed);
+                            found[row].sum += f64::from(observed * loss.of(output - want));
+                            found[row].n_observed += f64::from(*observed);
                         }
                     }
                 },
@@ -322,14 +320,30 @@ impl Trainer {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(space);
-            *found = (sum, n);
         };
-        self.crew.each(found.iter_mut().enumerate(), piece);
-        // Joined in the order of the pieces, whoever did them.
-        let (sum, n) = found.iter().fold((0.0, 0.0), |(sum, n), (piece_sum, piece_n)| {
-            (sum + piece_sum, n + piece_n)
-        });
-        sum / n.max(1.0)
+        self.crew.each(found.chunks_mut(SCORE_ROWS).enumerate(), piece);
+        found
+    }
+}
+
+/// What a window loses.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WindowLoss {
+    /// Summed over its observed values.
+    pub sum: f64,
+    /// How many those are.
+    pub n_observed: f64,
+}
+
+impl WindowLoss {
+    /// Mean over the observed values of windows, in their order; 0 where there is none.
+    pub fn mean<'a>(losses: impl IntoIterator<Item = &'a Self>) -> f64 {
+        let (mut sum, mut n_observed) = (0.0, 0.0_f64);
+        for loss in losses {
+            sum += loss.sum;
+            n_observed += loss.n_observed;
+        }
+        sum / n_observed.max(1.0)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use bellwether_core::window::Windows;
 
+use crate::network::trainer::WindowLoss;
+
 /// Most windows that judge an epoch.
 const VAL_LEN_MAX: usize = 1000;
 
@@ -39,4 +41,34 @@ pub(super) fn split(series: &[Windows<'_>], val_share: f64) -> (Vec<At>, Vec<At>
 fn thin(windows: Vec<At>, most: usize) -> Vec<At> {
     let step = windows.len().div_ceil(most.max(1)).max(1);
     windows.into_iter().step_by(step).collect()
+}
+
+/// Places of the windows that are left, in their order, where those with the highest mean loss are left out: `share` of all,
+/// rounded down.
+pub(super) fn least(losses: &[WindowLoss], share: f64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..losses.len()).collect();
+    let n_out = (losses.len() as f64 * share) as usize;
+    if n_out > 0 {
+        let mean = |idx: &usize| WindowLoss::mean([&losses[*idx]]);
+        order.sort_by(|one, other| mean(one).total_cmp(&mean(other)));
+        order.truncate(losses.len() - n_out);
+        order.sort_unstable();
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_mean_losses_are_left_out() {
+        let losses = [(6.0, 3.0), (5.0, 1.0), (0.0, 0.0), (2.0, 2.0), (f64::NAN, 1.0)]
+            .map(|(sum, n_observed)| WindowLoss { sum, n_observed });
+        assert_eq!(least(&losses, 0.0), [0, 1, 2, 3, 4]);
+        assert_eq!(least(&losses, 0.19), [0, 1, 2, 3, 4]);
+        assert_eq!(least(&losses, 0.2), [0, 1, 2, 3]);
+        assert_eq!(least(&losses, 0.4), [0, 2, 3]);
+        assert_eq!(least(&[], 0.4), [0_usize; 0]);
+    }
 }

@@ -33,6 +33,9 @@ pub struct TrainSpec {
     pub epoch_len_max: usize,
     /// What is minimised.
     pub loss: Loss,
+    /// Share of the windows that may be faults: in each epoch so many, those with the highest loss at its beginning, are
+    /// left out (iterative trimmed loss minimisation, Shen and Sanghavi 2019).
+    pub contamination: f64,
     /// Seeds the weights and the order of the windows.
     pub seed: u64,
     /// Worker threads; the weights do not depend on them.
@@ -57,6 +60,7 @@ impl Default for TrainSpec {
             patience: 5,
             epoch_len_max: 3000,
             loss: Loss::Mse,
+            contamination: 0.0,
             seed: 42,
             n_threads: 1,
             start: Start::Random,
@@ -133,6 +137,12 @@ impl TrainSpec {
             self.val_share,
             (0.0..=0.5).contains(&self.val_share),
             "0 to 0.5",
+        )?;
+        setting(
+            "contamination",
+            self.contamination,
+            (0.0..0.5).contains(&self.contamination),
+            "at least 0 and below 0.5",
         )?;
         setting("patience", self.patience as f64, self.patience > 0, "at least 1")?;
         setting(

@@ -433,6 +433,7 @@ impl Training<'_> {
             "optimizer": format!("{:?}", fit.optimizer),
             "loss": format!("{:?}", fit.loss),
             "val_share": fit.val_share,
+            "contamination": fit.contamination,
             "rows": self.args.rows,
             "until": self.args.until.map(|at| at.to_string()),
             "features": self.spec.derivation.features.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -160,6 +160,7 @@ impl FitSpec {
                 learning_rate: args.lr,
                 val_share: args.val_share,
                 loss: args.loss,
+                contamination: args.contamination,
                 optimiser: args.optimizer,
                 schedule: args.schedule,
                 seed: args.seed,

@@ -231,7 +231,7 @@ fn weights_do_not_depend_on_the_number_of_threads() {
             trainer.step(70, |window, slot| batch.fill(window, slot), Loss::Mse, update);
         }
         let at = |window: usize, step: usize| window * 8 + step;
-        let loss = trainer.validate(
+        let losses = trainer.losses(
             70,
             |window, step, x| x.copy_from_slice(&batch.x[at(window, step) * 4..][..4]),
             |window, step, want, observed| {
@@ -240,7 +240,7 @@ fn weights_do_not_depend_on_the_number_of_threads() {
             },
             Loss::Mse,
         );
-        (trainer.weights(), loss)
+        (trainer.weights(), losses)
     };
     let alone = train(1);
     for n_threads in [2, 3, 8] {
