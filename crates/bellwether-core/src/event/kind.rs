@@ -113,26 +113,38 @@ const SPIKE_HEIGHT: f64 = 6.0;
 /// The kind of the event that left this trace, of which the first `n_rows` rows count. `share` is how much of the
 /// event each channel makes, in any unit.
 pub(super) fn classify(trace: &Trace, n_rows: usize, share: &[f64]) -> EventKind {
-    if trace.missing.iter().any(is_dropout) {
+    if dropouts(trace, share).any(|is_out| is_out) {
         return EventKind::Dropout;
     }
     if trace.channels.iter().any(|of| is_stuck(of, n_rows)) {
         return EventKind::Stuck;
     }
-    // The first of equals, as for the top channel of a row.
+    top_channel(trace, share).map_or(EventKind::OutOfRange, |top| of_channel(top, n_rows))
+}
+
+/// The channel that makes most of the event; the first of equals, as for the top channel of a row.
+fn top_channel<'a>(trace: &'a Trace, share: &[f64]) -> Option<&'a ChannelTrace> {
     let by_share = |of: &&ChannelTrace| share.get(of.channel_idx).copied().unwrap_or(0.0);
-    let top = trace.channels.iter().reduce(|top, channel| {
+    trace.channels.iter().reduce(|top, channel| {
         if by_share(&channel) > by_share(&top) {
             channel
         } else {
             top
         }
-    });
-    top.map_or(EventKind::OutOfRange, |top| of_channel(top, n_rows))
+    })
+}
+
+/// Which channels are out, `[n_channels]`: those without a value for longer than they use to, and that which makes most of the
+/// event though nobody ever saw a value of it: it is there because it has stopped.
+pub(super) fn dropouts<'a>(trace: &'a Trace, share: &[f64]) -> impl Iterator<Item = bool> + 'a {
+    let silent = top_channel(trace, share).filter(|top| top.is_silent());
+    let silent_idx = silent.map(|of| of.channel_idx);
+    let missing = trace.missing.iter().enumerate();
+    missing.map(move |(idx, runs)| is_dropout(runs) || silent_idx == Some(idx))
 }
 
 /// Whether the channel had no value for longer than it uses to, or has one again after it had none for long.
-pub(super) fn is_dropout(of: &MissingRuns) -> bool {
+fn is_dropout(of: &MissingRuns) -> bool {
     let is_unusual = of.longest > of.usual.saturating_mul(MISSING_FACTOR);
     let is_back = of.usual == u32::MAX && of.run == 0;
     of.longest >= MISSING_RUN && (is_unusual || is_back)
@@ -262,7 +274,8 @@ mod tests {
         let watched = Watched::unbounded(2);
         let mut context = Context::new(&watched, &EventRule::for_window(30));
         for idx in 0..50 {
-            context.push(&row(idx, false), None);
+            let row = row(idx, false);
+            context.push(&row, Some(&row.map(|value| !value.is_nan())));
         }
         let mut trace = Trace::new(&context, 0, &watched, &[0.99, 0.01]);
         for idx in 0..n_rows {
@@ -299,6 +312,12 @@ mod tests {
                 |idx: usize, is_event: bool| [if is_event { 0.25 } else { chance(idx) }, chance(idx + 7)];
             assert_eq!(kind(n_rows, stuck), EventKind::Stuck, "{n_rows}");
         }
+    }
+
+    #[test]
+    fn a_channel_that_nobody_saw_a_value_of_is_out_where_it_makes_most_of_the_event() {
+        assert_eq!(kind(100, |idx, _| [f64::NAN, chance(idx)]), EventKind::Dropout);
+        assert_ne!(kind(100, |idx, _| [chance(idx), f64::NAN]), EventKind::Dropout);
     }
 
     #[test]

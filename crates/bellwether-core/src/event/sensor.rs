@@ -5,7 +5,7 @@
 //! event, may be the process itself: nothing is said.
 
 use super::EventKind;
-use super::kind::{is_dropout, is_unlikely_run};
+use super::kind::{dropouts, is_unlikely_run};
 use super::trace::Trace;
 use crate::quantile::median_sorted;
 use crate::validate::Fault;
@@ -116,11 +116,11 @@ impl SensorTrace {
     }
 }
 
-/// Whose fault an event of that kind is, as far as what its channels did tells.
-pub(super) fn event_fault(kind: EventKind, trace: &Trace) -> Option<EventFault> {
+/// Whose fault an event of that kind is, as far as what its channels did tells; `share` is how much of the event each makes.
+pub(super) fn event_fault(kind: EventKind, trace: &Trace, share: &[f64]) -> Option<EventFault> {
     let sensors = trace.sensors.iter();
     let does: Vec<Option<bool>> = match kind {
-        EventKind::Dropout => trace.missing.iter().map(|runs| Some(is_dropout(runs))).collect(),
+        EventKind::Dropout => dropouts(trace, share).map(Some).collect(),
         EventKind::Stuck => sensors.map(SensorTrace::is_stuck).collect(),
         EventKind::Noise => sensors.map(SensorTrace::is_noisy).collect(),
         _ => return None,
@@ -176,7 +176,7 @@ mod tests {
         for row in &rows[410..500] {
             trace.push(&row.map(|value| value as f32), &watched);
         }
-        event_fault(kind, &trace)
+        event_fault(kind, &trace, &[0.25; 4])
     }
 
     #[test]

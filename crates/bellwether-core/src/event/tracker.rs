@@ -233,7 +233,7 @@ impl Building {
 
     pub(super) fn finish(mut self, is_open: bool) -> Event {
         self.event.kind = classify(&self.trace, self.event.n_samples, &self.event.shares);
-        self.event.fault = event_fault(self.event.kind, &self.trace);
+        self.event.fault = event_fault(self.event.kind, &self.trace, &self.event.shares);
         for shares in [&mut self.event.shares, &mut self.event.members] {
             let total: f64 = shares.iter().sum();
             for share in shares.iter_mut().filter(|_| total > 0.0) {
