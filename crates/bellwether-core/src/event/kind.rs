@@ -119,28 +119,27 @@ pub(super) fn classify(trace: &Trace, n_rows: usize, share: &[f64]) -> EventKind
     if trace.channels.iter().any(|of| is_stuck(of, n_rows)) {
         return EventKind::Stuck;
     }
-    top_channel(trace, share).map_or(EventKind::OutOfRange, |top| of_channel(top, n_rows))
-}
-
-/// The channel that makes most of the event; the first of equals, as for the top channel of a row.
-fn top_channel<'a>(trace: &'a Trace, share: &[f64]) -> Option<&'a ChannelTrace> {
+    // The first of equals, as for the top channel of a row.
     let by_share = |of: &&ChannelTrace| share.get(of.channel_idx).copied().unwrap_or(0.0);
-    trace.channels.iter().reduce(|top, channel| {
+    let top = trace.channels.iter().reduce(|top, channel| {
         if by_share(&channel) > by_share(&top) {
             channel
         } else {
             top
         }
-    })
+    });
+    top.map_or(EventKind::OutOfRange, |top| of_channel(top, n_rows))
 }
 
 /// Which channels are out, `[n_channels]`: those without a value for longer than they use to, and that which makes most of the
 /// event though nobody ever saw a value of it: it is there because it has stopped.
 pub(super) fn dropouts<'a>(trace: &'a Trace, share: &[f64]) -> impl Iterator<Item = bool> + 'a {
-    let silent = top_channel(trace, share).filter(|top| top.is_silent());
-    let silent_idx = silent.map(|of| of.channel_idx);
+    let top_idx = (0..share.len()).max_by(|one, other| share[*one].total_cmp(&share[*other]));
     let missing = trace.missing.iter().enumerate();
-    missing.map(move |(idx, runs)| is_dropout(runs) || silent_idx == Some(idx))
+    missing.map(move |(idx, runs)| {
+        let is_silent = runs.usual == u32::MAX && runs.run == runs.longest && runs.run >= MISSING_RUN;
+        is_dropout(runs) || is_silent && top_idx == Some(idx)
+    })
 }
 
 /// Whether the channel had no value for longer than it uses to, or has one again after it had none for long.

@@ -282,11 +282,6 @@ impl MissingRuns {
 }
 
 impl ChannelTrace {
-    /// There was no value of it, neither before the event nor in it.
-    pub(super) fn is_silent(&self) -> bool {
-        self.n_context == 0 && self.bins.iter().all(|bin| bin.n_observed == 0)
-    }
-
     fn new(before: &[&[f32]], channel_idx: usize, watched: &Watched) -> Self {
         let values: Vec<f32> = before.iter().map(|row| row[channel_idx]).collect();
         let mut sorted: Vec<f64> = values
