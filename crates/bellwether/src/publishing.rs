@@ -15,6 +15,9 @@ use crate::commands::now;
 use crate::failure::Failure;
 use crate::fitting::{FitSpec, Fitted};
 
+/// How a training ended that was not let to its end, as the manifest says it.
+pub(crate) const STOPPED: &str = "stopped";
+
 /// A fitted detector, with what the manifest says of its data.
 #[derive(Debug)]
 pub(crate) struct Unpublished<'a> {
@@ -118,7 +121,7 @@ impl Unpublished<'_> {
                 end: match report.map(|report| report.end) {
                     None | Some(TrainEnd::Done) => "done",
                     Some(TrainEnd::EarlyStop) => "early stop",
-                    Some(TrainEnd::Stopped) => "stopped",
+                    Some(TrainEnd::Stopped) => STOPPED,
                 }
                 .to_owned(),
                 seed: self.spec.train.seed,

@@ -246,3 +246,35 @@ fn hundreds_of_devices_take_the_memory_of_a_few() {
         "{few} KiB for 10 devices, {many} KiB for 300"
     );
 }
+
+#[test]
+fn a_fleet_that_was_interrupted_goes_on_with_the_devices_that_are_left() {
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path();
+    bellwether(folder, "generate --devices 3 --samples 500 --seed 3 -o fleet.csv").ends(0);
+    let text = fs::read_to_string(folder.join("fleet.csv")).unwrap();
+    let begun = text.lines().filter(|line| !line.contains("pump-02"));
+    fs::write(
+        folder.join("begun.csv"),
+        begun.collect::<Vec<_>>().join("\n") + "\n",
+    )
+    .unwrap();
+    let train = |file: &str, rest: &str| {
+        let command = format!("train {file}.csv --name pump --group-by device --registry models {rest}");
+        let trained = json(&bellwether(folder, &format!("{command} --format json")).ends(0));
+        let of = |of: &Value| of["model"].as_str().unwrap().to_owned();
+        trained.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let first = ["pump-pump-01@1", "pump-pump-02@1", "pump-pump-03@1"];
+    assert_eq!(train("begun", "--epochs 2"), [first[0], first[2]]);
+    assert_eq!(train("fleet", "--epochs 2 --resume --threads 1"), first);
+    // Other settings are another model, and so is a training that was stopped.
+    let second = train("fleet", "--epochs 3 --resume");
+    assert_eq!(second, ["pump-pump-01@2", "pump-pump-02@2", "pump-pump-03@2"]);
+    let stopped = "--epochs 50 --max-time 1ms";
+    assert_eq!(train("fleet", stopped)[0], "pump-pump-01@3");
+    assert_eq!(
+        train("fleet", &format!("{stopped} --resume"))[0],
+        "pump-pump-01@4"
+    );
+}

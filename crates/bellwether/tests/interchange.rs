@@ -68,6 +68,8 @@ struct Elsewhere {
     window_len: usize,
     n_channels: usize,
     folder: tempfile::TempDir,
+    /// What an answer counts.
+    weights: Vec<f64>,
     program: Mutex<(Child, BufReader<ChildStdout>)>,
 }
 
@@ -82,8 +84,15 @@ impl Elsewhere {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut weights = String::new();
+        lines.read_line(&mut weights).unwrap();
         Self {
+            weights: weights
+                .trim()
+                .split(',')
+                .map(|weight| weight.parse().unwrap())
+                .collect(),
             answers,
             window_len,
             n_channels,
@@ -131,6 +140,22 @@ impl Model for Elsewhere {
         assert_eq!(bytes.len(), 8 * out.len());
         for (value, bytes) in out.iter_mut().zip(bytes.as_chunks::<8>().0) {
             *value = f64::from_le_bytes(*bytes);
+        }
+        Ok(())
+    }
+
+    fn errors(&self, windows: Windows<'_>, out: &mut [f64]) -> Result<(), ModelError> {
+        self.expected(windows, out)?;
+        let n_cells = self.weights.len() * self.n_channels;
+        for (window_idx, errors) in out.chunks_exact_mut(n_cells).enumerate() {
+            let values = windows.values(window_idx);
+            let first = values.len() - n_cells;
+            let observed = windows.observed(window_idx);
+            for (cell, error) in errors.iter_mut().enumerate() {
+                let is_observed = observed.is_none_or(|marks| marks[first + cell]);
+                let off = values[first + cell] - *error;
+                *error = f64::from(u8::from(is_observed)) * self.weights[cell / self.n_channels] * off * off;
+            }
         }
         Ok(())
     }

@@ -102,9 +102,6 @@ fn a_checkpoint_of_another_training_is_refused_and_one_that_is_not_resumed_is_go
         .says(&["0.checkpoint cannot be used: train without --resume"]);
     bellwether(folder, &format!("{train} --epochs 2")).ends(0);
     assert!(!checkpoints.exists());
-    bellwether(folder, &format!("{train} --group-by device --resume"))
-        .ends(2)
-        .says(&["--resume goes on with one training"]);
 }
 
 #[test]

@@ -23,7 +23,9 @@ def main():
     assert [port.name for port in session.get_outputs()] == ["expected"]
     metadata = session.get_modelmeta()
     assert metadata.producer_name == "bellwether", metadata.producer_name
-    assert metadata.custom_metadata_map == {"note": "what the caller says"}, metadata.custom_metadata_map
+    notes = dict(metadata.custom_metadata_map)
+    counts = numpy.array(notes.pop("bellwether.answer_weights").split(","), float)
+    assert notes == {"note": "what the caller says"}, notes
 
     def read(name, dtype, port):
         return numpy.fromfile(folder / name, dtype).reshape(-1, *port.shape[1:])
@@ -34,6 +36,7 @@ def main():
     got = session.run(["expected"], {"window": window, "observed": observed})[0]
     assert got.shape == want.shape, (got.shape, want.shape)
     assert got.dtype == numpy.float64
+    assert counts.shape == got.shape[1:2] and abs(counts.mean() - 1) < 1e-12, counts
     # One window alone and all together are the same to a runtime that batches.
     alone = session.run(["expected"], {"window": window[:1], "observed": observed[:1]})[0]
     assert numpy.abs(alone - got[:1]).max() < 1e-6

@@ -12,13 +12,14 @@ use bellwether_core::detect::ModeReport;
 use bellwether_core::frame::Frame;
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::{Timestamp, humane};
-use bellwether_nn::{Progress, TrainEnd, TrainReport};
-use bellwether_store::bundle::manifest::{SeriesRecord, fingerprint};
+use bellwether_nn::{Progress, TrainEnd};
+use bellwether_store::bundle::manifest::{Manifest, SeriesRecord, fingerprint};
 use bellwether_store::read::Recording;
-use bellwether_store::registry::{ModelName, Registry, Version};
+use bellwether_store::registry::{LookupError, ModelName, ModelRef, NamedRef, Pick, Registry, Version};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use crate::artifact;
 use crate::cli::{GroupModels, TrainArgs};
 use crate::commands::calendar::Calendar;
 use crate::commands::looking::sample_labels;
@@ -26,18 +27,11 @@ use crate::commands::{read, refuse_overwriting, registry};
 use crate::failure::Failure;
 use crate::fitting::{self, Checkpoints, FitSpec, Fitted, Foreign, Parent};
 use crate::output::{Output, Rows};
-use crate::publishing::{Unpublished, series_record};
+use crate::publishing::{STOPPED, Unpublished, series_record};
 use log::Log;
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let mut spec = FitSpec::from_args(&args.fit, args.threads.n())?;
-    if args.resume && args.group_by.is_some() && args.group_models == GroupModels::Own {
-        return Err(Failure::Usage(
-            "--resume goes on with one training; with --group-by each device has its own: name those that are left with a \
-             filter of the data, or give --group-models shared"
-                .to_owned(),
-        ));
-    }
     if let Some(from) = &args.from {
         spec.from = Some(Parent::read(from, &args.registry)?);
     }
@@ -372,10 +366,10 @@ impl Training<'_> {
             name,
             fitted,
             spec: &self.spec,
+            settings: self.settings(fitted, &learning.data_fingerprint),
             data_fingerprint: learning.data_fingerprint,
             series: learning.records,
             seconds: learning.seconds,
-            settings: self.settings(fitted),
             command: typed(),
             alignment: self.args.data.reading.align.wish(),
         };
@@ -387,37 +381,38 @@ impl Training<'_> {
         if let (Some(checkpoints), true) = (&learning.checkpoints, is_over) {
             checkpoints.clear()?;
         }
-        let best = |report: &TrainReport| Some(report.epochs.get(report.best_epoch)?.val_loss);
-        let calibration = &manifest.calibration.causal;
-        let json = json!({
-            "model": format!("{name}@{version}"),
-            "name": name.to_string(),
-            "version": version.to_string(),
-            "channels": manifest.detector.pipeline.n_channels(),
-            "family": self.spec.family.name(),
-            "window": manifest.window_len(),
-            "members": manifest.models.iter().map(|model| model.architecture()).collect::<Vec<_>>(),
-            "weights": manifest.n_weights(),
-            "epochs": manifest.training.epochs.len(),
-            // Without a network there is none.
-            "val_loss": fitted.training.as_ref().and_then(best),
-            "threshold": manifest.detector.causal.error(),
-            "threshold_rule": manifest.calibration.rule,
-            "threshold_support": calibration.support,
-            "alarms_per_week": calibration.alarms_per_week,
-            "predicted_per_week": calibration.predicted_per_week,
-            "seconds": learning.seconds,
-            "window_auto": fitted.window_why,
-        });
         Ok(Published {
             version,
             threshold: said_of_threshold(&fitted.calibration.causal),
-            json,
+            json: told(name, version, &manifest),
         })
     }
 
+    /// What is told of the newest version of that name, if it is what these rows and settings would make again.
+    fn made_before(&self, name: &ModelName, rows: &TrainingRows) -> Result<Option<Value>, Failure> {
+        // Labels are no part of what a training is known by.
+        if !self.args.resume || rows.labels.is_some() {
+            return Ok(None);
+        }
+        let newest = match self.registry.show(name) {
+            Ok(index) => index.versions().last().map(|entry| entry.version),
+            Err(LookupError::UnknownModel { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let Some(version) = newest else { return Ok(None) };
+        let reference = ModelRef::Named(NamedRef {
+            name: name.clone(),
+            pick: Pick::Version(version),
+        });
+        let (_, manifest) = artifact::manifest(&reference, &self.args.registry)?;
+        let wanted = self.spec.fingerprint(&fingerprint(rows.series.iter().flatten()));
+        let training = &manifest.training;
+        let is_same = training.settings["training_fingerprint"] == wanted && training.end != STOPPED;
+        Ok(is_same.then(|| told(name, version, &manifest)))
+    }
+
     /// What was asked for, as it was understood.
-    fn settings(&self, fitted: &Fitted) -> Value {
+    fn settings(&self, fitted: &Fitted, data_fingerprint: &str) -> Value {
         let fit = &self.args.fit;
         json!({
             "data": self.args.data.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
@@ -449,9 +444,36 @@ impl Training<'_> {
             "calendar": self.args.calendar.as_ref().map(|path| path.display().to_string()),
             "timezone": self.args.data.reading.timezone.as_ref().map(ToString::to_string),
             "align": self.args.data.reading.align.wish().map(|align| align.to_string()),
+            "training_fingerprint": self.spec.fingerprint(data_fingerprint),
             "exclude": self.args.exclude.iter().map(|(from, to)| format!("{from}/{to}")).collect::<Vec<_>>(),
         })
     }
+}
+
+/// What is told of a version.
+fn told(name: &ModelName, version: Version, manifest: &Manifest) -> Value {
+    let (training, calibration) = (&manifest.training, &manifest.calibration.causal);
+    let best = training.epochs.get(training.best_epoch);
+    json!({
+        "model": format!("{name}@{version}"),
+        "name": name.to_string(),
+        "version": version.to_string(),
+        "channels": manifest.detector.pipeline.n_channels(),
+        "family": training.settings["model_family"],
+        "window": manifest.window_len(),
+        "members": manifest.models.iter().map(|model| model.architecture()).collect::<Vec<_>>(),
+        "weights": manifest.n_weights(),
+        "epochs": training.epochs.len(),
+        // Without a network there is none.
+        "val_loss": best.map(|epoch| epoch.val_loss),
+        "threshold": manifest.detector.causal.error(),
+        "threshold_rule": manifest.calibration.rule,
+        "threshold_support": calibration.support,
+        "alarms_per_week": calibration.alarms_per_week,
+        "predicted_per_week": calibration.predicted_per_week,
+        "seconds": training.seconds,
+        "window_auto": training.settings["window_auto"],
+    })
 }
 
 fn no_rows() -> Failure {

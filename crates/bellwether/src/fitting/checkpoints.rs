@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bellwether_nn::{Checkpoint, EpochReport, Kernels};
-use bellwether_store::bundle::Sha256;
+use bellwether_nn::{Checkpoint, EpochReport};
 use bellwether_store::checkpoint::{
     CheckpointEpoch, CheckpointRecord, CheckpointTensors, read_checkpoint, remove_checkpoints,
     write_checkpoint,
@@ -43,17 +42,9 @@ impl Checkpoints {
         if !is_resumed {
             remove_checkpoints(folder)?;
         }
-        // Weights do not depend on threads.
-        let mut settings = spec.clone();
-        settings.train.n_threads = 0;
-        let all = format!(
-            "{data_fingerprint} {settings:?} {} {}",
-            Kernels::detect().name(),
-            env!("CARGO_PKG_VERSION")
-        );
         Ok(Self {
             folder: folder.to_owned(),
-            training: Sha256::of(all.as_bytes()).to_string(),
+            training: spec.fingerprint(data_fingerprint),
             is_resumed,
             every,
             kept_at: Mutex::new(None),

@@ -27,7 +27,10 @@ use bellwether_core::rhythm::{Period, Rhythm};
 use bellwether_core::score::NamedRule;
 use bellwether_core::threshold::{ThresholdError, ThresholdRule};
 use bellwether_core::transform::{DerivationSpec, Pipeline, PipelineSpec, ScalerKind};
-use bellwether_nn::{Architecture, NetworkSpec, Progress, TrainEnd, TrainError, TrainReport, TrainSpec};
+use bellwether_nn::{
+    Architecture, Kernels, NetworkSpec, Progress, TrainEnd, TrainError, TrainReport, TrainSpec,
+};
+use bellwether_store::bundle::Sha256;
 
 use crate::architecture;
 use crate::artifact::Learnt;
@@ -174,6 +177,20 @@ impl FitSpec {
         };
         spec.train.check().map_err(refused)?;
         Ok(spec)
+    }
+
+    /// One word for a training on such data with these settings, by this program on this kind of processor: two of the same
+    /// word have the same outcome.
+    pub(crate) fn fingerprint(&self, data_fingerprint: &str) -> String {
+        let mut settings = self.clone();
+        // Weights do not depend on threads.
+        settings.train.n_threads = 0;
+        let all = format!(
+            "{data_fingerprint} {settings:?} {} {}",
+            Kernels::detect().name(),
+            env!("CARGO_PKG_VERSION")
+        );
+        Sha256::of(all.as_bytes()).to_string()
     }
 }
 

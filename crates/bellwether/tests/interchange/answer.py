@@ -2,7 +2,7 @@
 
     python answer.py FILE.onnx
 
-Each line of stdin is the number of windows; their values (float64) follow in the file `window`, what of them was observed
+First it says what an answer counts, as the file has it. Each line of stdin is the number of windows; their values (float64) follow in the file `window`, what of them was observed
 (uint8) in `observed`, both in the folder it runs in. It writes the answers (float64) to `expected` and a line to stdout.
 """
 
@@ -13,6 +13,7 @@ import onnxruntime
 
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 shape = session.get_inputs()[0].shape[1:]
+print(session.get_modelmeta().custom_metadata_map["bellwether.answer_weights"], flush=True)
 for line in sys.stdin:
     n = int(line)
     window = numpy.fromfile("window", "<f8").reshape(n, *shape)

@@ -45,6 +45,15 @@ pub(super) fn train_own(training: &Training<'_>, recordings: Vec<Recording>) -> 
     let outcomes = side_by_side(training, jobs, |name, recording, bar| {
         let device = recording.name.clone();
         let rows = training.rows_of(vec![recording]);
+        if let Some(model) = training.made_before(name, &rows)? {
+            training
+                .output
+                .detail(&format!("{device} has its model already: {}", model["model"]));
+            return Ok(Outcome {
+                device: Some(device),
+                model: Ok(model),
+            });
+        }
         let learnt = training.learn(name, &spec, false, rows, &ProgressBar::hidden());
         outcome(training, name, device, learnt, bar)
     })?;
