@@ -278,3 +278,50 @@ fn a_fleet_that_was_interrupted_goes_on_with_the_devices_that_are_left() {
         "pump-pump-01@4"
     );
 }
+
+#[test]
+fn devices_are_evaluated_and_explained_by_their_own_models() {
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path();
+    let generate = "generate --devices 2 --samples 1200 --seed 5 -o fleet.csv --labels truth.csv --anomaly level-shift@80%+60";
+    bellwether(folder, generate).ends(0);
+    let train =
+        "train fleet.csv --name pump --group-by device --model-family linear --rows 800 --registry models";
+    bellwether(folder, train).ends(0);
+    let rest = "--registry models --format json";
+    let evaluate = |model: &str| {
+        let command = format!(
+            "evaluate fleet.csv --model {model} --labels truth.csv --skip-rows 800 --intervals off {rest}"
+        );
+        json(&bellwether(folder, &command).ends(0))
+    };
+    let both = evaluate("pump --group-by device");
+    for device in ["pump-01", "pump-02"] {
+        let metrics = |of: &Value, model: &str| {
+            let series = of["series"].as_array().unwrap();
+            let is_it = |one: &&Value| one["series"] == device && one["model"] == model;
+            series.iter().find(is_it).unwrap()["metrics"].clone()
+        };
+        let alone = evaluate(&format!("pump-{device}"));
+        assert_eq!(
+            metrics(&both, "pump"),
+            metrics(&alone, &format!("pump-{device}@1")),
+            "{device}"
+        );
+        let explain = |model: &str| {
+            let command = format!(
+                "explain fleet.csv --model {model} --series {device} --at 2024-01-01T16:30:00Z {rest}"
+            );
+            json(&bellwether(folder, &command).ends(0))
+        };
+        assert_eq!(
+            explain("pump --group-by device"),
+            explain(&format!("pump-{device}")),
+            "{device}"
+        );
+    }
+    // Nobody knows the truth: faults are put into the data of each device and looked for by its model.
+    let without = format!("evaluate fleet.csv --model pump --group-by device --skip-rows 800 {rest}");
+    let figures = json(&bellwether(folder, &without).ends(0));
+    assert_eq!(figures["series"][0]["model"], "pump");
+}

@@ -49,6 +49,9 @@ pub(crate) struct EvaluateArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) assess: AssessArgs,
+    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
+    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
+    pub(crate) group_by: Option<String>,
     /// What a missed event costs, in any unit: shows the threshold of least cost
     #[arg(long, value_name = "X", requires = "cost_false_alarm", value_parser = parse_price)]
     pub(crate) cost_miss: Option<f64>,

@@ -18,6 +18,9 @@ pub(crate) struct ExplainArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
+    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
+    pub(crate) group_by: Option<String>,
     /// The event of this id, as `detect` names it [default: the event with the highest score]
     #[arg(long, value_name = "ID", value_parser = parse_event, conflicts_with = "at")]
     pub(crate) event: Option<EventId>,

@@ -17,16 +17,15 @@ use bellwether_store::write::{
 };
 use serde_json::{Value, json};
 
-use crate::artifact::{self, Loaded};
+use crate::artifact::Loaded;
 use crate::cli::DetectArgs;
 use crate::commands::calendar::Calendar;
-use crate::commands::judge::{Judged, common_model, judge_by};
+use crate::commands::judge::{Judged, common_model, judge_by, models};
 use crate::commands::rates::{self, Rates};
 use crate::commands::sensor_fault::fault;
 use crate::commands::{dynamic, looking, read_for, refuse_overwriting};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
-use crate::per_device::DeviceModels;
 
 pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> {
     if let Some(column) = &args.group_by {
@@ -44,13 +43,7 @@ pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> 
         ("--report", args.report.as_ref()),
     ];
     refuse_overwriting(&args.data.data, outputs)?;
-    let (loaded, own) = match &args.group_by {
-        None => (artifact::load(&args.model, args.threads.n())?, None),
-        Some(_) => {
-            let own = DeviceModels::new(&args.model, args.threads.n())?;
-            (own.lead()?, Some(own))
-        }
-    };
+    let (loaded, own) = models(&args.model, args.group_by.as_deref(), args.threads.n())?;
     let calendar = args.calendar.as_deref();
     let zone = args.data.reading.timezone.as_ref();
     let calendar = calendar.map(|file| Calendar::read(file, zone)).transpose()?;

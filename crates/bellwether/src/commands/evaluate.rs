@@ -10,13 +10,13 @@ use bellwether_core::frame::Frame;
 use bellwether_store::read::Recording;
 use serde_json::{Map, Value, json};
 
-use crate::artifact::{self, Loaded};
+use crate::artifact::Loaded;
 use crate::assessment::{
     AssessSpec, Assessed, Contender, Costs, Judge, METRIC_KEYS, Mean, SeriesTruth, UNLABELLED_KEYS,
     Unlabelled, assess, intervals_json, means, metrics_json, row_truth, truth, unlabelled, unlabelled_mean,
 };
 use crate::cli::{AssessArgs, EvaluateArgs, Format};
-use crate::commands::judge::{Judged, judge};
+use crate::commands::judge::{Judged, common_model, judge_by, models};
 use crate::commands::rates::Rates;
 use crate::commands::{looking, pool, read_for, refuse_overwriting};
 use crate::failure::Failure;
@@ -26,10 +26,14 @@ use crate::report::{MetricsRow, MetricsTable};
 /// Seed of the baseline that knows nothing.
 const RANDOM_SEED: u64 = 1;
 
-pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(mut args: EvaluateArgs, output: &Output) -> Result<(), Failure> {
+    if let Some(column) = &args.group_by {
+        args.data.reading.series_column = Some(column.clone());
+    }
+    let args = &args;
     let inputs = [args.data.data.as_slice(), args.assess.labels.as_slice()].concat();
     refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
-    let loaded = artifact::load(&args.model, args.threads.n())?;
+    let (loaded, own) = models(&args.model, args.group_by.as_deref(), args.threads.n())?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
     let known = truth(
         args.assess.labels.as_deref(),
@@ -37,12 +41,39 @@ pub(crate) fn run(args: &EvaluateArgs, output: &Output) -> Result<(), Failure> {
         &recordings,
         output,
     )?;
-    let judged = judge(&loaded, recordings, args.assess.mode, output)?;
+    let judged = judge_by(&loaded, own.as_ref(), None, recordings, args.assess.mode, output)?;
+    let subject = Subject {
+        name: match common_model(&loaded, &judged) {
+            Some(reference) => reference.to_owned(),
+            // The name alone: each device has the champion of its own.
+            None => args.model.model.to_string(),
+        },
+        loaded: &loaded,
+        judged: &judged,
+        // What one model has promised says nothing of the others.
+        is_promised: own.is_none(),
+    };
     let pool = pool(&args.threads)?;
     pool.install(|| match &known {
-        Some(known) => against_labels(args, &loaded, &judged, known, output),
-        None => without_labels(args, &loaded, &judged, output),
+        Some(known) => against_labels(args, &subject, known, output),
+        None => without_labels(args, &subject, output),
     })
+}
+
+/// What is evaluated.
+struct Subject<'a> {
+    /// What the model, or those of the devices together, are called.
+    name: String,
+    loaded: &'a Loaded,
+    judged: &'a [Judged],
+    /// Whether the budget of the model is one for these series.
+    is_promised: bool,
+}
+
+impl Subject<'_> {
+    fn rates(&self, mode: Mode) -> Rates {
+        Rates::new(&self.loaded.manifest, mode, self.judged, self.is_promised)
+    }
 }
 
 /// How to judge, as the flags say.
@@ -61,11 +92,11 @@ pub(super) fn spec(args: &AssessArgs, seed: u64, output: &Output) -> AssessSpec 
 
 fn against_labels(
     args: &EvaluateArgs,
-    loaded: &Loaded,
-    judged: &[Judged],
+    subject: &Subject<'_>,
     known: &[SeriesTruth],
     output: &Output,
 ) -> Result<(), Failure> {
+    let (loaded, judged) = (subject.loaded, subject.judged);
     let spec = spec(&args.assess, args.seed, output);
     let mut results = Vec::new();
     for (series, known) in judged.iter().zip(known) {
@@ -76,7 +107,7 @@ fn against_labels(
             ));
             continue;
         }
-        let of_series = assess_all(args, loaded, series, known, &spec)?;
+        let of_series = assess_all(args, &subject.name, series, known, &spec)?;
         note_of(name, &of_series[0], &spec, output);
         results.extend(of_series);
     }
@@ -84,7 +115,7 @@ fn against_labels(
     let means = means(&results, &spec);
     let costs = match (args.cost_miss, args.cost_false_alarm) {
         (Some(miss), Some(false_alarm)) => {
-            let is_model = |one: &&Assessed| one.model == loaded.reference;
+            let is_model = |one: &&Assessed| one.model == subject.name;
             let of_model: Vec<&Assessed> = results.iter().filter(is_model).collect();
             Some(Costs::of(&of_model, Prices { miss, false_alarm })?)
         }
@@ -99,12 +130,12 @@ fn against_labels(
             .zip(known)
             .map(|(series, known)| looking::sample_labels(&series.recording, &known.rows))
             .collect();
-        let table = metrics_table(&means, |model| model != loaded.reference);
+        let table = metrics_table(&means, |model| model != subject.name);
         let mut report = looking::report(
             loaded,
             judged,
             args.assess.mode,
-            &Rates::new(&loaded.manifest, args.assess.mode, judged, true),
+            &subject.rates(args.assess.mode),
             Some(&sample_labels),
             Some(table),
         )?;
@@ -174,7 +205,7 @@ fn learnt_from(first_row: usize, recording: &Recording) -> Result<Frame, Failure
 /// The model first, then the baselines.
 fn assess_all(
     args: &EvaluateArgs,
-    loaded: &Loaded,
+    model: &str,
     judged: &Judged,
     known: &SeriesTruth,
     spec: &AssessSpec,
@@ -188,7 +219,7 @@ fn assess_all(
     let name = &recording.name;
     let assessed =
         |model: &str, scores: &[f64]| assess(model, name, (known, &truth), of_samples(scores), spec);
-    let mut results = vec![assessed(&loaded.reference, &scores.score)?];
+    let mut results = vec![assessed(model, &scores.score)?];
     let train = learnt_from(first, recording)?;
     for contender in Contender::BASELINES {
         let judge = Judge::baseline(contender, &train, RANDOM_SEED)?;
@@ -297,19 +328,18 @@ fn dataset(args: &EvaluateArgs) -> Option<String> {
     args.data.data.first().map(|path| path.display().to_string())
 }
 
-fn without_labels(
-    args: &EvaluateArgs,
-    loaded: &Loaded,
-    judged: &[Judged],
-    output: &Output,
-) -> Result<(), Failure> {
+fn without_labels(args: &EvaluateArgs, subject: &Subject<'_>, output: &Output) -> Result<(), Failure> {
+    let (loaded, judged) = (subject.loaded, subject.judged);
     output.note(
         "note: no labels: alarms to expect, stability and recall of injected faults instead; give --labels FILE, or a \
          column is_anomaly of 0 and 1, to judge by the truth",
     );
     let bar = output.progress(judged.len() as u64, "injecting");
     let mut results = Vec::new();
-    for Judged { recording, .. } in judged {
+    for Judged {
+        recording, detector, ..
+    } in judged
+    {
         let first = first_row(args, recording);
         if first >= recording.rows.n_rows() {
             output.note(&format!("note: {}: no row is left to judge", recording.name));
@@ -320,10 +350,7 @@ fn without_labels(
         let one = |model: &str, judge: &Judge<'_>| {
             unlabelled(model, &recording.name, judge, &recording.frame, from, args.seed)
         };
-        results.push(one(
-            &loaded.reference,
-            &Judge::Detector(&loaded.detector, args.assess.mode),
-        )?);
+        results.push(one(&subject.name, &Judge::Detector(detector, args.assess.mode))?);
         for contender in Contender::BASELINES {
             results.push(one(
                 contender.name(),
@@ -340,9 +367,9 @@ fn without_labels(
     }
     let means = unlabelled_means(&results);
     if let Some(path) = &args.assess.report {
-        let rates = Rates::new(&loaded.manifest, args.assess.mode, judged, true);
+        let rates = subject.rates(args.assess.mode);
         let mut report = looking::report(loaded, judged, args.assess.mode, &rates, None, None)?;
-        report.notes.push(said(&loaded.reference, &means[0].1));
+        report.notes.push(said(&subject.name, &means[0].1));
         looking::write(path, &report)?;
         output.note(&format!("report: {}", path.display()));
     }

@@ -9,7 +9,8 @@ use bellwether_core::threshold::Threshold;
 use bellwether_core::threshold::drifting::in_words;
 use bellwether_store::read::Recording;
 
-use crate::artifact::Loaded;
+use crate::artifact::{self, Loaded};
+use crate::cli::ModelArgs;
 use crate::commands::calendar::Calendar;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -67,6 +68,19 @@ fn outside(scores: &Scores, detector: &Detector) -> Vec<(String, usize)> {
 pub(crate) fn common_model<'a>(loaded: &'a Loaded, judged: &[Judged]) -> Option<&'a str> {
     let is_common = judged.iter().all(|series| series.reference == loaded.reference);
     is_common.then_some(loaded.reference.as_str())
+}
+
+/// The model that the flags name, and where devices have their own those beside it. `None` is what judges all series alike.
+pub(super) fn models<'a>(
+    args: &'a ModelArgs,
+    group_by: Option<&str>,
+    n_threads: usize,
+) -> Result<(Loaded, Option<DeviceModels<'a>>), Failure> {
+    if group_by.is_none() {
+        return Ok((artifact::load(args, n_threads)?, None));
+    }
+    let own = DeviceModels::new(args, n_threads)?;
+    Ok((own.lead()?, Some(own)))
 }
 
 /// Scores every series.

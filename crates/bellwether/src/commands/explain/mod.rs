@@ -13,11 +13,11 @@ use bellwether_core::explain::{Effort, Explanation, Stretch, explain};
 use bellwether_core::frame::Frame;
 use bellwether_store::write::AtomicFile;
 
-use crate::artifact::{self, Loaded};
+use crate::artifact::Loaded;
 use crate::cli::Format;
 use crate::cli::explain::{ExplainArgs, History};
 use crate::commands::detect::channel_names;
-use crate::commands::judge::{Judged, judge};
+use crate::commands::judge::{Judged, judge_by, models};
 use crate::commands::sensor_fault::fault_sentence;
 use crate::commands::{read_for, refuse_overwriting};
 use crate::failure::Failure;
@@ -33,15 +33,19 @@ pub(crate) struct Explained<'a> {
     pub(crate) mode: Mode,
 }
 
-pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(mut args: ExplainArgs, output: &Output) -> Result<(), Failure> {
+    if let Some(column) = &args.group_by {
+        args.data.reading.series_column = Some(column.clone());
+    }
+    let args = &args;
     let history = args.history.iter().filter_map(|history| match history {
         History::File(path) => Some(path),
         History::Database(_) => None,
     });
     let inputs: Vec<PathBuf> = args.data.data.iter().chain(history).cloned().collect();
     refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
-    let loaded = artifact::load(&args.model, args.threads.n())?;
-    let mut recordings = read_for(&loaded.manifest, &args.data, output)?;
+    let (lead, own) = models(&args.model, args.group_by.as_deref(), args.threads.n())?;
+    let mut recordings = read_for(&lead.manifest, &args.data, output)?;
     if let Some(wanted) = &args.series {
         let names: BTreeSet<String> = recordings
             .iter()
@@ -56,9 +60,13 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<(), Failure> {
             )));
         }
     }
-    let judged = judge(&loaded, recordings, args.mode, output)?;
-    let (subject, stretch) = subject(args, &loaded, &judged)?;
-    let past = past::past(&loaded.detector, &judged, args.history.as_ref(), stretch.event)?;
+    let judged = judge_by(&lead, own.as_ref(), None, recordings, args.mode, output)?;
+    let (subject, stretch) = subject(args, &judged)?;
+    let of_device = own
+        .map(|own| own.of(&subject.recording.name, &lead))
+        .transpose()?;
+    let loaded = of_device.flatten().unwrap_or(lead);
+    let past = past::past(&judged, args.history.as_ref(), stretch.event)?;
     let frame = &subject.recording.frame;
     let effort = Effort {
         baseline: loaded.manifest.baseline.as_ref(),
@@ -103,11 +111,7 @@ fn write(path: &Path, causes: &Causes) -> Result<(), Failure> {
 }
 
 /// The stretch that the flags name, and the series that it is of.
-fn subject<'a>(
-    args: &ExplainArgs,
-    loaded: &Loaded,
-    judged: &'a [Judged],
-) -> Result<(&'a Judged, Stretch), Failure> {
+fn subject<'a>(args: &ExplainArgs, judged: &'a [Judged]) -> Result<(&'a Judged, Stretch), Failure> {
     let all = || {
         judged
             .iter()
@@ -131,7 +135,7 @@ fn subject<'a>(
     match (args.event, args.at, judged) {
         (None, Some(_), [series]) => {
             let row_idx = row_at(args, &series.recording.frame)?;
-            Ok((series, Stretch::of_row(&loaded.detector, row_idx)))
+            Ok((series, Stretch::of_row(&series.detector, row_idx)))
         }
         (None, Some(at), _) => Err(Failure::message(format!(
             "no event at {at}, and {} series: say with --series which one is meant",

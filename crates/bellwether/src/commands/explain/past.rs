@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use bellwether_core::detect::Detector;
 use bellwether_core::event::EventId;
 use bellwether_core::explain::similar::Past;
 use bellwether_core::frame::SeriesId;
@@ -19,21 +18,23 @@ use crate::failure::Failure;
 
 /// All events but the one that is explained.
 pub(super) fn past(
-    detector: &Detector,
     judged: &[Judged],
     history: Option<&History>,
     explained: Option<EventId>,
 ) -> Result<Vec<Past>, Failure> {
-    let names = channel_names(detector);
     let mut past = match history {
         Some(History::File(path)) => of_file(path)?,
         Some(History::Database(url)) => of_database(url)?,
         None => Vec::new(),
     };
     for Judged {
-        recording, scores, ..
+        recording,
+        scores,
+        detector,
+        ..
     } in judged
     {
+        let names = channel_names(detector);
         past.extend(scores.events.iter().map(|event| Past {
             event: event.id.to_string(),
             series: recording.name.clone(),
