@@ -23,6 +23,10 @@ const N_COUNTED_ENOUGH: f64 = 10.0;
 /// Alarms are at least so much more variable than by chance, whatever few peaks look like.
 const DISPERSION_MIN: f64 = 2.0;
 
+/// Events of new rows for each of held-out ones. What is held out lies within the history, with rows on both sides that were learnt
+/// from; what comes after it does not.
+const NEWS: f64 = 1.15;
+
 /// Peaks below which no tail is fitted.
 const N_PEAKS_MIN: usize = 10;
 
@@ -268,7 +272,8 @@ impl fmt::Display for BudgetSupport {
 ///
 /// A budget is meant on average over what the rate may be: of a logarithm of variance v that is e^(v/2) times the middle. Alarms
 /// come in hordes, which makes the variance of their number D times that of chance: so the level aims at e^(−D v / 2) of what is
-/// allowed. D is the index of dispersion of the peaks, at least 2.
+/// allowed. D is the index of dispersion of the peaks, at least 2. And new rows are met as if they brought [`NEWS`] times the events
+/// of held-out ones.
 ///
 /// `sorted`: the errors that are there, ascending, at least one.
 pub(super) fn budget_level(
@@ -290,8 +295,8 @@ pub(super) fn budget_level(
         factor: factor_within(1.0 / allowed),
     };
     let counted = |mut support: BudgetSupport| {
-        let level = counted_level(allowed, held_out, rule, sorted);
-        support.predicted = budget.same_unit(held_out.count_events(rule, level) as f64, span);
+        let level = counted_level(allowed / NEWS, held_out, rule, sorted);
+        support.predicted = budget.same_unit(NEWS * held_out.count_events(rule, level) as f64, span);
         (level, support, None)
     };
     if allowed >= N_COUNTED_ENOUGH {
@@ -319,7 +324,7 @@ pub(super) fn budget_level(
     let n_peaks = peaks.highest.len();
     let tail = checked.tail.predictive(n_peaks);
     let dispersion = peaks.dispersion(levels.len()).max(DISPERSION_MIN);
-    let aimed = allowed * (-0.5 * dispersion * log_variance(n_peaks as f64, allowed)).exp();
+    let aimed = allowed / NEWS * (-0.5 * dispersion * log_variance(n_peaks as f64, allowed)).exp();
     let reached = aimed.max(1.0 / REACH_MAX);
     if reached > allowed {
         support.supported = budget.same_unit(reached, span);
@@ -331,7 +336,7 @@ pub(super) fn budget_level(
         level.max(just_above(highest))
     };
     let beyond = n_peaks as f64 * tail.survival(level - peaks.base);
-    support.predicted = budget.same_unit(beyond, span);
+    support.predicted = budget.same_unit(NEWS * beyond, span);
     support.n_peaks = n_peaks;
     support.factor = factor_within(log_variance(n_peaks as f64, beyond));
     support.tail = Some(TailSupport {

@@ -130,8 +130,8 @@ fn a_budget_that_the_rows_cover_is_counted() {
             "{support}"
         );
     };
-    // 11.9 allowed: eleven events, so half way between the twelfth and the eleventh highest.
-    check("budget:2/week", (1.348, 1.351));
+    // 11.9 allowed, 10.4 of held-out rows: ten events, so half way between the eleventh and the tenth highest.
+    check("budget:2/week", (1.448, 1.451));
     // 42 in all would let noise in: the 95 % quantile ends it.
     check("budget:1/hour", (0.4, 0.5));
 }
@@ -158,7 +158,7 @@ fn a_budget_beyond_the_rows_is_extrapolated_ten_times_at_most() {
     );
     let year = check("budget:1/year", false, "bear out no less than 6.57/year");
     let decade = check("budget:0.1/year", false, "6.57/year");
-    assert!(largest < week && week <= month && month < year && (year - decade).abs() < 1e-9);
+    assert!(largest < week && week <= month && month <= year && (year - decade).abs() < 1e-9);
 }
 
 #[test]
