@@ -29,7 +29,6 @@ pub(super) fn network(
         of_stacks = stacks(architecture);
         &of_stacks
     };
-    draft.ints("axis_0", &[0]);
     let n_layers = plan.spec().layers.len();
     // What enters, then what each layer gives.
     let mut given = vec![input.to_owned()];
@@ -163,7 +162,8 @@ impl Layer<'_> {
             LayerKind::Last => {
                 let from = draft.ints(&self.at("from"), &[self.x.steps - 1]);
                 let to = draft.ints(&self.at("to"), &[self.x.steps]);
-                draft.node("Slice", &[x, &from, &to, "axis_0"], &self.at("last"), Vec::new())
+                let axis = draft.ints(&self.at("axis"), &[0]);
+                draft.node("Slice", &[x, &from, &to, &axis], &self.at("last"), Vec::new())
             }
             LayerKind::Repeat => {
                 let shape = draft.ints(&self.at("times"), &[self.y.steps, 1, self.y.width]);
