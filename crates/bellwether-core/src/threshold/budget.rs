@@ -25,7 +25,7 @@ const DISPERSION_MIN: f64 = 2.0;
 
 /// Events of new rows for each of held-out ones. What is held out lies within the history, with rows on both sides that were learnt
 /// from; what comes after it does not.
-const NEWS: f64 = 1.15;
+const NEWS: f64 = 1.1;
 
 /// Peaks below which no tail is fitted.
 const N_PEAKS_MIN: usize = 10;

@@ -130,7 +130,7 @@ fn a_budget_that_the_rows_cover_is_counted() {
             "{support}"
         );
     };
-    // 11.9 allowed, 10.4 of held-out rows: ten events, so half way between the eleventh and the tenth highest.
+    // 11.9 allowed, 10.8 of held-out rows: ten events, so half way between the eleventh and the tenth highest.
     check("budget:2/week", (1.448, 1.451));
     // 42 in all would let noise in: the 95 % quantile ends it.
     check("budget:1/hour", (0.4, 0.5));
