@@ -25,7 +25,11 @@ impl Timestamp {
 
     /// Time since `earlier`, zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
+        Duration::from_nanos(self.nanos_since(earlier))
+    }
+
+    fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0).max(0).unsigned_abs()
     }
 
     /// This instant moved by `by`; saturates at the end of the range.
@@ -94,23 +98,19 @@ pub struct Spacing {
 impl Spacing {
     /// Infers the spacing of strictly rising `time`; `None` with fewer than two samples.
     pub fn infer(time: &[Timestamp]) -> Option<Self> {
-        let mut steps: Vec<u64> = time
-            .windows(2)
-            .map(|pair| nanos(pair[1].since(pair[0])))
-            .collect();
-        if steps.is_empty() {
-            return None;
+        let mut steps: Vec<u64> = time.windows(2).map(|pair| pair[1].nanos_since(pair[0])).collect();
+        let cadence = median(&mut steps)?;
+        let longest = steps.iter().copied().fold(0, u64::max);
+        let long = cadence + cadence / 2;
+        let n_gaps = steps.iter().filter(|&&step| step > long).count();
+        for step in &mut steps {
+            *step = step.abs_diff(cadence);
         }
-        steps.sort_unstable();
-        let cadence = steps[steps.len() / 2];
-        let longest = steps[steps.len() - 1];
-        let n_gaps = steps.len() - steps.partition_point(|&step| step <= cadence + cadence / 2);
-        let mut deviations: Vec<u64> = steps.iter().map(|&step| step.abs_diff(cadence)).collect();
-        deviations.sort_unstable();
+        let deviation = median(&mut steps)?;
         let jitter = if cadence == 0 {
             0.0
         } else {
-            deviations[deviations.len() / 2] as f64 / cadence as f64
+            deviation as f64 / cadence as f64
         };
         Some(Self {
             cadence: Duration::from_nanos(cadence),
@@ -121,9 +121,10 @@ impl Spacing {
     }
 }
 
-/// Whole nanoseconds of a duration; spacings of [`Timestamp`]s always fit.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+/// The upper median, found without putting all in order; `None` of nothing.
+fn median(values: &mut [u64]) -> Option<u64> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable(middle).1)
 }
 
 /// A duration as people say it: `1 h`, `2.5 days`, `300 ms`. For messages, not for parsing.
@@ -164,5 +165,28 @@ mod tests {
         assert_eq!((spacing.n_gaps, spacing.longest), (1, Duration::from_secs(20)));
         assert!(spacing.jitter.abs() < 1e-12);
         assert_eq!(Spacing::infer(&time[..1]), None);
+    }
+
+    #[test]
+    fn spacings_are_those_of_steps_put_in_order() {
+        // 200 steps of 0 to 96 ns, in no order.
+        let time: Vec<_> = (0..201_i64)
+            .scan(0, |at, idx| {
+                *at += idx * idx * 31 % 97;
+                Some(Timestamp::from_nanos(*at))
+            })
+            .collect();
+        let mut steps: Vec<i64> = (1..201).map(|idx| idx * idx * 31 % 97).collect();
+        steps.sort_unstable();
+        let cadence = steps[100];
+        let mut deviations: Vec<i64> = steps.iter().map(|step| (step - cadence).abs()).collect();
+        deviations.sort_unstable();
+        let expect = Spacing {
+            cadence: Duration::from_nanos(cadence.unsigned_abs()),
+            jitter: deviations[100] as f64 / cadence as f64,
+            n_gaps: steps.iter().filter(|step| 2 * **step > 3 * cadence).count(),
+            longest: Duration::from_nanos(steps[199].unsigned_abs()),
+        };
+        assert_eq!(Spacing::infer(&time), Some(expect));
     }
 }

@@ -98,7 +98,8 @@ impl Rates {
         }
     }
 
-    /// A table, one row for each format and number of threads that ours was measured at.
+    /// A table, one row for each format and number of threads that ours was measured at. By all threads is how each
+    /// program reads as it comes.
     pub(super) fn markdown(&self) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -108,6 +109,10 @@ impl Rates {
         for (program, _) in &self.0 {
             write!(table, " {program}, MB/s | M values/s |").expect("a string takes any text");
             rule += "---:|---:|";
+        }
+        for (program, _) in self.0.iter().skip(1) {
+            write!(table, " of {program} |").expect("a string takes any text");
+            rule += "---:|";
         }
         table = format!("{table}\n{rule}\n");
         let formats = self.0.first().map_or(&[][..], |(_, reads)| reads);
@@ -120,8 +125,17 @@ impl Rates {
                 }
                 .expect("a string takes any text");
             }
+            for (_, reads) in self.0.iter().skip(1) {
+                match reads.iter().find(|read| read.is_of(of_ours)) {
+                    Some(read) => write!(table, " {:.2} × |", of_ours.mb_per_s / read.mb_per_s),
+                    None => write!(table, " – |"),
+                }
+                .expect("a string takes any text");
+            }
             table.push('\n');
         }
+        table +=
+            "\nBy all threads each program reads as it comes; pandas reads CSV by one thread then, too.\n";
         table
     }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array, ArrayAccessor, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use bellwether_core::time::Timestamp;
 
@@ -18,6 +19,7 @@ use super::series::Gather;
 use super::sink::{Part, Sink};
 use super::sniff::{self, Layout, SAMPLE_ROWS, Sample, Values};
 use super::time_format::TimeParser;
+use super::turned::NumberColumns;
 
 /// Values of a piece of a batch that is turned from columns to rows at once: they stay in the cache.
 const PIECE_CELLS: usize = 1 << 15;
@@ -157,6 +159,7 @@ pub(super) fn read(
         layout,
         file,
         n_rows: 0,
+        numbers_by_column: NumberColumns::default(),
         piece: Piece::default(),
         channels: RowBuf::default(),
         rows: Vec::new(),
@@ -210,6 +213,7 @@ struct Rows<'a> {
     file: &'a Path,
     /// Rows of the batches before.
     n_rows: u64,
+    numbers_by_column: NumberColumns,
     /// The rows at hand, and the channels of their values in a table in long form.
     piece: Piece,
     channels: RowBuf,
@@ -244,8 +248,7 @@ impl Rows<'_> {
     }
 
     fn piece(&mut self, batch: &RecordBatch, sink: &mut Sink<'_>) -> Result<(), Wrong> {
-        // Each value is written anew: those there are need not be cleared away.
-        let values = std::mem::take(&mut self.piece.values);
+        let values = std::mem::take(&mut self.piece.values); // written over, not cleared away
         self.piece.clear();
         self.piece.values = values;
         self.channels.clear();
@@ -265,13 +268,13 @@ impl Rows<'_> {
             Values::Wide(columns) => columns.as_slice(),
             Values::Long { value, .. } => std::slice::from_ref(value),
         };
-        let values = &mut self.piece.values;
-        values.resize(batch.num_rows() * columns.len(), f64::NAN);
+        self.numbers_by_column.begin(batch.num_rows(), columns.len());
         for (idx, &column) in columns.iter().enumerate() {
             let array = self.columns.array(batch, column);
-            numbers_into(array, &self.numbers, &mut values[idx..], columns.len())
+            numbers_into(array, &self.numbers, self.numbers_by_column.column(idx))
                 .map_err(|(row, problem)| (row, Some(column), problem))?;
         }
+        self.numbers_by_column.turn_into(&mut self.piece.values);
         for &column in &self.layout.blank {
             let array = self.columns.array(batch, column);
             if let Some(row) = (0..array.len()).find(|&row| array.is_valid(row)) {
@@ -311,6 +314,9 @@ impl Rows<'_> {
             Values::Wide(_) => None,
             Values::Long { channel, .. } => Some(array(channel)),
         };
+        if series.is_none() && channel.is_none() && self.has_text_times(times) {
+            return Ok(());
+        }
         let may_be_blank = self.layout.label.is_none() && self.layout.changepoint.is_none();
         let (mut time_text, mut cell) = (Vec::new(), Vec::new());
         for row in 0..batch.num_rows() {
@@ -345,6 +351,36 @@ impl Rows<'_> {
             self.rows.push(row);
         }
         Ok(())
+    }
+
+    /// Reads the times of rows that have nothing else; false where they are no text or one cannot be read, and then none
+    /// is.
+    fn has_text_times(&mut self, times: &dyn Array) -> bool {
+        match times.data_type() {
+            DataType::Utf8 => self.text_times(times.as_string::<i32>()),
+            DataType::LargeUtf8 => self.text_times(times.as_string::<i64>()),
+            DataType::Utf8View => self.text_times(times.as_string_view()),
+            _ => false,
+        }
+    }
+
+    fn text_times<'t>(&mut self, times: impl ArrayAccessor<Item = &'t str>) -> bool {
+        // What clocks of a zone show depends on the row before: no row may be read twice.
+        if times.null_count() > 0 || self.instants.has_zone {
+            return false;
+        }
+        for row in 0..times.len() {
+            let text = times.value(row).as_bytes();
+            let Some(time) = self.instants.times.parse(text) else {
+                self.piece.time.clear();
+                self.piece.time_text.clear();
+                return false;
+            };
+            self.piece.time.push(time);
+            self.piece.time_text.push(text);
+        }
+        self.rows.extend(0..times.len());
+        true
     }
 
     /// Keeps the values and marks of the rows that are left.

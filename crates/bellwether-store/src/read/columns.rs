@@ -213,43 +213,71 @@ fn key_of(keys: &dyn Array, row: usize) -> Option<usize> {
     }
 }
 
-/// Writes the numbers of `array` into every `stride`th place of `out`, NaN where one is missing.
+/// Writes the numbers of `array` into `out`, NaN where one is missing.
 ///
 /// # Errors
-/// The first row that holds none, and what it holds.
+/// The first row that holds none, and what it holds. Where it is infinite, all are written.
 pub(super) fn numbers_into(
     array: &dyn Array,
     numbers: &Numbers,
     out: &mut [f64],
-    stride: usize,
 ) -> Result<(), (usize, Problem)> {
-    let mut out = Strided { out, stride, numbers };
     match array.data_type() {
-        DataType::Float64 => out.numbers::<Float64Type>(array, |value| value),
-        DataType::Float32 => out.numbers::<Float32Type>(array, f64::from),
-        DataType::Float16 => out.numbers::<Float16Type>(array, |value| value.to_f64()),
-        DataType::Int8 => out.numbers::<Int8Type>(array, f64::from),
-        DataType::Int16 => out.numbers::<Int16Type>(array, f64::from),
-        DataType::Int32 => out.numbers::<Int32Type>(array, f64::from),
-        DataType::Int64 => out.numbers::<Int64Type>(array, |value| value as f64),
-        DataType::UInt8 => out.numbers::<UInt8Type>(array, f64::from),
-        DataType::UInt16 => out.numbers::<UInt16Type>(array, f64::from),
-        DataType::UInt32 => out.numbers::<UInt32Type>(array, f64::from),
-        DataType::UInt64 => out.numbers::<UInt64Type>(array, |value| value as f64),
+        DataType::Float64 => copy::<Float64Type>(array, out, |value| value),
+        DataType::Float32 => copy::<Float32Type>(array, out, f64::from),
+        DataType::Float16 => copy::<Float16Type>(array, out, |value| value.to_f64()),
+        DataType::Int8 => copy::<Int8Type>(array, out, f64::from),
+        DataType::Int16 => copy::<Int16Type>(array, out, f64::from),
+        DataType::Int32 => copy::<Int32Type>(array, out, f64::from),
+        DataType::Int64 => copy::<Int64Type>(array, out, |value| value as f64),
+        DataType::UInt8 => copy::<UInt8Type>(array, out, f64::from),
+        DataType::UInt16 => copy::<UInt16Type>(array, out, f64::from),
+        DataType::UInt32 => copy::<UInt32Type>(array, out, f64::from),
+        DataType::UInt64 => copy::<UInt64Type>(array, out, |value| value as f64),
         _ => {
             let (mut text, mut cell) = (CellText::default(), Vec::new());
-            for row in 0..array.len() {
+            for (row, out) in out.iter_mut().enumerate() {
                 cell.clear();
                 text.push(&mut cell, array, row)
                     .map_err(|problem| (row, problem))?;
-                let value = match numbers.read(&cell) {
+                *out = match numbers.read(&cell) {
                     Cell::Value(value) => value,
                     Cell::Missing => f64::NAN,
                     wrong => return Err((row, wrong_cell(wrong, &cell))),
                 };
-                out.set(row, value);
             }
-            Ok(())
+            return Ok(());
+        }
+    }
+    if numbers.has_markers() {
+        for value in out.iter_mut().filter(|value| numbers.marks(**value)) {
+            *value = f64::NAN;
+        }
+    }
+    // All are looked at without stopping within: that goes several at once.
+    let has_infinite = out.iter().fold(false, |any, value| any | value.is_infinite());
+    if !has_infinite {
+        return Ok(());
+    }
+    match out.iter().position(|value| value.is_infinite()) {
+        Some(row) => {
+            let found = out[row].to_string();
+            Err((row, Problem::Infinite { found }))
+        }
+        None => Ok(()),
+    }
+}
+
+fn copy<T: ArrowPrimitiveType>(array: &dyn Array, out: &mut [f64], number: impl Fn(T::Native) -> f64) {
+    let array: &PrimitiveArray<T> = array.as_primitive();
+    for (place, &value) in out.iter_mut().zip(array.values()) {
+        *place = number(value);
+    }
+    if let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) {
+        for (place, is_valid) in out.iter_mut().zip(nulls.iter()) {
+            if !is_valid {
+                *place = f64::NAN;
+            }
         }
     }
 }
@@ -261,62 +289,5 @@ pub(super) fn wrong_cell(wrong: Cell, cell: &[u8]) -> Problem {
         Cell::Infinite => Problem::Infinite { found },
         Cell::DecimalComma => Problem::DecimalComma { found },
         _ => Problem::NotANumber { found },
-    }
-}
-
-struct Strided<'a> {
-    out: &'a mut [f64],
-    stride: usize,
-    numbers: &'a Numbers,
-}
-
-impl Strided<'_> {
-    #[inline]
-    fn set(&mut self, row: usize, value: f64) {
-        self.out[row * self.stride] = value;
-    }
-
-    fn numbers<T: ArrowPrimitiveType>(
-        &mut self,
-        array: &dyn Array,
-        number: impl Fn(T::Native) -> f64,
-    ) -> Result<(), (usize, Problem)> {
-        let array: &PrimitiveArray<T> = array.as_primitive();
-        let mut has_infinite = false;
-        for (place, &value) in self
-            .out
-            .iter_mut()
-            .step_by(self.stride)
-            .zip(array.values().iter())
-        {
-            let value = number(value);
-            has_infinite |= value.is_infinite();
-            *place = value;
-        }
-        if let Some(nulls) = array.nulls() {
-            for row in 0..array.len() {
-                if nulls.is_null(row) {
-                    self.set(row, f64::NAN);
-                }
-            }
-        }
-        if self.numbers.has_markers() {
-            for row in 0..array.len() {
-                if self.numbers.marks(self.out[row * self.stride]) {
-                    self.set(row, f64::NAN);
-                }
-            }
-        }
-        if !has_infinite {
-            return Ok(());
-        }
-        let mut places = self.out.iter().step_by(self.stride);
-        match places.position(|value| value.is_infinite()) {
-            Some(row) => {
-                let found = self.out[row * self.stride].to_string();
-                Err((row, Problem::Infinite { found }))
-            }
-            None => Ok(()),
-        }
     }
 }

@@ -62,6 +62,7 @@ mod text;
 mod time_column;
 pub mod time_format;
 mod time_text;
+mod turned;
 mod visit;
 mod whole;
 

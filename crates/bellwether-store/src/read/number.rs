@@ -73,7 +73,15 @@ impl Numbers {
                 let sign = u64::from(is_negative) << 63;
                 return Cell::Value(f64::from_bits(value.to_bits() | sign));
             }
-        } else if self.markers.iter().any(|marker| **marker == *cell.trim_ascii()) {
+        }
+        self.read_other(cell)
+    }
+
+    /// Whatever is not a number in plain notation, and all cells where there are markers.
+    #[cold]
+    #[inline(never)]
+    fn read_other(&self, cell: &[u8]) -> Cell {
+        if self.markers.iter().any(|marker| **marker == *cell.trim_ascii()) {
             return Cell::Missing;
         }
         any_cell(cell)
@@ -85,6 +93,7 @@ impl Numbers {
 /// Its digits make a whole number below 10^15, which a double holds exactly, as it does the power of ten; IEEE
 /// division rounds once, so the quotient is the double nearest to the decimal: the bits of `str::parse`
 /// (Clinger, "How to read floating point numbers accurately", 1990). Anything else is `None`.
+#[inline(never)]
 fn plain_decimal(digits: &[u8]) -> Option<f64> {
     if digits.is_empty() || digits.len() > 16 {
         return None;
@@ -134,7 +143,8 @@ fn short_decimal(word: [u8; WORD_BYTES], n_bytes: usize) -> Option<f64> {
         let behind = (bytes >> at >> 8) << at << 8;
         (behind | before << 8, WORD_BYTES - 1 - at as usize / 8)
     };
-    Some(eight_digits(digits) as f64 / EXACT_POWERS[n_decimals])
+    // Eight digits fit; of a signed number the processor makes a double in one step.
+    Some(eight_digits(digits) as i64 as f64 / EXACT_POWERS[n_decimals])
 }
 
 /// Eight digits, the first in the lowest byte, as a number: pairs, then pairs of pairs.
@@ -148,7 +158,6 @@ fn eight_digits(digits: u64) -> u64 {
 }
 
 /// Whatever [`plain_decimal`] leaves: padding, exponents, many digits, missing values, and what is no number.
-#[cold]
 fn any_cell(cell: &[u8]) -> Cell {
     let cell = cell.trim_ascii();
     if is_missing(cell) {

@@ -1,6 +1,9 @@
-//! Parquet files, batch after batch.
+//! Parquet files, batch after batch; where several threads may read, one decodes ahead of the one that takes the batches.
 
 use std::io;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, scope};
 
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -16,8 +19,15 @@ use super::page_sizes;
 use super::series::Gather;
 use super::source::Source;
 
-/// Values decoded at once.
-const BATCH_CELLS: usize = 1 << 17;
+/// Values decoded at once. The more of a column are, the longer its dictionary stays in the cache; yet all of a batch
+/// should.
+const BATCH_CELLS: usize = 1 << 20;
+
+/// Bytes of a file before decoding is worth a thread of its own. Few in tests, so that small files come through there.
+const AHEAD_FROM_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 1 << 20 };
+
+/// Batches decoded that nobody has taken yet.
+const BATCHES_AHEAD: usize = 2;
 
 /// Reads a Parquet file; without a series column it is the series called `name`.
 pub(super) fn read(
@@ -50,18 +60,38 @@ pub(super) fn each_batch(
     let read = columns.projected();
     let reader = decoded(|| {
         let mask = ProjectionMask::roots(builder.parquet_schema(), read.iter().copied());
-        let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, 1 << 14);
+        let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, 1 << 16);
         builder.with_projection(mask).with_batch_size(n_rows).build()
     });
     let mut reader = Some(reader.map_err(in_file)?);
-    let mut batches = std::iter::from_fn(|| {
+    let is_ahead = options.n_threads() > 1 && input.len() >= AHEAD_FROM_BYTES;
+    let mut batches = std::iter::from_fn(move || {
         let next = decoded(|| reader.as_mut().and_then(Iterator::next).transpose());
         if next.is_err() {
             reader = None; // half done
         }
         next.transpose()
     });
-    read_batches(&mut batches, columns)
+    if !is_ahead {
+        return read_batches(&mut batches, columns);
+    }
+    let batches = Mutex::new(batches);
+    scope(|scope| {
+        let (decoded, ahead) = sync_channel(BATCHES_AHEAD);
+        let all = || batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let decode = move || {
+            for batch in &mut *all() {
+                if decoded.send(batch).is_err() {
+                    return; // something was wrong with an earlier one
+                }
+            }
+        };
+        match Builder::new().spawn_scoped(scope, decode) {
+            Ok(_) => read_batches(&mut ahead.into_iter(), columns),
+            // The system has no thread left.
+            Err(_) => read_batches(&mut *all(), columns),
+        }
+    })
 }
 
 /// Refuses a file that is small and would fill the memory.
@@ -89,4 +119,62 @@ fn check(input: &Held, metadata: &ParquetMetaData) -> Result<(), Problem> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::path::Path;
+
+    use super::super::{Bounds, source};
+    use super::*;
+    use crate::write::{Cell, Column, ColumnKind, TableFormat, TableWriter};
+
+    /// Rows in several groups, each a batch at least; row `late` runs back in time.
+    fn file(late: Option<i64>) -> Vec<u8> {
+        let columns = vec![
+            Column::new("time", ColumnKind::Integer),
+            Column::new("a", ColumnKind::Real).optional(),
+        ];
+        let mut table = TableWriter::new(Vec::new(), TableFormat::Parquet, columns).unwrap();
+        for row in 0..140_000 {
+            let value = if row % 97 == 0 {
+                Cell::Missing
+            } else {
+                Cell::Real(row as f64 / 7.0)
+            };
+            let time = 1_700_000_000 + if Some(row) == late { row - 5 } else { row };
+            table.row(&[Cell::Integer(time), value]).unwrap();
+        }
+        table.finish().unwrap()
+    }
+
+    fn outcome(bytes: &[u8], n_threads: usize) -> String {
+        let options = ReadOptions {
+            threads: NonZeroUsize::new(n_threads),
+            ..ReadOptions::default()
+        };
+        let mut gather = Gather::new(Bounds::NONE, &options);
+        let source = source::of_bytes(Path::new("t.parquet"), bytes, u64::MAX).unwrap();
+        match read(source, "t", &options, &mut gather) {
+            Ok(()) => format!("{:?}", gather.finish().unwrap()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn rows_and_errors_are_the_same_where_a_thread_decodes_ahead() {
+        let mut torn = file(None);
+        let (from, to) = (torn.len() / 2, torn.len() / 2 + 5_000);
+        torn[from..to].fill(0xff);
+        for (bytes, expect) in [
+            (file(None), "Recording"),
+            (file(Some(135_000)), "row 135001"),
+            (torn, "the file is damaged"),
+        ] {
+            let alone = outcome(&bytes, 1);
+            assert!(alone.contains(expect), "{}", &alone[..alone.len().min(300)]);
+            assert!(alone == outcome(&bytes, 2));
+        }
+    }
 }

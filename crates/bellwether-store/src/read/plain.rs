@@ -138,10 +138,7 @@ fn mark(text: &[u8], start: usize, delimiter: u8, marks: &mut Vec<usize>) {
     let (blocks, tail) = text[start..].as_chunks::<64>();
     let mut at = start;
     for block in blocks {
-        let mut hits = 0_u64;
-        for (idx, word) in block.as_chunks::<8>().0.iter().enumerate() {
-            hits |= hits_of(u64::from_le_bytes(*word), wanted) << (8 * idx);
-        }
+        let mut hits = hits_of(block, wanted);
         while hits != 0 {
             marks.push(at + hits.trailing_zeros() as usize);
             hits &= hits - 1;
@@ -156,17 +153,56 @@ fn mark(text: &[u8], start: usize, delimiter: u8, marks: &mut Vec<usize>) {
     );
 }
 
-/// Which of the eight bytes of `word` are among `wanted`: a bit each, the lowest for the first.
+/// Which bytes of `block` are among `wanted`: a bit each, the lowest for the first.
 #[inline]
-fn hits_of(word: u64, wanted: [u8; 4]) -> u64 {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    const LOW: u64 = EACH * 0x7f;
-    let mut others = u64::MAX;
-    for byte in wanted {
-        // A byte is nought where it is the one; its highest bit stays free just then.
-        let differs = word ^ (EACH * u64::from(byte));
-        others &= ((differs & LOW) + LOW) | differs;
+fn hits_of(block: &[u8; 64], wanted: [u8; 4]) -> u64 {
+    // As many bytes are compared at once as a register holds.
+    let [a, b, c, d] = wanted;
+    let mut is_hit = [0_u8; 64];
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "with iterators it is not done in registers"
+    )]
+    for at in 0..64 {
+        let byte = block[at];
+        is_hit[at] = u8::from((byte == a) | (byte == b) | (byte == c) | (byte == d));
     }
-    // The highest bits of all bytes, moved side by side into the highest byte.
-    ((!others & !LOW) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    // Bit r of byte c is for byte 8 r + c of the block.
+    let mut bits = 0;
+    for (row, eight) in is_hit.as_chunks::<8>().0.iter().enumerate() {
+        bits |= u64::from_le_bytes(*eight) << row;
+    }
+    turned(bits)
+}
+
+/// The 8 × 8 bits of `bits` with rows and columns exchanged: blocks of four, of two, and single bits change places (Warren,
+/// "Hacker's Delight", 2nd edition, 7-3).
+#[inline]
+fn turned(mut bits: u64) -> u64 {
+    for (by, places) in [
+        (7, 0x00aa_00aa_00aa_00aa),
+        (14, 0x0000_cccc_0000_cccc),
+        (28, 0x0000_0000_f0f0_f0f0),
+    ] {
+        let moved = (bits ^ (bits >> by)) & places;
+        bits ^= moved ^ (moved << by);
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn marks_are_the_bytes_that_divide(text in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b','), Just(b'\n'), Just(b'"')], 0..300), start in 0..70_usize) {
+            let start = start.min(text.len());
+            let mut marks = Vec::new();
+            mark(&text, start, b',', &mut marks);
+            let expect = (start..text.len()).filter(|&at| b",\n\r\"".contains(&text[at]));
+            prop_assert_eq!(marks, expect.collect::<Vec<_>>());
+        }
+    }
 }

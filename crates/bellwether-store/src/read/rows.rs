@@ -67,15 +67,14 @@ impl InputRows {
         first_position: u32,
     ) -> Result<(), Problem> {
         let n_rows = time_texts.row().len();
-        let text = String::from_utf8_lossy(time_texts.text());
-        if text.len() != time_texts.text().len() {
-            // A byte was replaced: each time must be taken alone.
+        let Ok(text) = std::str::from_utf8(time_texts.text()) else {
+            // A byte is to be replaced: each time must be taken alone.
             for (time, more) in time_texts.row().cells().zip(0..) {
                 self.make_room(time)?;
                 self.push(time, first_sample + more, first_position + more);
             }
             return Ok(());
-        }
+        };
         self.times
             .try_reserve(text.len())
             .map_err(|_| Problem::OutOfMemory)?;
@@ -83,7 +82,7 @@ impl InputRows {
         room(&mut self.samples, n_rows)?;
         room(&mut self.positions, n_rows)?;
         let n_before = self.times.len();
-        self.times.push_str(&text);
+        self.times.push_str(text);
         self.time_ends
             .extend(time_texts.ends().iter().map(|end| n_before + end));
         let n_rows = n_rows as u32; // rows are counted in 32 bits

@@ -185,6 +185,12 @@ fn date_secs(date: &[u8; 10]) -> Option<i64> {
 /// Seconds and nanoseconds of the day of `HH:MM[:SS[.fff]]`, and what follows. A leap second (`:60`) is the first
 /// second of the next minute.
 fn clock_time(clock: &[u8]) -> Option<(i64, i64, &[u8])> {
+    if let Some((whole, rest)) = clock.split_first_chunk()
+        && !matches!(rest, [b'.' | b',', ..])
+        && let Some(secs) = whole_clock(*whole)
+    {
+        return Some((secs, 0, rest));
+    }
     let (hour_minute, mut rest) = clock.split_first_chunk::<5>()?;
     let [h1, h2, b':', m1, m2] = *hour_minute else {
         return None;
@@ -201,6 +207,23 @@ fn clock_time(clock: &[u8]) -> Option<(i64, i64, &[u8])> {
         }
     }
     (hour < 24 && minute < 60 && second <= 60).then_some((hour * 3600 + minute * 60 + second, fraction, rest))
+}
+
+/// Seconds of the day of `HH:MM:SS`, all bytes at once; `None` where it is not that, or an hour or second that needs more
+/// thought.
+#[inline]
+fn whole_clock(clock: [u8; 8]) -> Option<i64> {
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    /// What takes each byte to its highest bit from just above its largest value on: `23:59:59` with its colons.
+    const ROOM: u64 = u64::from_le_bytes([0x7d, 0x76, 0x7f, 0x7a, 0x76, 0x7f, 0x7a, 0x76]);
+    // Digits become their values, colons nought.
+    let bytes = u64::from_le_bytes(clock) ^ u64::from_le_bytes(*b"00:00:00");
+    let above = ((bytes & !HIGHEST) + ROOM) | bytes;
+    // Each byte and the next as a number of two digits.
+    let pairs = bytes.wrapping_mul(10).wrapping_add(bytes >> 8);
+    let at = |byte: u32| i64::from((pairs >> (8 * byte)) as u8);
+    let (hour, minute, second) = (at(0), at(3), at(6));
+    (above & HIGHEST == 0 && hour < 24).then_some(hour * 3600 + minute * 60 + second)
 }
 
 /// Seconds east of UTC of nothing, `Z`, `UTC`, `+01:00`, `+0100` or `+01`.
@@ -393,6 +416,18 @@ mod tests {
         fn a_printed_instant_is_read_back(nanos in -9_000_000_000_000_000_000_i64..9_000_000_000_000_000_000) {
             let time = Timestamp::from_nanos(nanos);
             prop_assert_eq!(parse_time(&time.to_string()), Some(time));
+        }
+
+        #[test]
+        fn a_clock_read_at_once_is_one_read_digit_by_digit(
+            text in "[0-2][0-9]:[0-6][0-9]:[0-6][0-9]|[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9:;/@p]{8}"
+        ) {
+            let part = |at: usize| text[at..at + 2].parse::<i64>().ok();
+            let parts = part(0).zip(part(3)).zip(part(6)).filter(|_| text[2..3] == *":" && text[5..6] == *":");
+            let expect = parts
+                .filter(|((hour, minute), second)| *hour < 24 && *minute < 60 && *second < 60)
+                .map(|((hour, minute), second)| hour * 3600 + minute * 60 + second);
+            prop_assert_eq!(whole_clock(text.as_bytes().try_into().unwrap()), expect);
         }
 
         #[test]

@@ -60,7 +60,7 @@ pub(crate) fn measure(
             out.commit().map_err(WriteError::from)?;
         }
         let mut n_threads = vec![NonZeroUsize::MIN];
-        if file.is_some() && matches!(format, TableFormat::Csv) {
+        if file.is_some() && matches!(format, TableFormat::Csv | TableFormat::Parquet) {
             let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
             n_threads.extend((all > NonZeroUsize::MIN).then_some(all));
         }

@@ -10,8 +10,12 @@ use super::super::error::{Place, Problem, ReadError};
 use super::super::number::Numbers;
 use super::super::row::RowBuf;
 use super::super::sniff::{self, Layout, SAMPLE_ROWS, Values};
+use super::super::turned::NumberColumns;
 use super::text::value_of;
 use super::{NotNumber, RawRow, RawValue, RawValues, To};
+
+/// Rows whose values are read together.
+const PIECE_ROWS: usize = 4096;
 
 /// Hands over the rows of all `batches`.
 pub(super) fn visit(batches: &mut Batches<'_>, columns: Columns, to: &mut To<'_>) -> Result<(), ReadError> {
@@ -36,12 +40,16 @@ pub(super) fn visit(batches: &mut Batches<'_>, columns: Columns, to: &mut To<'_>
         layout,
         n_rows: 0,
         series: to.name.to_owned(),
+        numbers_by_column: NumberColumns::default(),
         values: Vec::new(),
         not_numbers: Vec::new(),
         cells: RowBuf::default(),
     };
     let mut take = |batch: &RecordBatch, to: &mut To<'_>| {
-        rows.batch(batch, to, |to, series| to.know(series, channels.as_ref()))
+        (0..batch.num_rows()).step_by(PIECE_ROWS).try_for_each(|start| {
+            let piece = batch.slice(start, PIECE_ROWS.min(batch.num_rows() - start));
+            rows.batch(&piece, to, |to, series| to.know(series, channels.as_ref()))
+        })
     };
     while let Some(batch) = first.pop_front() {
         take(&batch, to)?;
@@ -63,6 +71,7 @@ struct Rows {
     n_rows: u64,
     /// Of the row before.
     series: String,
+    numbers_by_column: NumberColumns,
     /// The values of a batch, row after row.
     values: Vec<f64>,
     /// Cells of the batch that hold no number: row, and what stands there.
@@ -153,8 +162,7 @@ impl Rows {
     /// Reads the values of a batch, whatever they are.
     fn read_values(&mut self, batch: &RecordBatch) -> Result<(), Problem> {
         let n_values = self.n_values();
-        self.values.clear();
-        self.values.resize(batch.num_rows() * n_values, f64::NAN);
+        self.numbers_by_column.begin(batch.num_rows(), n_values);
         self.not_numbers.clear();
         let columns = match &self.layout.values {
             Values::Wide(columns) => columns.as_slice(),
@@ -162,9 +170,9 @@ impl Rows {
         };
         for (channel_idx, &column) in columns.iter().enumerate() {
             let array = self.columns.array(batch, column);
-            let out = &mut self.values[channel_idx..];
+            let out = self.numbers_by_column.column(channel_idx);
             if array.data_type().is_integer() || array.data_type().is_floating() {
-                match numbers_into(array, &self.numbers, out, n_values) {
+                match numbers_into(array, &self.numbers, out) {
                     // All are written by then; what is infinite is told of.
                     Ok(()) | Err((_, Problem::Infinite { .. })) => {}
                     Err((_, problem)) => return Err(problem),
@@ -176,11 +184,15 @@ impl Rows {
                 cell.clear();
                 self.text.push(&mut cell, array, row)?;
                 match value_of(self.numbers.read(&cell), &cell) {
-                    Ok(value) => out[row * n_values] = value,
-                    Err(text) => self.not_numbers.push((row, NotNumber { channel_idx, text })),
+                    Ok(value) => out[row] = value,
+                    Err(text) => {
+                        out[row] = f64::NAN;
+                        self.not_numbers.push((row, NotNumber { channel_idx, text }));
+                    }
                 }
             }
         }
+        self.numbers_by_column.turn_into(&mut self.values);
         self.not_numbers.sort_by_key(|(row, _)| *row);
         Ok(())
     }
