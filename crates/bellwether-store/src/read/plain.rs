@@ -159,10 +159,7 @@ fn hits_of(block: &[u8; 64], wanted: [u8; 4]) -> u64 {
     // As many bytes are compared at once as a register holds.
     let [a, b, c, d] = wanted;
     let mut is_hit = [0_u8; 64];
-    #[expect(
-        clippy::needless_range_loop,
-        reason = "with iterators it is not done in registers"
-    )]
+    // With iterators it is not done in registers.
     for at in 0..64 {
         let byte = block[at];
         is_hit[at] = u8::from((byte == a) | (byte == b) | (byte == c) | (byte == d));

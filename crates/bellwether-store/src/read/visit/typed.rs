@@ -180,13 +180,13 @@ impl Rows {
                 continue;
             }
             let mut cell = Vec::new();
-            for row in 0..array.len() {
+            for (row, out) in out.iter_mut().enumerate() {
                 cell.clear();
                 self.text.push(&mut cell, array, row)?;
                 match value_of(self.numbers.read(&cell), &cell) {
-                    Ok(value) => out[row] = value,
+                    Ok(value) => *out = value,
                     Err(text) => {
-                        out[row] = f64::NAN;
+                        *out = f64::NAN;
                         self.not_numbers.push((row, NotNumber { channel_idx, text }));
                     }
                 }
