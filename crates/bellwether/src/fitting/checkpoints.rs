@@ -43,17 +43,9 @@ impl Checkpoints {
         if !is_resumed {
             remove_checkpoints(folder)?;
         }
-        // Weights do not depend on threads.
-        let mut settings = spec.clone();
-        settings.train.n_threads = 0;
-        let all = format!(
-            "{data_fingerprint} {settings:?} {} {}",
-            Kernels::detect().name(),
-            env!("CARGO_PKG_VERSION")
-        );
         Ok(Self {
             folder: folder.to_owned(),
-            training: Sha256::of(all.as_bytes()).to_string(),
+            training: identity(data_fingerprint, spec),
             is_resumed,
             every,
             kept_at: Mutex::new(None),
@@ -105,9 +97,31 @@ impl Checkpoints {
         Ok(remove_checkpoints(&self.folder)?)
     }
 
-    fn path(&self, network_idx: usize) -> PathBuf {
-        self.folder.join(format!("{network_idx}.checkpoint"))
+    /// Whether there is one of a first network.
+    pub(crate) fn are_in(folder: &Path) -> bool {
+        path(folder, 0).exists()
     }
+
+    fn path(&self, network_idx: usize) -> PathBuf {
+        path(&self.folder, network_idx)
+    }
+}
+
+fn path(folder: &Path, network_idx: usize) -> PathBuf {
+    folder.join(format!("{network_idx}.checkpoint"))
+}
+
+/// Data, settings and program of a training, in one text: whatever makes other weights makes another text.
+pub(crate) fn identity(data_fingerprint: &str, spec: &FitSpec) -> String {
+    // Weights do not depend on threads.
+    let mut settings = spec.clone();
+    settings.train.n_threads = 0;
+    let all = format!(
+        "{data_fingerprint} {settings:?} {} {}",
+        Kernels::detect().name(),
+        env!("CARGO_PKG_VERSION")
+    );
+    Sha256::of(all.as_bytes()).to_string()
 }
 
 /// As it is kept.

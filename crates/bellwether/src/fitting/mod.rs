@@ -33,7 +33,7 @@ use crate::architecture;
 use crate::artifact::Learnt;
 use crate::cli::FitArgs;
 use crate::failure::Failure;
-pub(crate) use checkpoints::Checkpoints;
+pub(crate) use checkpoints::{Checkpoints, identity};
 pub(crate) use family::Family;
 use family::Plan;
 pub(crate) use fleet::{Device, fit_fleet};
