@@ -19,8 +19,8 @@ mod output;
 mod per_device;
 mod publishing;
 mod report;
-mod search;
 mod seams;
+mod search;
 mod wiring;
 
 use std::process::ExitCode;

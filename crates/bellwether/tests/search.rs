@@ -32,11 +32,11 @@ fn with_pump(n_samples: usize) -> tempfile::TempDir {
 }
 
 /// As few passes over as few rows as give a search something to choose from.
-const SEARCH: &str = "train pump.csv --name pump --model-family lstm-forecast --epochs 3 --search --search-trials 6 --format json";
+const SEARCH: &str = "train pump.csv --name pump --model-family lstm-forecast --architecture 16/16 --epochs 3 --stride 3 --search --search-trials 6 --format json";
 
 #[test]
 fn a_search_that_is_killed_and_resumed_is_the_one_that_never_was() {
-    let own = with_pump(700);
+    let own = with_pump(2_500);
     let folder = own.path();
     let whole = bellwether(
         folder,
@@ -53,7 +53,11 @@ fn a_search_that_is_killed_and_resumed_is_the_one_that_never_was() {
         .spawn()
         .unwrap();
     let said = BufReader::new(child.stderr.take().unwrap());
-    assert!(said.lines().map_while(Result::ok).any(|line| line.starts_with("trial 3:")));
+    assert!(
+        said.lines()
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("trial 3:"))
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     let kept = folder.join("killed/.checkpoints/pump/search.jsonl");
@@ -67,7 +71,11 @@ fn a_search_that_is_killed_and_resumed_is_the_one_that_never_was() {
     bellwether(folder, &format!("{without} --registry killed --resume"))
         .ends(1)
         .says(&["--resume: what was interrupted was a search"]);
-    let resumed = bellwether(folder, &format!("{SEARCH} --registry killed --resume --threads 2")).ends(0);
+    let resumed = bellwether(
+        folder,
+        &format!("{SEARCH} --registry killed --resume --threads 2"),
+    )
+    .ends(0);
     assert!(!folder.join("killed/.checkpoints/pump").exists());
 
     let document = |text: &str| serde_json::from_str::<Value>(text).unwrap();
@@ -90,7 +98,12 @@ fn a_search_that_is_killed_and_resumed_is_the_one_that_never_was() {
     assert_eq!(chosen, [full[0]]);
     let asked = trials.iter().find(|of| of["trial"] == 1).unwrap();
     assert_eq!(asked["is_full"], true);
-    assert!(trials.iter().filter(|of| of["is_full"] == false).all(|of| of["epochs"] == 1));
+    assert!(
+        trials
+            .iter()
+            .filter(|of| of["is_full"] == false)
+            .all(|of| of["epochs"] == 1)
+    );
     assert_eq!(full[0]["epochs"], 3);
     assert_eq!(chosen[0]["window"], manifest.models[0].window_len());
 
@@ -117,12 +130,16 @@ fn a_search_that_is_killed_and_resumed_is_the_one_that_never_was() {
 
 #[test]
 fn a_budget_for_no_trial_leaves_the_settings_as_they_are() {
-    let own = with_pump(500);
+    let own = with_pump(2_500);
     let folder = own.path();
-    let train = "train pump.csv --name pump --model-family lstm-forecast --epochs 2 --registry models";
+    let train =
+        "train pump.csv --name pump --model-family lstm-forecast --epochs 2 --stride 3 --registry models";
     bellwether(folder, &format!("{train} --search --budget 1ms"))
         .ends(0)
-        .says(&["the budget was used up before the first trial", "settings stay as asked for"]);
+        .says(&[
+            "the budget was used up before the first trial",
+            "settings stay as asked for",
+        ]);
     bellwether(folder, train).ends(0);
     let (weights, manifest) = learnt(folder, "models", "pump@1");
     let (weights_again, manifest_again) = learnt(folder, "models", "pump@2");
@@ -149,16 +166,29 @@ fn what_cannot_be_searched_is_refused() {
     train("--search --model-family linear")
         .ends(2)
         .says(&["--search: --model-family linear has no network"]);
-    train("--search --group-by device").ends(2).says(&["--search", "--group-by"]);
-    train("--search --from other").ends(2).says(&["--search", "--from"]);
-    train("--search --threshold best-f1").ends(2).says(&["--search looks at no labels"]);
+    train("--search --group-by device")
+        .ends(2)
+        .says(&["--search", "--group-by"]);
+    train("--search --from other")
+        .ends(2)
+        .says(&["--search", "--from"]);
+    train("--search --threshold best-f1")
+        .ends(2)
+        .says(&["--search looks at no labels"]);
     train("--budget 5m").ends(2).says(&["--search"]);
     train("--search --budget 5m --search-trials 3")
         .ends(2)
         .says(&["--budget", "--search-trials"]);
-    train("--search").ends(1).says(&["--search: the last quarter", "15 rows"]);
-    bellwether(folder, "generate --devices 1 --samples 400 -o more.csv").ends(0);
-    let more = |flags: &str| bellwether(folder, &format!("train more.csv --name pump --registry models {flags}"));
+    train("--search")
+        .ends(1)
+        .says(&["--search: faults are put into the last quarter", "has 15 rows"]);
+    bellwether(folder, "generate --devices 1 --samples 2500 -o more.csv").ends(0);
+    let more = |flags: &str| {
+        bellwether(
+            folder,
+            &format!("train more.csv --name pump --registry models {flags}"),
+        )
+    };
     more("--search --window 8 --architecture gru --lr 0.01")
         .ends(2)
         .says(&["--search: --window, --architecture", "are all given"]);

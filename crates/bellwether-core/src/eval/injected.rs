@@ -211,12 +211,7 @@ fn stretches(frame: &Frame, spec: &InjectionSpec) -> Vec<Frame> {
 
 /// A copy with one fault of each kind that fits, at least one of them. The faults have equal parts of the second nine tenths, in an order that
 /// turns with the seed: none lies on another, and the first tenth fills the windows.
-fn with_every_kind(
-    stretch: &Frame,
-    scale: &Frame,
-    strength: f64,
-    seed: u64,
-) -> Option<(Frame, Vec<Fault>)> {
+fn with_every_kind(stretch: &Frame, scale: &Frame, strength: f64, seed: u64) -> Option<(Frame, Vec<Fault>)> {
     let kinds = AnomalyKind::ALL;
     let n = stretch.n_samples();
     let turn = (seed % kinds.len() as u64) as usize;
@@ -333,7 +328,9 @@ mod tests {
     fn what_was_an_alarm_before_is_no_find() {
         let frame = pump();
         let always = |frame: Frame| Ok::<_, Infallible>(vec![2.0; frame.n_samples()]);
-        let found = injected(&frame, &InjectionSpec::default(), always).unwrap().recall;
+        let found = injected(&frame, &InjectionSpec::default(), always)
+            .unwrap()
+            .recall;
         assert!(
             !found.is_empty()
                 && found
@@ -347,7 +344,13 @@ mod tests {
         let short = pump().slice(0..12).unwrap();
         let spec = InjectionSpec::default();
         let found = injected(&short, &spec, by_max_z(&short, 8.0)).unwrap();
-        assert_eq!(found, Injected { recall: Vec::new(), vus_pr: None });
+        assert_eq!(
+            found,
+            Injected {
+                recall: Vec::new(),
+                vus_pr: None
+            }
+        );
         assert!(!can_inject(&short, &spec) && can_inject(&pump(), &spec));
     }
 
@@ -366,7 +369,9 @@ mod tests {
         let known = vus_pr(&mut |copy: Frame| {
             // Values that are others than before are the faults.
             let is_changed = |row: usize| !same(copy.sample(row).values, frame.sample(row).values);
-            (0..copy.n_samples()).map(|row| f64::from(u8::from(is_changed(row)))).collect()
+            (0..copy.n_samples())
+                .map(|row| f64::from(u8::from(is_changed(row))))
+                .collect()
         });
         let chance = vus_pr(&mut |copy: Frame| baseline::random(copy.n_samples(), 1));
         let guessed = vus_pr(&mut |copy: Frame| baseline::max_z(&frame, &copy).unwrap());

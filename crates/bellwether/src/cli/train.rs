@@ -81,7 +81,12 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_name = "D", requires = "is_on", value_parser = parse_duration)]
     pub(crate) budget: Option<Duration>,
     /// Search until so many trials were made instead: the outcome depends on no clock. From 5 on a drawn candidate is trained in full
-    #[arg(long = "search-trials", value_name = "N", requires = "is_on", conflicts_with = "budget")]
+    #[arg(
+        long = "search-trials",
+        value_name = "N",
+        requires = "is_on",
+        conflicts_with = "budget"
+    )]
     pub(crate) n_trials: Option<NonZeroUsize>,
 }
 

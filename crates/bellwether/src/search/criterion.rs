@@ -18,8 +18,10 @@ use crate::failure::Failure;
 const PARTS: usize = 4;
 /// Series that are judged at most, spread over all, and stretches of them all together.
 const SERIES_MAX: usize = 5;
-/// Rows of a stretch at most.
+/// Rows of a stretch at most, and at least: a fault of each kind then lasts for 16 rows, as the usual window does. Shorter ones would favour
+/// short windows, whatever real faults are like.
 const STRETCH_ROWS_MAX: usize = 3_000;
+const STRETCH_ROWS_MIN: usize = 600;
 
 /// In a sentence, for the manifest.
 pub(crate) const IN_WORDS: &str = "vus_pr: mean VUS-PR against faults of every kind, of half, once and twice the usual strength, that were put into \
@@ -80,13 +82,14 @@ impl HeldOut {
         };
         let is_spread = |idx: usize| (0..n_series).any(|nth| nth * tails.len() / n_series == idx);
         let spread = tails.iter().enumerate().filter(|(idx, _)| is_spread(*idx));
-        let fit = spread.filter(|(_, (_, frame))| can_inject(frame, &spec));
+        let is_fit = |frame: &Frame| frame.n_samples() >= STRETCH_ROWS_MIN && can_inject(frame, &spec);
+        let fit = spread.filter(|(_, (_, frame))| is_fit(frame));
         let judged: Vec<_> = fit.map(|(_, of_series)| of_series.clone()).collect();
         if judged.is_empty() {
             let n_most = tails.iter().map(|(_, frame)| frame.n_samples()).max();
             return Err(Failure::message(format!(
-                "--search: the last quarter of the rows is to be judged, and its longest stretch without a gap, of {} rows, is too \
-                 short to put faults in: train without --search, or on more rows",
+                "--search: faults are put into the last quarter of the rows, and its longest stretch without a gap has {} rows: it takes \
+                 {STRETCH_ROWS_MIN} rows of which some channel varies; train without --search, or on more rows",
                 n_most.unwrap_or(0)
             )));
         }
@@ -147,16 +150,23 @@ mod tests {
 
     #[test]
     fn the_last_quarter_of_each_series_is_held_out() {
-        let whole = pump(1_000);
-        let (first, second) = whole.clone().split_at(900);
+        let whole = pump(4_000);
+        let (first, second) = whole.clone().split_at(3_300);
         let pieces = vec![first.unwrap(), second.unwrap()];
         let held_out = HeldOut::of(&[vec![whole.clone()], pieces], &names(2), 42).unwrap();
         let rows = |frames: &[Frame]| frames.iter().map(Frame::n_samples).sum::<usize>();
-        assert_eq!(held_out.train.iter().map(|of| rows(of)).collect::<Vec<_>>(), [750, 750]);
-        // Of a quarter in two pieces the longer one: 150 of 250 rows.
-        let judged: Vec<_> = held_out.judged.iter().map(|(_, frame)| frame.n_samples()).collect();
-        assert_eq!((judged, held_out.n_rows()), (vec![250, 150], 150));
-        assert_eq!(held_out.judged[0].1.time()[0], whole.time()[750]);
+        assert_eq!(
+            held_out.train.iter().map(|of| rows(of)).collect::<Vec<_>>(),
+            [3_000, 3_000]
+        );
+        // Of a quarter in two pieces the longer one: 700 of 1,000 rows.
+        let judged: Vec<_> = held_out
+            .judged
+            .iter()
+            .map(|(_, frame)| frame.n_samples())
+            .collect();
+        assert_eq!((judged, held_out.n_rows()), (vec![1_000, 700], 700));
+        assert_eq!(held_out.judged[0].1.time()[0], whole.time()[3_000]);
         // No row is on both sides.
         let last = held_out.train[1].last().unwrap().time().last().copied();
         assert!(last < Some(held_out.judged[1].1.time()[0]));
@@ -164,7 +174,7 @@ mod tests {
 
     #[test]
     fn of_many_series_some_are_judged() {
-        let series: Vec<_> = (0..12).map(|_| vec![pump(400)]).collect();
+        let series: Vec<_> = (0..12).map(|_| vec![pump(2_400)]).collect();
         let held_out = HeldOut::of(&series, &names(12), 42).unwrap();
         let judged: Vec<&str> = held_out.judged.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(judged, ["pump-0", "pump-2", "pump-4", "pump-7", "pump-9"]);
@@ -173,8 +183,13 @@ mod tests {
 
     #[test]
     fn too_few_rows_are_refused() {
-        let error = HeldOut::of(&[vec![pump(60)]], &names(1), 42).unwrap_err().text();
-        assert!(error.contains("--search") && error.contains("15 rows"), "{error}");
+        let error = HeldOut::of(&[vec![pump(2_396)]], &names(1), 42)
+            .unwrap_err()
+            .text();
+        assert!(
+            error.contains("--search") && error.contains("has 599 rows"),
+            "{error}"
+        );
         assert!(HeldOut::of(&[], &[], 42).is_err());
     }
 }

@@ -142,7 +142,8 @@ impl<'a> Search<'a> {
                 trial.recall = Some(worth.recall);
             }
             Err(failure) if candidate == 0 => {
-                return Err(failure.in_context("--search: the first three quarters of the rows cannot be learnt from"));
+                return Err(failure
+                    .in_context("--search: the first three quarters of the rows cannot be learnt from"));
             }
             Err(failure) => {
                 trial.window = trial.settings.window;

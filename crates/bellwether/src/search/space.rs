@@ -14,7 +14,14 @@ const WINDOWS: [usize; 9] = [4, 6, 8, 12, 16, 24, 32, 48, 64];
 /// Windows fill within the tenth of a stretch that has no faults.
 const ROWS_PER_WINDOW: usize = 16;
 /// Encoder and decoder where an autoencoder is among the networks: its bottleneck is what matters.
-const STACKS: [&str; 6] = ["16-4/16", "32-8/32", "64-8/64", "64-16/64", "64-32/64", "128-32/128"];
+const STACKS: [&str; 6] = [
+    "16-4/16",
+    "32-8/32",
+    "64-8/64",
+    "64-16/64",
+    "64-32/64",
+    "128-32/128",
+];
 /// Where all networks are forecasters, which have a single layer.
 const LAYERS: [&str; 4] = ["16/16", "32/32", "64/64", "128/128"];
 /// Typed in full, so that a command says what was meant.
@@ -65,7 +72,11 @@ impl Space {
         let windows = WINDOWS.into_iter().filter(|len| len * ROWS_PER_WINDOW <= n_rows);
         Self {
             windows: windows.filter(|_| args.window.is_none()).collect(),
-            stacks: if has_open_sizes { stacks.to_vec() } else { Vec::new() },
+            stacks: if has_open_sizes {
+                stacks.to_vec()
+            } else {
+                Vec::new()
+            },
             presets: others.filter(|_| has_open_sizes).collect(),
             rates: if has_open_rate { RATES.to_vec() } else { Vec::new() },
         }
@@ -216,7 +227,16 @@ mod tests {
             lr: Some(0.001),
         };
         let args = candidate.applied(&asked(&["--epochs", "3"]));
-        let typed = asked(&["--epochs", "3", "--window", "12", "--architecture", "gru", "--lr", "0.001"]);
+        let typed = asked(&[
+            "--epochs",
+            "3",
+            "--window",
+            "12",
+            "--architecture",
+            "gru",
+            "--lr",
+            "0.001",
+        ]);
         assert_eq!(format!("{args:?}"), format!("{typed:?}"));
         let same = Candidate::default().applied(&typed);
         assert_eq!(format!("{same:?}"), format!("{typed:?}"));

@@ -86,7 +86,9 @@ mod tests {
     fn run(criteria: &[f64], n: usize) -> Vec<Standing> {
         let mut done = Vec::new();
         while done.len() < n {
-            let Some(next) = next(&done, criteria.len()) else { break };
+            let Some(next) = next(&done, criteria.len()) else {
+                break;
+            };
             let (Next::Short(candidate) | Next::Full(candidate)) = next;
             done.push(trial(next, criteria[candidate]));
         }
@@ -100,7 +102,8 @@ mod tests {
 
     #[test]
     fn the_best_third_of_short_trainings_goes_on() {
-        let check = |criteria: &[f64], want: &str| assert_eq!(order(&run(criteria, 99)), want, "{criteria:?}");
+        let check =
+            |criteria: &[f64], want: &str| assert_eq!(order(&run(criteria, 99)), want, "{criteria:?}");
         // 3 is the best of the first three. Of six, 5 and 3 are the best two: only 5 is new. Of nine, 8 joins them.
         check(
             &[0.5, 0.1, 0.2, 0.3, 0.1, 0.9, 0.0, 0.1, 0.4, 0.2],

@@ -105,8 +105,12 @@ pub(super) fn choose(training: &mut Training<'_>, rows: &TrainingRows) -> Result
         kept.end()?;
     }
     let ranked = search.ranked(kept.trials());
-    let settings = ranked.first().map_or_else(Candidate::default, |best| best.settings.clone());
-    training.output.note(&said(kept.trials(), ranked.first().copied()));
+    let settings = ranked
+        .first()
+        .map_or_else(Candidate::default, |best| best.settings.clone());
+    training
+        .output
+        .note(&said(kept.trials(), ranked.first().copied()));
     training.fit = settings.applied(&args.fit);
     training.spec = FitSpec::from_args(&training.fit, args.threads.n())?;
     training.searched = Some(Searched {
@@ -167,7 +171,9 @@ fn tell(training: &Training<'_>, idx: usize, trial: &Trial) {
         (None, Some(error)) => error.clone(),
         (None, None) => "no figure".to_owned(),
     };
-    let window = trial.window.map_or_else(String::new, |rows| format!("window {rows}, "));
+    let window = trial
+        .window
+        .map_or_else(String::new, |rows| format!("window {rows}, "));
     training.output.note(&format!(
         "trial {n}: {window}{}, lr {}, {} epochs: {worth}, {}",
         trial.architecture,
@@ -213,7 +219,9 @@ fn said(trials: &[Trial], best: Option<&Trial>) -> String {
     }
     let asked = trials[0].vus_pr.unwrap_or(f64::NAN);
     let worth = best.vus_pr.unwrap_or(f64::NAN);
-    format!("search: the best of {n} trials has vus_pr {worth:.4} on held-out rows; the settings as asked for have {asked:.4}")
+    format!(
+        "search: the best of {n} trials has vus_pr {worth:.4} on held-out rows; the settings as asked for have {asked:.4}"
+    )
 }
 
 impl Searched {

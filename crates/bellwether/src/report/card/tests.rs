@@ -83,7 +83,13 @@ fn a_card_of_a_search_has_its_trials_the_chosen_one_first() {
         "trials": [trial(5, "gru", Some(0.51237), true), trial(1, "lstm", Some(0.25), false), trial(2, "tcn", None, false)],
     });
     let page = page_of(&manifest, |_| {});
-    for said in ["How its settings were found", "vus_pr: so &amp; so", "0.0005", "0.512", "it &lt;failed&gt;"] {
+    for said in [
+        "How its settings were found",
+        "vus_pr: so &amp; so",
+        "0.0005",
+        "0.512",
+        "it &lt;failed&gt;",
+    ] {
         assert!(page.contains(said), "{said} is not said");
     }
     let at = |text: &str| page.find(text).unwrap();
