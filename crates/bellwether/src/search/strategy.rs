@@ -104,13 +104,13 @@ mod tests {
     fn the_best_third_of_short_trainings_goes_on() {
         let check =
             |criteria: &[f64], want: &str| assert_eq!(order(&run(criteria, 99)), want, "{criteria:?}");
-        // 3 is the best of the first three. Of six, 5 and 3 are the best two: only 5 is new. Of nine, 8 joins them.
+        // 3 is the best of the first three. 5 is the best of five, so it goes on at once. Of eight, 5 and 8 are the best two.
         check(
             &[0.5, 0.1, 0.2, 0.3, 0.1, 0.9, 0.0, 0.1, 0.4, 0.2],
-            "0! 1 2 3 3! 4 5 6 5! 7 8 9 8!",
+            "0! 1 2 3 3! 4 5 5! 6 7 8 8! 9",
         );
-        // Two better ones at once: the best first.
-        check(&[0.5, 0.1, 0.2, 0.3, 0.8, 0.9, 0.0], "0! 1 2 3 3! 4 5 6 5! 4!");
+        // Each better than all before it.
+        check(&[0.5, 0.1, 0.2, 0.3, 0.8, 0.9, 0.0], "0! 1 2 3 3! 4 4! 5 5! 6");
         // Fewer than a third when all have had their turn.
         check(&[0.5, 0.1, 0.2], "0! 1 2 2!");
         check(&[0.5], "0!");
