@@ -302,7 +302,7 @@ pub(crate) struct GenerateArgs {
 }
 
 /// How a detector is fitted.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct FitArgs {
     /// What the detector is made of: auto, linear, full, lstm, lstm-ae, lstm-forecast, one architecture of `bellwether
     /// architectures list`, or one classic detector: pca, var, cross-regression, knn, robust-z, mahalanobis, kmeans,

@@ -1,7 +1,7 @@
 //! The binary: flags, wiring, exit codes. The one place that names concrete types of every crate.
 //!
 //! In reading order: [`cli`] is what people type; [`commands`] has a file per command; [`fitting`] makes a detector
-//! of data, [`assessment`] says how good it is, [`publishing`] a version of a detector and [`artifact`] a bundle of a detector; [`contract`] reads what must hold of data; [`config`] reads the configuration of the
+//! of data, [`search`] chooses the settings of its networks, [`assessment`] says how good it is, [`publishing`] a version of a detector and [`artifact`] a bundle of a detector; [`contract`] reads what must hold of data; [`config`] reads the configuration of the
 //! live system and [`wiring`] makes its parts, [`seams`] is what the service asks of the rest; [`output`] is how answers are shown, [`failure`] how errors are.
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod per_device;
 mod publishing;
 mod report;
 mod seams;
+mod search;
 mod wiring;
 
 use std::process::ExitCode;

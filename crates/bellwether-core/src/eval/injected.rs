@@ -4,8 +4,9 @@
 //! are unlike the injected ones may be harder.
 
 use super::interval::{self, Interval};
+use super::vus::{default_window, vus};
 use crate::frame::Frame;
-use crate::synth::{AnomalyKind, AnomalySpec, InjectError, Start, inject_scaled};
+use crate::synth::{AnomalyKind, AnomalySpec, Fault, InjectError, Start, inject_scaled};
 use crate::time::Timestamp;
 
 /// What is injected.
@@ -33,6 +34,23 @@ impl Default for InjectionSpec {
             seed: 42,
         }
     }
+}
+
+impl InjectionSpec {
+    fn seed_of(&self, copy_idx: usize, strength_idx: usize) -> u64 {
+        let idx = copy_idx * self.strengths.len() + strength_idx;
+        self.seed.wrapping_add(idx as u64)
+    }
+}
+
+/// What became of the injected faults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Injected {
+    /// By kind and strength.
+    pub recall: Vec<InjectedRecall>,
+    /// How well scores rank faults above other rows, whatever the threshold: mean [VUS-PR](vus) over the copies with faults, each without
+    /// its first tenth, where windows fill. `None` where no fault could be put in.
+    pub vus_pr: Option<f64>,
 }
 
 /// How many injected faults of one kind and strength were found.
@@ -69,22 +87,26 @@ impl InjectedRecall {
 ///
 /// # Errors
 /// Whatever `score` fails with.
-pub fn injected_recall<E>(
+///
+/// # Panics
+/// Where `score` gives not one number for each sample: the caller's mistake.
+pub fn injected<E>(
     frame: &Frame,
     spec: &InjectionSpec,
     mut score: impl FnMut(Frame) -> Result<Vec<f64>, E>,
-) -> Result<Vec<InjectedRecall>, E> {
+) -> Result<Injected, E> {
     let mut found: Vec<InjectedRecall> = Vec::new();
+    let (mut vus_pr, mut n_ranked) = (0.0, 0);
     for (copy_idx, stretch) in stretches(frame, spec).into_iter().enumerate() {
         let before = score(stretch.clone())?;
         for (strength_idx, &strength) in spec.strengths.iter().enumerate() {
-            let seed = spec
-                .seed
-                .wrapping_add((copy_idx * spec.strengths.len() + strength_idx) as u64);
+            let seed = spec.seed_of(copy_idx, strength_idx);
             let Some((changed, faults)) = with_every_kind(&stretch, frame, strength, seed) else {
                 continue;
             };
             let after = score(changed)?;
+            vus_pr += ranked(&after, &faults);
+            n_ranked += 1;
             for fault in faults {
                 let magnitude = fault.kind.default_magnitude().map(|usual| usual * strength);
                 let end = (fault.last_idx + 1 + spec.grace).min(after.len());
@@ -110,7 +132,36 @@ pub fn injected_recall<E>(
         let magnitude = |entry: &InjectedRecall| entry.magnitude.unwrap_or(0.0);
         (place(a.kind).cmp(&place(b.kind))).then(magnitude(a).total_cmp(&magnitude(b)))
     });
-    Ok(found)
+    Ok(Injected {
+        recall: found,
+        vus_pr: (n_ranked > 0).then(|| vus_pr / f64::from(n_ranked)),
+    })
+}
+
+/// Whether [`injected`] finds a place for any fault in these data.
+pub fn can_inject(frame: &Frame, spec: &InjectionSpec) -> bool {
+    let stretches = stretches(frame, spec);
+    stretches.iter().enumerate().any(|(copy_idx, stretch)| {
+        let mut strengths = spec.strengths.iter().enumerate();
+        strengths.any(|(strength_idx, &strength)| {
+            let seed = spec.seed_of(copy_idx, strength_idx);
+            with_every_kind(stretch, frame, strength, seed).is_some()
+        })
+    })
+}
+
+/// VUS-PR of the scores of a copy with faults.
+fn ranked(scores: &[f64], faults: &[Fault]) -> f64 {
+    let mut labels = vec![false; scores.len()];
+    for fault in faults {
+        labels[fault.first_idx..=fault.last_idx].fill(true);
+    }
+    let n_filling = scores.len() / 10;
+    let (labels, scores) = (&labels[n_filling..], &scores[n_filling..]);
+    let volumes = vus(labels, scores, default_window(labels));
+    volumes
+        .expect("faults have a part of the rows behind the first tenth, one score each")
+        .pr
 }
 
 fn add(
@@ -160,12 +211,7 @@ fn stretches(frame: &Frame, spec: &InjectionSpec) -> Vec<Frame> {
 
 /// A copy with one fault of each kind that fits, at least one of them. The faults have equal parts of the second nine tenths, in an order that
 /// turns with the seed: none lies on another, and the first tenth fills the windows.
-fn with_every_kind(
-    stretch: &Frame,
-    scale: &Frame,
-    strength: f64,
-    seed: u64,
-) -> Option<(Frame, Vec<crate::synth::Fault>)> {
+fn with_every_kind(stretch: &Frame, scale: &Frame, strength: f64, seed: u64) -> Option<(Frame, Vec<Fault>)> {
     let kinds = AnomalyKind::ALL;
     let n = stretch.n_samples();
     let turn = (seed % kinds.len() as u64) as usize;
@@ -243,7 +289,8 @@ mod tests {
             n_copies: 6,
             ..InjectionSpec::default()
         };
-        let found = injected_recall(&frame, &spec, by_max_z(&frame, 8.0)).unwrap();
+        let all = injected(&frame, &spec, by_max_z(&frame, 8.0)).unwrap();
+        let found = &all.recall;
         let of_kind = |kind: AnomalyKind| -> Vec<&InjectedRecall> {
             found.iter().filter(|entry| entry.kind == kind).collect()
         };
@@ -274,17 +321,16 @@ mod tests {
             "{spikes:?}"
         );
         assert!(spikes.interval().unwrap().low < 1.0);
-        assert_eq!(
-            found,
-            injected_recall(&frame, &spec, by_max_z(&frame, 8.0)).unwrap()
-        );
+        assert_eq!(all, injected(&frame, &spec, by_max_z(&frame, 8.0)).unwrap());
     }
 
     #[test]
     fn what_was_an_alarm_before_is_no_find() {
         let frame = pump();
         let always = |frame: Frame| Ok::<_, Infallible>(vec![2.0; frame.n_samples()]);
-        let found = injected_recall(&frame, &InjectionSpec::default(), always).unwrap();
+        let found = injected(&frame, &InjectionSpec::default(), always)
+            .unwrap()
+            .recall;
         assert!(
             !found.is_empty()
                 && found
@@ -296,7 +342,45 @@ mod tests {
     #[test]
     fn data_too_short_for_faults_have_no_entry() {
         let short = pump().slice(0..12).unwrap();
-        let found = injected_recall(&short, &InjectionSpec::default(), by_max_z(&short, 8.0)).unwrap();
-        assert_eq!(found, []);
+        let spec = InjectionSpec::default();
+        let found = injected(&short, &spec, by_max_z(&short, 8.0)).unwrap();
+        assert_eq!(
+            found,
+            Injected {
+                recall: Vec::new(),
+                vus_pr: None
+            }
+        );
+        assert!(!can_inject(&short, &spec) && can_inject(&pump(), &spec));
+    }
+
+    /// What knows the faults ranks them perfectly; what knows nothing reaches about their share of the rows.
+    #[test]
+    fn the_ranking_lies_between_chance_and_knowledge() {
+        let frame = pump();
+        let spec = InjectionSpec {
+            strengths: vec![4.0],
+            ..InjectionSpec::default()
+        };
+        let vus_pr = |score: &mut dyn FnMut(Frame) -> Vec<f64>| {
+            let found = injected(&frame, &spec, |copy| Ok::<_, Infallible>(score(copy)));
+            found.unwrap().vus_pr.unwrap()
+        };
+        let known = vus_pr(&mut |copy: Frame| {
+            // Values that are others than before are the faults.
+            let is_changed = |row: usize| !same(copy.sample(row).values, frame.sample(row).values);
+            (0..copy.n_samples())
+                .map(|row| f64::from(u8::from(is_changed(row))))
+                .collect()
+        });
+        let chance = vus_pr(&mut |copy: Frame| baseline::random(copy.n_samples(), 1));
+        let guessed = vus_pr(&mut |copy: Frame| baseline::max_z(&frame, &copy).unwrap());
+        assert!(known > 0.95, "{known}");
+        assert!(chance < 0.4, "{chance}");
+        assert!(chance < guessed && guessed < known, "{chance} {guessed} {known}");
+    }
+
+    fn same(a: &[f64], b: &[f64]) -> bool {
+        a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
     }
 }

@@ -1,7 +1,7 @@
 //! What can be said of a detector where nobody knows the truth: alarms to expect, how stable its scores are, and whether it would
 //! have seen faults that are put into copies of the data.
 
-use bellwether_core::eval::injected::{InjectedRecall, InjectionSpec, injected_recall};
+use bellwether_core::eval::injected::{InjectedRecall, InjectionSpec, injected};
 use bellwether_core::eval::interval::{self, Interval};
 use bellwether_core::eval::stability::{self, Agreement, Stretch, agreement, shaken};
 use bellwether_core::frame::Frame;
@@ -82,7 +82,7 @@ pub(crate) fn unlabelled(
         weeks,
         stretches: stability::stretches(&scores, N_STRETCHES),
         shaken: agreement(&scores, &others)?,
-        injected: injected_recall(&rows, &spec, |copy| judge.score(series, &copy, 0))?,
+        injected: injected(&rows, &spec, |copy| judge.score(series, &copy, 0))?.recall,
     })
 }
 

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What is derived of rows.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PipelineArgs {
     /// Work a channel out of others (repeatable): NAME = KIND(ARGS), KIND one of diff, lag, mean, std, min, max, ewma,
     /// ratio, minus, log, boxcox, band, season, daily, weekly, onehot, absent; see docs/pipeline.md

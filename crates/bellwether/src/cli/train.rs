@@ -54,8 +54,10 @@ pub(crate) struct TrainArgs {
     /// --epochs trained further
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "from")]
     pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
     /// Go on where a training of this name with the same data and flags was interrupted; the weights are those of one that was
-    /// not
+    /// not. With --search, go on with the trials that are missing
     #[arg(long)]
     pub(crate) resume: bool,
     /// Keep how far the training is after an epoch, at most this often
@@ -65,6 +67,27 @@ pub(crate) struct TrainArgs {
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
+}
+
+/// Settings chosen by trial.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Try window, sizes or preset, and learning rate of the networks first, and train with what ranks faults best that are put
+    /// into copies of the last quarter of the rows; no labels are looked at. A --window that is given stays, and so do an
+    /// --architecture and a --lr other than the default
+    #[arg(long = "search", conflicts_with_all = ["from", "weights", "group_by"])]
+    pub(crate) is_on: bool,
+    /// Search for this long, before the training itself [default: 10m]
+    #[arg(long, value_name = "D", requires = "is_on", value_parser = parse_duration)]
+    pub(crate) budget: Option<Duration>,
+    /// Search until so many trials were made instead: the outcome depends on no clock. From 5 on a drawn candidate is trained in full
+    #[arg(
+        long = "search-trials",
+        value_name = "N",
+        requires = "is_on",
+        conflicts_with = "budget"
+    )]
+    pub(crate) n_trials: Option<NonZeroUsize>,
 }
 
 /// What the models of the devices of a fleet have in common.

@@ -2,8 +2,11 @@
 
 mod groups;
 mod log;
+mod search;
+mod settings;
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +23,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::artifact;
-use crate::cli::{GroupModels, TrainArgs};
+use crate::cli::{FitArgs, GroupModels, TrainArgs};
 use crate::commands::calendar::Calendar;
 use crate::commands::looking::sample_labels;
 use crate::commands::{read, refuse_overwriting, registry};
@@ -29,9 +32,13 @@ use crate::fitting::{self, Checkpoints, FitSpec, Fitted, Foreign, Parent};
 use crate::output::{Output, Rows};
 use crate::publishing::{STOPPED, Unpublished, series_record};
 use log::Log;
+use search::Searched;
 
 pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     let mut spec = FitSpec::from_args(&args.fit, args.threads.n())?;
+    if args.search.is_on {
+        search::check(&args)?;
+    }
     if let Some(from) = &args.from {
         spec.from = Some(Parent::read(from, &args.registry)?);
     }
@@ -49,13 +56,15 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
     if let Some(column) = &args.group_by {
         args.data.reading.series_column = Some(column.clone());
     }
-    let training = Training {
+    let mut training = Training {
         // Opened before the work: a registry that cannot be used is no surprise for the end of it.
         registry: registry(&args.registry)?,
         log: args.log.as_deref().map(Log::create).transpose()?,
         interrupt: interrupt_flag(),
         args: &args,
+        fit: args.fit.clone(),
         spec,
+        searched: None,
         calendar,
         output,
     };
@@ -112,7 +121,10 @@ fn typed() -> Vec<String> {
 /// What all models that a command trains have in common.
 struct Training<'a> {
     args: &'a TrainArgs,
+    /// As typed, or as a search has chosen.
+    fit: FitArgs,
     spec: FitSpec,
+    searched: Option<Searched>,
     calendar: Calendar,
     registry: Registry,
     interrupt: Arc<AtomicBool>,
@@ -150,9 +162,12 @@ struct Published {
 
 impl Training<'_> {
     /// One model of all series.
-    fn one(&self, recordings: Vec<Recording>) -> Result<(), Failure> {
+    fn one(&mut self, recordings: Vec<Recording>) -> Result<(), Failure> {
         let rows = self.rows_of(recordings);
         rows.notes.iter().for_each(|note| self.output.note(note));
+        if self.args.search.is_on {
+            search::choose(self, &rows)?;
+        }
         let bar = self.output.progress(0, "training");
         let learning = self.learn(
             &self.args.name,
@@ -182,6 +197,9 @@ impl Training<'_> {
         }
         let mut rows = Rows::new(&KEYS);
         rows.push(KEYS.iter().map(|key| published.json[*key].clone()).collect());
+        if let Some(searched) = &self.searched {
+            searched.show(self.output)?;
+        }
         self.output.answer(&published.json, &rows)
     }
 
@@ -300,17 +318,22 @@ impl Training<'_> {
 
     /// What is asked of a fit on these data, kept so that it can be resumed.
     fn kept(&self, data_fingerprint: &str) -> Result<FitSpec, Failure> {
-        let folder = self
-            .registry
-            .dir()
-            .join(".checkpoints")
-            .join(self.args.name.as_str());
-        let (is_resumed, every) = (self.args.resume, self.args.checkpoint_every);
+        let folder = self.checkpoint_folder();
+        search::refuse_other(self, &folder)?;
+        // A search has looked after what was there before it.
+        let is_resumed = self.args.resume || self.searched.is_some();
+        let every = self.args.checkpoint_every;
         let checkpoints = Checkpoints::new(&folder, data_fingerprint, &self.spec, is_resumed, every)?;
         Ok(FitSpec {
             checkpoints: Some(Arc::new(checkpoints)),
             ..self.spec.clone()
         })
+    }
+
+    /// Where it is kept how far the training of the model is.
+    fn checkpoint_folder(&self) -> PathBuf {
+        let all = self.registry.dir().join(".checkpoints");
+        all.join(self.args.name.as_str())
     }
 
     /// A training that was broken off because nobody can follow it is none.
@@ -370,7 +393,10 @@ impl Training<'_> {
             data_fingerprint: learning.data_fingerprint,
             series: learning.records,
             seconds: learning.seconds,
-            command: typed(),
+            command: match &self.searched {
+                Some(searched) => searched.command(typed()),
+                None => typed(),
+            },
             alignment: self.args.data.reading.align.wish(),
         };
         let (version, manifest) = learnt.publish(&self.registry)?;
@@ -410,44 +436,6 @@ impl Training<'_> {
         let is_same = training.settings["training_fingerprint"] == wanted && training.end != STOPPED;
         Ok(is_same.then(|| told(name, version, &manifest)))
     }
-
-    /// What was asked for, as it was understood.
-    fn settings(&self, fitted: &Fitted, data_fingerprint: &str) -> Value {
-        let fit = &self.args.fit;
-        json!({
-            "data": self.args.data.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
-            "model_family": fit.model_family.name(),
-            "architecture": fit.architecture,
-            "window_auto": fitted.window_why,
-            "stride": fit.stride,
-            "scaler": fit.scaler.name(),
-            "channels": fit.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "batch": fit.batch,
-            "lr": fit.lr,
-            "schedule": format!("{:?}", fit.schedule),
-            "optimizer": format!("{:?}", fit.optimizer),
-            "loss": format!("{:?}", fit.loss),
-            "val_share": fit.val_share,
-            "contamination": fit.contamination,
-            "rows": self.args.rows,
-            "until": self.args.until.map(|at| at.to_string()),
-            "features": self.spec.derivation.features.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "mode_when": self.spec.derivation.mode_when.as_ref().map(ToString::to_string),
-            "blank_after_start": self.spec.derivation.blank_after_start.map(humane),
-            "from": self.spec.from.as_ref().map(|parent| &parent.record.model),
-            "weights": self.spec.weights.as_ref().map(|of| of.path().display().to_string()),
-            "group_by": self.args.group_by,
-            "group_models": self.args.group_by.as_ref().map(|_| match self.args.group_models {
-                GroupModels::Own => "own",
-                GroupModels::Shared => "shared",
-            }),
-            "calendar": self.args.calendar.as_ref().map(|path| path.display().to_string()),
-            "timezone": self.args.data.reading.timezone.as_ref().map(ToString::to_string),
-            "align": self.args.data.reading.align.wish().map(|align| align.to_string()),
-            "training_fingerprint": self.spec.fingerprint(data_fingerprint),
-            "exclude": self.args.exclude.iter().map(|(from, to)| format!("{from}/{to}")).collect::<Vec<_>>(),
-        })
-    }
 }
 
 /// What is told of a version.
@@ -473,6 +461,7 @@ fn told(name: &ModelName, version: Version, manifest: &Manifest) -> Value {
         "predicted_per_week": calibration.predicted_per_week,
         "seconds": training.seconds,
         "window_auto": training.settings["window_auto"],
+        "search": training.settings["search"],
     })
 }
 

@@ -96,9 +96,18 @@ impl Checkpoints {
         Ok(remove_checkpoints(&self.folder)?)
     }
 
-    fn path(&self, network_idx: usize) -> PathBuf {
-        self.folder.join(format!("{network_idx}.checkpoint"))
+    /// Whether there is one of a first network.
+    pub(crate) fn are_in(folder: &Path) -> bool {
+        path(folder, 0).exists()
     }
+
+    fn path(&self, network_idx: usize) -> PathBuf {
+        path(&self.folder, network_idx)
+    }
+}
+
+fn path(folder: &Path, network_idx: usize) -> PathBuf {
+    folder.join(format!("{network_idx}.checkpoint"))
 }
 
 /// As it is kept.

@@ -166,8 +166,13 @@ impl Family {
     }
 
     /// Whether one of its members is a network.
-    pub(super) fn has_network(self) -> bool {
+    pub(crate) fn has_network(self) -> bool {
         !matches!(self, Self::Linear | Self::Classic(_))
+    }
+
+    /// Whether one of its members is an LSTM autoencoder.
+    pub(crate) fn has_autoencoder(self) -> bool {
+        matches!(self, Self::Full | Self::Lstm | Self::LstmAe)
     }
 
     /// The members for a training part of `n_rows` rows of `n_channels` channels; `window` is that of the networks, or else of

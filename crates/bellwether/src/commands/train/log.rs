@@ -1,4 +1,4 @@
-//! What training tells of every epoch: lines of JSON, or a table to plot.
+//! What training tells of every epoch, and a search of every trial: lines of JSON, or a table of epochs to plot.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,13 @@ impl Log {
             epoch.to_string()
         };
         self.lock().write(&line);
+    }
+
+    /// Writes of a trial of a search, as a line of JSON; a table of epochs has no place for it.
+    pub(super) fn tell_trial(&self, trial: &Value) {
+        if !self.is_table {
+            self.lock().write(&trial.to_string());
+        }
     }
 
     /// Whether the disk has refused a line: then there is no use in going on.

@@ -3,6 +3,7 @@
 
 mod chart;
 mod page;
+mod search;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ use bellwether_store::bundle::manifest::ModeRecord;
 
 use super::Card;
 use super::chart::lines;
+use super::search;
 use crate::report::causes::number;
 use crate::report::page::{STYLE, escaped};
 
@@ -32,6 +33,7 @@ pub(super) fn write(card: &Card<'_>, out: &mut impl Write) -> io::Result<()> {
     )?;
     about(card, out)?;
     training(card, out)?;
+    search::write(card, out)?;
     loss(card, out)?;
     calibration(card, out)?;
     channels(card, out)?;
@@ -281,7 +283,7 @@ fn row(what: &str, value: &str, out: &mut impl Write) -> io::Result<()> {
     write!(out, "<tr><th>{what}</th><td>{}</td></tr>", escaped(value))
 }
 
-fn open_table(head: &[&str], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn open_table(head: &[&str], out: &mut impl Write) -> io::Result<()> {
     write!(out, "<div class=\"scroll\"><table><thead><tr>")?;
     for name in head {
         write!(out, "<th>{name}</th>")?;
@@ -289,6 +291,6 @@ fn open_table(head: &[&str], out: &mut impl Write) -> io::Result<()> {
     write!(out, "</tr></thead><tbody>")
 }
 
-fn close_table(out: &mut impl Write) -> io::Result<()> {
+pub(super) fn close_table(out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"</tbody></table></div>")
 }

@@ -3,13 +3,20 @@
 use super::*;
 
 fn page(edit: impl FnOnce(&mut Card<'_>)) -> String {
-    let manifest = Manifest::from_json_bytes(include_bytes!(
+    page_of(&manifest(), edit)
+}
+
+fn manifest() -> Manifest {
+    Manifest::from_json_bytes(include_bytes!(
         "../../../../bellwether-store/tests/manifests/v2.json"
     ))
-    .unwrap();
+    .unwrap()
+}
+
+fn page_of(manifest: &Manifest, edit: impl FnOnce(&mut Card<'_>)) -> String {
     let mut card = Card {
         reference: "pump@3",
-        manifest: &manifest,
+        manifest,
         sha256: "00ff".to_owned(),
         signed_by: Vec::new(),
         tags: vec!["plant=north".to_owned()],
@@ -59,4 +66,35 @@ fn no_text_can_break_out_of_a_card() {
     });
     assert!(!page.contains("<script"));
     assert_eq!(page.matches("</style>").count(), 1);
+}
+
+#[test]
+fn a_card_of_a_search_has_its_trials_the_chosen_one_first() {
+    assert!(!page(|_| {}).contains("How its settings were found"));
+    let mut manifest = manifest();
+    let trial = |trial: usize, architecture: &str, vus_pr: Option<f64>, is_chosen: bool| {
+        serde_json::json!({
+            "trial": trial, "window": 12, "architecture": architecture, "lr": 0.0005, "epochs": 12, "weights": 7,
+            "vus_pr": vus_pr, "recall": vus_pr, "error": vus_pr.is_none().then_some("it <failed>"), "is_chosen": is_chosen,
+        })
+    };
+    manifest.training.settings["search"] = serde_json::json!({
+        "criterion": "vus_pr: so & so",
+        "trials": [trial(5, "gru", Some(0.51237), true), trial(1, "lstm", Some(0.25), false), trial(2, "tcn", None, false)],
+    });
+    let page = page_of(&manifest, |_| {});
+    for said in [
+        "How its settings were found",
+        "vus_pr: so &amp; so",
+        "0.0005",
+        "0.512",
+        "it &lt;failed&gt;",
+    ] {
+        assert!(page.contains(said), "{said} is not said");
+    }
+    let at = |text: &str| page.find(text).unwrap();
+    assert!(at("gru") < at("chosen") && at("chosen") < at("0.250") && at("0.250") < at("tcn"));
+    // What another program wrote there breaks nothing.
+    manifest.training.settings["search"] = serde_json::json!({"trials": [1, {"lr": []}], "criterion": 5});
+    assert!(page_of(&manifest, |_| {}).contains("How its settings were found"));
 }
