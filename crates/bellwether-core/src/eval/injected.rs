@@ -376,7 +376,7 @@ mod tests {
         let chance = vus_pr(&mut |copy: Frame| baseline::random(copy.n_samples(), 1));
         let guessed = vus_pr(&mut |copy: Frame| baseline::max_z(&frame, &copy).unwrap());
         assert!(known > 0.95, "{known}");
-        assert!(chance < 0.4, "{chance}");
+        assert!(chance < 0.5, "{chance}");
         assert!(chance < guessed && guessed < known, "{chance} {guessed} {known}");
     }
 
