@@ -7,7 +7,7 @@ use bellwether_nn::{
     Activation, Architecture, Autoencoder, Conv, Forecaster, Framing, Head, Kernels, LayerKind, LayerSpec,
     Layered, NetworkSpec, Padding, Recurrent, Weights, to_onnx,
 };
-use bellwether_testkit::onnx::{Answered, judge};
+use bellwether_testkit::onnx::{Answered, judge, windows_of};
 use bellwether_testkit::peer::python_with;
 
 const TEST: &str = "onnx_runtime_answers_as_we_do";
@@ -242,17 +242,8 @@ fn check(python: &str, case: &Case) {
     let starts: Vec<usize> = (0..N_WINDOWS).collect();
     let windows = Windows::new(&rows, has_gaps.then_some(&marks[..]), n_channels, len, &starts);
     let expected = expected(architecture, framing, weights, windows);
-    let cells = |start: &usize| start * n_channels..(start + len) * n_channels;
-    let values: Vec<f64> = starts
-        .iter()
-        .flat_map(|start| &rows[cells(start)])
-        .copied()
-        .collect();
-    let observed: Vec<bool> = starts
-        .iter()
-        .flat_map(|start| &marks[cells(start)])
-        .copied()
-        .collect();
+    let values = windows_of(&rows, N_WINDOWS, len, n_channels);
+    let observed = windows_of(&marks, N_WINDOWS, len, n_channels);
     let answered = Answered {
         values: &values,
         observed: &observed,

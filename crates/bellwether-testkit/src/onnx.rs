@@ -15,6 +15,15 @@ pub struct Answered<'a> {
     pub expected: &'a [f64],
 }
 
+/// What [`Answered`] wants of rows `[n_rows, n_channels]`: the first `n_windows` windows of `len` of them, a row apart, each by itself.
+pub fn windows_of<T: Copy>(rows: &[T], n_windows: usize, len: usize, n_channels: usize) -> Vec<T> {
+    let starts = 0..n_windows;
+    starts
+        .flat_map(|start| &rows[start * n_channels..(start + len) * n_channels])
+        .copied()
+        .collect()
+}
+
 /// How many windows ONNX Runtime has answered, and how far its answers are from ours at most. The file has the note `note`.
 ///
 /// # Panics

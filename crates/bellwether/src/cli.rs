@@ -150,6 +150,23 @@ pub(crate) struct DataArgs {
     pub(crate) reading: ReadingArgs,
 }
 
+impl DataArgs {
+    /// Each value of that column is a series of its own.
+    pub(crate) fn group_by(&mut self, column: Option<&String>) {
+        if let Some(column) = column {
+            self.reading.series_column = Some(column.clone());
+        }
+    }
+}
+
+/// Devices that may have models of their own.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
+    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
+    pub(crate) group_by: Option<String>,
+}
+
 /// How data are read where finding out is not enough.
 #[derive(Debug, Args)]
 pub(crate) struct ReadingArgs {
@@ -420,9 +437,8 @@ pub(crate) struct DetectArgs {
     /// Leave out stretches of time: a file with the columns start, end and reason, perhaps series; these rows have no score
     #[arg(long, value_name = "FILE")]
     pub(crate) calendar: Option<PathBuf>,
-    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
-    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
-    pub(crate) group_by: Option<String>,
+    #[command(flatten)]
+    pub(crate) devices: DeviceArgs,
     /// Show how many events each threshold would give
     #[arg(long)]
     pub(crate) sweep: bool,

@@ -8,21 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use shared::{bellwether, bellwether_fed};
-
-const PRESETS: [&str; 11] = [
-    "lstm",
-    "lstm-deep",
-    "gru",
-    "conv-lstm",
-    "conv",
-    "tcn",
-    "dense",
-    "attention",
-    "vae",
-    "aer",
-    "light",
-];
+use shared::{PRESETS, bellwether, bellwether_fed};
 
 fn plant(folder: &Path) -> Vec<u8> {
     bellwether(

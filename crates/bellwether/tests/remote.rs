@@ -10,23 +10,7 @@ use bellwether_store::bundle::Bundle;
 use bellwether_store::registry::Registry;
 use bellwether_testkit::s3::S3;
 use serde_json::Value;
-use shared::{Ran, bellwether, bellwether_amid};
-
-/// A registry `here` with `n` versions of `pump`, bundles in name only.
-fn folder(n: u8) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let registry = Registry::open(dir.path().join("here")).unwrap();
-    for number in 1..=n {
-        let bundle = Bundle {
-            manifest: br#"{"format_version":1}"#.to_vec(),
-            weights: vec![number; 4],
-        };
-        let now = Timestamp::from_secs(number.into());
-        let name = "pump".parse().unwrap();
-        registry.publish(&name, &bundle, Value::Null, now).unwrap();
-    }
-    dir
-}
+use shared::{Ran, bellwether, bellwether_amid, registry_of_pump};
 
 fn show(folder: &Path, reference: &str, registry: &str) -> Value {
     let line = format!("models show {reference} --format json --registry {registry}");
@@ -35,7 +19,7 @@ fn show(folder: &Path, reference: &str, registry: &str) -> Value {
 
 /// From one site to another, and what is refused on the way.
 fn travels(url: &str, models: &dyn Fn(&Path, &str) -> Ran) {
-    let dir = folder(2);
+    let dir = registry_of_pump("here", 2);
     let at = dir.path();
     models(at, "models keygen site.key").ends(0);
     models(at, "models sign pump@2 --key site.key --registry here").ends(0);
@@ -73,7 +57,7 @@ fn travels(url: &str, models: &dyn Fn(&Path, &str) -> Ran) {
     models(at, &format!("models verify pump {trust}")).ends(0);
 
     // Another model under a number that is taken.
-    let other = folder(0);
+    let other = registry_of_pump("here", 0);
     let registry = Registry::open(other.path().join("here")).unwrap();
     let bundle = Bundle {
         manifest: br#"{"format_version":1}"#.to_vec(),
@@ -123,7 +107,7 @@ fn an_s3_compatible_store_carries_models_between_sites() {
 
 #[test]
 fn a_bucket_wants_somebody_who_asks() {
-    let dir = folder(1);
+    let dir = registry_of_pump("here", 1);
     let ran = bellwether_amid(
         dir.path(),
         "models push pump s3://models --registry here",

@@ -8,27 +8,8 @@ mod shared;
 use std::fs;
 use std::path::Path;
 
-use bellwether_core::time::Timestamp;
-use bellwether_store::bundle::Bundle;
-use bellwether_store::registry::Registry;
 use serde_json::Value;
-use shared::{Ran, bellwether, bellwether_fed, bellwether_with};
-
-/// A registry `models` with `n` versions of `pump`, bundles in name only.
-fn registry(n: u8) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let registry = Registry::open(dir.path().join("models")).unwrap();
-    for number in 1..=n {
-        let bundle = Bundle {
-            manifest: br#"{"format_version":1}"#.to_vec(),
-            weights: vec![number; 4],
-        };
-        let now = Timestamp::from_secs(number.into());
-        let name = "pump".parse().unwrap();
-        registry.publish(&name, &bundle, Value::Null, now).unwrap();
-    }
-    dir
-}
+use shared::{Ran, bellwether, bellwether_fed, bellwether_with, registry_of_pump};
 
 fn models(folder: &Path, line: &str) -> Ran {
     bellwether(folder, &format!("models {line} --registry models"))
@@ -41,7 +22,7 @@ fn show(folder: &Path, reference: &str) -> Value {
 
 #[test]
 fn versions_are_labelled_and_the_log_says_by_whom() {
-    let dir = registry(3);
+    let dir = registry_of_pump("models", 3);
     let here = dir.path();
     models(here, "alias pump@2 challenger --by anna --reason shadow")
         .ends(0)
@@ -103,7 +84,7 @@ fn versions_are_labelled_and_the_log_says_by_whom() {
 
 #[test]
 fn pruning_says_what_would_go_before_it_goes() {
-    let dir = registry(6);
+    let dir = registry_of_pump("models", 6);
     let here = dir.path();
     models(here, "pin pump@2").ends(0);
     let dry = models(here, "prune --keep 2 --dry-run --format json")

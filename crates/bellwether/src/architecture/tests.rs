@@ -4,7 +4,7 @@ use super::*;
 use bellwether_core::model::Model;
 use bellwether_core::window::Windows;
 use bellwether_nn::{Autoencoder, Framing, Head, Kernels, Layered, Weights, to_onnx};
-use bellwether_testkit::onnx::{Answered, judge};
+use bellwether_testkit::onnx::{Answered, judge, windows_of};
 use bellwether_testkit::peer::python_with;
 
 #[test]
@@ -229,17 +229,8 @@ fn every_preset_answers_in_onnx_runtime_as_here() {
     let marks: Vec<bool> = (0..rows.len()).map(|idx| idx % 7 != 3).collect();
     let starts: Vec<usize> = (0..n_windows).collect();
     let windows = Windows::new(&rows, Some(&marks), n_channels, len, &starts);
-    let cells = |start: &usize| start * n_channels..(start + len) * n_channels;
-    let values: Vec<f64> = starts
-        .iter()
-        .flat_map(|start| &rows[cells(start)])
-        .copied()
-        .collect();
-    let observed: Vec<bool> = starts
-        .iter()
-        .flat_map(|start| &marks[cells(start)])
-        .copied()
-        .collect();
+    let values = windows_of(&rows, n_windows, len, n_channels);
+    let observed = windows_of(&marks, n_windows, len, n_channels);
     for preset in Preset::ALL {
         let (name, spec) = (preset.name, preset.spec());
         let (n_inputs, n_outputs) = (framing.n_inputs(), framing.n_outputs());

@@ -8,7 +8,7 @@ use bellwether_core::detect::Mode;
 use bellwether_core::time::Timestamp;
 use clap::Args;
 
-use super::{DataArgs, FitArgs, ModelArgs, ThreadArgs, parse, parse_duration, parse_time};
+use super::{DataArgs, DeviceArgs, FitArgs, ModelArgs, ThreadArgs, parse, parse_duration, parse_time};
 
 /// How detectors are judged.
 #[derive(Debug, Args)]
@@ -49,9 +49,8 @@ pub(crate) struct EvaluateArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) assess: AssessArgs,
-    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
-    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
-    pub(crate) group_by: Option<String>,
+    #[command(flatten)]
+    pub(crate) devices: DeviceArgs,
     /// What a missed event costs, in any unit: shows the threshold of least cost
     #[arg(long, value_name = "X", requires = "cost_false_alarm", value_parser = parse_price)]
     pub(crate) cost_miss: Option<f64>,

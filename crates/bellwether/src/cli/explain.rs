@@ -9,7 +9,7 @@ use bellwether_core::synth::Template;
 use bellwether_core::time::Timestamp;
 use clap::Args;
 
-use super::{DataArgs, FitArgs, ModelArgs, ThreadArgs, parse, parse_time};
+use super::{DataArgs, DeviceArgs, FitArgs, ModelArgs, ThreadArgs, parse, parse_time};
 
 #[derive(Debug, Args)]
 #[command(after_help = "What the numbers mean stands in docs/causes.md.")]
@@ -18,9 +18,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Judge each value of this column by the model NAME-VALUE, where there is one that learnt from it, else by NAME
-    #[arg(long, value_name = "COLUMN", conflicts_with = "series_column")]
-    pub(crate) group_by: Option<String>,
+    #[command(flatten)]
+    pub(crate) devices: DeviceArgs,
     /// The event of this id, as `detect` names it [default: the event with the highest score]
     #[arg(long, value_name = "ID", value_parser = parse_event, conflicts_with = "at")]
     pub(crate) event: Option<EventId>,

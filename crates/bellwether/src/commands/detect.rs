@@ -28,9 +28,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
 pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> {
-    if let Some(column) = &args.group_by {
-        args.data.reading.series_column = Some(column.clone());
-    }
+    args.data.group_by(args.devices.group_by.as_ref());
     let args = &args;
     check_formats(args)?;
     if args.threshold.is_some() {
@@ -43,7 +41,7 @@ pub(crate) fn run(mut args: DetectArgs, output: &Output) -> Result<(), Failure> 
         ("--report", args.report.as_ref()),
     ];
     refuse_overwriting(&args.data.data, outputs)?;
-    let (loaded, own) = models(&args.model, args.group_by.as_deref(), args.threads.n())?;
+    let (loaded, own) = models(&args.model, args.devices.group_by.as_deref(), args.threads.n())?;
     let calendar = args.calendar.as_deref();
     let zone = args.data.reading.timezone.as_ref();
     let calendar = calendar.map(|file| Calendar::read(file, zone)).transpose()?;

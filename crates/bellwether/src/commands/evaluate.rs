@@ -27,13 +27,11 @@ use crate::report::{MetricsRow, MetricsTable};
 const RANDOM_SEED: u64 = 1;
 
 pub(crate) fn run(mut args: EvaluateArgs, output: &Output) -> Result<(), Failure> {
-    if let Some(column) = &args.group_by {
-        args.data.reading.series_column = Some(column.clone());
-    }
+    args.data.group_by(args.devices.group_by.as_ref());
     let args = &args;
     let inputs = [args.data.data.as_slice(), args.assess.labels.as_slice()].concat();
     refuse_overwriting(&inputs, [("--report", args.assess.report.as_ref())])?;
-    let (loaded, own) = models(&args.model, args.group_by.as_deref(), args.threads.n())?;
+    let (loaded, own) = models(&args.model, args.devices.group_by.as_deref(), args.threads.n())?;
     let recordings = read_for(&loaded.manifest, &args.data, output)?;
     let known = truth(
         args.assess.labels.as_deref(),

@@ -53,9 +53,7 @@ pub(crate) fn run(mut args: TrainArgs, output: &Output) -> Result<(), Failure> {
         .transpose()?
         .unwrap_or_default();
     refuse_overwriting(&args.data.data, [("--log", args.log.as_ref())])?;
-    if let Some(column) = &args.group_by {
-        args.data.reading.series_column = Some(column.clone());
-    }
+    args.data.group_by(args.group_by.as_ref());
     let mut training = Training {
         // Opened before the work: a registry that cannot be used is no surprise for the end of it.
         registry: registry(&args.registry)?,

@@ -164,20 +164,11 @@ impl<'a> Search<'a> {
     pub(crate) fn record(&self, trials: &[Trial], limit: &Value) -> Value {
         let ranked = self.ranked(trials);
         let of_trial = |(place, trial): (usize, &&Trial)| {
-            json!({
-                // As they came, from 1.
-                "trial": trials.iter().position(|of| std::ptr::eq(of, *trial)).map(|idx| idx + 1),
-                "window": trial.window,
-                "architecture": trial.architecture,
-                "lr": trial.lr,
-                "epochs": trial.epochs,
-                "is_full": trial.is_full,
-                "weights": trial.weights,
-                "vus_pr": trial.vus_pr,
-                "recall": trial.recall,
-                "error": trial.error,
-                "is_chosen": place == 0,
-            })
+            // As they came.
+            let idx = trials.iter().position(|of| std::ptr::eq(of, *trial));
+            let mut facts = trial.facts(idx.expect("it is one of them") + 1);
+            facts.insert("is_chosen".to_owned(), json!(place == 0));
+            facts
         };
         json!({
             "criterion": criterion::IN_WORDS,

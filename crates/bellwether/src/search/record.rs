@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bellwether_store::disk;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::space::Candidate;
 use super::strategy::Standing;
@@ -47,6 +48,26 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
+    /// What is told of it wherever trials are told; `number`: which it was, from 1.
+    pub(crate) fn facts(&self, number: usize) -> Map<String, Value> {
+        let facts = [
+            ("trial", json!(number)),
+            ("window", json!(self.window)),
+            ("architecture", json!(self.architecture)),
+            ("lr", json!(self.lr)),
+            ("epochs", json!(self.epochs)),
+            ("is_full", json!(self.is_full)),
+            ("weights", json!(self.weights)),
+            ("vus_pr", json!(self.vus_pr)),
+            ("recall", json!(self.recall)),
+            ("error", json!(self.error)),
+        ];
+        facts
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             candidate: self.candidate,

@@ -5,6 +5,42 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use bellwether_core::time::Timestamp;
+use bellwether_store::bundle::Bundle;
+use bellwether_store::registry::Registry;
+
+/// The networks that have a name.
+pub(crate) const PRESETS: [&str; 11] = [
+    "lstm",
+    "lstm-deep",
+    "gru",
+    "conv-lstm",
+    "conv",
+    "tcn",
+    "dense",
+    "attention",
+    "vae",
+    "aer",
+    "light",
+];
+
+/// A folder with a registry of that name, in which there are `n` versions of `pump`, bundles in name only.
+pub(crate) fn registry_of_pump(registry: &str, n: u8) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(dir.path().join(registry)).unwrap();
+    for number in 1..=n {
+        let bundle = Bundle {
+            manifest: br#"{"format_version":1}"#.to_vec(),
+            weights: vec![number; 4],
+        };
+        let now = Timestamp::from_secs(number.into());
+        let name = "pump".parse().unwrap();
+        registry
+            .publish(&name, &bundle, serde_json::Value::Null, now)
+            .unwrap();
+    }
+    dir
+}
 
 /// What a run came to.
 #[derive(Debug)]

@@ -34,9 +34,7 @@ pub(crate) struct Explained<'a> {
 }
 
 pub(crate) fn run(mut args: ExplainArgs, output: &Output) -> Result<(), Failure> {
-    if let Some(column) = &args.group_by {
-        args.data.reading.series_column = Some(column.clone());
-    }
+    args.data.group_by(args.devices.group_by.as_ref());
     let args = &args;
     let history = args.history.iter().filter_map(|history| match history {
         History::File(path) => Some(path),
@@ -44,7 +42,7 @@ pub(crate) fn run(mut args: ExplainArgs, output: &Output) -> Result<(), Failure>
     });
     let inputs: Vec<PathBuf> = args.data.data.iter().chain(history).cloned().collect();
     refuse_overwriting(&inputs, [("--report", args.report.as_ref())])?;
-    let (lead, own) = models(&args.model, args.group_by.as_deref(), args.threads.n())?;
+    let (lead, own) = models(&args.model, args.devices.group_by.as_deref(), args.threads.n())?;
     let mut recordings = read_for(&lead.manifest, &args.data, output)?;
     if let Some(wanted) = &args.series {
         let names: BTreeSet<String> = recordings

@@ -182,20 +182,10 @@ fn tell(training: &Training<'_>, idx: usize, trial: &Trial) {
         humane(Duration::try_from_secs_f64(trial.seconds).unwrap_or_default())
     ));
     if let Some(log) = &training.log {
-        log.tell_trial(&json!({
-            "model": training.args.name.to_string(),
-            "trial": n,
-            "window": trial.window,
-            "architecture": trial.architecture,
-            "lr": trial.lr,
-            "epochs": trial.epochs,
-            "is_full": trial.is_full,
-            "weights": trial.weights,
-            "vus_pr": trial.vus_pr,
-            "recall": trial.recall,
-            "error": trial.error,
-            "seconds": trial.seconds,
-        }));
+        let mut facts = trial.facts(n);
+        facts.insert("model".to_owned(), json!(training.args.name.to_string()));
+        facts.insert("seconds".to_owned(), json!(trial.seconds));
+        log.tell_trial(&Value::Object(facts));
     }
 }
 
