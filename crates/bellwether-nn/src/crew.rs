@@ -1,12 +1,15 @@
 //! Threads that share pieces of work.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 
 /// So often the one that asks looks whether its helpers have ended before it sleeps: a few tenths of a millisecond.
 const SPINS: u32 = 10_000;
+/// So often a helper that has ended looks for more before it sleeps: about as long.
+const LOOKS: u32 = 2_000;
 
 /// The thread that asks, and those that help it.
 ///
@@ -55,6 +58,9 @@ impl Crew {
                 scope.spawn(|_| {
                     take();
                     n_ended.fetch_add(1, Ordering::Release);
+                    if !IS_ON_WATCH.get() {
+                        rayon::spawn(watch);
+                    }
                 });
             }
             take();
@@ -67,6 +73,27 @@ impl Crew {
             }
         });
     }
+}
+
+thread_local! {
+    static IS_ON_WATCH: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does what comes until nothing has come for a while. What lies between two mini-batches is shorter than it takes to wake a thread
+/// that has gone to sleep.
+fn watch() {
+    if IS_ON_WATCH.replace(true) {
+        return;
+    }
+    let mut n_idle = 0;
+    while n_idle < LOOKS {
+        n_idle = match rayon::yield_now() {
+            Some(Yield::Executed) => 0,
+            Some(Yield::Idle) | None => n_idle + 1,
+        };
+        std::hint::spin_loop();
+    }
+    IS_ON_WATCH.set(false);
 }
 
 #[cfg(test)]

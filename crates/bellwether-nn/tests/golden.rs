@@ -280,27 +280,38 @@ fn five_clipped_steps_of_adam_end_where_those_of_torch_do() {
         check_steps(&golden, kernels, "adam5_clip", Some(1.0), kernels.name());
     }
     // Adam all but cancels a scaled gradient; not so far that the comparison could not tell.
-    let (plain, clipped) = (golden.weights("adam5"), golden.weights("adam5_clip"));
-    let off = |(a, b): (&Tensor, &Tensor)| {
-        let pairs = a.values.iter().zip(&b.values);
-        pairs.fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()))
-    };
-    let most = plain
-        .tensors()
-        .iter()
-        .zip(clipped.tensors())
-        .map(off)
-        .fold(0.0, f32::max);
+    let off = deviations(&golden.weights("adam5"), &golden.weights("adam5_clip"));
+    let usual = off[off.len() * 99 / 100];
     assert!(
-        f64::from(most) > 2.0 * TOLERANCE,
-        "clipping moved the weights by {most} only"
+        usual > 2.0 * USUAL_MAX,
+        "clipping moved the weights by {usual} only"
     );
+}
+
+/// How far 99 weights of 100 may be off after five steps: two units in the last place of one.
+const USUAL_MAX: f32 = 2.4e-7;
+/// How far any may be: a hundredth of the way that five steps can take. Adam divides a gradient by what is usual for it, so that the few
+/// that are hardly more than rounding go wherever it points.
+const FARTHEST: f32 = 5.0 * 0.01 * RATE;
+const RATE: f32 = 1e-3;
+
+/// How far each weight is off, the least first.
+fn deviations(got: &Weights, want: &Weights) -> Vec<f32> {
+    let pairs = got.tensors().iter().zip(want.tensors());
+    let off = pairs.flat_map(|(got, want)| {
+        assert_eq!(got.values.len(), want.values.len(), "{}", want.name);
+        let pairs = got.values.iter().zip(&want.values);
+        pairs.map(|(got, want)| (got - want).abs())
+    });
+    let mut off: Vec<f32> = off.collect();
+    off.sort_by(f32::total_cmp);
+    off
 }
 
 fn check_steps(golden: &Golden, kernels: &'static Kernels, group: &str, clip_norm: Option<f64>, what: &str) {
     let mut trainer = golden.trainer(kernels);
     let update = Update {
-        learning_rate: 1e-3,
+        learning_rate: RATE,
         clip_norm,
     };
     let norms = golden.tensors.get(&format!("{group}_norm"));
@@ -317,10 +328,12 @@ fn check_steps(golden: &Golden, kernels: &'static Kernels, group: &str, clip_nor
             assert_close(report.gradient_norm, f64::from(norms[step]), TOLERANCE, &what);
         }
     }
-    let (got, want) = (trainer.weights(), golden.weights(group));
-    for (got, want) in got.tensors().iter().zip(want.tensors()) {
-        assert_all_close(&got.values, &want.values, &format!("{what}: {}", want.name));
-    }
+    let off = deviations(&trainer.weights(), &golden.weights(group));
+    let (usual, farthest) = (off[off.len() * 99 / 100], off[off.len() - 1]);
+    assert!(
+        usual <= USUAL_MAX && farthest <= FARTHEST,
+        "{what}: 99 of 100 weights within {usual}, the farthest {farthest} off"
+    );
 }
 
 #[test]

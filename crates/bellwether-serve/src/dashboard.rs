@@ -77,7 +77,8 @@ fn nothing() -> Response {
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// Whether a person wants a page: which one, the dashboard finds out in the browser.
+/// Whether a person wants a page: which one, the dashboard finds out in the browser. The address of the service alone is one
+/// whoever asks.
 fn is_page(path: &str, headers: &HeaderMap) -> bool {
     let of_programs = [
         "/api/",
@@ -88,10 +89,10 @@ fn is_page(path: &str, headers: &HeaderMap) -> bool {
         "/openapi.json",
     ];
     let accepted = headers.get_all(header::ACCEPT).iter();
-    !of_programs.iter().any(|prefix| path.starts_with(prefix))
-        && accepted
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.contains("text/html"))
+    let wants_html = accepted
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"));
+    path == "/" || wants_html && !of_programs.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn file(file: &'static File, headers: &HeaderMap) -> Response {

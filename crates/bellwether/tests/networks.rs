@@ -93,6 +93,29 @@ fn a_file_takes_the_place_of_the_network_and_stays_in_the_bundle() {
 }
 
 #[test]
+fn a_file_is_compared_as_what_has_a_name_is() {
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path();
+    plant(folder);
+    bellwether(folder, "architectures template gru -o same.toml").ends(0);
+    let text = fs::read_to_string(folder.join("same.toml")).unwrap();
+    fs::write(folder.join("mine.toml"), text.replace("64", "12")).unwrap();
+    let line = "compare plant.csv --rows 300 --models gru,same.toml,mine.toml --epochs 1 --format json";
+    let compared: Value = serde_json::from_str(&bellwether(folder, line).ends(0).stdout).unwrap();
+    let mean = &compared["mean"];
+    let [named, same, mine] = ["gru", "same.toml", "mine.toml"].map(|name| &mean[name]);
+    assert!(named.is_object() && named == same, "{compared}");
+    assert!(mine.is_object() && named != mine, "{compared}");
+    fs::write(folder.join("bad.toml"), "version = 1\nlayers = \"lstm\"\n").unwrap();
+    bellwether(folder, "compare plant.csv --models gru,bad.toml")
+        .ends(78)
+        .says(&["bad.toml:2", "a list is wanted"]);
+    bellwether(folder, "compare plant.csv --models none.toml")
+        .ends(78)
+        .says(&["none.toml"]);
+}
+
+#[test]
 fn what_cannot_be_is_refused_before_the_data_are_read() {
     let own = tempfile::tempdir().unwrap();
     let folder = own.path();

@@ -316,6 +316,19 @@ impl Kernels {
         }
     }
 
+    /// Adds values to as many sums.
+    pub(crate) fn add(&self, sums: &mut [f32], values: &[f32]) {
+        assert_eq!(sums.len(), values.len());
+        // SAFETY: a table is handed out only where its instructions exist.
+        unsafe { (self.add)(sums, values) };
+    }
+
+    /// Sum of squares in double precision, in a fixed order: the same bits on every table.
+    pub(crate) fn squares(&self, values: &[f32]) -> f64 {
+        // SAFETY: a table is handed out only where its instructions exist.
+        unsafe { (self.squares)(values) }
+    }
+
     /// One Adam update of a run of weights; all slices have the same length, a whole number of registers.
     pub(crate) fn adam(
         &self,

@@ -19,6 +19,8 @@ pub struct Kernels {
     pub(super) step_back: unsafe fn(&StepBack, usize),
     pub(super) adam: unsafe fn(*mut f32, *mut f32, *mut f32, *const f32, usize, AdamStep),
     pub(super) map: unsafe fn(Map, *mut f32, usize),
+    pub(super) add: unsafe fn(&mut [f32], &[f32]),
+    pub(super) squares: unsafe fn(&[f32]) -> f64,
     pub(super) peak: fn(usize) -> f32,
 }
 
@@ -57,6 +59,14 @@ macro_rules! table {
                 unsafe { elements::map::<$lanes>(of, values, n) }
             }
             $(#[$feature])?
+            fn add(sums: &mut [f32], values: &[f32]) {
+                elements::add(sums, values);
+            }
+            $(#[$feature])?
+            fn squares(values: &[f32]) -> f64 {
+                elements::squares(values)
+            }
+            $(#[$feature])?
             unsafe fn peak(rounds: usize) -> f32 {
                 unsafe { super::table::peak_chains::<$lanes>(rounds) }
             }
@@ -70,6 +80,8 @@ macro_rules! table {
                 step_back,
                 adam,
                 map,
+                add,
+                squares,
                 // SAFETY: a table is handed out only where its instructions exist.
                 peak: |rounds| unsafe { peak(rounds) },
             }

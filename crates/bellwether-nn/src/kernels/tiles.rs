@@ -61,7 +61,8 @@ pub(super) const fn rows_max<S: Lanes>(n_vectors: usize) -> usize {
         match n_vectors {
             4 => 6,
             3 => 8,
-            _ => 12,
+            2 => 12,
+            _ => 16,
         }
     } else {
         match n_vectors {
@@ -89,11 +90,24 @@ macro_rules! by_rows {
             10 => $tile::<$($generics)*, 10>($($arg),*),
             11 => $tile::<$($generics)*, 11>($($arg),*),
             12 => $tile::<$($generics)*, 12>($($arg),*),
-            _ => unreachable!("a tile has at most 12 rows"),
+            _ => unreachable!("no tile has so many rows"),
         }
     };
 }
 pub(super) use by_rows;
+
+/// The same for tiles of one register, of which more fit.
+macro_rules! by_many_rows {
+    ($rows:expr, $tile:ident, $lanes:ident, ($($arg:expr),*)) => {
+        match $rows {
+            13 => $tile::<$lanes, 1, 13>($($arg),*),
+            14 => $tile::<$lanes, 1, 14>($($arg),*),
+            15 => $tile::<$lanes, 1, 15>($($arg),*),
+            16 => $tile::<$lanes, 1, 16>($($arg),*),
+            rows => by_rows!(rows, $tile, [$lanes, 1], ($($arg),*)),
+        }
+    };
+}
 
 /// `sums += a · b` for a column `a` of `ROWS` numbers, `stride` apart, and a row `b` of `VECTORS` registers.
 ///
@@ -184,7 +198,7 @@ pub(super) unsafe fn product<S: Lanes>(p: &Product, n_vectors: usize, rows: usiz
     for (first, rows) in tiles(rows, rows_max::<S>(n_vectors)) {
         unsafe {
             match n_vectors {
-                1 => by_rows!(rows, product_tile, [S, 1], (p, first)),
+                1 => by_many_rows!(rows, product_tile, S, (p, first)),
                 2 => by_rows!(rows, product_tile, [S, 2], (p, first)),
                 3 => by_rows!(rows, product_tile, [S, 3], (p, first)),
                 4 => by_rows!(rows, product_tile, [S, 4], (p, first)),
@@ -241,7 +255,7 @@ pub(super) unsafe fn outer<S: Lanes>(p: &Outer, n_vectors: usize, inner: usize) 
     for (first, rows) in tiles(inner, rows_max::<S>(n_vectors)) {
         unsafe {
             match n_vectors {
-                1 => by_rows!(rows, outer_tile, [S, 1], (p, first)),
+                1 => by_many_rows!(rows, outer_tile, S, (p, first)),
                 2 => by_rows!(rows, outer_tile, [S, 2], (p, first)),
                 3 => by_rows!(rows, outer_tile, [S, 3], (p, first)),
                 4 => by_rows!(rows, outer_tile, [S, 4], (p, first)),

@@ -252,16 +252,17 @@ impl Trainer {
             block.differentiate(compiled, weights, weights_t, fill, loss, noise);
         };
         self.crew.each(self.blocks.iter_mut().enumerate(), work);
+        let kernels = self.compiled.kernels();
         let (head, rest) = self.blocks.split_first().expect("a mini-batch has a window");
         self.gradient.copy_from_slice(head.gradient());
         for block in rest {
-            for (sum, gradient) in self.gradient.iter_mut().zip(block.gradient()) {
-                *sum += gradient;
-            }
+            kernels.add(&mut self.gradient, block.gradient());
         }
         let n_observed = self.n_observed();
         let loss: f64 = self.blocks.iter().map(|block| block.loss()).sum();
-        let norm = squares(&self.gradient[..self.compiled.n_trained()]).sqrt();
+        let norm = kernels
+            .squares(&self.gradient[..self.compiled.n_trained()])
+            .sqrt();
         StepReport {
             loss: loss / n_observed,
             gradient_norm: norm / n_observed,
@@ -345,17 +346,6 @@ impl WindowLoss {
         }
         sum / n_observed.max(1.0)
     }
-}
-
-/// Sum of squares in double precision, in a fixed order.
-fn squares(values: &[f32]) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    for chunk in values.chunks(8) {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value) * f64::from(*value);
-        }
-    }
-    lanes.iter().sum()
 }
 
 #[cfg(test)]

@@ -227,11 +227,13 @@ impl LstmLayout {
                 for block in 0..self.n_blocks {
                     let from = self.weights.start + block * self.block(gate_width);
                     let to = to.start + at + block * gate_width * panel;
-                    for output in first..(first + panel).min(n) {
-                        let row = &packed[from + (first_inner + output) * gate_width..][..gate_width];
-                        let column = &mut transposed[to + output - first..];
-                        for (gate, &weight) in row.iter().enumerate() {
-                            column[gate * panel] = weight;
+                    let n_outputs = panel.min(n - first);
+                    let rows = &packed[from + (first_inner + first) * gate_width..];
+                    let columns = transposed[to..to + gate_width * panel].chunks_exact_mut(panel);
+                    for (gate, column) in columns.enumerate() {
+                        let row = rows[gate..].iter().step_by(gate_width);
+                        for (to, weight) in column[..n_outputs].iter_mut().zip(row) {
+                            *to = *weight;
                         }
                     }
                 }

@@ -67,6 +67,8 @@ async fn a_path_that_looks_like_a_page_is_the_dashboard_and_any_other_is_not() {
         assert_eq!(response.status(), StatusCode::OK, "{page}");
         assert_eq!(body(response).await, b"<p>bell</p>", "{page}");
     }
+    // The address that `serve` names, for whoever asks.
+    assert_eq!(body(answer(files(), "/", &program)).await, b"<p>bell</p>");
     for other in [
         "/api/v1/nothing",
         "/assets/index-0000.js",

@@ -1,12 +1,17 @@
-//! Parquet files, batch after batch; where several threads may read, one decodes ahead of the one that takes the batches.
+//! Parquet files, batch after batch; where several threads may read, each decodes some of the columns ahead of the one that
+//! takes the batches.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, scope};
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length as _;
 
@@ -53,45 +58,83 @@ pub(super) fn each_batch(
     let input = Held::of(source)?;
     // What the file says of the Arrow schema it was written from is not needed, and one thing less to believe.
     let arrow = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = decoded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone(), arrow));
-    let builder = builder.map_err(in_file)?;
-    check(&input, builder.metadata()).map_err(in_file)?;
-    let mut columns = Columns::new(builder.schema(), &file, options)?;
+    let metadata = decoded(|| ArrowReaderMetadata::load(&input, arrow)).map_err(in_file)?;
+    check(&input, metadata.metadata()).map_err(in_file)?;
+    let mut columns = Columns::new(metadata.schema(), &file, options)?;
     let read = columns.projected();
-    let reader = decoded(|| {
-        let mask = ProjectionMask::roots(builder.parquet_schema(), read.iter().copied());
-        let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, 1 << 16);
-        builder.with_projection(mask).with_batch_size(n_rows).build()
-    });
-    let mut reader = Some(reader.map_err(in_file)?);
-    let is_ahead = options.n_threads() > 1 && input.len() >= AHEAD_FROM_BYTES;
-    let mut batches = std::iter::from_fn(move || {
+    let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, 1 << 16);
+    let batches_of = |columns: &[usize]| {
+        let reader = decoded(|| {
+            let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
+            builder.with_projection(mask).with_batch_size(n_rows).build()
+        });
+        reader.map(batches).map_err(in_file)
+    };
+    let n_threads = options.n_threads().min(read.len());
+    if n_threads < 2 || input.len() < AHEAD_FROM_BYTES {
+        return read_batches(&mut batches_of(&read)?, columns);
+    }
+    scope(|scope| {
+        let mut parts: Vec<Box<Batches<'_>>> = Vec::with_capacity(n_threads);
+        for part in read.chunks(read.len().div_ceil(n_threads)) {
+            let (decoded, ahead) = sync_channel(BATCHES_AHEAD);
+            let batches = batches_of(part)?;
+            let decode = move || {
+                for batch in batches {
+                    if decoded.send(batch).is_err() {
+                        return; // something was wrong with an earlier one
+                    }
+                }
+            };
+            parts.push(match Builder::new().spawn_scoped(scope, decode) {
+                Ok(_) => Box::new(ahead.into_iter()),
+                // The system has no thread left.
+                Err(_) => Box::new(batches_of(part)?),
+            });
+        }
+        let schema = metadata
+            .schema()
+            .project(&read)
+            .map_err(corrupt)
+            .map_err(in_file)?;
+        let schema = Arc::new(schema);
+        read_batches(
+            &mut std::iter::from_fn(|| joined(&mut parts, &schema).transpose()),
+            columns,
+        )
+    })
+}
+
+/// The batches of a reader, none behind one that it breaks at.
+fn batches(reader: ParquetRecordBatchReader) -> impl Iterator<Item = Result<RecordBatch, Problem>> + Send {
+    let mut reader = Some(reader);
+    std::iter::from_fn(move || {
         let next = decoded(|| reader.as_mut().and_then(Iterator::next).transpose());
         if next.is_err() {
             reader = None; // half done
         }
         next.transpose()
-    });
-    if !is_ahead {
-        return read_batches(&mut batches, columns);
-    }
-    let batches = Mutex::new(batches);
-    scope(|scope| {
-        let (decoded, ahead) = sync_channel(BATCHES_AHEAD);
-        let all = || batches.lock().unwrap_or_else(PoisonError::into_inner);
-        let decode = move || {
-            for batch in &mut *all() {
-                if decoded.send(batch).is_err() {
-                    return; // something was wrong with an earlier one
-                }
-            }
-        };
-        match Builder::new().spawn_scoped(scope, decode) {
-            Ok(_) => read_batches(&mut ahead.into_iter(), columns),
-            // The system has no thread left.
-            Err(_) => read_batches(&mut *all(), columns),
-        }
     })
+}
+
+/// The next batch, of the columns that each of `parts` has of it; `None` where all are through.
+fn joined(parts: &mut [Box<Batches<'_>>], schema: &SchemaRef) -> Result<Option<RecordBatch>, Problem> {
+    let mut arrays = Vec::with_capacity(schema.fields().len());
+    let mut n_through = 0;
+    for part in &mut *parts {
+        match part.next().transpose()? {
+            Some(batch) => arrays.extend_from_slice(batch.columns()),
+            None => n_through += 1,
+        }
+    }
+    if n_through == parts.len() {
+        return Ok(None);
+    }
+    // Columns of different lengths make no batch.
+    RecordBatch::try_new(Arc::clone(schema), arrays)
+        .map(Some)
+        .map_err(corrupt)
 }
 
 /// Refuses a file that is small and would fill the memory.
@@ -163,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_errors_are_the_same_where_a_thread_decodes_ahead() {
+    fn rows_and_errors_are_the_same_where_threads_decode_ahead() {
         let mut torn = file(None);
         let (from, to) = (torn.len() / 2, torn.len() / 2 + 5_000);
         torn[from..to].fill(0xff);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bellwether_nn::{Architecture, NetworkSpec};
 
+use crate::config::Text;
 use crate::config::error::did_you_mean;
 use crate::failure::Failure;
 pub(crate) use read::of_bytes;
@@ -15,7 +16,7 @@ pub(crate) use write::write;
 /// The version of the file.
 const VERSION: i64 = 1;
 
-/// A specification that has a name.
+/// A specification that has a name: its own, or that of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Preset {
     pub(crate) name: &'static str,
@@ -52,9 +53,25 @@ impl Preset {
         Self::ALL.into_iter().find(|preset| preset.name == name)
     }
 
+    /// The specification in a file, which is called as the file is. It stays in memory until the program ends: few are asked for.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is not sound.
+    pub(crate) fn of_file(path: &str) -> Result<Self, Failure> {
+        let text = Text::read(Path::new(path)).map_err(Failure::Configuration)?;
+        let spec = of_bytes(text.path, &text.bytes).map_err(Failure::Configuration)?;
+        check_sizes(path, &spec)?;
+        let text = String::from_utf8(text.bytes).expect("what reads as TOML is text");
+        Ok(Self {
+            name: path.to_owned().leak(),
+            text: text.leak(),
+        })
+    }
+
     /// Its layers.
     pub(crate) fn spec(self) -> NetworkSpec {
-        of_bytes(Path::new(self.name), self.text.as_bytes()).expect("a test reads every preset")
+        of_bytes(Path::new(self.name), self.text.as_bytes())
+            .expect("a test reads every preset, and a file was read before")
     }
 
     /// What the file says of itself, in a line.
@@ -80,10 +97,15 @@ pub(crate) fn named(text: &str) -> Result<NetworkSpec, Failure> {
             read::read(path).map_err(Failure::Configuration)?
         }
     };
-    // Window and channels are not known before the data: sizes that no data make right are refused now.
-    Architecture::of_layers(&spec, 16, 8, 4)
-        .map_err(|error| Failure::Usage(format!("the architecture {text}: {error}")))?;
+    check_sizes(text, &spec)?;
     Ok(spec)
+}
+
+/// Window and channels are not known before the data: sizes that no data make right are refused now.
+fn check_sizes(name: &str, spec: &NetworkSpec) -> Result<(), Failure> {
+    Architecture::of_layers(spec, 16, 8, 4)
+        .map_err(|error| Failure::Usage(format!("the architecture {name}: {error}")))?;
+    Ok(())
 }
 
 fn unknown(text: &str) -> Failure {

@@ -1,6 +1,7 @@
 //! Detectors by their names, and the trivial ones that every other has to beat. All of them score alike: 1.0 is the threshold.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use bellwether_core::classic::baseline;
 use bellwether_core::detect::{Detector, Mode};
@@ -10,6 +11,7 @@ use bellwether_core::quantile::{quantile_sorted, sorted_finite};
 use bellwether_core::threshold::ThresholdRule;
 use bellwether_core::time::Timestamp;
 
+use crate::architecture::Preset;
 use crate::failure::Failure;
 use crate::fitting::{self, Family, FitSpec, Fitted};
 
@@ -33,8 +35,12 @@ impl Contender {
     /// Those that stand beside every model.
     pub(crate) const BASELINES: [Self; 3] = [Self::Random, Self::MaxZ, Self::LastValue];
 
-    /// The contender that `--models` calls so. `default` is what `train` makes when told nothing.
+    /// The contender that `--models` calls so. `default` is what `train` makes when told nothing; a TOML file is a network of those
+    /// layers alone.
     pub(crate) fn from_name(name: &str) -> Result<Self, Failure> {
+        if Path::new(name).extension().is_some_and(|of| of == "toml") {
+            return Ok(Self::Family(Family::Network(Preset::of_file(name)?)));
+        }
         let baseline = Self::BASELINES.into_iter().find(|one| one.name() == name);
         if let Some(baseline) = baseline {
             return Ok(baseline);

@@ -74,7 +74,7 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Detectors to compare: what --model-family knows, default, random, max-z, last-value
+    /// Detectors to compare: what --model-family knows, default, random, max-z, last-value, or a TOML file of layers
     #[arg(
         long,
         value_name = "A,B,…",

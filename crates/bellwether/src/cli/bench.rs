@@ -75,7 +75,7 @@ pub(crate) struct QualityArgs {
     /// The folder
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Detectors to compare: what --model-family knows, default, random, max-z, last-value
+    /// Detectors to compare: what --model-family knows, default, random, max-z, last-value, or a TOML file of layers
     #[arg(
         long,
         value_name = "A,B,…",

@@ -113,7 +113,7 @@ fn check_gradients(architecture: &Architecture, loss: Loss, kernels: &'static Ke
     for tensor in 0..weights.tensors().len() {
         // The direction of the gradient itself gives the best signal over the rounding of f32 losses.
         let direction = &gradient.tensors()[tensor].values;
-        let norm = squares(direction).sqrt().max(1e-15);
+        let norm = kernels.squares(direction).sqrt().max(1e-15);
         let moved = |sign: f32| {
             let mut moved = weights.clone();
             for (value, d) in moved.tensors_mut()[tensor].values.iter_mut().zip(direction) {
