@@ -255,3 +255,20 @@ fn functions_of_numbers_equal_those_of_double_precision_wherever_they_stand() {
         }
     }
 }
+
+#[test]
+fn sums_have_the_same_bits_on_every_table() {
+    for n in [0, 1, 8, 1003] {
+        let (a, b) = (numbers(21, n), numbers(22, n));
+        let plain: f64 = a.iter().map(|&value| f64::from(value).powi(2)).sum();
+        let first = Kernels::detect().squares(&a);
+        assert!((first - plain).abs() <= 1e-12 * plain, "{first}, wanted {plain}");
+        for kernels in Kernels::available() {
+            assert_eq!(kernels.squares(&a).to_bits(), first.to_bits(), "{}", kernels.name);
+            let mut sums = a.clone();
+            kernels.add(&mut sums, &b);
+            let wanted = a.iter().zip(&b[..]).map(|(a, b)| a + b);
+            assert!(sums.iter().copied().eq(wanted), "{}", kernels.name);
+        }
+    }
+}

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -24,8 +24,24 @@ const HELD_BYTES_MAX: u64 = 1 << 30;
 /// Bytes that can be read at any place.
 #[derive(Clone)]
 pub(super) enum Held {
-    File(Arc<File>, u64),
+    File(Arc<Mutex<File>>, u64),
     Bytes(Bytes),
+}
+
+/// Reads on from its own place of a file: all handles of an open file share one position.
+struct Cursor {
+    file: Arc<Mutex<File>>,
+    at: u64,
+}
+
+impl Read for Cursor {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.at))?;
+        let n_read = file.read(buf)?;
+        self.at += n_read as u64;
+        Ok(n_read)
+    }
 }
 
 impl Held {
@@ -35,7 +51,7 @@ impl Held {
         if source.is_plain_file {
             let file = File::open(&source.file).map_err(broken)?;
             let n_bytes = file.metadata().map_err(broken)?.len();
-            return Ok(Self::File(file.into(), n_bytes));
+            return Ok(Self::of_file(file, n_bytes));
         }
         let mut bytes = Vec::new();
         let mut part = source.bytes.by_ref().take(HELD_BYTES);
@@ -51,7 +67,11 @@ impl Held {
             let bytes_max = HELD_BYTES_MAX;
             return Err(Place::file(&source.file).error(Problem::TooLargeToHold { bytes_max }));
         }
-        Ok(Self::File(file.into(), HELD_BYTES + n_more))
+        Ok(Self::of_file(file, HELD_BYTES + n_more))
+    }
+
+    fn of_file(file: File, n_bytes: u64) -> Self {
+        Self::File(Arc::new(Mutex::new(file)), n_bytes)
     }
 }
 
@@ -69,11 +89,10 @@ impl ChunkReader for Held {
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
         Ok(match self {
-            Self::File(file, _) => {
-                let mut file = file.try_clone()?;
-                file.seek(SeekFrom::Start(start))?;
-                Box::new(io::BufReader::new(file))
-            }
+            Self::File(file, _) => Box::new(io::BufReader::new(Cursor {
+                file: Arc::clone(file),
+                at: start,
+            })),
             Self::Bytes(bytes) => Box::new(bytes.get_read(start)?),
         })
     }
@@ -88,10 +107,12 @@ impl ChunkReader for Held {
         }
         match self {
             Self::File(file, _) => {
-                let mut file = file.try_clone()?;
-                file.seek(SeekFrom::Start(start))?;
                 let mut bytes = Vec::with_capacity(length);
-                file.take(length as u64).read_to_end(&mut bytes)?;
+                let cursor = Cursor {
+                    file: Arc::clone(file),
+                    at: start,
+                };
+                cursor.take(length as u64).read_to_end(&mut bytes)?;
                 if bytes.len() < length {
                     return Err(ParquetError::EOF("the file has become shorter".to_owned()));
                 }

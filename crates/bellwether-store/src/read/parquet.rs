@@ -175,33 +175,53 @@ mod tests {
 
     /// Rows in several groups, each a batch at least; row `late` runs back in time.
     fn file(late: Option<i64>) -> Vec<u8> {
+        let real = |name| Column::new(name, ColumnKind::Real).optional();
         let columns = vec![
             Column::new("time", ColumnKind::Integer),
-            Column::new("a", ColumnKind::Real).optional(),
+            real("a"),
+            real("b"),
+            real("c"),
         ];
         let mut table = TableWriter::new(Vec::new(), TableFormat::Parquet, columns).unwrap();
         for row in 0..140_000 {
-            let value = if row % 97 == 0 {
-                Cell::Missing
-            } else {
-                Cell::Real(row as f64 / 7.0)
+            let value = |of: i64| match row % of {
+                0 => Cell::Missing,
+                _ => Cell::Real(row as f64 / of as f64),
             };
             let time = 1_700_000_000 + if Some(row) == late { row - 5 } else { row };
-            table.row(&[Cell::Integer(time), value]).unwrap();
+            table
+                .row(&[Cell::Integer(time), value(97), value(89), value(7)])
+                .unwrap();
         }
         table.finish().unwrap()
     }
 
-    fn outcome(bytes: &[u8], n_threads: usize) -> String {
+    fn outcome(source: Source, n_threads: usize) -> String {
         let options = ReadOptions {
             threads: NonZeroUsize::new(n_threads),
             ..ReadOptions::default()
         };
         let mut gather = Gather::new(Bounds::NONE, &options);
-        let source = source::of_bytes(Path::new("t.parquet"), bytes, u64::MAX).unwrap();
         match read(source, "t", &options, &mut gather) {
             Ok(()) => format!("{:?}", gather.finish().unwrap()),
             Err(error) => error.to_string(),
+        }
+    }
+
+    fn in_memory(bytes: &[u8]) -> Source {
+        source::of_bytes(Path::new("t.parquet"), bytes, u64::MAX).unwrap()
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "tests make their own files")]
+    fn threads_that_read_one_file_on_disk_do_not_move_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        std::fs::write(&path, file(None)).unwrap();
+        let alone = outcome(source::open(&path).unwrap(), 1);
+        assert!(alone.contains("Recording"), "{}", &alone[..alone.len().min(300)]);
+        for _ in 0..5 {
+            assert!(alone == outcome(source::open(&path).unwrap(), 4));
         }
     }
 
@@ -215,9 +235,11 @@ mod tests {
             (file(Some(135_000)), "row 135001"),
             (torn, "the file is damaged"),
         ] {
-            let alone = outcome(&bytes, 1);
+            let alone = outcome(in_memory(&bytes), 1);
             assert!(alone.contains(expect), "{}", &alone[..alone.len().min(300)]);
-            assert!(alone == outcome(&bytes, 2));
+            for n_threads in [2, 3, 9] {
+                assert!(alone == outcome(in_memory(&bytes), n_threads));
+            }
         }
     }
 }
