@@ -378,16 +378,16 @@ pub(super) unsafe fn tanh<S: Lanes, const N: usize>(x: [S::V; N]) -> [S::V; N] {
 pub(super) unsafe fn activated<S: Lanes>(gates: [S::V; 4]) -> [S::V; 4] {
     unsafe {
         let (gate, twice) = ((-20.0, -LOG2_E), (-10.0, -2.0 * LOG2_E));
-        let mut of = exp_scaled::<S, 4>(gates, [gate, gate, twice, gate]);
-        for of in &mut of {
-            *of = S::add(*of, S::splat(1.0));
+        let mut below = exp_scaled::<S, 4>(gates, [gate, gate, twice, gate]);
+        for below in &mut below {
+            *below = S::add(*below, S::splat(1.0));
         }
-        let [i, f, g, o] = of;
+        let [i, f, g, o] = below;
         let (first, last) = (S::mul(i, f), S::mul(g, o));
         let both = S::recip(S::mul(first, last));
         let (first, last) = (S::mul(both, last), S::mul(both, first));
-        let g = to_tanh::<S>(S::mul(last, o));
-        [S::mul(first, f), S::mul(first, i), g, S::mul(last, of[2])]
+        let cell = to_tanh::<S>(S::mul(last, o));
+        [S::mul(first, f), S::mul(first, i), cell, S::mul(last, g)]
     }
 }
 

@@ -87,7 +87,7 @@ impl Slot<'_> {
 }
 
 /// In double precision, and lane by lane: in one chain each addition would wait for the one before.
-fn sum(values: &[f32]) -> f64 {
+pub(super) fn sum(values: &[f32]) -> f64 {
     let mut lanes = [0.0_f64; 8];
     let (chunks, rest) = values.as_chunks::<8>();
     for chunk in chunks {

@@ -3,7 +3,7 @@
 use super::Net;
 use super::sequence::{Back, Layer as _, Noise, Pass, Seq};
 use crate::kernels::Aligned;
-use crate::network::block::Slot;
+use crate::network::block::{Slot, sum};
 use crate::network::loss::Loss;
 
 /// What there is of every layer for up to so many windows.
@@ -116,7 +116,7 @@ impl LayerBlock {
             };
             fill(row, &mut slot);
         }
-        self.n_observed = self.observed.iter().map(|&observed| f64::from(observed)).sum();
+        self.n_observed = sum(&self.observed);
     }
 
     /// Loss of the windows taken in, and its gradient with respect to all that is learnt.
