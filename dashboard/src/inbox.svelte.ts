@@ -37,6 +37,8 @@ export class Inbox {
   next = $state<string | null>(null);
   #filter: Filter = { open: null, severityMin: null, verdict: null, device: "" };
   #turn = 0;
+  /** For each answer that is on its way, what was told since it was asked for: it may be of before that. */
+  readonly #told = new Set<Event[]>();
   /** Where the page that failed begins. */
   #failed: string | null = null;
 
@@ -61,6 +63,8 @@ export class Inbox {
     const turn = this.#turn;
     const { open, severityMin, verdict, device } = this.#filter;
     const said = verdict === "none" ? { judged: false } : { verdict };
+    const told: Event[] = [];
+    this.#told.add(told);
     try {
       const page = await get<Anomalies>("anomalies", { open, severity_min: severityMin, ...said, device, order: "newest", cursor, limit });
       if (turn !== this.#turn) return;
@@ -68,15 +72,23 @@ export class Inbox {
       this.events = [...(cursor === null ? [] : (this.events ?? [])), ...page.anomalies.filter(({ id }) => !known.has(id))];
       this.next = page.next;
       this.failure = null;
+      for (const event of told) this.#take(event);
     } catch (failure) {
       if (turn !== this.#turn) return;
       this.failure = toFailure(failure);
       this.#failed = cursor;
+    } finally {
+      this.#told.delete(told);
     }
   }
 
   /** Takes in an event that began, went on, ended or was judged by people. */
   apply(event: Event): void {
+    for (const told of this.#told) told.push(event);
+    this.#take(event);
+  }
+
+  #take(event: Event): void {
     if (this.events === null) return;
     const i = this.events.findIndex(({ id }) => id === event.id);
     if (!this.#isWanted(event)) {

@@ -50,12 +50,40 @@ test("what was judged leaves the list of what was not", async ({ page }) => {
   await page.goto("/events");
   await page.getByLabel("Verdict").first().selectOption("none");
   await expect(page).toHaveURL(/verdict=none/);
-  const first = page.locator("[id^=event-]").first();
-  const id = await first.getAttribute("id");
-  await first.getByRole("link").click();
+  await page.locator("[id^=event-]").first().getByRole("link").click();
+  await expect(page).toHaveURL(/events\/.+/);
+  // Not what was first before: another event may have begun meanwhile.
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
   await page.getByRole("button", { name: /^Real/ }).click();
-  await expect(page.locator(`#${id}`)).toHaveCount(0);
+  await expect(page.locator(`#event-${id}`)).toHaveCount(0);
   await expect(page.getByRole("article")).toBeVisible();
+});
+
+test("a list that was asked for before a verdict does not bring back what was judged", async ({ page }) => {
+  // It is over: no later change of it takes it off the list.
+  const { id, verdict } = await newest(page, "device=pump-01");
+  await page.goto(`/events/${id}?verdict=${verdict ?? "none"}`);
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await expect(page.locator(`#event-${id}`)).toBeVisible();
+  let answer = () => {};
+  const isToAnswer = new Promise<void>((resolve) => (answer = resolve));
+  const isAsked = new Promise<void>((resolve) => {
+    void page.route("**/api/v1/anomalies?*", async (route) => {
+      const response = await route.fetch();
+      resolve();
+      await isToAnswer;
+      await route.fulfill({ response });
+    });
+  });
+  await page.getByLabel("Open or ended").selectOption("false");
+  await isAsked;
+  await page.getByRole("button", { name: /^Real/ }).click();
+  await expect(page.locator(`#event-${id}`)).toHaveCount(0);
+  const listed = page.waitForResponse("**/api/v1/anomalies?*");
+  answer();
+  await (await listed).finished();
+  await expect(page.getByText("No event is like that")).toBeVisible();
+  await expect(page.locator(`#event-${id}`)).toHaveCount(0);
 });
 
 test("the inbox can be worked through by keys alone", async ({ page }) => {
