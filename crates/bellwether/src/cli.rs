@@ -19,7 +19,7 @@ pub(crate) mod validate;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use bellwether_core::detect::Mode;
+use bellwether_core::detect::{Combination, Mode};
 use bellwether_core::event::EventWish;
 use bellwether_core::score::NamedRule;
 use bellwether_core::synth::{AnomalySpec, DefectSpec, Template};
@@ -370,6 +370,10 @@ pub(crate) struct FitArgs {
     /// the highest loss
     #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
     pub(crate) contamination: f64,
+    /// Who speaks for the members of a detector, each by how surprised it is: mean (all, by weight), max (the most surprised),
+    /// aom (of each two neighbours the more surprised)
+    #[arg(long, value_name = "NAME", default_value = "mean", value_parser = parse_combination)]
+    pub(crate) combination: Combination,
     /// Alarms that one series may raise while all is well, e.g. 1/week, 2/day
     #[arg(long, value_name = "RATE", value_parser = parse::<AlarmBudget>, conflicts_with = "threshold")]
     pub(crate) alarm_budget: Option<AlarmBudget>,
@@ -461,6 +465,10 @@ fn parse_family(text: &str) -> Result<Family, String> {
 
 fn parse_scaler(text: &str) -> Result<ScalerKind, String> {
     ScalerKind::from_name(text).ok_or_else(|| "wanted minmax, standard, robust or quantile".to_owned())
+}
+
+fn parse_combination(text: &str) -> Result<Combination, String> {
+    Combination::from_name(text).ok_or_else(|| "wanted mean, max or aom".to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {

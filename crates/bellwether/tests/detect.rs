@@ -14,7 +14,7 @@ use fleet::{own_folder, text, with_model};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
-use shared::bellwether;
+use shared::{bellwether, bellwether_fed};
 
 const COLUMNS: &str = "timestamp,series,score,is_anomaly,event,top_channel,top_share,p_value";
 const EVENT_COLUMNS: &str =
@@ -383,5 +383,37 @@ fn training_tells_every_epoch_and_what_it_published() {
         each.stdout.contains("each-pump-01@1") && each.stdout.contains("each-pump-02@1"),
         "{}",
         each.stdout
+    );
+}
+
+#[test]
+fn members_that_speak_for_each_other_say_in_a_stream_what_they_say_of_a_file() {
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path();
+    let line = "generate --samples 900 --seed 9 -o plant.csv --anomaly level-shift@800+60*6";
+    bellwether(folder, line).ends(0);
+    let input = fs::read(folder.join("plant.csv")).unwrap();
+    let mut all = Vec::new();
+    for combination in ["mean", "max", "aom"] {
+        let line = format!(
+            "train plant.csv --rows 600 --name {combination} --model-family linear --combination {combination} --registry models"
+        );
+        bellwether(folder, &line).ends(0);
+        let model = format!("--model {combination} --registry models");
+        let line = format!("detect - {model} -o - --events events.jsonl");
+        let rows = bellwether_fed(folder, &line, &input).ends(0).stdout;
+        let line = format!("stream {model} --from - --to - -q");
+        let stream = bellwether_fed(folder, &line, &input).ends(0).stdout;
+        assert!(rows == stream, "{combination}: a stream has other rows");
+        let events = fs::read_to_string(folder.join("events.jsonl")).unwrap();
+        let last: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+        // It covers the fault, an hour from 13:20 on.
+        let is_late = |key: &str| last[key].as_str() > Some("2024-01-01T13:30");
+        assert!(!is_late("start") && is_late("end"), "{combination}: {events}");
+        all.push(rows);
+    }
+    assert!(
+        all[0] != all[1] && all[1] != all[2],
+        "combinations make a difference"
     );
 }

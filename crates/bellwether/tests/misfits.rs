@@ -354,6 +354,7 @@ fn settings_out_of_range_are_refused_by_their_name() {
     check("--val-share 1", 2, &["--val-share"]);
     check("--val-share -0.1", 2, &["--val-share"]);
     check("--contamination 0.5", 2, &["--contamination"]);
+    check("--combination vote", 2, &["--combination", "mean, max or aom"]);
     check("--batch 5000", 2, &["--batch", "4096"]);
     check("--val-share nan", 2, &["--val-share"]);
     check("--architecture 64-x/3", 2, &["--architecture", "64-x/3"]);

@@ -67,14 +67,19 @@ fn every_preset_trains_alike_on_any_threads_and_a_stream_says_what_detect_says()
     }
 }
 
+/// Writes `same.toml`, the layers of `gru`, and `mine.toml`, the same with 12 units in place of 64.
+fn own_layers(folder: &Path) {
+    bellwether(folder, "architectures template gru -o same.toml").ends(0);
+    let text = fs::read_to_string(folder.join("same.toml")).unwrap();
+    fs::write(folder.join("mine.toml"), text.replace("64", "12")).unwrap();
+}
+
 #[test]
 fn a_file_takes_the_place_of_the_network_and_stays_in_the_bundle() {
     let own = tempfile::tempdir().unwrap();
     let folder = own.path();
     plant(folder);
-    bellwether(folder, "architectures template gru -o mine.toml").ends(0);
-    let text = fs::read_to_string(folder.join("mine.toml")).unwrap();
-    fs::write(folder.join("mine.toml"), text.replace("64", "12")).unwrap();
+    own_layers(folder);
     let line = "train plant.csv --rows 300 --name net --architecture mine.toml --epochs 1 --registry models --format json \
                 --optimizer adamw:0.02 --loss huber:0.3 --schedule warm-up:0.2";
     let answer: Value = serde_json::from_str(&bellwether(folder, line).ends(0).stdout).unwrap();
@@ -97,9 +102,7 @@ fn a_file_is_compared_as_what_has_a_name_is() {
     let own = tempfile::tempdir().unwrap();
     let folder = own.path();
     plant(folder);
-    bellwether(folder, "architectures template gru -o same.toml").ends(0);
-    let text = fs::read_to_string(folder.join("same.toml")).unwrap();
-    fs::write(folder.join("mine.toml"), text.replace("64", "12")).unwrap();
+    own_layers(folder);
     let line = "compare plant.csv --rows 300 --models gru,same.toml,mine.toml --epochs 1 --format json";
     let compared: Value = serde_json::from_str(&bellwether(folder, line).ends(0).stdout).unwrap();
     let mean = &compared["mean"];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::blocks::BLOCK_WINDOWS;
 use super::held_out::{HeldOutRows, Judged};
 use super::member::{MemberParts, Reach};
-use super::{Detector, DetectorParts, PartsError, Rarity};
+use super::{Combination, Detector, DetectorParts, PartsError, Rarity};
 use crate::event::{EventRule, EventWish};
 use crate::model::{Model, ModelError};
 use crate::quantile::{quantile_sorted, sorted_finite};
@@ -23,6 +23,8 @@ const PRESENT_MIN: f64 = 0.5;
 pub struct CalibrationSpec {
     /// How the threshold is chosen.
     pub threshold: ThresholdRule,
+    /// How the surprises of members become one.
+    pub combination: Combination,
     /// What makes an event, where that is not to be as by default: [`EventRule::for_window`] of the longest window, with a
     /// clear ratio above ordinary scores of the held-out rows.
     pub events: EventWish,
@@ -161,12 +163,13 @@ impl Detector {
         if common.is_empty() {
             return Err(CalibrateError::NoFold);
         }
-        let (mut causal, mut retrospective) = (Errors::new(&rows), Errors::new(&rows));
+        let mut causal = Errors::new(spec.combination, &rows);
+        let mut retrospective = Errors::new(spec.combination, &rows);
         let mut members = Vec::with_capacity(candidates.len());
-        for candidate in &candidates {
+        for (member_idx, candidate) in candidates.iter().enumerate() {
             let [of_causal, of_retrospective] = rows.judge(candidate, &pipeline, reach)?;
-            causal.add(candidate.weight, &of_causal);
-            retrospective.add(candidate.weight, &of_retrospective);
+            causal.add(member_idx, candidate.weight, &of_causal);
+            retrospective.add(member_idx, candidate.weight, &of_retrospective);
             members.push(MemberParts {
                 weight: candidate.weight,
                 causal: of_causal.calibrated,
@@ -211,6 +214,7 @@ impl Detector {
         let parts = DetectorParts {
             pipeline,
             members,
+            combination: spec.combination,
             range_weight: spec.range_weight,
             causal: causal.report.threshold.threshold,
             retrospective: retrospective.report.threshold.threshold,
@@ -255,32 +259,53 @@ struct Learning<'a> {
 
 /// Joined errors of the held-out rows for one mode; NaN where a row has none.
 struct Errors {
+    combination: Combination,
     errors: Vec<f64>,
     /// Weight of the members that answered.
     present: Vec<f64>,
+    /// The bucket under way,
+    bucket: usize,
+    /// and of each row the largest surprise in it, and the weight of those in it that answered.
+    spoken: Vec<(f64, f64)>,
 }
 
 impl Errors {
-    fn new(rows: &HeldOutRows<'_>) -> Self {
+    fn new(combination: Combination, rows: &HeldOutRows<'_>) -> Self {
         Self {
+            combination,
             errors: vec![0.0; rows.n_rows()],
             present: vec![0.0; rows.n_rows()],
+            bucket: 0,
+            spoken: vec![(0.0, 0.0); rows.n_rows()],
         }
     }
 
-    fn add(&mut self, weight: f64, judged: &Judged) {
-        let rows = self
-            .errors
-            .iter_mut()
-            .zip(&mut self.present)
-            .zip(&judged.surprise);
-        for ((error, present), surprise) in rows.filter(|(_, surprise)| !surprise.is_nan()) {
-            *error += weight * surprise;
+    fn add(&mut self, member_idx: usize, weight: f64, judged: &Judged) {
+        let bucket = self.combination.bucket(member_idx);
+        if bucket != self.bucket {
+            self.close();
+            self.bucket = bucket;
+        }
+        let rows = self.spoken.iter_mut().zip(&judged.surprise);
+        for ((largest, of_bucket), surprise) in rows.filter(|(_, surprise)| !surprise.is_nan()) {
+            // Surprise is not below zero.
+            *largest = surprise.max(*largest);
+            *of_bucket += weight;
+        }
+    }
+
+    /// Adds what the bucket under way says.
+    fn close(&mut self) {
+        let rows = self.errors.iter_mut().zip(&mut self.present);
+        for ((error, present), spoken) in rows.zip(&mut self.spoken) {
+            let (largest, weight) = std::mem::take(spoken);
+            *error += weight * largest;
             *present += weight;
         }
     }
 
     fn complete(&mut self, total: f64, rows: &HeldOutRows<'_>, ranges: &[Ranges]) {
+        self.close();
         let mut parts = Vec::new();
         for (row_idx, (error, present)) in self.errors.iter_mut().zip(&self.present).enumerate() {
             if *present <= 0.0 {

@@ -1,5 +1,6 @@
 //! What all members say of a row, joined into one error and each channel's exact part of it.
 
+use super::combination::Bucket;
 use super::member::Calibrated;
 use crate::threshold::Threshold;
 
@@ -11,8 +12,9 @@ const ORDINARY: f64 = 1.0;
 
 /// A row of a detector under way: members add to it in order, then it is finished.
 ///
-/// A member adds weight × surprise, spread over the channels as its own error is. One that has no
-/// answer for the row is made up for by the others: all weights / weights present.
+/// A member adds weight × surprise, spread over the channels as its own error is; where members share a bucket, one of them
+/// does so for all ([`Combination`](super::Combination)). One that has no answer for the row is made up for by the others: all weights /
+/// weights present.
 #[derive(Debug)]
 pub(crate) struct Joined<'a> {
     /// Each channel's part so far, `[n_channels]`.
@@ -23,6 +25,8 @@ pub(crate) struct Joined<'a> {
     pub(crate) present: &'a mut f64,
     /// Weight of those of them that say the row is not normal.
     pub(crate) agreeing: &'a mut f64,
+    /// The bucket under way; `None` where each member has its own.
+    pub(crate) bucket: Option<Bucket<'a>>,
 }
 
 impl Joined<'_> {
@@ -30,39 +34,26 @@ impl Joined<'_> {
     pub(crate) fn add(&mut self, member_idx: usize, weight: f64, calibrated: &Calibrated, smoothed: &[f64]) {
         *self.present += weight;
         let error = calibrated.error(smoothed);
-        let (part, agrees) = match &calibrated.tail {
+        let (surprise, agrees) = match &calibrated.tail {
             // The only member: nobody disagrees.
-            None => (weight * error, 1.0),
+            None => (error, 1.0),
             Some(tail) => {
                 let surprise = tail.surprise(error);
                 let agrees = ((surprise - ORDINARY) / (CERTAIN - ORDINARY)).clamp(0.0, 1.0);
-                (weight * surprise, agrees)
+                (surprise, agrees)
             }
         };
-        self.members[member_idx] = part;
         *self.agreeing += weight * agrees;
-        let factor = match &calibrated.tail {
-            None => weight,
-            Some(_) if error > 0.0 => part / error,
-            // No channel stands out: all have the same part.
-            Some(_) => {
-                let part = part / smoothed.len() as f64;
-                self.parts.iter_mut().for_each(|sum| *sum += part);
-                return;
-            }
+        let Some(bucket) = &mut self.bucket else {
+            self.members[member_idx] = weight * surprise;
+            spread(calibrated, smoothed, (error, surprise), weight, self.parts);
+            return;
         };
-        match &calibrated.norm {
-            None => {
-                for (sum, part) in self.parts.iter_mut().zip(smoothed) {
-                    *sum += factor * part;
-                }
-            }
-            Some(norm) if error > 0.0 => {
-                for (sum, square) in self.parts.iter_mut().zip(norm.squares(smoothed)) {
-                    *sum += factor * (square / error);
-                }
-            }
-            Some(_) => {}
+        if bucket.is_before(member_idx) {
+            bucket.close(self.parts, self.members);
+        }
+        if let Some(parts) = bucket.enter(member_idx, weight, surprise) {
+            spread(calibrated, smoothed, (error, surprise), 1.0, parts);
         }
     }
 
@@ -72,12 +63,48 @@ impl Joined<'_> {
         if *self.present <= 0.0 {
             return None;
         }
+        if let Some(bucket) = &mut self.bucket {
+            bucket.close(self.parts, self.members);
+        }
         if *self.present < total {
             let factor = total / *self.present;
             let parts = self.parts.iter_mut().chain(&mut *self.members);
             parts.for_each(|part| *part *= factor);
         }
         Some((*self.agreeing / *self.present).min(1.0))
+    }
+}
+
+/// Adds weight × surprise to the parts of the channels, as they make up a member's error.
+fn spread(
+    calibrated: &Calibrated,
+    smoothed: &[f64],
+    (error, surprise): (f64, f64),
+    weight: f64,
+    parts: &mut [f64],
+) {
+    let factor = match &calibrated.tail {
+        None => weight,
+        Some(_) if error > 0.0 => weight * surprise / error,
+        // No channel stands out: all have the same part.
+        Some(_) => {
+            let part = weight * surprise / smoothed.len() as f64;
+            parts.iter_mut().for_each(|sum| *sum += part);
+            return;
+        }
+    };
+    match &calibrated.norm {
+        None => {
+            for (sum, part) in parts.iter_mut().zip(smoothed) {
+                *sum += factor * part;
+            }
+        }
+        Some(norm) if error > 0.0 => {
+            for (sum, square) in parts.iter_mut().zip(norm.squares(smoothed)) {
+                *sum += factor * (square / error);
+            }
+        }
+        Some(_) => {}
     }
 }
 
@@ -132,6 +159,7 @@ pub struct Top {
 
 #[cfg(test)]
 mod tests {
+    use super::super::combination::{Buckets, Combination};
     use super::*;
     use crate::score::{Calibration, Norm, Smoothing, Tail};
     use bellwether_testkit::assert_close;
@@ -160,6 +188,7 @@ mod tests {
             members: &mut members,
             present: &mut present,
             agreeing: &mut agreeing,
+            bucket: None,
         };
         assert_eq!(joined.complete(3.0), None);
         joined.add(0, 2.0, &curved, &[1.5, 0.5]);
@@ -189,12 +218,75 @@ mod tests {
             members: &mut members,
             present: &mut present,
             agreeing: &mut agreeing,
+            bucket: None,
         };
         joined.add(0, 2.0, &calibrated, &[1.5, 8.0]);
         // 3 and 4 times what is high: a norm of 5.
         let surprise = 2.0 * tail.surprise(5.0);
         assert_close(parts[0], surprise * 9.0 / 25.0, 1e-12, "first");
         assert_close(parts[1], surprise * 16.0 / 25.0, 1e-12, "second");
+    }
+
+    /// What three members make of a row, joined: its parts of channels and of members.
+    fn joined(combination: Combination, of_members: [(f64, [f64; 2]); 3]) -> ([f64; 2], [f64; 4]) {
+        let (mut parts, mut members, mut present, mut agreeing) = ([0.0; 2], [0.0; 4], 0.0, 0.0);
+        let mut buckets = Buckets::new(combination, 1, 2);
+        let mut joined = Joined {
+            parts: &mut parts,
+            members: &mut members,
+            present: &mut present,
+            agreeing: &mut agreeing,
+            bucket: buckets.of(0),
+        };
+        let plain = calibrated(None);
+        for (member_idx, (weight, smoothed)) in of_members.into_iter().enumerate() {
+            if smoothed[0].is_finite() {
+                joined.add(member_idx, weight, &plain, &smoothed);
+            }
+        }
+        joined.complete(of_members.map(|(weight, _)| weight).iter().sum());
+        (parts, members)
+    }
+
+    #[test]
+    fn the_most_surprised_of_a_bucket_speaks_for_all_of_it() {
+        let of_members = [(1.0, [1.0, 1.0]), (2.0, [3.0, 1.0]), (1.0, [0.5, 0.0])];
+        let mean = joined(Combination::Mean, of_members);
+        assert_eq!(mean, ([7.5, 3.0], [2.0, 8.0, 0.5, 0.0]));
+        let max = joined(Combination::Max, of_members);
+        assert_eq!(max, ([12.0, 4.0], [0.0, 16.0, 0.0, 0.0]));
+        // The first two share a bucket, the third has one of its own.
+        let aom = joined(Combination::Aom, of_members);
+        assert_eq!(aom, ([9.5, 3.0], [0.0, 12.0, 0.5, 0.0]));
+        for (parts, members) in [mean, max, aom] {
+            assert_close(
+                sum(&parts),
+                sum(&members),
+                1e-12,
+                "what members say is what channels make",
+            );
+        }
+    }
+
+    #[test]
+    fn who_has_no_answer_is_made_up_for_in_any_combination() {
+        const NONE: [f64; 2] = [f64::NAN; 2];
+        for combination in Combination::ALL {
+            let whole = joined(
+                combination,
+                [(1.0, [2.0, 1.0]), (1.0, [2.0, 1.0]), (1.0, [2.0, 1.0])],
+            );
+            let in_part = joined(combination, [(1.0, NONE), (1.0, [2.0, 1.0]), (1.0, [2.0, 1.0])]);
+            for (got, want) in in_part.0.iter().zip(whole.0) {
+                assert_close(*got, want, 1e-12, combination.name());
+            }
+        }
+        assert_close(
+            sum(&joined(Combination::Max, [(1.0, NONE); 3]).0),
+            0.0,
+            0.0,
+            "nobody",
+        );
     }
 
     #[test]
@@ -206,6 +298,7 @@ mod tests {
             members: &mut members,
             present: &mut present,
             agreeing: &mut agreeing,
+            bucket: None,
         };
         joined.add(0, 1.0, &calibrated(Some(tail.clone())), &[0.0, 0.0]);
         assert_close(sum(&parts), tail.surprise(0.0), 1e-12, "sum");

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod calibrate;
+mod combination;
 mod expected;
 mod held_out;
 mod joined;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 
 pub(crate) use blocks::{BLOCK_WINDOWS, last_row_errors};
 pub use calibrate::{CalibrateError, CalibrationReport, CalibrationSpec, Candidate, ModeReport};
+pub(crate) use combination::Buckets;
+pub use combination::Combination;
 pub use expected::Expected;
 pub use joined::Top;
 pub(crate) use joined::{Joined, finish_members, finish_row, top_share};
@@ -44,6 +47,8 @@ pub struct DetectorParts {
     pub pipeline: Pipeline,
     /// From errors of each model to its surprise, at least one.
     pub members: Vec<MemberParts>,
+    /// How surprises become one.
+    pub combination: Combination,
     /// What all channels far outside of their training ranges add to the surprise of the members; not below zero.
     pub range_weight: f64,
     /// The joined causal error at which the score is 1.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Detector;
+use super::combination::Buckets;
 use super::joined::{Joined, Top, finish_members, finish_row, top_share};
 use super::member::{Reach, for_each_smoothed};
 use super::mode::Mode;
@@ -155,6 +156,7 @@ struct Said {
     present: Vec<f64>,
     /// Weight of those that agree, `[n_rows]`.
     agreeing: Vec<f64>,
+    buckets: Buckets,
 }
 
 impl Said {
@@ -184,6 +186,11 @@ impl Said {
             members: vec![0.0; prepared.n_samples() * (detector.members().len() + 1)],
             present,
             agreeing: vec![0.0; prepared.n_samples()],
+            buckets: Buckets::new(
+                detector.parts().combination,
+                prepared.n_samples(),
+                prepared.n_channels(),
+            ),
         }
     }
 
@@ -194,6 +201,7 @@ impl Said {
             members: &mut self.members[row_idx * n_said..(row_idx + 1) * n_said],
             present: &mut self.present[row_idx],
             agreeing: &mut self.agreeing[row_idx],
+            bucket: self.buckets.of(row_idx),
         }
     }
 

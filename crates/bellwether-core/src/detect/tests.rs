@@ -1,5 +1,6 @@
 //! Detectors of toy models on a toy plant: cases by hand here, laws in [`laws`].
 
+mod combinations;
 mod derived;
 mod laws;
 mod rules;
@@ -227,6 +228,14 @@ fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector
 pub(crate) fn drifting(detector: &Detector, depth: usize) -> Detector {
     let mut parts = detector.parts().clone();
     parts.drifting = Drifting::new(depth, 0.3 * parts.causal.error());
+    let models = detector.members().iter().map(|member| Arc::clone(member.model()));
+    Detector::from_parts(parts, models.collect()).unwrap()
+}
+
+/// The same detector with members that speak for each other.
+pub(crate) fn combined(detector: &Detector, combination: Combination) -> Detector {
+    let mut parts = detector.parts().clone();
+    parts.combination = combination;
     let models = detector.members().iter().map(|member| Arc::clone(member.model()));
     Detector::from_parts(parts, models.collect()).unwrap()
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::tests::{Plant, derived_ensemble, drifting, ensemble};
+use crate::detect::Combination;
+use crate::detect::tests::{Plant, combined, derived_ensemble, drifting, ensemble};
 use crate::frame::Frame;
 
 /// What one device was told, bit for bit.
@@ -52,7 +53,8 @@ proptest! {
         seed in any::<u64>(), len in 1_usize..12, missing in 0.0..0.5_f64, gaps in 0.0..0.1_f64,
         chunks in proptest::collection::vec(0_usize..9, 12..40),
     ) {
-        let detector = Arc::new(match seed % 4 {
+        let detector = Arc::new(match seed % 5 {
+            4 => combined(&ensemble(len, false), Combination::Aom),
             3 => drifting(&ensemble(len, false), 10 + len),
             0 => derived_ensemble(len.min(8)),
             rest => ensemble(len, rest == 1),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Judged, PushError, Session, Verdict};
 use crate::detect::{
-    BLOCK_WINDOWS, Joined, Member, Mode, finish_members, finish_row, last_row_errors, top_share,
+    BLOCK_WINDOWS, Buckets, Joined, Member, Mode, finish_members, finish_row, last_row_errors, top_share,
 };
 use crate::event::{EventChange, JudgedRow};
 use crate::frame::Sample;
@@ -59,6 +59,8 @@ struct RowScratch {
     joined: Vec<f64>,
     /// What each member says, and the training ranges, `[n_members + 1]`.
     members: Vec<f64>,
+    /// Members that speak for each other.
+    buckets: Buckets,
 }
 
 /// What the row step made of a sample.
@@ -117,6 +119,7 @@ pub fn judge(turns: &mut [Turn<'_>], scratch: &mut Scratch, visit: &mut dyn FnMu
         cells.resize(n, 0.0);
     }
     row.members.resize(detector.members().len() + 1, 0.0);
+    row.buckets = Buckets::new(detector.parts().combination, 1, n);
     let mut next_step = steps.drain(..);
     let mut window_idx = 0;
     for (turn_idx, turn) in turns.iter_mut().enumerate() {
@@ -419,6 +422,7 @@ impl Session {
             members: &mut row.members,
             present: &mut 0.0,
             agreeing: &mut 0.0,
+            bucket: row.buckets.of(0),
         };
         let members = self.detector.members().iter().zip(&mut self.smoothers);
         for (member_idx, ((member, smoother), block)) in members.zip(blocks.iter_mut()).enumerate() {

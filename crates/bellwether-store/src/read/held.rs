@@ -34,6 +34,15 @@ struct Cursor {
     at: u64,
 }
 
+impl Cursor {
+    fn new(file: &Arc<Mutex<File>>, at: u64) -> Self {
+        Self {
+            file: Arc::clone(file),
+            at,
+        }
+    }
+}
+
 impl Read for Cursor {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,10 +98,7 @@ impl ChunkReader for Held {
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
         Ok(match self {
-            Self::File(file, _) => Box::new(io::BufReader::new(Cursor {
-                file: Arc::clone(file),
-                at: start,
-            })),
+            Self::File(file, _) => Box::new(io::BufReader::new(Cursor::new(file, start))),
             Self::Bytes(bytes) => Box::new(bytes.get_read(start)?),
         })
     }
@@ -108,11 +114,9 @@ impl ChunkReader for Held {
         match self {
             Self::File(file, _) => {
                 let mut bytes = Vec::with_capacity(length);
-                let cursor = Cursor {
-                    file: Arc::clone(file),
-                    at: start,
-                };
-                cursor.take(length as u64).read_to_end(&mut bytes)?;
+                Cursor::new(file, start)
+                    .take(length as u64)
+                    .read_to_end(&mut bytes)?;
                 if bytes.len() < length {
                     return Err(ParquetError::EOF("the file has become shorter".to_owned()));
                 }

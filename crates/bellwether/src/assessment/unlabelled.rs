@@ -1,7 +1,7 @@
 //! What can be said of a detector where nobody knows the truth: alarms to expect, how stable its scores are, and whether it would
 //! have seen faults that are put into copies of the data.
 
-use bellwether_core::eval::injected::{InjectedRecall, InjectionSpec, injected};
+use bellwether_core::eval::injected::{Injected, InjectedRecall, InjectionSpec, injected};
 use bellwether_core::eval::interval::{self, Interval};
 use bellwether_core::eval::stability::{self, Agreement, Stretch, agreement, shaken};
 use bellwether_core::frame::Frame;
@@ -23,7 +23,7 @@ pub(crate) struct Unlabelled {
     stretches: Vec<Stretch>,
     /// Scores as they are against scores of data that shake a little.
     shaken: Agreement,
-    injected: Vec<InjectedRecall>,
+    injected: Injected,
 }
 
 /// Stretches that the data are cut into.
@@ -33,11 +33,12 @@ const N_STRETCHES: usize = 10;
 const SHAKE: f64 = 0.01;
 
 /// Columns of the figures in tables, in the order of [`Unlabelled::figures`].
-pub(crate) const UNLABELLED_KEYS: [&str; 19] = [
+pub(crate) const UNLABELLED_KEYS: [&str; 20] = [
     "alarms_per_week",
     "alarms_low",
     "alarms_high",
     "injected_recall",
+    "injected_vus_pr",
     "injected_delay_s",
     "spike",
     "level_shift",
@@ -82,7 +83,7 @@ pub(crate) fn unlabelled(
         weeks,
         stretches: stability::stretches(&scores, N_STRETCHES),
         shaken: agreement(&scores, &others)?,
-        injected: injected(&rows, &spec, |copy| judge.score(series, &copy, 0))?.recall,
+        injected: injected(&rows, &spec, |copy| judge.score(series, &copy, 0))?,
     })
 }
 
@@ -102,7 +103,7 @@ impl Unlabelled {
 
     /// Faults of the usual strength of a kind, or of all kinds.
     fn usual(&self, kind: Option<AnomalyKind>) -> impl Iterator<Item = &InjectedRecall> {
-        self.injected.iter().filter(move |entry| {
+        self.injected.recall.iter().filter(move |entry| {
             let is_usual = entry.magnitude == entry.kind.default_magnitude();
             is_usual && kind.is_none_or(|kind| entry.kind == kind)
         })
@@ -122,6 +123,7 @@ impl Unlabelled {
             rate.map_or(f64::NAN, |rate| rate.low),
             rate.map_or(f64::NAN, |rate| rate.high),
             self.recall(),
+            self.injected.vus_pr.unwrap_or(f64::NAN),
             mean(self.usual(None).filter_map(|entry| entry.delay_s)),
             of_kind(AnomalyKind::Spike),
             of_kind(AnomalyKind::LevelShift),
@@ -145,7 +147,7 @@ impl Unlabelled {
 
     /// An entry of `series` in JSON.
     pub(crate) fn json(&self, dataset: Option<&str>) -> Value {
-        let injected = self.injected.iter().map(|entry| {
+        let injected = self.injected.recall.iter().map(|entry| {
             json!({
                 "kind": entry.kind.name(),
                 "magnitude": entry.magnitude,
@@ -177,6 +179,7 @@ impl Unlabelled {
                 "shaken_alarms_kept": self.shaken.alarms_kept,
             },
             "injected_recall": self.recall(),
+            "injected_vus_pr": self.injected.vus_pr,
             "injected": injected.collect::<Vec<_>>(),
         })
     }

@@ -19,7 +19,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bellwether_core::detect::{CalibrationReport, Candidate, Detector};
+use bellwether_core::detect::{CalibrationReport, Candidate, Combination, Detector};
 use bellwether_core::drift::Baseline;
 use bellwether_core::event::EventWish;
 use bellwether_core::frame::Frame;
@@ -117,6 +117,8 @@ pub(crate) struct FitSpec {
     pub(crate) stride: NonZeroUsize,
     pub(crate) scaler: ScalerKind,
     pub(crate) threshold: ThresholdRule,
+    /// Who speaks for the members.
+    pub(crate) combination: Combination,
     /// What is known of channels beforehand.
     pub(crate) channels: Vec<NamedRule>,
     pub(crate) events: EventWish,
@@ -152,6 +154,7 @@ impl FitSpec {
             stride: args.stride,
             scaler: args.scaler,
             threshold: args.threshold.or(budget).unwrap_or_default(),
+            combination: args.combination,
             channels: args.channels.clone(),
             events: args.event_rule.unwrap_or_default(),
             derivation: args.pipeline.spec()?,

@@ -74,6 +74,7 @@ impl Part {
     ) -> Result<Fitted, Failure> {
         let calibration_spec = CalibrationSpec {
             threshold: spec.threshold,
+            combination: spec.combination,
             events: spec.events,
             range_weight: outline.plan.range_weight,
             rules: NamedRule::resolve(&spec.channels, &self.pipeline)?,

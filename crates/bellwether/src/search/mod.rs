@@ -76,9 +76,9 @@ impl<'a> Search<'a> {
     pub(crate) fn has_begun_with(&self, trials: &[Trial]) -> bool {
         (0..trials.len()).all(|n| {
             let trial = &trials[n];
-            let turn = match trial.is_full {
-                true => Next::Full(trial.candidate),
-                false => Next::Short(trial.candidate),
+            let turn = Next {
+                candidate: trial.candidate,
+                is_full: trial.is_full,
             };
             self.next(&trials[..n]) == Some(turn) && self.candidates[trial.candidate] == trial.settings
         })
@@ -94,12 +94,8 @@ impl<'a> Search<'a> {
         trials: &[Trial],
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Option<Trial>, Failure> {
-        let Some(next) = self.next(trials) else {
+        let Some(Next { candidate, is_full }) = self.next(trials) else {
             return Ok(None);
-        };
-        let (candidate, is_full) = match next {
-            Next::Full(candidate) => (candidate, true),
-            Next::Short(candidate) => (candidate, false),
         };
         let settings = self.candidates[candidate].clone();
         let args = settings.applied(self.args);

@@ -23,17 +23,20 @@ pub(crate) struct Standing {
 
 /// The trial to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// A short training of a candidate that none was made of yet.
-    Short(usize),
-    /// A full training.
-    Full(usize),
+pub(crate) struct Next {
+    pub(crate) candidate: usize,
+    /// Otherwise it is the short one, the candidate's first.
+    pub(crate) is_full: bool,
 }
 
 /// What follows on the trials so far; `None` where all of `n_candidates` are done with.
 pub(crate) fn next(done: &[Standing], n_candidates: usize) -> Option<Next> {
+    let full = |candidate: usize| Next {
+        candidate,
+        is_full: true,
+    };
     if done.is_empty() {
-        return Some(Next::Full(0));
+        return Some(full(0));
     }
     let mut short: Vec<&Standing> = done.iter().filter(|of| !of.is_full).collect();
     short.sort_by(|a, b| best_first(a, b));
@@ -50,8 +53,11 @@ pub(crate) fn next(done: &[Standing], n_candidates: usize) -> Option<Next> {
         .iter()
         .find(|of| of.criterion.is_some() && !is_trained(of.candidate));
     match promoted {
-        Some(of) => Some(Next::Full(of.candidate)),
-        None => (!is_exhausted).then_some(Next::Short(1 + n_short)),
+        Some(of) => Some(full(of.candidate)),
+        None => (!is_exhausted).then_some(Next {
+            candidate: 1 + n_short,
+            is_full: false,
+        }),
     }
 }
 
@@ -70,13 +76,9 @@ mod tests {
     use super::*;
 
     fn trial(next: Next, criterion: f64) -> Standing {
-        let (candidate, is_full) = match next {
-            Next::Short(candidate) => (candidate, false),
-            Next::Full(candidate) => (candidate, true),
-        };
         Standing {
-            candidate,
-            is_full,
+            candidate: next.candidate,
+            is_full: next.is_full,
             criterion: criterion.is_finite().then_some(criterion),
             n_weights: 100,
         }
@@ -89,8 +91,7 @@ mod tests {
             let Some(next) = next(&done, criteria.len()) else {
                 break;
             };
-            let (Next::Short(candidate) | Next::Full(candidate)) = next;
-            done.push(trial(next, criteria[candidate]));
+            done.push(trial(next, criteria[next.candidate]));
         }
         done
     }

@@ -176,6 +176,9 @@ proptest! {
         let data = Plant { n_rows, missing, gaps, fault }.rows(seed);
         assert_stream_equals_batch(&detector, &data);
         assert_stream_equals_batch(&Arc::new(drifting(&detector, 10 + len)), &data);
+        for combination in [Combination::Max, Combination::Aom] {
+            assert_stream_equals_batch(&Arc::new(combined(&detector, combination)), &data);
+        }
     }
 
     #[test]

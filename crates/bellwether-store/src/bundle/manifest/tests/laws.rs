@@ -1,6 +1,6 @@
 //! Laws of manifests: all numbers keep their bits, and nothing that could stand in a file makes us panic.
 
-use bellwether_core::detect::{DetectorParts, MemberParts};
+use bellwether_core::detect::{Combination, DetectorParts, MemberParts};
 use bellwether_core::score::Tail;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -100,11 +100,12 @@ proptest! {
     fn members_of_any_kind_come_back_from_equal_bytes(
         members in prop::collection::vec(any_member(), 1..6),
         range_weight in prop_oneof![Just(0.0), positive()],
+        combination in prop::sample::select(Combination::ALL.to_vec()),
     ) {
         let of_one = manifest_of_one(NUMBERS);
         let (members, models) = members.into_iter().unzip();
         let written = Manifest {
-            detector: DetectorParts { members, range_weight, ..of_one.detector },
+            detector: DetectorParts { members, combination, range_weight, ..of_one.detector },
             models,
             ..of_one
         };

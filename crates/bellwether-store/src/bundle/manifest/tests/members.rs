@@ -135,6 +135,13 @@ fn numbers_of_members_that_are_out_of_range_are_named_by_path() {
         json!(-0.5),
         "range_weight is -0.5, wanted a number not below zero",
     );
+    let mut tree: Value = serde_json::from_str(GOLDEN).unwrap();
+    tree["detector"]["combination"] = json!("vote");
+    let error = error_of(tree.to_string().as_bytes());
+    assert!(
+        error.contains("detector.combination is \"vote\", wanted mean, max or aom"),
+        "{error:?}"
+    );
     check(
         "/causal_threshold",
         json!(0),

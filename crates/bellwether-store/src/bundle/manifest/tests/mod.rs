@@ -8,7 +8,7 @@ mod refused;
 use std::time::Duration;
 
 use bellwether_core::classic::Kind;
-use bellwether_core::detect::{Calibrated, CalibrationReport, MemberParts, ModeReport};
+use bellwether_core::detect::{Calibrated, CalibrationReport, Combination, MemberParts, ModeReport};
 use bellwether_core::event::EventRule;
 use bellwether_core::frame::{Channel, Frame};
 use bellwether_core::score::{Calibration, Smoothing, Tail};
@@ -207,6 +207,7 @@ fn manifest_of_one(numbers: [f64; 3]) -> Manifest {
         detector: DetectorParts {
             pipeline: pipeline(numbers),
             members: vec![member(1.0, numbers)],
+            combination: Combination::Mean,
             range_weight: 0.0,
             causal: Threshold::new(numbers[1]).unwrap(),
             retrospective: Threshold::new(numbers[0]).unwrap(),

@@ -1,6 +1,6 @@
 //! Format version 1: one network, whose errors stood for themselves. It is read for ever and written no more.
 
-use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts};
+use bellwether_core::detect::{Calibrated, Combination, DetectorParts, MemberParts};
 use bellwether_core::time::Timestamp;
 use serde::Deserialize;
 
@@ -79,6 +79,7 @@ impl DetectorV1 {
                 causal: causal.calibrated("detector.causal", n_channels)?,
                 retrospective: retrospective.calibrated("detector.retrospective", n_channels)?,
             }],
+            combination: Combination::Mean,
             range_weight: 0.0,
             causal: threshold("detector.causal.threshold", causal.threshold)?,
             retrospective: threshold("detector.retrospective.threshold", retrospective.threshold)?,

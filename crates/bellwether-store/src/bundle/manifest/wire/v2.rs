@@ -1,6 +1,6 @@
 //! Format version 2: any number of members, each with its model, and thresholds that belong to all of them.
 
-use bellwether_core::detect::{Calibrated, DetectorParts, MemberParts, Rarity};
+use bellwether_core::detect::{Calibrated, Combination, DetectorParts, MemberParts, Rarity};
 use bellwether_core::score::{Norm, Tail};
 use bellwether_core::threshold::Drifting;
 use bellwether_core::time::Timestamp;
@@ -39,6 +39,9 @@ pub(super) struct ManifestV2 {
 struct DetectorV2 {
     pipeline: PipelineV1,
     members: Vec<MemberV2>,
+    /// Absent where each member speaks for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    combination: Option<String>,
     range_weight: f64,
     causal_threshold: f64,
     retrospective_threshold: f64,
@@ -130,6 +133,8 @@ impl DetectorV2 {
                     retrospective: (&member.retrospective).into(),
                 })
                 .collect(),
+            combination: (parts.combination != Combination::Mean)
+                .then(|| parts.combination.name().to_owned()),
             range_weight: parts.range_weight,
             causal_threshold: parts.causal.error(),
             retrospective_threshold: parts.retrospective.error(),
@@ -230,6 +235,9 @@ impl DetectorV2 {
             rules: rules::read(&pipeline, self.rules)?,
             pipeline,
             members,
+            combination: self
+                .combination
+                .map_or(Ok(Combination::Mean), |name| combination(&name))?,
             range_weight: self.range_weight,
             causal: threshold("detector.causal_threshold", self.causal_threshold)?,
             retrospective: threshold("detector.retrospective_threshold", self.retrospective_threshold)?,
@@ -239,6 +247,11 @@ impl DetectorV2 {
         };
         Ok((parts, models))
     }
+}
+
+fn combination(name: &str) -> Result<Combination, ManifestError> {
+    Combination::from_name(name)
+        .ok_or_else(|| ManifestError::value("detector.combination", format!("{name:?}"), "mean, max or aom"))
 }
 
 impl DriftingV2 {
