@@ -235,6 +235,39 @@ fn read_text(text: &str, options: &ReadOptions) -> Result<Recording, String> {
         .map_err(|error| error.to_string())
 }
 
+/// What is told of missing cells.
+fn missing(recording: &Recording) -> Vec<String> {
+    let told = recording.notes.iter();
+    told.filter(|note| matches!(note, Note::MissingCells { .. }))
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn missing_cells_are_counted_however_rows_are_read() {
+    let mut text = String::from("time,a,b\n");
+    let mut n_missing = 0;
+    for row in 0..30_000 {
+        let is_missing = row % 7 == 3 || row % 10_000 < 40;
+        n_missing += usize::from(is_missing);
+        let a = if is_missing {
+            String::new()
+        } else {
+            row.to_string()
+        };
+        // Rows with quotation marks are read one by one, and so is what stands behind them; a few instants stand twice.
+        match row % 6_000 {
+            0 => text.push_str(&format!("\"{row}\",{a},1\n")),
+            3 => text.push_str(&format!("{row},{a},1\n{row},,\n")),
+            _ => text.push_str(&format!("{row},{a},1\n")),
+        }
+    }
+    let recording = read_text(&text, &ReadOptions::default()).unwrap();
+    assert_eq!(recording.frame.n_samples(), 30_000);
+    let want = format!("channel \"a\" is missing in {n_missing} of 30000 samples");
+    assert_eq!(missing(&recording), [want]);
+}
+
 #[test]
 fn rows_put_in_order_are_the_samples_of_rows_in_order() {
     let sort = ReadOptions {
@@ -260,6 +293,7 @@ fn rows_put_in_order_are_the_samples_of_rows_in_order() {
             _ => None,
         });
         assert_eq!(late, Some(n_late));
+        assert_eq!(missing(&got), missing(&want));
     };
     let wide = ["10,1,2\n", "20,3,4\n", "20,5,6\n", "30,7,\n", "40,8,9\n"];
     check("time,a,b\n", &wide, &[1, 2, 0, 4, 3], 2);

@@ -32,6 +32,8 @@ pub(super) struct Columns {
     names: Vec<String>,
     /// Position in a batch; none for a column that is left out.
     positions: Vec<Option<usize>>,
+    /// How many rows the file says it has; 0 where it does not.
+    pub(super) n_rows: usize,
 }
 
 impl Columns {
@@ -55,6 +57,7 @@ impl Columns {
         Ok(Self {
             names: schema.fields().iter().map(|field| field.name().clone()).collect(),
             positions,
+            n_rows: 0,
         })
     }
 
@@ -151,6 +154,7 @@ pub(super) fn read(
     let mut layout = sniff::layout(sample, options)?;
     let notes = std::mem::take(&mut layout.notes);
     let mut sink = Sink::new(&layout, file, name, gather)?;
+    sink.expect(columns.n_rows);
     let mut rows = Rows {
         instants: Instants::new(&layout),
         numbers: Numbers::new(&options.missing),

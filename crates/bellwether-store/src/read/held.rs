@@ -114,9 +114,10 @@ impl ChunkReader for Held {
         match self {
             Self::File(file, _) => {
                 let mut bytes = Vec::with_capacity(length);
-                Cursor::new(file, start)
-                    .take(length as u64)
-                    .read_to_end(&mut bytes)?;
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(start))?;
+                // Of a file itself: what stands between it and the buffer would have that cleared first.
+                (&mut *file).take(length as u64).read_to_end(&mut bytes)?;
                 if bytes.len() < length {
                     return Err(ParquetError::EOF("the file has become shorter".to_owned()));
                 }

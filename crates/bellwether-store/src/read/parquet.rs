@@ -61,6 +61,7 @@ pub(super) fn each_batch(
     let metadata = decoded(|| ArrowReaderMetadata::load(&input, arrow)).map_err(in_file)?;
     check(&input, metadata.metadata()).map_err(in_file)?;
     let mut columns = Columns::new(metadata.schema(), &file, options)?;
+    columns.n_rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
     let read = columns.projected();
     let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, 1 << 16);
     let batches_of = |columns: &[usize]| {

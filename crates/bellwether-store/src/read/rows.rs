@@ -44,6 +44,14 @@ impl InputRows {
         }
     }
 
+    /// Makes room for so many rows, but for their times: how long those are is not known. Where there is none, rows make
+    /// it as they come.
+    pub(super) fn expect(&mut self, n_rows: usize) {
+        let _ = self.time_ends.try_reserve_exact(n_rows);
+        let _ = self.samples.try_reserve_exact(n_rows);
+        let _ = self.positions.try_reserve_exact(n_rows);
+    }
+
     /// Makes room for a row.
     pub(super) fn make_room(&mut self, time_text: &[u8]) -> Result<(), Problem> {
         // A byte that is replaced takes three.

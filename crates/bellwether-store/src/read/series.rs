@@ -106,6 +106,19 @@ impl Gather {
         Ok(true)
     }
 
+    /// Makes room for so many rows of series `idx`, as far as there may be so many. What is never written to takes no
+    /// memory, so a number that is not true costs nothing.
+    pub(super) fn expect(&mut self, idx: usize, n_rows: usize) {
+        let series = &mut self.series[idx];
+        let n_channels = series.shape.channels.len().max(1);
+        let room = (self.bounds.cells - self.n_cells) / n_channels;
+        let n_rows = n_rows.min(room).min((self.bounds.rows - self.n_rows) as usize);
+        // Where there is no room, rows make it as they come.
+        let _ = series.time.try_reserve_exact(n_rows);
+        let _ = series.values.try_reserve_exact(n_rows * n_channels);
+        series.rows.expect(n_rows);
+    }
+
     /// Whether a series may have so many channels.
     pub(super) fn check_channels(&self, n_channels: usize) -> Result<(), Problem> {
         let channels_max = self.bounds.channels;
@@ -189,6 +202,9 @@ pub(super) struct SeriesRows {
     pub(super) labels: Vec<bool>,
     pub(super) changepoints: Vec<bool>,
     pub(super) notes: Vec<Note>,
+    /// Missing cells of each channel among the first `n_counted` values.
+    n_missing: Vec<usize>,
+    n_counted: usize,
     n_repeated: usize,
     first_repeated: Option<String>,
     pub(super) order: Order,
@@ -209,6 +225,8 @@ impl SeriesRows {
             labels: Vec::new(),
             changepoints: Vec::new(),
             notes: Vec::new(),
+            n_missing: vec![0; shape.channels.len()],
+            n_counted: 0,
             n_repeated: 0,
             first_repeated: None,
             order,
@@ -270,7 +288,27 @@ impl SeriesRows {
         self.labels.extend_from_slice(&piece.labels);
         self.changepoints.extend_from_slice(&piece.changepoints);
         self.latest = self.latest.max(piece.time.last().copied());
+        // While they are in the cache.
+        self.count_missing();
         Ok(())
+    }
+
+    /// Counts the missing cells of samples that have come since the last count.
+    fn count_missing(&mut self) {
+        let n_channels = self.shape.channels.len();
+        let values = &self.values[self.n_counted..];
+        for samples in values.chunks(n_channels * COUNTED_SAMPLES) {
+            // Mostly nothing is missing, which is seen without stopping within: that goes several at once.
+            if !samples.iter().fold(false, |any, value| any | value.is_nan()) {
+                continue;
+            }
+            for sample in samples.chunks_exact(n_channels) {
+                for (count, value) in self.n_missing.iter_mut().zip(sample) {
+                    *count += usize::from(value.is_nan());
+                }
+            }
+        }
+        self.n_counted = self.values.len();
     }
 
     /// Counts a row whose time, written as `text`, an earlier row has.
@@ -313,6 +351,8 @@ impl SeriesRows {
             self.count_repeated(at.to_string().as_bytes());
         }
         (self.time, self.values) = (time, values);
+        self.n_missing.fill(0);
+        self.n_counted = 0;
     }
 
     fn finish(mut self, has_several: bool) -> Result<Recording, ReadError> {
@@ -374,25 +414,13 @@ impl SeriesRows {
                 });
             }
         }
-        let n_channels = self.shape.channels.len();
-        let mut n_missing = vec![0_usize; n_channels];
-        for samples in self.values.chunks(n_channels * COUNTED_SAMPLES) {
-            // Mostly nothing is missing, which is seen without stopping within: that goes several at once.
-            if !samples.iter().fold(false, |any, value| any | value.is_nan()) {
-                continue;
-            }
-            for sample in samples.chunks_exact(n_channels) {
-                for (count, value) in n_missing.iter_mut().zip(sample) {
-                    *count += usize::from(value.is_nan());
-                }
-            }
-        }
-        for (channel, n_cells) in self
+        self.count_missing();
+        for (channel, &n_cells) in self
             .shape
             .channels
             .iter()
-            .zip(n_missing)
-            .filter(|&(_, n_cells)| n_cells > 0)
+            .zip(&self.n_missing)
+            .filter(|&(_, n_cells)| *n_cells > 0)
         {
             let channel = channel.name().to_owned();
             self.notes.push(Note::MissingCells {

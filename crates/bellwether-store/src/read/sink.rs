@@ -108,6 +108,16 @@ impl<'g> Sink<'g> {
         })
     }
 
+    /// So many rows are to come: where they are all of one series, they need not be moved as it grows.
+    pub(super) fn expect(&mut self, n_rows: usize) {
+        if let Rows::Wide {
+            series: Some(idx), ..
+        } = &self.rows
+        {
+            self.gather.expect(*idx, n_rows);
+        }
+    }
+
     /// For rows that name their values one by one.
     pub(super) fn of_values(file: &Path, name: &str, gather: &'g mut Gather) -> Self {
         Self {

@@ -86,6 +86,12 @@ impl Source {
         }
     }
 
+    /// How many bytes it has, where it is a file on the disk as it stands; 0 where that is not known.
+    pub(super) fn n_bytes(&self) -> u64 {
+        let about = self.is_plain_file.then(|| std::fs::metadata(&self.file).ok());
+        about.flatten().map_or(0, |about| about.len())
+    }
+
     /// All bytes.
     ///
     /// # Errors

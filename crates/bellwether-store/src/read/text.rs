@@ -29,6 +29,7 @@ pub(super) fn read_delimited(
 ) -> Result<(), ReadError> {
     let (delimiter, layout) = sniff::delimited(&source, options)?;
     let file = source.file.clone();
+    let n_bytes = source.n_bytes();
     let mut table = Table::new(source.file, source.bytes, delimiter);
     table.advance()?; // the header, known by now
     read_rows(
@@ -39,7 +40,7 @@ pub(super) fn read_delimited(
         options,
         gather,
         |rows, sink| match PlainRows::new(&rows.cells, delimiter) {
-            Some(plain) => rows.read_lines(plain, options.n_threads(), sink),
+            Some(plain) => rows.read_lines(plain, n_bytes, options.n_threads(), sink),
             None => rows.read(sink),
         },
     )
@@ -100,10 +101,11 @@ impl<T: TextRows> Rows<T> {
 }
 
 impl Rows<Table> {
-    /// The same, many rows at once where that can be.
+    /// The same, many rows at once where that can be; `n_bytes` of the whole input, 0 where nobody knows.
     fn read_lines(
         &mut self,
         mut plain: PlainRows,
+        n_bytes: u64,
         n_threads: usize,
         sink: &mut Sink<'_>,
     ) -> Result<(), ReadError> {
@@ -113,6 +115,7 @@ impl Rows<Table> {
             u64::MAX
         };
         let mut one_by_one_until = 0;
+        let mut is_expected = false;
         let mut piece = Piece::default();
         while self.table.find_record()? {
             let position = self.table.position();
@@ -127,13 +130,20 @@ impl Rows<Table> {
             if position >= one_by_one_until {
                 let lines = self.table.lines();
                 piece.clear();
-                let n_bytes = plain.read(lines, &mut piece);
-                if n_bytes < lines.len() {
+                let n_read = plain.read(lines, &mut piece);
+                if n_read < lines.len() {
                     one_by_one_until = position + lines.len() as u64;
                 }
+                if !is_expected && n_read > 0 {
+                    is_expected = true;
+                    let n_left = n_bytes.saturating_sub(position) as f64;
+                    // Rows as long as these, or a little shorter.
+                    let n_rows = 1.1 * n_left * piece.n_rows() as f64 / n_read as f64;
+                    sink.expect(n_rows as usize);
+                }
                 give(&self.table, &self.cells, &piece, sink)?;
-                self.table.pass(n_bytes, piece.n_rows());
-                if n_bytes > 0 {
+                self.table.pass(n_read, piece.n_rows());
+                if n_read > 0 {
                     continue;
                 }
             }
