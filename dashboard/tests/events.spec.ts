@@ -8,6 +8,9 @@ const newest = async (page: Parameters<typeof api>[0], query = "") => {
   return event;
 };
 
+/** The event that an address of the inbox shows. */
+const eventOf = (url: string) => new URL(url).pathname.split("/").at(-1) ?? "";
+
 test("an event shows its channels, who moved first, and leads to the device at that time", async ({ page }) => {
   const { id } = await newest(page, "device=pump-01");
   await page.goto(`/events/${id}`);
@@ -53,7 +56,7 @@ test("what was judged leaves the list of what was not", async ({ page }) => {
   await page.locator("[id^=event-]").first().getByRole("link").click();
   await expect(page).toHaveURL(/events\/.+/);
   // Not what was first before: another event may have begun meanwhile.
-  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  const id = eventOf(page.url());
   await page.getByRole("button", { name: /^Real/ }).click();
   await expect(page.locator(`#event-${id}`)).toHaveCount(0);
   await expect(page.getByRole("article")).toBeVisible();
@@ -98,7 +101,7 @@ test("the inbox can be worked through by keys alone", async ({ page }) => {
   await expect.poll(() => page.url()).not.toBe(first);
   await page.keyboard.press("k");
   await expect.poll(() => page.url()).toBe(first);
-  const id = new URL(first).pathname.split("/").at(-1) ?? "";
+  const id = eventOf(first);
   await expect(page.getByRole("group", { name: "Verdict" })).toBeVisible();
   await page.keyboard.press("2");
   await expect.poll(async () => (await api<EventFacts>(page, `anomalies/${id}`)).verdict).toBe("real");

@@ -187,18 +187,27 @@ pub(crate) fn ensemble(len: usize, always: bool) -> Detector {
     ensemble_under(Vec::new(), len, always)
 }
 
-/// The same under rules of its channels.
-fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector {
+/// A model, and how much it counts.
+type Weighted = (f64, Arc<dyn Model>);
+
+/// A pipeline, and models of three kinds.
+fn three_models(len: usize, always: bool) -> (Pipeline, [Weighted; 3]) {
     let window = NonZeroUsize::new(len).unwrap();
     let pipeline = PipelineSpec::for_window(window)
         .fit(&[clean(300).rows(1)])
         .unwrap();
     let n_channels = pipeline.n_channels();
-    let models: [(f64, Arc<dyn Model>); 3] = [
+    let models: [Weighted; 3] = [
         (2.0, toy(&pipeline, len, always)),
         (1.0, toy(&pipeline, 2, !always)),
         (0.5, Arc::new(AsBefore { len: 4, n_channels })),
     ];
+    (pipeline, models)
+}
+
+/// The same under rules of its channels.
+fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector {
+    let (pipeline, models) = three_models(len, always);
     // Of the first, another was fitted on the first fold.
     let candidates = models
         .into_iter()
@@ -224,20 +233,24 @@ fn ensemble_under(rules: Vec<ChannelRule>, len: usize, always: bool) -> Detector
     detector
 }
 
-/// The same detector with a threshold that follows the last `depth` rows.
-pub(crate) fn drifting(detector: &Detector, depth: usize) -> Detector {
+/// The same detector with other numbers.
+fn changed(detector: &Detector, change: impl FnOnce(&mut DetectorParts)) -> Detector {
     let mut parts = detector.parts().clone();
-    parts.drifting = Drifting::new(depth, 0.3 * parts.causal.error());
+    change(&mut parts);
     let models = detector.members().iter().map(|member| Arc::clone(member.model()));
     Detector::from_parts(parts, models.collect()).unwrap()
 }
 
+/// The same detector with a threshold that follows the last `depth` rows.
+pub(crate) fn drifting(detector: &Detector, depth: usize) -> Detector {
+    changed(detector, |parts| {
+        parts.drifting = Drifting::new(depth, 0.3 * parts.causal.error());
+    })
+}
+
 /// The same detector with members that speak for each other.
 pub(crate) fn combined(detector: &Detector, combination: Combination) -> Detector {
-    let mut parts = detector.parts().clone();
-    parts.combination = combination;
-    let models = detector.members().iter().map(|member| Arc::clone(member.model()));
-    Detector::from_parts(parts, models.collect()).unwrap()
+    changed(detector, |parts| parts.combination = combination)
 }
 
 #[test]

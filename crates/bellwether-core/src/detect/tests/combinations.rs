@@ -4,16 +4,7 @@ use super::*;
 
 /// A detector whose members have seen none of the held-out frames, those frames, and what was found on them.
 fn calibrated(combination: Combination) -> (Detector, Vec<Frame>, CalibrationReport) {
-    let window = NonZeroUsize::new(6).unwrap();
-    let pipeline = PipelineSpec::for_window(window)
-        .fit(&[clean(300).rows(1)])
-        .unwrap();
-    let n_channels = pipeline.n_channels();
-    let models: [(f64, Arc<dyn Model>); 3] = [
-        (2.0, toy(&pipeline, 6, false)),
-        (1.0, toy(&pipeline, 2, true)),
-        (0.5, Arc::new(AsBefore { len: 4, n_channels })),
-    ];
+    let (pipeline, models) = three_models(6, false);
     let candidates = models.map(|(weight, model)| Candidate {
         weight,
         held_out: vec![Some(Arc::clone(&model))],
