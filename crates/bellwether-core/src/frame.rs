@@ -135,6 +135,29 @@ impl Frame {
         values: Vec<f64>,
     ) -> Result<Self, FrameError> {
         let cadence = Spacing::infer(&time).map_or(Duration::ZERO, |spacing| spacing.cadence);
+        let frame = Self::of_finite(channels, time, values, cadence)?;
+        if let Some(idx) = first_infinite(&frame.values) {
+            let n_channels = frame.n_channels();
+            let channel = frame.schema.channels()[idx % n_channels].name().to_owned();
+            return Err(FrameError::Infinite {
+                sample_idx: idx / n_channels,
+                channel,
+            });
+        }
+        Ok(frame)
+    }
+
+    /// As [`Frame::new`], for a caller that has looked at every value as it came, found none infinite, and knows the
+    /// cadence: large data are not gone through once more.
+    ///
+    /// # Errors
+    /// [`FrameError`] when the lengths differ, there is no sample, or time does not strictly rise.
+    pub fn of_finite(
+        channels: impl Into<Arc<[Channel]>>,
+        time: Vec<Timestamp>,
+        values: Vec<f64>,
+        cadence: Duration,
+    ) -> Result<Self, FrameError> {
         let schema = Schema::new(channels, cadence)?;
         let n_channels = schema.n_channels();
         if time.is_empty() {
@@ -152,13 +175,6 @@ impl Frame {
                 sample_idx: idx,
                 time: time[idx],
                 last: time[idx - 1],
-            });
-        }
-        if let Some(idx) = first_infinite(&values) {
-            let channel = schema.channels()[idx % n_channels].name().to_owned();
-            return Err(FrameError::Infinite {
-                sample_idx: idx / n_channels,
-                channel,
             });
         }
         Ok(Self {

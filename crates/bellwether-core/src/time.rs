@@ -99,6 +99,16 @@ impl Spacing {
     /// Infers the spacing of strictly rising `time`; `None` with fewer than two samples.
     pub fn infer(time: &[Timestamp]) -> Option<Self> {
         let mut steps: Vec<u64> = time.windows(2).map(|pair| pair[1].nanos_since(pair[0])).collect();
+        let &first = steps.first()?;
+        if steps.iter().fold(true, |all, &step| all & (step == first)) {
+            let cadence = Duration::from_nanos(first);
+            return Some(Self {
+                cadence,
+                jitter: 0.0,
+                n_gaps: 0,
+                longest: cadence,
+            });
+        }
         let cadence = median(&mut steps)?;
         let longest = steps.iter().copied().fold(0, u64::max);
         let long = cadence + cadence / 2;

@@ -76,7 +76,7 @@ pub(super) fn read(
                 .recv()
                 .expect("a reader gives back what it takes");
             give(table, &block.piece)?;
-            table.pass(0, block.piece.n_rows());
+            table.pass(0, block.piece.heads.n_rows());
             if block.n_read < block.lines.len() {
                 let mut left = block.lines[block.n_read..].to_vec();
                 for turn in in_work.drain(..) {

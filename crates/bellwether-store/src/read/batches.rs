@@ -1,5 +1,6 @@
 //! Batches of typed columns, as Parquet and Arrow have them, into series.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -10,16 +11,16 @@ use bellwether_core::time::Timestamp;
 
 use super::ReadOptions;
 use super::cells::{flag, shown};
-use super::columns::{CellText, is_readable, nanos_of, numbers_into};
+use super::columns::{CellText, check_finite, is_readable, nanos_of, numbers_of};
 use super::error::{Place, Problem, ReadError};
 use super::number::Numbers;
-use super::piece::Piece;
+use super::piece::Heads;
 use super::row::RowBuf;
 use super::series::Gather;
 use super::sink::{Part, Sink};
 use super::sniff::{self, Layout, SAMPLE_ROWS, Sample, Values};
 use super::time_format::TimeParser;
-use super::turned::NumberColumns;
+use super::turned::{ColumnRoom, append_rows};
 
 /// Values of a piece of a batch that is turned from columns to rows at once: they stay in the cache.
 const PIECE_CELLS: usize = 1 << 15;
@@ -163,8 +164,8 @@ pub(super) fn read(
         layout,
         file,
         n_rows: 0,
-        numbers_by_column: NumberColumns::default(),
-        piece: Piece::default(),
+        room: ColumnRoom::default(),
+        heads: Heads::default(),
         channels: RowBuf::default(),
         rows: Vec::new(),
     };
@@ -217,9 +218,10 @@ struct Rows<'a> {
     file: &'a Path,
     /// Rows of the batches before.
     n_rows: u64,
-    numbers_by_column: NumberColumns,
+    /// For the numbers of columns that hold something else.
+    room: ColumnRoom,
     /// The rows at hand, and the channels of their values in a table in long form.
-    piece: Piece,
+    heads: Heads,
     channels: RowBuf,
     /// Where each of them stands in its part of a batch.
     rows: Vec<usize>,
@@ -230,7 +232,7 @@ type Wrong = (usize, Option<usize>, Problem);
 
 impl Rows<'_> {
     fn batch(&mut self, batch: &RecordBatch, sink: &mut Sink<'_>) -> Result<(), ReadError> {
-        let n_piece = (PIECE_CELLS / n_values(&self.layout).max(1)).clamp(1, 4096);
+        let n_piece = (PIECE_CELLS / self.layout.values.columns().len().max(1)).clamp(1, 4096);
         let mut start = 0;
         while start < batch.num_rows() {
             let n_rows = n_piece.min(batch.num_rows() - start);
@@ -252,48 +254,42 @@ impl Rows<'_> {
     }
 
     fn piece(&mut self, batch: &RecordBatch, sink: &mut Sink<'_>) -> Result<(), Wrong> {
-        let values = std::mem::take(&mut self.piece.values); // written over, not cleared away
-        self.piece.clear();
-        self.piece.values = values;
+        self.heads.clear();
         self.channels.clear();
         self.rows.clear();
-        self.values(batch)?;
+        let mut room = std::mem::take(&mut self.room);
+        let values = self.values(batch, &mut room)?;
         self.marks(batch)?;
         let heads = self.heads(batch);
-        self.keep_rows();
         // What is wrong with rows before comes first.
-        self.give(sink)?;
+        self.give(&values, sink)?;
+        self.room = room;
         heads
     }
 
-    /// Reads the values of all rows.
-    fn values(&mut self, batch: &RecordBatch) -> Result<(), Wrong> {
-        let columns = match &self.layout.values {
-            Values::Wide(columns) => columns.as_slice(),
-            Values::Long { value, .. } => std::slice::from_ref(value),
-        };
-        self.numbers_by_column.begin(batch.num_rows(), columns.len());
-        for (idx, &column) in columns.iter().enumerate() {
-            let array = self.columns.array(batch, column);
-            numbers_into(array, &self.numbers, self.numbers_by_column.column(idx))
-                .map_err(|(row, problem)| (row, Some(column), problem))?;
+    /// Reads the values of all rows, column by column.
+    fn values<'v>(&self, batch: &'v RecordBatch, room: &'v mut ColumnRoom) -> Result<Vec<&'v [f64]>, Wrong> {
+        let columns = self.layout.values.columns();
+        let mut values = Vec::with_capacity(columns.len());
+        for (&column, out) in columns.iter().zip(room.columns(batch.num_rows(), columns.len())) {
+            let numbers = numbers_of(self.columns.array(batch, column), &self.numbers, out);
+            values.push(numbers.map_err(|(row, problem)| (row, Some(column), problem))?);
         }
-        self.numbers_by_column.turn_into(&mut self.piece.values);
         for &column in &self.layout.blank {
             let array = self.columns.array(batch, column);
             if let Some(row) = (0..array.len()).find(|&row| array.is_valid(row)) {
                 return Err((row, None, Problem::NamelessColumn { position: column + 1 }));
             }
         }
-        Ok(())
+        Ok(values)
     }
 
     /// Reads labels and changepoints of all rows.
     fn marks(&mut self, batch: &RecordBatch) -> Result<(), Wrong> {
         let mut cell = Vec::new();
         let marks = [
-            (self.layout.label, &mut self.piece.labels),
-            (self.layout.changepoint, &mut self.piece.changepoints),
+            (self.layout.label, &mut self.heads.labels),
+            (self.layout.changepoint, &mut self.heads.changepoints),
         ];
         for (column, marks) in marks {
             let Some(column) = column else { continue };
@@ -343,15 +339,15 @@ impl Rows<'_> {
                 Ok(())
             };
             if let Some((column, array)) = series {
-                name(array, &mut self.piece.series, Problem::NoSeries)
+                name(array, &mut self.heads.series, Problem::NoSeries)
                     .map_err(|problem| at(column, problem))?;
             }
             if let Some((column, array)) = channel {
                 name(array, &mut self.channels, Problem::NoChannelName)
                     .map_err(|problem| at(column, problem))?;
             }
-            self.piece.time_text.push(&time_text);
-            self.piece.time.push(time);
+            self.heads.time_text.push(&time_text);
+            self.heads.time.push(time);
             self.rows.push(row);
         }
         Ok(())
@@ -376,43 +372,47 @@ impl Rows<'_> {
         for row in 0..times.len() {
             let text = times.value(row).as_bytes();
             let Some(time) = self.instants.times.parse(text) else {
-                self.piece.time.clear();
-                self.piece.time_text.clear();
+                self.heads.time.clear();
+                self.heads.time_text.clear();
                 return false;
             };
-            self.piece.time.push(time);
-            self.piece.time_text.push(text);
+            self.heads.time.push(time);
+            self.heads.time_text.push(text);
         }
         self.rows.extend(0..times.len());
         true
     }
 
-    /// Keeps the values and marks of the rows that are left.
-    fn keep_rows(&mut self) {
-        let piece = &mut self.piece;
+    /// Hands the rows on, of which `values` holds those of all of a batch.
+    fn give(&mut self, values: &[&[f64]], sink: &mut Sink<'_>) -> Result<(), Wrong> {
         // Of a table with marks no row is left out before the last that is kept.
-        piece.labels.truncate(self.rows.len());
-        piece.changepoints.truncate(self.rows.len());
-        let n_values = n_values(&self.layout);
-        for (to, &from) in self.rows.iter().enumerate() {
-            if to < from {
-                let start = from * n_values;
-                piece.values.copy_within(start..start + n_values, to * n_values);
-            }
-        }
-        piece.values.truncate(self.rows.len() * n_values);
-    }
-
-    /// Hands the rows on.
-    fn give(&mut self, sink: &mut Sink<'_>) -> Result<(), Wrong> {
+        self.heads.labels.truncate(self.rows.len());
+        self.heads.changepoints.truncate(self.rows.len());
+        let is_whole = values
+            .first()
+            .is_none_or(|column| column.len() == self.rows.len());
+        let is_finite = Cell::new(true);
         let given = match self.layout.values {
-            Values::Wide(_) => sink.wide_rows(&self.piece),
-            Values::Long { .. } => (0..self.rows.len()).try_for_each(|row| {
-                let name = self.channels.row().cell(row);
-                let name = std::str::from_utf8(name).expect("it was text");
-                sink.named_row(&self.piece.head(row), [(name, self.piece.values[row])])
-                    .map_err(|misfit| (row, misfit))
-            }),
+            Values::Wide(_) if is_whole => {
+                sink.wide_rows(&self.heads, |out| is_finite.set(append_rows(values, out)))
+            }
+            Values::Wide(_) => {
+                self.check_finite(values)?;
+                sink.wide_rows(&self.heads, |out| {
+                    for &row in &self.rows {
+                        out.extend(values.iter().map(|column| column[row]));
+                    }
+                })
+            }
+            Values::Long { .. } => {
+                self.check_finite(values)?;
+                self.rows.iter().enumerate().try_for_each(|(idx, &row)| {
+                    let name = self.channels.row().cell(idx);
+                    let name = std::str::from_utf8(name).expect("it was text");
+                    sink.named_row(&self.heads.head(idx), [(name, values[0][row])])
+                        .map_err(|misfit| (idx, misfit))
+                })
+            }
         };
         given.map_err(|(row, (part, problem))| {
             let column = match part {
@@ -421,14 +421,19 @@ impl Rows<'_> {
                 Part::File => None,
             };
             (self.rows.get(row).copied().unwrap_or(0), column, problem)
-        })
+        })?;
+        if !is_finite.get() {
+            self.check_finite(values)?;
+        }
+        Ok(())
     }
-}
 
-fn n_values(layout: &Layout) -> usize {
-    match &layout.values {
-        Values::Wide(columns) => columns.len(),
-        Values::Long { .. } => 1,
+    /// Refuses the first number that is infinite.
+    fn check_finite(&self, values: &[&[f64]]) -> Result<(), Wrong> {
+        for (numbers, &column) in values.iter().zip(self.layout.values.columns()) {
+            check_finite(numbers).map_err(|(row, problem)| (row, Some(column), problem))?;
+        }
+        Ok(())
     }
 }
 
@@ -446,5 +451,64 @@ pub(super) fn text_of(cell: &[u8], when_empty: Problem) -> Result<&str, Problem>
         Ok("") => Err(when_empty),
         Ok(text) => Ok(text),
         Err(_) => Err(Problem::NotUtf8 { found: shown(cell) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
+
+    use super::super::Bounds;
+    use super::*;
+
+    fn outcome(columns: Vec<(&str, ArrayRef)>) -> String {
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, array)| (name, array, true)),
+        )
+        .unwrap();
+        let options = ReadOptions::default();
+        let mut gather = Gather::new(Bounds::NONE, &options);
+        let file = Path::new("t");
+        let columns = Columns::new(&batch.schema(), file, &options).unwrap();
+        let mut batches = std::iter::once(Ok(batch));
+        match read(&mut batches, columns, file, "t", &options, &mut gather) {
+            Ok(()) => format!("{:?}", gather.finish().unwrap()[0].frame.values()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_infinite_number_is_refused_at_its_place() {
+        let time = |blank: Option<i64>| -> ArrayRef {
+            let time = (1..=20).map(|row| (Some(row) != blank).then_some(1_700_000_000 + row));
+            Arc::new(Int64Array::from_iter(time))
+        };
+        let numbers = |infinite: Option<i64>| -> ArrayRef {
+            let number = |row| match Some(row) {
+                row if row == infinite => Some(f64::INFINITY),
+                Some(3) => None,
+                _ => Some(row as f64),
+            };
+            Arc::new(Float64Array::from_iter((1..=20).map(number)))
+        };
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["a"; 20]));
+        for infinite in [None, Some(7), Some(20)] {
+            let value = || ("value", numbers(infinite));
+            let whole = vec![("time", time(None)), value()];
+            let without_a_row = vec![("time", time(Some(3))), value()];
+            let long = vec![("time", time(None)), ("channel", Arc::clone(&names)), value()];
+            for columns in [whole, without_a_row, long] {
+                let outcome = outcome(columns);
+                match infinite {
+                    None => assert!(outcome.starts_with("[1.0, 2.0, "), "{outcome}"),
+                    Some(row) => {
+                        let place = format!("row {row}");
+                        assert!(outcome.contains(&place) && outcome.contains("inf"), "{outcome}");
+                    }
+                }
+            }
+        }
     }
 }

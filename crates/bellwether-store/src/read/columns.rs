@@ -213,16 +213,20 @@ fn key_of(keys: &dyn Array, row: usize) -> Option<usize> {
     }
 }
 
-/// Writes the numbers of `array` into `out`, NaN where one is missing.
+/// The numbers of `array`, NaN where one is missing, finite or not: where it holds just them, itself; else written into
+/// `out`.
 ///
 /// # Errors
-/// The first row that holds none, and what it holds. Where it is infinite, all are written.
-pub(super) fn numbers_into(
-    array: &dyn Array,
+/// The first row that holds none, and what it holds; as text, none is infinite.
+pub(super) fn numbers_of<'a>(
+    array: &'a dyn Array,
     numbers: &Numbers,
-    out: &mut [f64],
-) -> Result<(), (usize, Problem)> {
+    out: &'a mut [f64],
+) -> Result<&'a [f64], (usize, Problem)> {
     match array.data_type() {
+        DataType::Float64 if array.null_count() == 0 && !numbers.has_markers() => {
+            return Ok(array.as_primitive::<Float64Type>().values());
+        }
         DataType::Float64 => copy::<Float64Type>(array, out, |value| value),
         DataType::Float32 => copy::<Float32Type>(array, out, f64::from),
         DataType::Float16 => copy::<Float16Type>(array, out, |value| value.to_f64()),
@@ -246,7 +250,7 @@ pub(super) fn numbers_into(
                     wrong => return Err((row, wrong_cell(wrong, &cell))),
                 };
             }
-            return Ok(());
+            return Ok(out);
         }
     }
     if numbers.has_markers() {
@@ -254,14 +258,19 @@ pub(super) fn numbers_into(
             *value = f64::NAN;
         }
     }
+    Ok(out)
+}
+
+/// Refuses the first number that is infinite: its row, and what is wrong with it.
+pub(super) fn check_finite(numbers: &[f64]) -> Result<(), (usize, Problem)> {
     // All are looked at without stopping within: that goes several at once.
-    let has_infinite = out.iter().fold(false, |any, value| any | value.is_infinite());
+    let has_infinite = numbers.iter().fold(false, |any, value| any | value.is_infinite());
     if !has_infinite {
         return Ok(());
     }
-    match out.iter().position(|value| value.is_infinite()) {
+    match numbers.iter().position(|value| value.is_infinite()) {
         Some(row) => {
-            let found = out[row].to_string();
+            let found = numbers[row].to_string();
             Err((row, Problem::Infinite { found }))
         }
         None => Ok(()),

@@ -24,9 +24,10 @@ use super::page_sizes;
 use super::series::Gather;
 use super::source::Source;
 
-/// Values decoded at once. The more of a column are, the longer its dictionary stays in the cache; yet all of a batch
-/// should.
-const BATCH_CELLS: usize = 1 << 20;
+/// Values decoded at once, of so many rows at most. The more of a column are, the longer its dictionary stays in the cache;
+/// yet batches that wait for each other must not fill the memory.
+const BATCH_CELLS: usize = 1 << 21;
+const BATCH_ROWS_MAX: usize = 1 << 16;
 
 /// Bytes of a file before decoding is worth a thread of its own. Few in tests, so that small files come through there.
 const AHEAD_FROM_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 1 << 20 };
@@ -63,7 +64,7 @@ pub(super) fn each_batch(
     let mut columns = Columns::new(metadata.schema(), &file, options)?;
     columns.n_rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
     let read = columns.projected();
-    let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, 1 << 16);
+    let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, BATCH_ROWS_MAX);
     let batches_of = |columns: &[usize]| {
         let reader = decoded(|| {
             let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());

@@ -1,13 +1,29 @@
-//! Rows of a wide table that were read together, on their way into series.
+//! Rows of a table that were read together, on their way into series.
 
 use bellwether_core::time::Timestamp;
 
 use super::row::RowBuf;
 use super::sink::RowHead;
 
-/// The rows, column by column but for the values.
+/// Rows of a wide table.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
+    pub(super) heads: Heads,
+    /// `[n_rows, n_channels]`, NaN where missing.
+    pub(super) values: Vec<f64>,
+}
+
+impl Piece {
+    /// Leaves no row.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.values.clear();
+    }
+}
+
+/// What rows have beside their values, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
     pub(super) time: Vec<Timestamp>,
     /// The times as they stand in the input.
     pub(super) time_text: RowBuf,
@@ -16,11 +32,9 @@ pub(super) struct Piece {
     /// Empty where there is no such column, like the next.
     pub(super) labels: Vec<bool>,
     pub(super) changepoints: Vec<bool>,
-    /// `[n_rows, n_channels]`, NaN where missing.
-    pub(super) values: Vec<f64>,
 }
 
-impl Piece {
+impl Heads {
     /// How many rows.
     pub(super) fn n_rows(&self) -> usize {
         self.time.len()
@@ -33,10 +47,9 @@ impl Piece {
         self.series.clear();
         self.labels.clear();
         self.changepoints.clear();
-        self.values.clear();
     }
 
-    /// What a row has beside its values. Panics where there is no such row.
+    /// That of one row. Panics where there is no such row.
     pub(super) fn head(&self, row: usize) -> RowHead<'_> {
         let series = self.series.row().get(row);
         RowHead {

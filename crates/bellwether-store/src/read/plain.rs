@@ -120,13 +120,14 @@ impl PlainRows {
             piece.values.truncate(n_values);
             return None;
         };
-        piece.time.push(time);
-        piece.time_text.push(row.cell(layout.time));
+        let heads = &mut piece.heads;
+        heads.time.push(time);
+        heads.time_text.push(row.cell(layout.time));
         if let Some(series) = series {
-            piece.series.push(series.as_bytes());
+            heads.series.push(series.as_bytes());
         }
-        piece.labels.extend(label);
-        piece.changepoints.extend(changepoint);
+        heads.labels.extend(label);
+        heads.changepoints.extend(changepoint);
         Some(())
     }
 }

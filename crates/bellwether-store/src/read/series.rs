@@ -10,7 +10,7 @@ use bellwether_core::time::{Spacing, Timestamp};
 
 use super::error::{Place, Problem, ReadError};
 use super::note::Note;
-use super::piece::Piece;
+use super::piece::Heads;
 use super::rows::{InputRows, room};
 use super::{Bounds, ReadOptions, Recording};
 
@@ -18,7 +18,7 @@ use super::{Bounds, ReadOptions, Recording};
 const JITTER_NOTED: f64 = 0.01;
 
 /// Samples that are looked at together before missing values are counted.
-const COUNTED_SAMPLES: usize = 64;
+const SEEN_SAMPLES: usize = 64;
 
 /// What all rows of a series have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,18 +91,23 @@ impl Gather {
         Some(first)
     }
 
-    /// Adds all rows of `piece` to series `idx` at once, where each is the sample after the one before; false where they
-    /// are not, or are too many, and nothing has changed.
-    pub(super) fn follow(&mut self, idx: usize, piece: &Piece) -> Result<bool, Problem> {
+    /// Adds rows to series `idx` at once, where each is the sample after the one before; false where they are not, or are
+    /// too many, and nothing has changed. `values` writes their values, row after row, behind those there are.
+    pub(super) fn follow(
+        &mut self,
+        idx: usize,
+        heads: &Heads,
+        values: impl FnOnce(&mut Vec<f64>),
+    ) -> Result<bool, Problem> {
         let series = &self.series[idx];
-        if !series.goes_on_with(&piece.time) {
+        if !series.goes_on_with(&heads.time) {
             return Ok(false);
         }
         let n_channels = series.shape.channels.len();
-        let Some(position) = self.take(piece.time.len(), n_channels) else {
+        let Some(position) = self.take(heads.n_rows(), n_channels) else {
             return Ok(false);
         };
-        self.series[idx].extend(piece, position)?;
+        self.series[idx].extend(heads, values, position)?;
         Ok(true)
     }
 
@@ -202,9 +207,10 @@ pub(super) struct SeriesRows {
     pub(super) labels: Vec<bool>,
     pub(super) changepoints: Vec<bool>,
     pub(super) notes: Vec<Note>,
-    /// Missing cells of each channel among the first `n_counted` values.
+    /// Missing cells of each channel among the first `n_seen` values, and whether one of those is infinite.
     n_missing: Vec<usize>,
-    n_counted: usize,
+    has_infinite: bool,
+    n_seen: usize,
     n_repeated: usize,
     first_repeated: Option<String>,
     pub(super) order: Order,
@@ -226,7 +232,8 @@ impl SeriesRows {
             changepoints: Vec::new(),
             notes: Vec::new(),
             n_missing: vec![0; shape.channels.len()],
-            n_counted: 0,
+            has_infinite: false,
+            n_seen: 0,
             n_repeated: 0,
             first_repeated: None,
             order,
@@ -277,38 +284,44 @@ impl SeriesRows {
     }
 
     /// Adds rows that are samples.
-    fn extend(&mut self, piece: &Piece, position: u32) -> Result<(), Problem> {
-        room(&mut self.time, piece.time.len())?;
-        room(&mut self.values, piece.values.len())?;
+    fn extend(
+        &mut self,
+        heads: &Heads,
+        values: impl FnOnce(&mut Vec<f64>),
+        position: u32,
+    ) -> Result<(), Problem> {
+        room(&mut self.time, heads.n_rows())?;
+        room(&mut self.values, heads.n_rows() * self.shape.channels.len())?;
         // Never more samples than rows, and rows are counted in 32 bits.
         self.rows
-            .extend(&piece.time_text, self.time.len() as u32, position)?;
-        self.time.extend_from_slice(&piece.time);
-        self.values.extend_from_slice(&piece.values);
-        self.labels.extend_from_slice(&piece.labels);
-        self.changepoints.extend_from_slice(&piece.changepoints);
-        self.latest = self.latest.max(piece.time.last().copied());
+            .extend(&heads.time_text, self.time.len() as u32, position)?;
+        self.time.extend_from_slice(&heads.time);
+        values(&mut self.values);
+        self.labels.extend_from_slice(&heads.labels);
+        self.changepoints.extend_from_slice(&heads.changepoints);
+        self.latest = self.latest.max(heads.time.last().copied());
         // While they are in the cache.
-        self.count_missing();
+        self.see_values();
         Ok(())
     }
 
-    /// Counts the missing cells of samples that have come since the last count.
-    fn count_missing(&mut self) {
+    /// Counts the missing cells of samples that have come since the last call; readers refuse infinite ones.
+    fn see_values(&mut self) {
         let n_channels = self.shape.channels.len();
-        let values = &self.values[self.n_counted..];
-        for samples in values.chunks(n_channels * COUNTED_SAMPLES) {
-            // Mostly nothing is missing, which is seen without stopping within: that goes several at once.
-            if !samples.iter().fold(false, |any, value| any | value.is_nan()) {
+        let values = &self.values[self.n_seen..];
+        for samples in values.chunks(n_channels * SEEN_SAMPLES) {
+            // Mostly all are finite, which is seen without stopping within: that goes several at once.
+            if samples.iter().fold(true, |all, value| all & value.is_finite()) {
                 continue;
             }
             for sample in samples.chunks_exact(n_channels) {
                 for (count, value) in self.n_missing.iter_mut().zip(sample) {
                     *count += usize::from(value.is_nan());
+                    self.has_infinite |= value.is_infinite();
                 }
             }
         }
-        self.n_counted = self.values.len();
+        self.n_seen = self.values.len();
     }
 
     /// Counts a row whose time, written as `text`, an earlier row has.
@@ -352,16 +365,23 @@ impl SeriesRows {
         }
         (self.time, self.values) = (time, values);
         self.n_missing.fill(0);
-        self.n_counted = 0;
+        self.n_seen = 0;
     }
 
     fn finish(mut self, has_several: bool) -> Result<Recording, ReadError> {
         if self.n_late > 0 {
             self.put_in_order();
         }
-        self.note_rows();
-        let frame = Frame::new(self.shape.channels, self.time, self.values)
-            .map_err(|error| Place::file(&self.file).error(Problem::Frame(error)))?;
+        self.see_values();
+        let spacing = Spacing::infer(&self.time);
+        self.note_rows(spacing);
+        let frame = if self.has_infinite {
+            Frame::new(self.shape.channels, self.time, self.values) // names it
+        } else {
+            let cadence = spacing.map_or(Duration::ZERO, |spacing| spacing.cadence);
+            Frame::of_finite(self.shape.channels, self.time, self.values, cadence)
+        };
+        let frame = frame.map_err(|error| Place::file(&self.file).error(Problem::Frame(error)))?;
         Ok(Recording {
             series: has_several.then(|| SeriesId::new(self.name.as_str())),
             name: self.name,
@@ -374,7 +394,7 @@ impl SeriesRows {
         })
     }
 
-    fn note_rows(&mut self) {
+    fn note_rows(&mut self, spacing: Option<Spacing>) {
         if let Some(first) = self.first_late {
             self.notes.push(Note::Sorted {
                 n_rows: self.n_late,
@@ -400,7 +420,7 @@ impl SeriesRows {
             jitter,
             n_gaps,
             longest,
-        }) = Spacing::infer(&self.time)
+        }) = spacing
         {
             if jitter >= JITTER_NOTED {
                 self.notes.push(Note::Jitter { jitter, cadence });
@@ -414,7 +434,6 @@ impl SeriesRows {
                 });
             }
         }
-        self.count_missing();
         for (channel, &n_cells) in self
             .shape
             .channels

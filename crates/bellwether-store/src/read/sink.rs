@@ -9,7 +9,7 @@ use bellwether_core::time::Timestamp;
 use super::error::{Place, Problem, ReadError};
 use super::long::LongRows;
 use super::note::Note;
-use super::piece::Piece;
+use super::piece::Heads;
 use super::series::{Gather, SeriesRows, Shape};
 use super::sniff::{Layout, Values};
 
@@ -173,11 +173,15 @@ impl<'g> Sink<'g> {
         Ok(())
     }
 
-    /// Adds rows of a wide table.
+    /// Adds rows of a wide table. `values` writes one value per row and channel, row after row, behind those there are.
     ///
     /// # Errors
-    /// The first that does not go where it should, as its position in `piece`, and why.
-    pub(super) fn wide_rows(&mut self, piece: &Piece) -> Result<(), (usize, Misfit)> {
+    /// The first that does not go where it should, as its position in `heads`, and why.
+    pub(super) fn wide_rows(
+        &mut self,
+        heads: &Heads,
+        values: impl Fn(&mut Vec<f64>),
+    ) -> Result<(), (usize, Misfit)> {
         let Rows::Wide { shape, series } = &self.rows else {
             unreachable!("the table is wide");
         };
@@ -185,16 +189,16 @@ impl<'g> Sink<'g> {
         if let (false, Some(idx)) = (self.has_series, *series)
             && self
                 .gather
-                .follow(idx, piece)
+                .follow(idx, heads, &values)
                 .map_err(|problem| (0, in_file(problem)))?
         {
             return Ok(());
         }
-        for row in 0..piece.n_rows() {
-            let head = piece.head(row);
-            let values = &piece.values[row * n_channels..(row + 1) * n_channels];
-            let given = self.wide_row(&head, |out| {
-                out.extend_from_slice(values);
+        let mut all = Vec::with_capacity(heads.n_rows() * n_channels);
+        values(&mut all);
+        for row in 0..heads.n_rows() {
+            let given = self.wide_row(&heads.head(row), |out| {
+                out.extend_from_slice(&all[row * n_channels..(row + 1) * n_channels]);
                 Ok::<_, Misfit>(())
             });
             given.map_err(|misfit| (row, misfit))?;

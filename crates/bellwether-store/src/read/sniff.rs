@@ -53,6 +53,16 @@ pub(super) enum Values {
     Long { channel: usize, value: usize },
 }
 
+impl Values {
+    /// The columns that hold values.
+    pub(super) fn columns(&self) -> &[usize] {
+        match self {
+            Self::Wide(columns) => columns,
+            Self::Long { value, .. } => std::slice::from_ref(value),
+        }
+    }
+}
+
 /// The header and the first rows of a table.
 pub(super) struct Sample {
     pub(super) place: Place,

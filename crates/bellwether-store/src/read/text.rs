@@ -138,11 +138,11 @@ impl Rows<Table> {
                     is_expected = true;
                     let n_left = n_bytes.saturating_sub(position) as f64;
                     // Rows as long as these, or a little shorter.
-                    let n_rows = 1.1 * n_left * piece.n_rows() as f64 / n_read as f64;
+                    let n_rows = 1.1 * n_left * piece.heads.n_rows() as f64 / n_read as f64;
                     sink.expect(n_rows as usize);
                 }
                 give(&self.table, &self.cells, &piece, sink)?;
-                self.table.pass(n_read, piece.n_rows());
+                self.table.pass(n_read, piece.heads.n_rows());
                 if n_read > 0 {
                     continue;
                 }
@@ -156,7 +156,8 @@ impl Rows<Table> {
 
 /// Gives on rows that stand on a line each from here on.
 fn give(table: &Table, cells: &Cells, piece: &Piece, sink: &mut Sink<'_>) -> Result<(), ReadError> {
-    sink.wide_rows(piece).map_err(|(row, misfit)| {
+    let values = |out: &mut Vec<f64>| out.extend_from_slice(&piece.values);
+    sink.wide_rows(&piece.heads, values).map_err(|(row, misfit)| {
         let place = table.place();
         let line = place.line.map(|line| line + row as u64);
         let wrong = Wrong::of(misfit, &cells.layout);

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use arrow_array::RecordBatch;
 
 use super::super::batches::{Batches, Columns, Instants, is_blank, sample, text_of};
-use super::super::columns::{CellText, numbers_into};
+use super::super::columns::{CellText, numbers_of};
 use super::super::error::{Place, Problem, ReadError};
 use super::super::number::Numbers;
 use super::super::row::RowBuf;
 use super::super::sniff::{self, Layout, SAMPLE_ROWS, Values};
-use super::super::turned::NumberColumns;
+use super::super::turned::{ColumnRoom, append_rows};
 use super::text::value_of;
 use super::{NotNumber, RawRow, RawValue, RawValues, To};
 
@@ -40,7 +40,7 @@ pub(super) fn visit(batches: &mut Batches<'_>, columns: Columns, to: &mut To<'_>
         layout,
         n_rows: 0,
         series: to.name.to_owned(),
-        numbers_by_column: NumberColumns::default(),
+        room: ColumnRoom::default(),
         values: Vec::new(),
         not_numbers: Vec::new(),
         cells: RowBuf::default(),
@@ -71,7 +71,7 @@ struct Rows {
     n_rows: u64,
     /// Of the row before.
     series: String,
-    numbers_by_column: NumberColumns,
+    room: ColumnRoom,
     /// The values of a batch, row after row.
     values: Vec<f64>,
     /// Cells of the batch that hold no number: row, and what stands there.
@@ -92,7 +92,7 @@ impl Rows {
         let file = to.file;
         let broken = move |problem| Place::file(file).error(problem);
         self.read_values(batch).map_err(broken)?;
-        let n_values = self.n_values();
+        let n_values = self.layout.values.columns().len();
         let wants_cells = to.visitor.wants_cells();
         let mut time_text = Vec::new();
         let mut not_numbers = std::mem::take(&mut self.not_numbers).into_iter().peekable();
@@ -152,31 +152,17 @@ impl Rows {
         Ok(())
     }
 
-    fn n_values(&self) -> usize {
-        match &self.layout.values {
-            Values::Wide(columns) => columns.len(),
-            Values::Long { .. } => 1,
-        }
-    }
-
     /// Reads the values of a batch, whatever they are.
     fn read_values(&mut self, batch: &RecordBatch) -> Result<(), Problem> {
-        let n_values = self.n_values();
-        self.numbers_by_column.begin(batch.num_rows(), n_values);
         self.not_numbers.clear();
-        let columns = match &self.layout.values {
-            Values::Wide(columns) => columns.as_slice(),
-            Values::Long { value, .. } => std::slice::from_ref(value),
-        };
-        for (channel_idx, &column) in columns.iter().enumerate() {
+        let columns = self.layout.values.columns();
+        let mut values: Vec<&[f64]> = Vec::with_capacity(columns.len());
+        let room = self.room.columns(batch.num_rows(), columns.len());
+        for (channel_idx, (&column, out)) in columns.iter().zip(room).enumerate() {
             let array = self.columns.array(batch, column);
-            let out = self.numbers_by_column.column(channel_idx);
             if array.data_type().is_integer() || array.data_type().is_floating() {
-                match numbers_into(array, &self.numbers, out) {
-                    // All are written by then; what is infinite is told of.
-                    Ok(()) | Err((_, Problem::Infinite { .. })) => {}
-                    Err((_, problem)) => return Err(problem),
-                }
+                // What is infinite is told of.
+                values.push(numbers_of(array, &self.numbers, out).map_err(|(_, problem)| problem)?);
                 continue;
             }
             let mut cell = Vec::new();
@@ -191,8 +177,10 @@ impl Rows {
                     }
                 }
             }
+            values.push(out);
         }
-        self.numbers_by_column.turn_into(&mut self.values);
+        self.values.clear();
+        append_rows(&values, &mut self.values);
         self.not_numbers.sort_by_key(|(row, _)| *row);
         Ok(())
     }
