@@ -42,34 +42,51 @@ pub(super) unsafe fn adam<S: Lanes>(
             S::store(first.add(at), m);
             S::store(second.add(at), v);
             let denominator = S::fma(S::sqrt(v), S::splat(step.second_scale), S::splat(ADAM_EPSILON));
-            let update = S::div(S::mul(m, S::splat(step.rate)), denominator);
+            let update = S::mul(S::mul(m, S::splat(step.rate)), S::recip(denominator));
             S::store(weights.add(at), S::sub(S::load(weights.add(at)), update));
         }
     }
 }
 
-/// Adds the values to the sums, one to one.
-#[inline(always)]
-pub(super) fn add(sums: &mut [f32], values: &[f32]) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += value;
-    }
-}
+/// Numbers that are added up, looked at and stored together.
+const CHUNK: usize = 64;
 
-/// Sum of squares in double precision, in a fixed order.
+/// The sum of `parts`, number by number in their order, and the sum of its squares in double precision, in a fixed order.
 #[inline(always)]
-pub(super) fn squares(values: &[f32]) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value) * f64::from(*value);
+pub(super) fn sum(sums: &mut [f32], parts: &[&[f32]]) -> f64 {
+    let mut squares = [0.0_f64; 8];
+    let (chunks, rest) = sums.as_chunks_mut::<CHUNK>();
+    let n_whole = chunks.len() * CHUNK;
+    for (idx, chunk) in chunks.iter_mut().enumerate() {
+        *chunk = [0.0; CHUNK];
+        for part in parts {
+            let part = &part[idx * CHUNK..][..CHUNK];
+            for (sum, value) in chunk.iter_mut().zip(part) {
+                *sum += value;
+            }
+        }
+        for values in chunk.as_chunks::<8>().0 {
+            square(values, &mut squares);
         }
     }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += f64::from(*value) * f64::from(*value);
+    rest.fill(0.0);
+    for part in parts {
+        for (sum, value) in rest.iter_mut().zip(&part[n_whole..]) {
+            *sum += value;
+        }
     }
-    lanes.iter().sum()
+    for values in rest.chunks(8) {
+        square(values, &mut squares);
+    }
+    squares.iter().sum()
+}
+
+/// Adds the squares of the values to as many sums.
+#[inline(always)]
+fn square(values: &[f32], squares: &mut [f64; 8]) {
+    for (sum, value) in squares.iter_mut().zip(values) {
+        *sum += f64::from(*value) * f64::from(*value);
+    }
 }
 
 /// A function of single numbers.

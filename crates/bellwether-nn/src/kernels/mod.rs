@@ -316,17 +316,12 @@ impl Kernels {
         }
     }
 
-    /// Adds values to as many sums.
-    pub(crate) fn add(&self, sums: &mut [f32], values: &[f32]) {
-        assert_eq!(sums.len(), values.len());
+    /// The sum of `parts`, number by number in their order, into `sums`, all of one length; returns the sum of its squares in double
+    /// precision, in a fixed order. The same bits on every table.
+    pub(crate) fn sum(&self, sums: &mut [f32], parts: &[&[f32]]) -> f64 {
+        assert!(parts.iter().all(|part| part.len() == sums.len()));
         // SAFETY: a table is handed out only where its instructions exist.
-        unsafe { (self.add)(sums, values) };
-    }
-
-    /// Sum of squares in double precision, in a fixed order: the same bits on every table.
-    pub(crate) fn squares(&self, values: &[f32]) -> f64 {
-        // SAFETY: a table is handed out only where its instructions exist.
-        unsafe { (self.squares)(values) }
+        unsafe { (self.sum)(sums, parts) }
     }
 
     /// One Adam update of a run of weights; all slices have the same length, a whole number of registers.

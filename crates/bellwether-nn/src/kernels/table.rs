@@ -19,8 +19,7 @@ pub struct Kernels {
     pub(super) step_back: unsafe fn(&StepBack, usize),
     pub(super) adam: unsafe fn(*mut f32, *mut f32, *mut f32, *const f32, usize, AdamStep),
     pub(super) map: unsafe fn(Map, *mut f32, usize),
-    pub(super) add: unsafe fn(&mut [f32], &[f32]),
-    pub(super) squares: unsafe fn(&[f32]) -> f64,
+    pub(super) sum: unsafe fn(&mut [f32], &[&[f32]]) -> f64,
     pub(super) peak: fn(usize) -> f32,
 }
 
@@ -59,12 +58,8 @@ macro_rules! table {
                 unsafe { elements::map::<$lanes>(of, values, n) }
             }
             $(#[$feature])?
-            fn add(sums: &mut [f32], values: &[f32]) {
-                elements::add(sums, values);
-            }
-            $(#[$feature])?
-            fn squares(values: &[f32]) -> f64 {
-                elements::squares(values)
+            fn sum(sums: &mut [f32], parts: &[&[f32]]) -> f64 {
+                elements::sum(sums, parts)
             }
             $(#[$feature])?
             unsafe fn peak(rounds: usize) -> f32 {
@@ -80,8 +75,7 @@ macro_rules! table {
                 step_back,
                 adam,
                 map,
-                add,
-                squares,
+                sum,
                 // SAFETY: a table is handed out only where its instructions exist.
                 peak: |rounds| unsafe { peak(rounds) },
             }

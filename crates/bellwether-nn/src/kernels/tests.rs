@@ -258,17 +258,22 @@ fn functions_of_numbers_equal_those_of_double_precision_wherever_they_stand() {
 
 #[test]
 fn sums_have_the_same_bits_on_every_table() {
-    for n in [0, 1, 8, 1003] {
-        let (a, b) = (numbers(21, n), numbers(22, n));
-        let plain: f64 = a.iter().map(|&value| f64::from(value).powi(2)).sum();
-        let first = Kernels::detect().squares(&a);
-        assert!((first - plain).abs() <= 1e-12 * plain, "{first}, wanted {plain}");
-        for kernels in Kernels::available() {
-            assert_eq!(kernels.squares(&a).to_bits(), first.to_bits(), "{}", kernels.name);
-            let mut sums = a.clone();
-            kernels.add(&mut sums, &b);
-            let wanted = a.iter().zip(&b[..]).map(|(a, b)| a + b);
-            assert!(sums.iter().copied().eq(wanted), "{}", kernels.name);
+    for n in [0, 1, 8, 64, 1003] {
+        let parts = [21, 22, 23].map(|seed| numbers(seed, n));
+        let parts = [&parts[0][..], &parts[1], &parts[2]];
+        for parts in [&parts[..1], &parts] {
+            let column = |idx: usize| parts.iter().fold(0.0, |sum, part| sum + part[idx]);
+            let wanted: Vec<f32> = (0..n).map(column).collect();
+            let plain: f64 = wanted.iter().map(|&value| f64::from(value).powi(2)).sum();
+            let mut sums = vec![f32::NAN; n];
+            let first = Kernels::detect().sum(&mut sums, parts);
+            assert!((first - plain).abs() <= 1e-12 * plain, "{first}, wanted {plain}");
+            for kernels in Kernels::available() {
+                sums.fill(f32::NAN);
+                let squares = kernels.sum(&mut sums, parts);
+                assert_eq!(squares.to_bits(), first.to_bits(), "{}", kernels.name);
+                assert_eq!(sums, wanted, "{}", kernels.name);
+            }
         }
     }
 }

@@ -148,6 +148,35 @@ pub(super) unsafe fn multiply_add<S: Lanes, const VECTORS: usize, const ROWS: us
     }
 }
 
+/// Columns that [`multiply_add_deep`] takes at once.
+const DEPTH: usize = 4;
+
+/// As [`multiply_add`] with one register a row, for [`DEPTH`] columns and rows one after the other: a row of one register asks as
+/// often where the next one stands as it multiplies, so it goes on to the next columns first.
+///
+/// # Safety
+/// As [`multiply_add`], for so many columns side by side and rows of `b`.
+#[inline(always)]
+unsafe fn multiply_add_deep<S: Lanes, const VECTORS: usize, const ROWS: usize>(
+    sums: &mut [[S::V; VECTORS]; ROWS],
+    a: *const f32,
+    stride: usize,
+    b: *const f32,
+) {
+    unsafe {
+        let mut w = [S::splat(0.0); DEPTH];
+        for (k, w) in w.iter_mut().enumerate() {
+            *w = S::load(b.add(k * S::LANES));
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let a = a.add(row * stride);
+            for (k, w) in w.iter().enumerate() {
+                sums[0] = S::fma(S::splat(*a.add(k)), *w, sums[0]);
+            }
+        }
+    }
+}
+
 /// `C = init + A · B`, one panel of B at a time.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
@@ -180,7 +209,13 @@ unsafe fn product_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Pr
         let mut b = p.b;
         for block in 0..p.n_blocks {
             let a = p.a.add(block * p.block_stride + first * p.a_stride);
-            for k in 0..p.inner {
+            let mut k = 0;
+            while VECTORS == 1 && k + DEPTH <= p.inner {
+                multiply_add_deep::<S, VECTORS, ROWS>(&mut sums, a.add(k), p.a_stride, b);
+                b = b.add(DEPTH * S::LANES);
+                k += DEPTH;
+            }
+            for k in k..p.inner {
                 multiply_add::<S, VECTORS, ROWS>(&mut sums, a.add(k), p.a_stride, b);
                 b = b.add(VECTORS * S::LANES);
             }

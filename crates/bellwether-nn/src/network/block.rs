@@ -457,8 +457,8 @@ impl Block {
         });
         let bias = &mut self.gradient[head.bias.clone()];
         for row in d_output.chunks_exact(head.width) {
-            for (bias, d) in bias[..head.n_outputs].iter_mut().zip(row) {
-                *bias += d;
+            for (bias, d) in bias.iter_mut().zip(row) {
+                *bias += d; // beyond the outputs all is zero
             }
         }
     }

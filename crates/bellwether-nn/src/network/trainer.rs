@@ -253,16 +253,17 @@ impl Trainer {
         };
         self.crew.each(self.blocks.iter_mut().enumerate(), work);
         let kernels = self.compiled.kernels();
-        let (head, rest) = self.blocks.split_first().expect("a mini-batch has a window");
-        self.gradient.copy_from_slice(head.gradient());
-        for block in rest {
-            kernels.add(&mut self.gradient, block.gradient());
-        }
+        let n_trained = self.compiled.n_trained();
+        let (trained, beyond) = self.gradient.split_at_mut(n_trained);
+        let (of_trained, of_beyond): (Vec<&[f32]>, Vec<&[f32]>) = self
+            .blocks
+            .iter()
+            .map(|block| block.gradient().split_at(n_trained))
+            .unzip();
+        let norm = kernels.sum(trained, &of_trained).sqrt();
+        kernels.sum(beyond, &of_beyond);
         let n_observed = self.n_observed();
         let loss: f64 = self.blocks.iter().map(|block| block.loss()).sum();
-        let norm = kernels
-            .squares(&self.gradient[..self.compiled.n_trained()])
-            .sqrt();
         StepReport {
             loss: loss / n_observed,
             gradient_norm: norm / n_observed,

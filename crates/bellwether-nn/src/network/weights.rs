@@ -229,13 +229,13 @@ impl LstmLayout {
                     let to = to.start + at + block * gate_width * panel;
                     let n_outputs = panel.min(n - first);
                     let rows = &packed[from + (first_inner + first) * gate_width..];
-                    let columns = transposed[to..to + gate_width * panel].chunks_exact_mut(panel);
-                    for (gate, column) in columns.enumerate() {
-                        let row = rows[gate..].iter().step_by(gate_width);
-                        for (to, weight) in column[..n_outputs].iter_mut().zip(row) {
-                            *to = *weight;
-                        }
-                    }
+                    turn(
+                        rows,
+                        gate_width,
+                        n_outputs,
+                        &mut transposed[to..to + gate_width * panel],
+                        panel,
+                    );
                 }
             }
         };
@@ -248,6 +248,28 @@ impl LstmLayout {
     /// Floats of one block of units.
     pub(crate) fn block(&self, gate_width: usize) -> usize {
         (self.n_inputs + self.n_units) * gate_width
+    }
+}
+
+/// Turns `n_rows` rows of a matrix, `width` numbers each, into columns of `turned`, whose rows are `turned_width` wide.
+fn turn(rows: &[f32], width: usize, n_rows: usize, turned: &mut [f32], turned_width: usize) {
+    const TILE: usize = 4; // compilers make shuffles of it
+    let whole = n_rows - n_rows % TILE;
+    for first in (0..whole).step_by(TILE) {
+        let tiles: [&[[f32; TILE]]; TILE] =
+            std::array::from_fn(|at| rows[(first + at) * width..][..width].as_chunks().0);
+        for (column, turned) in turned.chunks_exact_mut(TILE * turned_width).enumerate() {
+            let tile: [[f32; TILE]; TILE] = std::array::from_fn(|at| tiles[at][column]);
+            for (at, turned) in turned.chunks_exact_mut(turned_width).enumerate() {
+                let column: [f32; TILE] = std::array::from_fn(|row| tile[row][at]);
+                turned[first..first + TILE].copy_from_slice(&column);
+            }
+        }
+    }
+    for (column, turned) in turned.chunks_exact_mut(turned_width).enumerate() {
+        for row in whole..n_rows {
+            turned[row] = rows[row * width + column];
+        }
     }
 }
 

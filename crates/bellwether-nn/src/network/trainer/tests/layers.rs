@@ -227,7 +227,7 @@ fn check_layer(name: &str, architecture: &Architecture, kernels: &'static Kernel
     let step = 2e-3_f32;
     for tensor in 0..weights.tensors().len() {
         let direction = &gradient.tensors()[tensor].values;
-        let norm = kernels.squares(direction).sqrt().max(1e-15);
+        let norm = norm_of(direction).max(1e-15);
         let moved = |sign: f32| {
             let mut moved = weights.clone();
             for (value, d) in moved.tensors_mut()[tensor].values.iter_mut().zip(direction) {
@@ -274,7 +274,7 @@ fn gradients_of_what_enters_equal_finite_differences() {
         let direction: Vec<f32> = lines
             .flat_map(|(step, row)| block.input_gradient(step, row).to_vec())
             .collect();
-        let norm = compiled.kernels().squares(&direction).sqrt();
+        let norm = norm_of(&direction);
         let x = batch.x.clone();
         let mut moved = |sign: f32| {
             for ((to, x), d) in batch.x.iter_mut().zip(&x).zip(&direction) {
