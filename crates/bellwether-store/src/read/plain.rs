@@ -21,6 +21,8 @@ pub(super) struct PlainRows {
     delimiter: u8,
     /// Of each channel.
     columns: Vec<usize>,
+    /// Of the row at hand.
+    values: Vec<f64>,
     /// Where the text at hand has a delimiter, a line end or a quotation mark.
     marks: Vec<usize>,
 }
@@ -38,6 +40,7 @@ impl PlainRows {
         Some(Self {
             cells: cells.clone(),
             delimiter,
+            values: vec![f64::NAN; columns.len()],
             columns: columns.clone(),
             marks: Vec::new(),
         })
@@ -93,17 +96,12 @@ impl PlainRows {
     fn row(&mut self, row: Row<'_>, piece: &mut Piece) -> Option<()> {
         let time = self.cells.time(row).ok()??;
         let layout = &self.cells.layout;
-        let n_values = piece.values.len();
-        piece.values.reserve(self.columns.len());
-        for &column in &self.columns {
-            piece.values.push(match self.cells.cell(row, column) {
+        for (value, &column) in self.values.iter_mut().zip(&self.columns) {
+            *value = match self.cells.cell(row, column) {
                 Cell::Value(value) => value,
                 Cell::Missing => f64::NAN,
-                Cell::Infinite | Cell::DecimalComma | Cell::Text => {
-                    piece.values.truncate(n_values);
-                    return None;
-                }
-            });
+                Cell::Infinite | Cell::DecimalComma | Cell::Text => return None,
+            };
         }
         let mark = |column: Option<usize>| column.map(|column| self.cells.label(row, column)).transpose();
         let beside = || -> Result<_, Fault> {
@@ -116,10 +114,8 @@ impl PlainRows {
                 mark(layout.changepoint)?,
             ))
         };
-        let Ok((series, label, changepoint)) = beside() else {
-            piece.values.truncate(n_values);
-            return None;
-        };
+        let (series, label, changepoint) = beside().ok()?;
+        piece.values.extend_from_slice(&self.values);
         let heads = &mut piece.heads;
         heads.time.push(time);
         heads.time_text.push(row.cell(layout.time));
