@@ -159,16 +159,18 @@ impl Trainer {
         let (first, second) = (&mut self.first, &mut self.second);
         let pieces = weights.chunks_mut(UPDATE_LEN).zip(gradient.chunks(UPDATE_LEN));
         let moments = first.chunks_mut(UPDATE_LEN).zip(second.chunks_mut(UPDATE_LEN));
-        let _guard = FlushToZero::set();
-        for ((weights, gradient), (first, second)) in pieces.zip(moments) {
-            let moved = Moved {
-                weights,
-                first,
-                second,
-                gradient,
-            };
-            self.optimiser.descend(kernels, moved, step);
-        }
+        let optimiser = self.optimiser;
+        self.crew
+            .each(pieces.zip(moments), |((weights, gradient), (first, second))| {
+                let _guard = FlushToZero::set();
+                let moved = Moved {
+                    weights,
+                    first,
+                    second,
+                    gradient,
+                };
+                optimiser.descend(kernels, moved, step);
+            });
         self.compiled
             .renew_statistics(&mut self.weights, &self.gradient, n_windows);
         self.compiled.transpose(&self.weights, &mut self.weights_t);
@@ -253,15 +255,22 @@ impl Trainer {
         };
         self.crew.each(self.blocks.iter_mut().enumerate(), work);
         let kernels = self.compiled.kernels();
-        let n_trained = self.compiled.n_trained();
-        let (trained, beyond) = self.gradient.split_at_mut(n_trained);
-        let (of_trained, of_beyond): (Vec<&[f32]>, Vec<&[f32]>) = self
-            .blocks
-            .iter()
-            .map(|block| block.gradient().split_at(n_trained))
-            .unzip();
-        let norm = kernels.sum(trained, &of_trained).sqrt();
-        kernels.sum(beyond, &of_beyond);
+        let (trained, beyond) = self.gradient.split_at_mut(self.compiled.n_trained());
+        let blocks = &self.blocks;
+        let parts = |from: usize, n: usize| -> Vec<&[f32]> {
+            blocks
+                .iter()
+                .map(|block| &block.gradient()[from..from + n])
+                .collect()
+        };
+        let mut squares = vec![0.0; trained.len().div_ceil(UPDATE_LEN)];
+        let pieces = trained.chunks_mut(UPDATE_LEN).enumerate().zip(&mut squares);
+        self.crew.each(pieces, |((idx, sums), squares)| {
+            let _guard = FlushToZero::set();
+            *squares = kernels.sum(sums, &parts(idx * UPDATE_LEN, sums.len()));
+        });
+        kernels.sum(beyond, &parts(trained.len(), beyond.len()));
+        let norm = squares.iter().sum::<f64>().sqrt();
         let n_observed = self.n_observed();
         let loss: f64 = self.blocks.iter().map(|block| block.loss()).sum();
         StepReport {
