@@ -16,6 +16,10 @@ use crate::bench_peers;
 use crate::cargo;
 
 const PAGE: &str = "docs/results.md";
+/// Where `bench-peers` writes to.
+const PEERS: &str = "docs/peers.md";
+/// What follows the sections.
+const BESIDE: &str = "## Beside PyTorch, ONNX Runtime and Keras";
 const MODELS: [&str; 7] = ["default", "linear", "lstm", "pca", "var", "max-z", "random"];
 /// Those that are held against what others have published.
 const COMPARED: [&str; 2] = ["default", "linear"];
@@ -98,9 +102,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         };
         writeln!(page, "{}\n{text}", section.mark())?;
     }
-    page += "Beside PyTorch, ONNX Runtime and Keras: see [peers.md](peers.md), made by `cargo xtask bench-peers --markdown \
-             docs/peers.md`. Live and over REST, under load: see [live.md](live.md) and [rest.md](rest.md), measured by \
-             `cargo xtask load`.\n";
+    let peers =
+        std::fs::read_to_string(cargo::root().join(PEERS)).with_context(|| format!("cannot read {PEERS}"))?;
+    page += &beside(&peers)?;
+    page += "Live and over REST, under load: see [live.md](live.md) and [rest.md](rest.md), measured by `cargo xtask load`.\n";
     std::fs::write(path, page).with_context(|| format!("cannot write {PAGE}"))
 }
 
@@ -115,7 +120,7 @@ impl Section {
         let (_, rest) = page
             .split_once(&format!("{}\n", self.mark()))
             .with_context(|| format!("{PAGE} has no section {self:?} yet: measure it too"))?;
-        let end = rest.find("<!-- ").or_else(|| rest.find("Beside PyTorch"));
+        let end = rest.find("<!-- ").or_else(|| rest.find(BESIDE));
         Ok(rest[..end.unwrap_or(rest.len())].trim_end().to_owned() + "\n")
     }
 
@@ -164,6 +169,36 @@ impl Section {
         }
         Ok(page)
     }
+}
+
+/// What was promised of the networks beside their peers, and what the page of `bench-peers` says came of it.
+fn beside(peers: &str) -> Result<String> {
+    let mut text = format!(
+        "{BESIDE}\n\nIn turns within one run: `cargo xtask bench-peers --only kernels`. All figures, and what lies behind those \
+         that are missed: [peers.md](peers.md).\n\n"
+    );
+    let sections = peers
+        .split("\n## ")
+        .filter(|section| section.starts_with("Networks on "));
+    for section in sections {
+        let mut paragraphs = section.split("\n\n");
+        let mut find = |what: &str| {
+            paragraphs
+                .find(|paragraph| paragraph.contains(what))
+                .with_context(|| format!("{PEERS} has no paragraph with {what:?} where it is wanted"))
+        };
+        let title = find("Networks on ")?;
+        let header = find("PyTorch")?.lines().next().unwrap_or_default();
+        let programs = header
+            .split('|')
+            .map(str::trim)
+            .filter(|cell| cell.chars().any(|c| c.is_ascii_digit()));
+        let programs: Vec<&str> = programs.collect();
+        let (promised, machine) = (find("| promised")?, find("cores; the best of")?);
+        let programs = programs.join(", ");
+        writeln!(text, "### {title}\n\n{programs}. {machine}\n\n{promised}\n")?;
+    }
+    Ok(text)
 }
 
 /// The machine that detectors are timed on: rows of it, and how many of them are learnt from.

@@ -57,9 +57,8 @@ impl Held {
     /// All of `source`.
     pub(super) fn of(mut source: Source) -> Result<Self, ReadError> {
         let broken = |error| Place::file(&source.file).error(Problem::of_io(error));
-        if source.is_plain_file {
+        if let Some(n_bytes) = source.n_bytes {
             let file = File::open(&source.file).map_err(broken)?;
-            let n_bytes = file.metadata().map_err(broken)?.len();
             return Ok(Self::of_file(file, n_bytes));
         }
         let mut bytes = Vec::new();

@@ -326,6 +326,7 @@ mod tests {
         let source = source::unpack(
             Path::new("labels.csv"),
             Box::new(std::io::Cursor::new(text.to_owned())),
+            None,
         )
         .map_err(|error| error.to_string())?;
         parse(source, None).map_err(|error| error.to_string())

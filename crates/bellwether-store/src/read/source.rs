@@ -36,25 +36,21 @@ pub(super) struct Source {
     pub(super) head: Vec<u8>,
     /// Whether the head is all there is.
     pub(super) is_whole: bool,
-    /// Whether it is a file on the disk as it stands, so that it can be read at any place.
-    pub(super) is_plain_file: bool,
+    /// How many bytes it has, where it is a file on the disk as it stands, so that it can be read at any place.
+    pub(super) n_bytes: Option<u64>,
     /// All bytes, unpacked, the head among them.
     pub(super) bytes: Box<dyn Read>,
 }
 
 /// Opens `file`, whatever is in it.
 pub(super) fn open(file: &Path) -> Result<Source, ReadError> {
-    let (bytes, is_file): (Box<dyn Read>, bool) = if file.as_os_str() == "-" {
-        (Box::new(io::stdin().lock()), false)
-    } else {
-        let cannot_open = |error| Place::file(file).error(Problem::Open(error));
-        let opened = File::open(file).map_err(cannot_open)?;
-        let is_file = opened.metadata().map_err(cannot_open)?.is_file();
-        (Box::new(opened), is_file)
-    };
-    let mut source = unpack(file, bytes)?;
-    source.is_plain_file &= is_file;
-    Ok(source)
+    if file.as_os_str() == "-" {
+        return unpack(file, Box::new(io::stdin().lock()), None);
+    }
+    let cannot_open = |error| Place::file(file).error(Problem::Open(error));
+    let opened = File::open(file).map_err(cannot_open)?;
+    let about = opened.metadata().map_err(cannot_open)?;
+    unpack(file, Box::new(opened), about.is_file().then_some(about.len()))
 }
 
 /// Opens `file` and refuses by name what is no text; JSON is.
@@ -68,8 +64,7 @@ pub(super) fn open_text(file: &Path) -> Result<Source, ReadError> {
 
 /// A source of bytes at hand; unpacked at most `bytes_max` of them are read.
 pub(super) fn of_bytes(name: &Path, bytes: &[u8], bytes_max: u64) -> Result<Source, ReadError> {
-    let mut source = unpack(name, Box::new(Cursor::new(bytes.to_vec())))?;
-    source.is_plain_file = false;
+    let mut source = unpack(name, Box::new(Cursor::new(bytes.to_vec())), None)?;
     source.bytes = Box::new(Bounded {
         bytes: source.bytes,
         left: bytes_max,
@@ -84,12 +79,6 @@ impl Source {
             Some(found) => Err(Place::file(&self.file).error(Problem::Format { found })),
             None => Ok(self),
         }
-    }
-
-    /// How many bytes it has, where it is a file on the disk as it stands; 0 where that is not known.
-    pub(super) fn n_bytes(&self) -> u64 {
-        let about = self.is_plain_file.then(|| std::fs::metadata(&self.file).ok());
-        about.flatten().map_or(0, |about| about.len())
     }
 
     /// All bytes.
@@ -158,8 +147,12 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// Takes gzip or zstd off and looks at the head.
-pub(super) fn unpack(file: &Path, mut packed: Box<dyn Read>) -> Result<Source, ReadError> {
+/// Takes gzip or zstd off and looks at the head; `n_bytes` of a file on the disk.
+pub(super) fn unpack(
+    file: &Path,
+    mut packed: Box<dyn Read>,
+    n_bytes: Option<u64>,
+) -> Result<Source, ReadError> {
     let broken = |error| Place::file(file).error(Problem::of_io(error));
     let mut magic = Vec::new();
     packed.by_ref().take(4).read_to_end(&mut magic).map_err(broken)?;
@@ -197,17 +190,17 @@ pub(super) fn unpack(file: &Path, mut packed: Box<dyn Read>) -> Result<Source, R
     let has_rows = |head: &[u8]| head.iter().filter(|&&byte| byte == b'\n').count() >= 2;
     while !is_whole && head.len() < HEAD_BYTES_MAX && !has_rows(&head) && is_text(&head) {
         let n_wanted = head.len();
-        let n_bytes = bytes
+        let n_more = bytes
             .by_ref()
             .take(n_wanted as u64)
             .read_to_end(&mut head)
             .map_err(broken)?;
-        is_whole = n_bytes < n_wanted;
+        is_whole = n_more < n_wanted;
     }
     Ok(Source {
         file: file.to_owned(),
         is_whole,
-        is_plain_file: !is_gzip && !is_zstd,
+        n_bytes: n_bytes.filter(|_| !is_gzip && !is_zstd),
         bytes: Box::new(Cursor::new(head.clone()).chain(bytes)),
         head,
     })

@@ -163,7 +163,7 @@ impl TableRows {
             file: self.file.clone(),
             head,
             is_whole: true,
-            is_plain_file: false,
+            n_bytes: None,
             bytes: Box::new(io::empty()),
         };
         sniff::delimited(&source, &self.options)

@@ -29,7 +29,7 @@ pub(super) fn read_delimited(
 ) -> Result<(), ReadError> {
     let (delimiter, layout) = sniff::delimited(&source, options)?;
     let file = source.file.clone();
-    let n_bytes = source.n_bytes();
+    let n_bytes = source.n_bytes.unwrap_or(0);
     let mut table = Table::new(source.file, source.bytes, delimiter);
     table.advance()?; // the header, known by now
     read_rows(

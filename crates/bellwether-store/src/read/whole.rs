@@ -49,18 +49,14 @@ impl Whole {
         let is_packed = head.starts_with(GZIP) || head.starts_with(ZSTD);
         let bytes = Box::new(Cursor::new(head.clone()).chain(rest));
         if is_packed {
-            let source = source::unpack(file, bytes)?;
-            return Ok(Self(Source {
-                is_plain_file: false,
-                ..source
-            }));
+            return source::unpack(file, bytes, None).map(Self);
         }
         // The mark says what it is: nobody waits for more of a stream that may be slow.
         Ok(Self(Source {
             file: file.to_owned(),
             head,
             is_whole: false,
-            is_plain_file: false,
+            n_bytes: None,
             bytes,
         }))
     }
