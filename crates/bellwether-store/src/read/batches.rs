@@ -7,19 +7,18 @@ use std::path::Path;
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayAccessor, RecordBatch};
 use arrow_schema::{DataType, Schema};
-use bellwether_core::time::Timestamp;
 
 use super::ReadOptions;
 use super::cells::{flag, shown};
-use super::columns::{CellText, check_finite, is_readable, nanos_of, numbers_of};
+use super::columns::{CellText, check_finite, is_readable, numbers_of};
 use super::error::{Place, Problem, ReadError};
+use super::instants::Instants;
 use super::number::Numbers;
 use super::piece::Heads;
 use super::row::RowBuf;
 use super::series::Gather;
 use super::sink::{Part, Sink};
 use super::sniff::{self, Layout, SAMPLE_ROWS, Sample, Values};
-use super::time_format::TimeParser;
 use super::turned::{ColumnRoom, append_rows};
 
 /// Values of a piece of a batch that is turned from columns to rows at once: they stay in the cache.
@@ -80,44 +79,6 @@ impl Columns {
             *position = idx;
         }
         read
-    }
-}
-
-/// Reads the times of a column, of a time type or not.
-pub(super) struct Instants {
-    times: TimeParser,
-    has_zone: bool,
-}
-
-impl Instants {
-    pub(super) fn new(layout: &Layout) -> Self {
-        Self {
-            times: TimeParser::new(layout.time_format).in_zone(layout.zone.clone()),
-            has_zone: layout.zone.is_some(),
-        }
-    }
-
-    /// The instant in `row`, which reads as `text`.
-    pub(super) fn of(&mut self, times: &dyn Array, row: usize, text: &[u8]) -> Option<Timestamp> {
-        // A time type without a zone says what clocks showed, as text without an offset does.
-        let is_local = self.has_zone && matches!(times.data_type(), DataType::Timestamp(_, None));
-        match nanos_of(times, row) {
-            Some(nanos) if !times.is_null(row) && !is_local => Some(Timestamp::from_nanos(nanos)),
-            _ => self.times.parse(text),
-        }
-    }
-
-    /// Why `text` is no instant.
-    pub(super) fn problem(&self, text: &[u8]) -> Problem {
-        let found = shown(text.trim_ascii());
-        match self.times.skipped_in(text) {
-            _ if found.is_empty() => Problem::NoTime,
-            Some(zone) => Problem::SkippedTime {
-                found,
-                zone: zone.name().to_owned(),
-            },
-            None => Problem::BadTime { found },
-        }
     }
 }
 
@@ -365,13 +326,13 @@ impl Rows<'_> {
     }
 
     fn text_times<'t>(&mut self, times: impl ArrayAccessor<Item = &'t str>) -> bool {
-        // What clocks of a zone show depends on the row before: no row may be read twice.
-        if times.null_count() > 0 || self.instants.has_zone {
+        // No row may be read twice then.
+        if times.null_count() > 0 || self.instants.depend_on_rows_before() {
             return false;
         }
         for row in 0..times.len() {
             let text = times.value(row).as_bytes();
-            let Some(time) = self.instants.times.parse(text) else {
+            let Some(time) = self.instants.of_text(text) else {
                 self.heads.time.clear();
                 self.heads.time_text.clear();
                 return false;

@@ -35,6 +35,7 @@ mod follow;
 mod format;
 mod guard;
 mod held;
+mod instants;
 mod json;
 mod labels;
 mod line_protocol;

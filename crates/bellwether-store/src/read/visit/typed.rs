@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use arrow_array::RecordBatch;
 
-use super::super::batches::{Batches, Columns, Instants, is_blank, sample, text_of};
+use super::super::batches::{Batches, Columns, is_blank, sample, text_of};
 use super::super::columns::{CellText, numbers_of};
 use super::super::error::{Place, Problem, ReadError};
+use super::super::instants::Instants;
 use super::super::number::Numbers;
 use super::super::row::RowBuf;
 use super::super::sniff::{self, Layout, SAMPLE_ROWS, Values};
