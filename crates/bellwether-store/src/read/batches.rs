@@ -1,6 +1,5 @@
 //! Batches of typed columns, as Parquet and Arrow have them, into series.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -224,6 +223,8 @@ impl Rows<'_> {
         let heads = self.heads(batch);
         // What is wrong with rows before comes first.
         self.give(&values, sink)?;
+        // They have just been moved: now they are in the cache.
+        self.check_finite(&values)?;
         self.room = room;
         heads
     }
@@ -326,7 +327,6 @@ impl Rows<'_> {
     }
 
     fn text_times<'t>(&mut self, times: impl ArrayAccessor<Item = &'t str>) -> bool {
-        // No row may be read twice then.
         if times.null_count() > 0 || self.instants.depend_on_rows_before() {
             return false;
         }
@@ -352,28 +352,19 @@ impl Rows<'_> {
         let is_whole = values
             .first()
             .is_none_or(|column| column.len() == self.rows.len());
-        let is_finite = Cell::new(true);
         let given = match self.layout.values {
-            Values::Wide(_) if is_whole => {
-                sink.wide_rows(&self.heads, |out| is_finite.set(append_rows(values, out)))
-            }
-            Values::Wide(_) => {
-                self.check_finite(values)?;
-                sink.wide_rows(&self.heads, |out| {
-                    for &row in &self.rows {
-                        out.extend(values.iter().map(|column| column[row]));
-                    }
-                })
-            }
-            Values::Long { .. } => {
-                self.check_finite(values)?;
-                self.rows.iter().enumerate().try_for_each(|(idx, &row)| {
-                    let name = self.channels.row().cell(idx);
-                    let name = std::str::from_utf8(name).expect("it was text");
-                    sink.named_row(&self.heads.head(idx), [(name, values[0][row])])
-                        .map_err(|misfit| (idx, misfit))
-                })
-            }
+            Values::Wide(_) if is_whole => sink.wide_rows(&self.heads, |out| append_rows(values, out)),
+            Values::Wide(_) => sink.wide_rows(&self.heads, |out| {
+                for &row in &self.rows {
+                    out.extend(values.iter().map(|column| column[row]));
+                }
+            }),
+            Values::Long { .. } => self.rows.iter().enumerate().try_for_each(|(idx, &row)| {
+                let name = self.channels.row().cell(idx);
+                let name = std::str::from_utf8(name).expect("it was text");
+                sink.named_row(&self.heads.head(idx), [(name, values[0][row])])
+                    .map_err(|misfit| (idx, misfit))
+            }),
         };
         given.map_err(|(row, (part, problem))| {
             let column = match part {
@@ -382,11 +373,7 @@ impl Rows<'_> {
                 Part::File => None,
             };
             (self.rows.get(row).copied().unwrap_or(0), column, problem)
-        })?;
-        if !is_finite.get() {
-            self.check_finite(values)?;
-        }
-        Ok(())
+        })
     }
 
     /// Refuses the first number that is infinite.

@@ -39,7 +39,8 @@ impl Instants {
         self.times.parse(text)
     }
 
-    /// Whether what clocks of a zone show is read: which of two instants that is depends on the rows before.
+    /// Whether what clocks of a zone show is read: which of two instants that is depends on the rows before, and
+    /// none may be read twice.
     pub(super) fn depend_on_rows_before(&self) -> bool {
         self.has_zone
     }

@@ -19,13 +19,9 @@ impl ColumnRoom {
     }
 }
 
-/// Appends row after row to `rows`, a number of each of `columns`, which are as long as each other; tells whether none is
-/// infinite.
-pub(super) fn append_rows(columns: &[&[f64]], rows: &mut Vec<f64>) -> bool {
-    let Some(first) = columns.first() else {
-        return true;
-    };
-    let mut is_finite = true;
+/// Appends row after row to `rows`, a number of each of `columns`, which are as long as each other.
+pub(super) fn append_rows(columns: &[&[f64]], rows: &mut Vec<f64>) {
+    let Some(first) = columns.first() else { return };
     // Turned where it stays in the innermost cache, and moved on from there.
     let mut turned = vec![f64::NAN; BLOCK_ROWS * columns.len()];
     let n_whole = first.len() - first.len() % BLOCK_ROWS;
@@ -39,15 +35,11 @@ pub(super) fn append_rows(columns: &[&[f64]], rows: &mut Vec<f64>) -> bool {
                 _ => turn::<1>(columns, done, start, &mut turned),
             };
         }
-        // Without stopping within, which goes several at once.
-        is_finite &= turned.iter().fold(true, |all, value| all & !value.is_infinite());
         rows.extend_from_slice(&turned);
     }
     for row in n_whole..first.len() {
-        is_finite &= columns.iter().all(|column| !column[row].is_infinite());
         rows.extend(columns.iter().map(|column| column[row]));
     }
-    is_finite
 }
 
 /// Writes a block of rows of `N` columns from column `first` on; returns `N`.
@@ -90,7 +82,7 @@ mod tests {
             }
             assert_eq!(columns.len(), n_columns);
             let mut rows = vec![-1.0];
-            assert!(append_rows(&columns, &mut rows));
+            append_rows(&columns, &mut rows);
             let expect = (0..n_rows).flat_map(|row| (0..n_columns).map(move |idx| (1000 * row + idx) as f64));
             assert_eq!(
                 rows,

@@ -260,18 +260,14 @@ struct To<'a> {
 impl To<'_> {
     /// Says what is known of the table, and gives back the channels of a wide one.
     fn table(&mut self, layout: &Layout, delimiter: Option<u8>) -> Result<Option<Arc<[Channel]>>, ReadError> {
-        let (channels, values, channel) = match &layout.values {
+        let (channels, channel) = match &layout.values {
             Values::Wide(columns) => {
                 let channels = columns
                     .iter()
                     .map(|&column| Channel::new(layout.names[column].as_str()));
-                (
-                    Some(channels.collect::<Arc<[Channel]>>()),
-                    columns.as_slice(),
-                    None,
-                )
+                (Some(channels.collect::<Arc<[Channel]>>()), None)
             }
-            Values::Long { channel, value } => (None, std::slice::from_ref(value), Some(*channel)),
+            Values::Long { channel, .. } => (None, Some(*channel)),
         };
         let mut notes = layout.notes.clone();
         notes.append(&mut self.left_out);
@@ -282,7 +278,7 @@ impl To<'_> {
                 names: &layout.names,
                 time: layout.time,
                 series: layout.series,
-                values,
+                values: layout.values.columns(),
                 channel,
                 marks: [layout.label, layout.changepoint],
                 delimiter,
