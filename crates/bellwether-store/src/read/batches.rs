@@ -1,5 +1,6 @@
 //! Batches of typed columns, as Parquet and Arrow have them, into series.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -222,9 +223,9 @@ impl Rows<'_> {
         self.marks(batch)?;
         let heads = self.heads(batch);
         // What is wrong with rows before comes first.
-        self.give(&values, sink)?;
-        // They have just been moved: now they are in the cache.
-        self.check_finite(&values)?;
+        if !self.give(&values, sink)? {
+            self.check_finite(&values)?;
+        }
         self.room = room;
         heads
     }
@@ -344,16 +345,19 @@ impl Rows<'_> {
         true
     }
 
-    /// Hands the rows on, of which `values` holds those of all of a batch.
-    fn give(&mut self, values: &[&[f64]], sink: &mut Sink<'_>) -> Result<(), Wrong> {
+    /// Hands the rows on, of which `values` holds those of all of a batch. Whether all were seen to be finite.
+    fn give(&mut self, values: &[&[f64]], sink: &mut Sink<'_>) -> Result<bool, Wrong> {
         // Of a table with marks no row is left out before the last that is kept.
         self.heads.labels.truncate(self.rows.len());
         self.heads.changepoints.truncate(self.rows.len());
         let is_whole = values
             .first()
             .is_none_or(|column| column.len() == self.rows.len());
+        let all_finite = Cell::new(false);
         let given = match self.layout.values {
-            Values::Wide(_) if is_whole => sink.wide_rows(&self.heads, |out| append_rows(values, out)),
+            Values::Wide(_) if is_whole => {
+                sink.wide_rows(&self.heads, |out| all_finite.set(append_rows(values, out)))
+            }
             Values::Wide(_) => sink.wide_rows(&self.heads, |out| {
                 for &row in &self.rows {
                     out.extend(values.iter().map(|column| column[row]));
@@ -373,7 +377,8 @@ impl Rows<'_> {
                 Part::File => None,
             };
             (self.rows.get(row).copied().unwrap_or(0), column, problem)
-        })
+        })?;
+        Ok(all_finite.get())
     }
 
     /// Refuses the first number that is infinite.

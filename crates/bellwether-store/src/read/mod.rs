@@ -46,6 +46,7 @@ mod long;
 mod note;
 pub mod number;
 mod page_sizes;
+mod pages;
 mod parquet;
 mod piece;
 mod place;

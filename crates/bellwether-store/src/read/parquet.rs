@@ -8,10 +8,8 @@ use std::thread::{Builder, scope};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length as _;
 
@@ -21,6 +19,7 @@ use super::error::{Place, Problem, ReadError};
 use super::guard::{check_cells, check_unpacked, corrupt, decoded};
 use super::held::Held;
 use super::page_sizes;
+use super::pages::Groups;
 use super::series::Gather;
 use super::source::Source;
 
@@ -64,12 +63,16 @@ pub(super) fn each_batch(
     let mut columns = Columns::new(metadata.schema(), &file, options)?;
     columns.n_rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
     let read = columns.projected();
-    let n_rows = (BATCH_CELLS / read.len().max(1)).clamp(16, BATCH_ROWS_MAX);
+    // A short file needs no room for more rows than it has.
+    let n_rows = (BATCH_CELLS / read.len().max(1))
+        .clamp(16, BATCH_ROWS_MAX)
+        .min(columns.n_rows);
     let batches_of = |columns: &[usize]| {
         let reader = decoded(|| {
             let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
-            builder.with_projection(mask).with_batch_size(n_rows).build()
+            let fields = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, None)?;
+            let groups = Groups::new(input.clone(), Arc::clone(metadata.metadata()));
+            ParquetRecordBatchReader::try_new_with_row_groups(&fields, &groups, n_rows, None)
         });
         reader.map(batches).map_err(in_file)
     };

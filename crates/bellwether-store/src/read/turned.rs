@@ -19,9 +19,10 @@ impl ColumnRoom {
     }
 }
 
-/// Appends row after row to `rows`, a number of each of `columns`, which are as long as each other.
-pub(super) fn append_rows(columns: &[&[f64]], rows: &mut Vec<f64>) {
-    let Some(first) = columns.first() else { return };
+/// Appends row after row to `rows`, a number of each of `columns`, which are as long as each other. Whether all are finite.
+pub(super) fn append_rows(columns: &[&[f64]], rows: &mut Vec<f64>) -> bool {
+    let Some(first) = columns.first() else { return true };
+    let mut all_finite = true;
     // Turned where it stays in the innermost cache, and moved on from there.
     let mut turned = vec![f64::NAN; BLOCK_ROWS * columns.len()];
     let n_whole = first.len() - first.len() % BLOCK_ROWS;
@@ -29,31 +30,38 @@ pub(super) fn append_rows(columns: &[&[f64]], rows: &mut Vec<f64>) {
     for start in (0..n_whole).step_by(BLOCK_ROWS) {
         let mut done = 0;
         while done < columns.len() {
-            done += match columns.len() - done {
+            let (n_turned, are_finite) = match columns.len() - done {
                 8.. => turn::<8>(columns, done, start, &mut turned),
                 4.. => turn::<4>(columns, done, start, &mut turned),
                 _ => turn::<1>(columns, done, start, &mut turned),
             };
+            done += n_turned;
+            all_finite &= are_finite;
         }
         rows.extend_from_slice(&turned);
     }
     for row in n_whole..first.len() {
         rows.extend(columns.iter().map(|column| column[row]));
+        all_finite &= columns.iter().all(|column| column[row].is_finite());
     }
+    all_finite
 }
 
-/// Writes a block of rows of `N` columns from column `first` on; returns `N`.
-fn turn<const N: usize>(columns: &[&[f64]], first: usize, start: usize, turned: &mut [f64]) -> usize {
+/// Writes a block of rows of `N` columns from column `first` on; returns `N`, and whether all are finite.
+fn turn<const N: usize>(columns: &[&[f64]], first: usize, start: usize, turned: &mut [f64]) -> (usize, bool) {
     let mut block = [[f64::NAN; BLOCK_ROWS]; N];
+    let mut all_finite = true;
     for (of_column, column) in block.iter_mut().zip(&columns[first..]) {
         of_column.copy_from_slice(&column[start..start + BLOCK_ROWS]);
+        // Without stopping within: that goes several at once.
+        all_finite &= of_column.iter().fold(true, |all, value| all & value.is_finite());
     }
     for (at, row) in turned.chunks_exact_mut(columns.len()).enumerate() {
         for (place, of_column) in row[first..first + N].iter_mut().zip(&block) {
             *place = of_column[at];
         }
     }
-    N
+    (N, all_finite)
 }
 
 #[cfg(test)]
@@ -82,13 +90,25 @@ mod tests {
             }
             assert_eq!(columns.len(), n_columns);
             let mut rows = vec![-1.0];
-            append_rows(&columns, &mut rows);
+            assert!(append_rows(&columns, &mut rows), "{n_rows} x {n_columns}");
             let expect = (0..n_rows).flat_map(|row| (0..n_columns).map(move |idx| (1000 * row + idx) as f64));
             assert_eq!(
                 rows,
                 std::iter::once(-1.0).chain(expect).collect::<Vec<_>>(),
                 "{n_rows} x {n_columns}"
             );
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_seen_wherever_it_stands() {
+        for (wrong, n_columns) in [(f64::INFINITY, 15), (f64::NEG_INFINITY, 4), (f64::NAN, 1)] {
+            for at in 0..19 * n_columns {
+                let mut numbers = vec![1.5; 19 * n_columns];
+                numbers[at] = wrong;
+                let columns: Vec<&[f64]> = numbers.chunks(19).collect();
+                assert!(!append_rows(&columns, &mut Vec::new()), "{wrong} at {at}");
+            }
         }
     }
 }

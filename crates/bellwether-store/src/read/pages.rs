@@ -1,0 +1,341 @@
+//! The pages of a Parquet file. What is packed with Snappy, the usual way, is unpacked here, into room of pages that were
+//! read: the library makes new room for each and clears it before.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::RowGroups;
+use parquet::basic::Compression;
+use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::file::serialized_reader::SerializedPageReader;
+use snap::raw::{Decoder, decompress_len};
+
+use super::guard::check_unpacked;
+use super::held::Held;
+
+/// All row groups of a file.
+pub(super) struct Groups {
+    input: Arc<Held>,
+    metadata: Arc<ParquetMetaData>,
+    room: Room,
+}
+
+impl Groups {
+    pub(super) fn new(input: Held, metadata: Arc<ParquetMetaData>) -> Self {
+        Self {
+            input: Arc::new(input),
+            metadata,
+            room: Room::default(),
+        }
+    }
+}
+
+impl RowGroups for Groups {
+    fn num_rows(&self) -> usize {
+        usize::try_from(self.metadata.file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
+        Ok(Box::new(Chunks {
+            input: Arc::clone(&self.input),
+            metadata: Arc::clone(&self.metadata),
+            room: self.room.clone(),
+            column,
+            group: 0,
+        }))
+    }
+
+    fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
+        Box::new(self.metadata.row_groups().iter())
+    }
+
+    fn metadata(&self) -> &ParquetMetaData {
+        &self.metadata
+    }
+}
+
+/// A column, the pages of row group after row group.
+struct Chunks {
+    input: Arc<Held>,
+    metadata: Arc<ParquetMetaData>,
+    room: Room,
+    column: usize,
+    /// The next.
+    group: usize,
+}
+
+impl Chunks {
+    fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
+        let chunk = group.column(self.column);
+        let n_rows = usize::try_from(group.num_rows())?;
+        let pages = |chunk: &ColumnChunkMetaData| {
+            SerializedPageReader::new(Arc::clone(&self.input), chunk, n_rows, None)
+        };
+        if chunk.compression() != Compression::SNAPPY {
+            return Ok(Box::new(pages(chunk)?));
+        }
+        let as_it_stands = chunk
+            .clone()
+            .into_builder()
+            .set_compression(Compression::UNCOMPRESSED);
+        Ok(Box::new(SnappyPages {
+            packed: pages(&as_it_stands.build()?)?,
+            snappy: Snappy {
+                decoder: Decoder::new(),
+                room: self.room.clone(),
+            },
+        }))
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Box<dyn PageReader>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let group = self.metadata.row_groups().get(self.group)?;
+        self.group += 1;
+        Some(self.pages(group))
+    }
+}
+
+impl PageIterator for Chunks {}
+
+/// Pages of a column in a row group.
+struct SnappyPages {
+    /// Reads pages as they stand in the file.
+    packed: SerializedPageReader<Held>,
+    snappy: Snappy,
+}
+
+/// Unpacks pages.
+struct Snappy {
+    decoder: Decoder,
+    room: Room,
+}
+
+impl Snappy {
+    fn unpack(&mut self, mut page: Page) -> Result<Page> {
+        // Levels stand before the values of a page of the second kind, and are not packed.
+        let (buf, n_levels) = match &mut page {
+            Page::DataPageV2 {
+                is_compressed: false, ..
+            } => return Ok(page),
+            Page::DataPageV2 {
+                buf,
+                def_levels_byte_len,
+                rep_levels_byte_len,
+                ..
+            } => (
+                buf,
+                u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len),
+            ),
+            Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => (buf, 0),
+        };
+        let n_levels = usize::try_from(n_levels)?;
+        let (levels, packed) = buf
+            .split_at_checked(n_levels)
+            .ok_or_else(|| ParquetError::General("levels reach beyond their page".to_owned()))?;
+        // A page of missing values has none, nor their length.
+        let n_values = if packed.is_empty() {
+            0
+        } else {
+            decompress_len(packed)?
+        };
+        check_unpacked(packed.len() as u64, n_values as u64)
+            .map_err(|_| ParquetError::General("a page unpacks out of proportion".to_owned()))?;
+        let mut unpacked = self.room.of(n_levels + n_values);
+        let (of_levels, of_values) = unpacked.bytes_mut().split_at_mut(n_levels);
+        of_levels.copy_from_slice(levels);
+        if !packed.is_empty() {
+            self.decoder.decompress(packed, of_values)?;
+        }
+        *buf = Bytes::from_owner(unpacked);
+        Ok(page)
+    }
+}
+
+impl PageReader for SnappyPages {
+    fn get_next_page(&mut self) -> Result<Option<Page>> {
+        let page = self.packed.get_next_page()?;
+        page.map(|page| self.snappy.unpack(page)).transpose()
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        self.packed.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<()> {
+        self.packed.skip_next_page()
+    }
+}
+
+impl Iterator for SnappyPages {
+    type Item = Result<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+/// Room of pages that were read, for others of the same thread.
+#[derive(Clone, Default)]
+struct Room(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A page in such room, which goes back when nobody reads it any more.
+struct Unpacked {
+    room: Room,
+    bytes: Vec<u8>,
+    n_bytes: usize,
+}
+
+impl Room {
+    /// Pages whose room waits for another.
+    const PAGES_MAX: usize = 8;
+
+    /// Room is not given to a page more times smaller: a dictionary is much larger than the pages that name its values.
+    const TIMES_MAX: usize = 4;
+
+    /// Room for `n_bytes`, to be written; what stands there means nothing.
+    fn of(&self, n_bytes: usize) -> Unpacked {
+        let fits = |bytes: &Vec<u8>| (n_bytes..=n_bytes * Self::TIMES_MAX).contains(&bytes.len());
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last is still in the cache.
+        let bytes = match spare.iter().rposition(fits) {
+            Some(idx) => spare.remove(idx),
+            None => vec![0; n_bytes],
+        };
+        Unpacked {
+            room: self.clone(),
+            bytes,
+            n_bytes,
+        }
+    }
+}
+
+impl Unpacked {
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.n_bytes]
+    }
+}
+
+impl AsRef<[u8]> for Unpacked {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.n_bytes]
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        let mut spare = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() == Room::PAGES_MAX {
+            spare.remove(0);
+        }
+        spare.push(std::mem::take(&mut self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    use parquet::arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    };
+    use parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_field_levels};
+    use parquet::basic::Encoding;
+    use parquet::file::properties::{WriterProperties, WriterVersion};
+
+    use super::*;
+
+    /// Rows of numbers that repeat, that hardly do, that are mostly missing and that all are, and of text.
+    fn batch() -> RecordBatch {
+        let numbers = |of: fn(usize) -> Option<f64>| -> ArrayRef {
+            Arc::new(Float64Array::from_iter((0..5_000).map(of)))
+        };
+        let text = StringArray::from_iter_values((0..5_000).map(|row| format!("row {}", row % 700)));
+        RecordBatch::try_from_iter_with_nullable([
+            ("repeated", numbers(|row| Some((row % 50) as f64)), true),
+            ("all", numbers(|row| Some((row as f64).sqrt())), false),
+            ("some", numbers(|row| (row % 97 == 0).then_some(row as f64)), true),
+            ("none", numbers(|_| None), true),
+            ("text", Arc::new(text), false),
+        ])
+        .unwrap()
+    }
+
+    fn file(compression: Compression, version: WriterVersion, has_dictionaries: bool) -> Bytes {
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_writer_version(version)
+            .set_dictionary_enabled(has_dictionaries)
+            .set_max_row_group_row_count(Some(2_000))
+            .set_data_page_row_count_limit(300)
+            .set_write_batch_size(100)
+            .build();
+        let batch = batch();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap().into()
+    }
+
+    fn ours(file: &Bytes) -> ParquetRecordBatchReader {
+        let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).unwrap();
+        let fields = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), None);
+        let groups = Groups::new(Held::Bytes(file.clone()), Arc::clone(metadata.metadata()));
+        ParquetRecordBatchReader::try_new_with_row_groups(&fields.unwrap(), &groups, 1_024, None).unwrap()
+    }
+
+    #[test]
+    fn pages_of_every_kind_hold_what_the_library_reads_from_them() {
+        for compression in [
+            Compression::SNAPPY,
+            Compression::UNCOMPRESSED,
+            Compression::LZ4_RAW,
+        ] {
+            for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+                for has_dictionaries in [true, false] {
+                    let file = file(compression, version, has_dictionaries);
+                    let theirs = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
+                    let theirs: Vec<_> = theirs.build().unwrap().map(Result::unwrap).collect();
+                    let ours: Vec<_> = ours(&file).map(Result::unwrap).collect();
+                    assert_eq!(ours.iter().map(RecordBatch::num_rows).sum::<usize>(), 5_000);
+                    assert_eq!(ours, theirs, "{compression:?} {version:?} {has_dictionaries}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_unpacked_is_an_error() {
+        let mut snappy = Snappy {
+            decoder: Decoder::new(),
+            room: Room::default(),
+        };
+        let packed = snap::raw::Encoder::new().compress_vec(&[7; 1_000]).unwrap();
+        let mut unpack = |buf: &[u8], n_levels| {
+            let page = Page::DataPageV2 {
+                buf: Bytes::copy_from_slice(buf),
+                num_values: 125,
+                encoding: Encoding::PLAIN,
+                num_nulls: 0,
+                num_rows: 125,
+                def_levels_byte_len: n_levels,
+                rep_levels_byte_len: 0,
+                is_compressed: true,
+                statistics: None,
+            };
+            snappy.unpack(page).map(|page| page.buffer().to_vec())
+        };
+        assert_eq!(unpack(&packed, 0).unwrap(), [7; 1_000]);
+        assert_eq!(unpack(&[5, 6, 0], 2).unwrap(), [5, 6]);
+        assert_eq!(unpack(&[5, 6], 2).unwrap(), [5, 6]);
+        assert!(unpack(&packed[..packed.len() - 1], 0).is_err());
+        assert!(unpack(&packed, packed.len() as u32 + 1).is_err());
+        assert!(unpack(&packed, u32::MAX).is_err());
+        // It says that it unpacks to 4 GiB.
+        let bomb = [0xff, 0xff, 0xff, 0xff, 0x0f, 0];
+        let error = unpack(&bomb, 0).unwrap_err().to_string();
+        assert!(error.contains("out of proportion"), "{error}");
+    }
+}
