@@ -35,35 +35,67 @@ impl Crew {
         }
     }
 
+    /// How many threads there are.
+    pub(crate) fn n_threads(&self) -> usize {
+        1 + self.helpers.as_ref().map_or(0, ThreadPool::current_num_threads)
+    }
+
     /// Does `work` once with each of the pieces, in any order and on any thread.
-    pub(crate) fn each<I>(&self, mut pieces: I, work: impl Fn(I::Item) + Sync)
+    pub(crate) fn each<I>(&self, pieces: I, work: impl Fn(I::Item) + Sync)
+    where
+        I: ExactSizeIterator + Send,
+        I::Item: Send,
+    {
+        self.share(pieces, |_, piece| work(piece));
+    }
+
+    /// As [`Crew::each`], with what the thread has of its own: `own` has something for each.
+    pub(crate) fn each_with<T, I>(&self, own: &mut [T], pieces: I, work: impl Fn(&mut T, I::Item) + Sync)
+    where
+        T: Send,
+        I: ExactSizeIterator + Send,
+        I::Item: Send,
+    {
+        assert_eq!(own.len(), self.n_threads());
+        let own: Vec<_> = own.iter_mut().map(Mutex::new).collect();
+        self.share(pieces, |thread, piece| {
+            work(
+                &mut own[thread].lock().unwrap_or_else(PoisonError::into_inner),
+                piece,
+            );
+        });
+    }
+
+    /// Does `work` once with each of the pieces, and says which thread it is: the one that asks is the first.
+    fn share<I>(&self, mut pieces: I, work: impl Fn(usize, I::Item) + Sync)
     where
         I: ExactSizeIterator + Send,
         I::Item: Send,
     {
         let Some(helpers) = self.helpers.as_ref().filter(|_| pieces.len() > 1) else {
-            return pieces.by_ref().for_each(work);
+            return pieces.by_ref().for_each(|piece| work(0, piece));
         };
         let n_helpers = helpers.current_num_threads().min(pieces.len() - 1);
         let pieces = Mutex::new(pieces);
         let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let take = || {
+        let take = |thread: usize| {
             while let Some(piece) = next() {
-                work(piece);
+                work(thread, piece);
             }
         };
         let n_ended = AtomicUsize::new(0);
         helpers.in_place_scope(|scope| {
             for _ in 0..n_helpers {
                 scope.spawn(|_| {
-                    take();
+                    let helper = rayon::current_thread_index().expect("a thread of the pool");
+                    take(1 + helper);
                     n_ended.fetch_add(1, Ordering::Release);
                     if !IS_ON_WATCH.get() {
                         rayon::spawn(watch);
                     }
                 });
             }
-            take();
+            take(0);
             // Helpers end at about the same time: to wait for them awake is shorter than to sleep and be woken.
             for _ in 0..SPINS {
                 if n_ended.load(Ordering::Acquire) == n_helpers {
@@ -112,6 +144,22 @@ mod tests {
                 crew.each(done.iter_mut().enumerate(), |(idx, done)| *done += idx + 1);
                 assert_eq!(done, (1..=n).collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn each_thread_has_its_own() {
+        for n_threads in 1..4 {
+            let crew = Crew::new(n_threads);
+            let mut sums = vec![0; crew.n_threads()];
+            for _ in 0..20 {
+                crew.each_with(&mut sums, 0..100, |sum, piece| {
+                    *sum += piece;
+                    thread::yield_now();
+                });
+            }
+            assert_eq!(sums.len(), n_threads);
+            assert_eq!(sums.iter().sum::<i32>(), 20 * 4950);
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) trait Lanes: Copy {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// The root of what is not negative, to within two units in the last place.
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// The larger of `floor` and `x`; NaN in `x` stays NaN (the operand order matters on x86).
     unsafe fn at_least(floor: f32, x: Self::V) -> Self::V;
@@ -133,12 +133,14 @@ mod x86 {
             unsafe { _mm512_mul_ps(a, b) }
         }
         #[inline(always)]
-        unsafe fn div(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_div_ps(a, b) }
-        }
-        #[inline(always)]
         unsafe fn sqrt(a: __m512) -> __m512 {
-            unsafe { _mm512_sqrt_ps(a) }
+            unsafe {
+                // As below; of zero no root is taken, it would come out as no number.
+                let r = _mm512_rsqrt14_ps(_mm512_max_ps(_mm512_set1_ps(f32::MIN_POSITIVE), a));
+                let root = _mm512_mul_ps(a, r);
+                let half = _mm512_mul_ps(_mm512_set1_ps(0.5), r);
+                _mm512_fmadd_ps(half, _mm512_fnmadd_ps(root, root, a), root)
+            }
         }
         #[inline(always)]
         unsafe fn at_least(floor: f32, x: __m512) -> __m512 {
@@ -204,10 +206,6 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul(a: __m256, b: __m256) -> __m256 {
             unsafe { _mm256_mul_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn div(a: __m256, b: __m256) -> __m256 {
-            unsafe { _mm256_div_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn sqrt(a: __m256) -> __m256 {
@@ -297,10 +295,6 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn mul(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         each(|i| a[i] * b[i])
-    }
-    #[inline(always)]
-    unsafe fn div(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        each(|i| a[i] / b[i])
     }
     #[inline(always)]
     unsafe fn sqrt(a: [f32; 8]) -> [f32; 8] {

@@ -306,7 +306,7 @@ pub(super) unsafe fn step_back<S: Lanes>(s: &StepBack, rows: usize) {
             let (g, o) = (S::load(gates.add(2 * S::LANES)), S::load(gates.add(3 * S::LANES)));
             // h = o tanh c, and o is never zero.
             let h = S::load(s.h_after.add(at));
-            let tanh_c = S::div(h, o);
+            let tanh_c = S::mul(h, S::recip(o));
             let mut dh = S::load(s.dh_after.add(at));
             if !s.dh_above.is_null() {
                 dh = S::add(dh, S::load(s.dh_above.add(at)));

@@ -83,7 +83,7 @@ pub(crate) struct MatMul<'a> {
     pub c_stride: usize,
 }
 
-/// `c += aᵀ · b`, summed over steps and rows, `c` packed.
+/// `c = aᵀ · b` or `c += aᵀ · b`, summed over steps and rows, `c` packed.
 #[derive(Debug)]
 pub(crate) struct OuterSum<'a> {
     pub a: &'a [f32],
@@ -96,6 +96,8 @@ pub(crate) struct OuterSum<'a> {
     pub n_steps: usize,
     pub rows: usize,
     pub n_vectors: usize,
+    /// Whether what stands in `c` counts.
+    pub adds: bool,
     pub c: &'a mut [f32],
 }
 
@@ -258,6 +260,7 @@ impl Kernels {
                     b_step: o.b_step,
                     n_steps: o.n_steps,
                     rows: o.rows,
+                    adds: o.adds,
                     c: o.c.as_mut_ptr().add(at),
                     c_stride: n_vectors * self.lanes,
                 };

@@ -83,28 +83,31 @@ fn outer_sum_equals_the_plain_loop() {
                 numbers(4, n_steps * rows * inner),
                 numbers(5, n_steps * rows * width),
             );
-            let mut c = Aligned::zeroed(inner * width);
-            c.fill(0.5);
-            kernels.outer_sum(OuterSum {
-                a: &a,
-                a_stride: inner,
-                a_step: rows * inner,
-                inner,
-                b: &b,
-                b_stride: width,
-                b_step: rows * width,
-                n_steps,
-                rows,
-                n_vectors,
-                c: &mut c,
-            });
-            for (at, vectors, first) in kernels.panels(inner, n_vectors) {
-                for k in 0..inner {
-                    let want: f64 = (0..n_steps * rows)
-                        .map(|row| f64::from(a[row * inner + k]) * f64::from(b[row * width + first]))
-                        .sum::<f64>()
-                        + 0.5;
-                    close(c[at + k * vectors * kernels.lanes], want, kernels.name);
+            for adds in [true, false] {
+                let mut c = Aligned::zeroed(inner * width);
+                c.fill(0.5);
+                kernels.outer_sum(OuterSum {
+                    a: &a,
+                    a_stride: inner,
+                    a_step: rows * inner,
+                    inner,
+                    b: &b,
+                    b_stride: width,
+                    b_step: rows * width,
+                    n_steps,
+                    rows,
+                    n_vectors,
+                    adds,
+                    c: &mut c,
+                });
+                for (at, vectors, first) in kernels.panels(inner, n_vectors) {
+                    for k in 0..inner {
+                        let want: f64 = (0..n_steps * rows)
+                            .map(|row| f64::from(a[row * inner + k]) * f64::from(b[row * width + first]))
+                            .sum::<f64>()
+                            + if adds { 0.5 } else { 0.0 };
+                        close(c[at + k * vectors * kernels.lanes], want, kernels.name);
+                    }
                 }
             }
         }

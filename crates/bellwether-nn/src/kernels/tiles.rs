@@ -243,7 +243,7 @@ pub(super) unsafe fn product<S: Lanes>(p: &Product, n_vectors: usize, rows: usiz
     }
 }
 
-/// `C += Aᵀ · B`: gradients of weights, summed over the rows of `n_steps` steps.
+/// `C = Aᵀ · B`, or `C += Aᵀ · B`: gradients of weights, summed over the rows of `n_steps` steps.
 #[derive(Clone, Copy)]
 pub(super) struct Outer {
     /// A `[n_steps · rows, inner]`: row stride, distance between steps.
@@ -256,6 +256,8 @@ pub(super) struct Outer {
     pub b_step: usize,
     pub n_steps: usize,
     pub rows: usize,
+    /// Whether to what C is.
+    pub adds: bool,
     /// C `[inner, n_vectors LANES]`, its row stride.
     pub c: *mut f32,
     pub c_stride: usize,
@@ -279,7 +281,7 @@ unsafe fn outer_tile<S: Lanes, const VECTORS: usize, const ROWS: usize>(p: &Oute
         for (k, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
                 let c = p.c.add((first + k) * p.c_stride + v * S::LANES);
-                S::store(c, S::add(S::load(c), *sum));
+                S::store(c, if p.adds { S::add(S::load(c), *sum) } else { *sum });
             }
         }
     }

@@ -32,7 +32,7 @@ struct LayerStates {
     dc: Aligned,
 }
 
-/// One block of windows of a mini-batch.
+/// Room for one block of windows of a mini-batch after the other.
 #[derive(Debug)]
 pub(crate) struct Block {
     rows: usize,
@@ -47,11 +47,27 @@ pub(crate) struct Block {
     /// The decoder's first input is the same at every step: its projection, and the sum of the gradients of it.
     projection: Aligned,
     over_time: Aligned,
-    /// Gradient of the summed (not averaged) loss.
+}
+
+/// What a block of windows has found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Gradient of the summed (not averaged) loss; behind what is learnt what was found for the statistics.
     pub gradient: Aligned,
     /// Summed loss, and how many values it was summed over.
     pub loss: f64,
     pub n_observed: f64,
+}
+
+impl Found {
+    /// Room for a network of so many weights.
+    pub(crate) fn new(n_weights: usize) -> Self {
+        Self {
+            gradient: Aligned::zeroed(n_weights),
+            loss: 0.0,
+            n_observed: 0.0,
+        }
+    }
 }
 
 /// Where a caller puts one window of a block.
@@ -126,9 +142,6 @@ impl Block {
             output: Aligned::zeroed(n_answers * rows * layout.head.width),
             projection: Aligned::zeroed(projection),
             over_time: Aligned::zeroed(projection),
-            gradient: Aligned::zeroed(layout.n_weights),
-            loss: 0.0,
-            n_observed: 0.0,
         }
     }
 
@@ -153,7 +166,6 @@ impl Block {
                 },
             );
         }
-        self.n_observed = sum(&self.observed);
     }
 
     /// The outputs of an answer, `[rows][head width]`; gradients after [`Block::backward`].
@@ -249,9 +261,15 @@ impl Block {
     }
 
     /// Loss of the outputs, and its gradient with respect to all weights.
-    pub(crate) fn backward(&mut self, layout: &Layout, weights_t: &[f32], loss: Loss) {
-        self.lose(layout, loss);
-        self.gradient.fill(0.0);
+    pub(crate) fn backward(&mut self, layout: &Layout, weights_t: &[f32], loss: Loss, found: &mut Found) {
+        found.n_observed = sum(&self.observed);
+        found.loss = self.lose(layout, loss);
+        let gradient = &mut found.gradient;
+        // Products overwrite what they find first.
+        for layer in &layout.layers {
+            gradient[layer.bias.clone()].fill(0.0);
+        }
+        gradient[layout.head.bias.clone()].fill(0.0);
         for states in &mut self.layers {
             states.dh_above.fill(0.0);
             states.dh_after.fill(0.0);
@@ -260,16 +278,23 @@ impl Block {
         self.over_time.fill(0.0);
         let (n_encoder, n_layers) = (layout.n_encoder, self.layers.len());
         if layout.has_decoder() {
-            self.stack_back(layout, weights_t, n_encoder..n_layers, 0);
-            self.bottleneck_back(layout, weights_t);
+            self.stack_back(layout, weights_t, n_encoder..n_layers, 0, gradient);
+            self.bottleneck_back(layout, weights_t, gradient);
         }
         // Only the last step of the last encoder layer is read: by the decoder, or by the head of a forecaster.
-        self.stack_back(layout, weights_t, 0..n_encoder, layout.n_steps - 1);
+        self.stack_back(layout, weights_t, 0..n_encoder, layout.n_steps - 1, gradient);
     }
 
     /// Back through all steps of the layers `stack`, from the head over them where they are the last. What lies above
     /// reads the steps from `read_from` on.
-    fn stack_back(&mut self, layout: &Layout, weights_t: &[f32], stack: Range<usize>, read_from: usize) {
+    fn stack_back(
+        &mut self,
+        layout: &Layout,
+        weights_t: &[f32],
+        stack: Range<usize>,
+        read_from: usize,
+        gradient: &mut [f32],
+    ) {
         let is_last = stack.end == self.layers.len();
         let chunk = (GRADIENT_ROWS / self.rows).max(1);
         let mut done = layout.n_steps;
@@ -279,28 +304,30 @@ impl Block {
             }
             for idx in stack.clone().rev() {
                 let from_above = idx + 1 < stack.end || step >= read_from;
-                self.step_back(layout, weights_t, idx, step, from_above);
+                self.step_back(layout, weights_t, idx, step, from_above, gradient);
             }
             if done - step == chunk || step == 0 {
                 if is_last {
-                    self.head_gradient(layout, step.max(read_from)..done);
+                    self.head_gradient(layout, step.max(read_from)..done, gradient);
                 }
                 for idx in stack.clone() {
-                    self.weight_gradient(layout, idx, step, done - step);
+                    self.weight_gradient(layout, idx, step..done, gradient);
                 }
                 done = step;
             }
         }
     }
 
-    /// Turns outputs into gradients of the loss.
-    fn lose(&mut self, layout: &Layout, loss: Loss) {
+    /// Turns outputs into gradients of the loss, which is returned.
+    fn lose(&mut self, layout: &Layout, loss: Loss) -> f64 {
         let (n, width) = (layout.head.n_outputs, layout.head.width);
-        self.loss = 0.0;
         let targets = self.target.chunks_exact(n).zip(self.observed.chunks_exact(n));
-        for (outputs, (targets, observed)) in self.output.chunks_exact_mut(width).zip(targets) {
-            self.loss += f64::from(loss.gradient(&mut outputs[..n], targets, observed));
-        }
+        let answers = self.output.chunks_exact_mut(width).zip(targets);
+        answers
+            .map(|(outputs, (targets, observed))| {
+                f64::from(loss.gradient(&mut outputs[..n], targets, observed))
+            })
+            .sum()
     }
 
     fn head_back(&mut self, layout: &Layout, weights_t: &[f32], answer: usize) {
@@ -321,7 +348,15 @@ impl Block {
         });
     }
 
-    fn step_back(&mut self, layout: &Layout, weights_t: &[f32], idx: usize, step: usize, from_above: bool) {
+    fn step_back(
+        &mut self,
+        layout: &Layout,
+        weights_t: &[f32],
+        idx: usize,
+        step: usize,
+        from_above: bool,
+        gradient: &mut [f32],
+    ) {
         let (rows, kernels, layer) = (self.rows, layout.kernels, &layout.layers[idx]);
         let state = rows * layer.width;
         let (below, from) = self.layers.split_at_mut(idx);
@@ -336,7 +371,7 @@ impl Block {
             dh_above: from_above.then_some(&states.dh_above[..]),
             dh_after: &states.dh_after,
             dc: &mut states.dc,
-            bias: &mut self.gradient[layer.bias.clone()],
+            bias: &mut gradient[layer.bias.clone()],
             over_time: (idx == layout.n_encoder).then_some(&mut self.over_time[..]),
         });
         let back = |b: &[f32], width: usize, c: &mut [f32]| {
@@ -360,7 +395,7 @@ impl Block {
     }
 
     /// From the gradients of the decoder's first input, summed over time, to the bottleneck.
-    fn bottleneck_back(&mut self, layout: &Layout, weights_t: &[f32]) {
+    fn bottleneck_back(&mut self, layout: &Layout, weights_t: &[f32], gradient: &mut [f32]) {
         let (rows, layer) = (self.rows, &layout.layers[layout.n_encoder]);
         let bottleneck = &mut self.layers[layout.n_encoder - 1];
         gates_times(
@@ -385,14 +420,15 @@ impl Block {
                 n_steps: 1,
                 rows,
                 n_vectors: 4,
-                c: &mut self.gradient[layer.weights.start + block * layer.block(gate_width)..],
+                adds: false,
+                c: &mut gradient[layer.weights.start + block * layer.block(gate_width)..],
             });
         }
     }
 
-    /// Adds the weight gradients of layer `idx` for `n_steps` steps from `step` on.
-    fn weight_gradient(&mut self, layout: &Layout, idx: usize, step: usize, n_steps: usize) {
-        let (rows, layer) = (self.rows, &layout.layers[idx]);
+    /// Adds the weight gradients of layer `idx` for `steps`, the last of which come first.
+    fn weight_gradient(&self, layout: &Layout, idx: usize, steps: Range<usize>, gradient: &mut [f32]) {
+        let (rows, layer, step) = (self.rows, &layout.layers[idx], steps.start);
         let gate_width = layout.kernels.gate_width();
         let (below, from) = self.layers.split_at(idx);
         let state = rows * layer.width;
@@ -416,10 +452,11 @@ impl Block {
                     b,
                     b_stride: gate_width,
                     b_step: 4 * state,
-                    n_steps,
+                    n_steps: steps.len(),
                     rows,
                     n_vectors: 4,
-                    c: &mut self.gradient[at + first_inner * gate_width..],
+                    adds: steps.end < layout.n_steps,
+                    c: &mut gradient[at + first_inner * gate_width..],
                 });
             };
             if let Some((x, x_stride)) = x {
@@ -434,8 +471,8 @@ impl Block {
         }
     }
 
-    /// Adds the head's gradients for the answers after `steps`.
-    fn head_gradient(&mut self, layout: &Layout, steps: Range<usize>) {
+    /// Adds the head's gradients for the answers after `steps`, the last of which come first.
+    fn head_gradient(&self, layout: &Layout, steps: Range<usize>, gradient: &mut [f32]) {
         let Some(answer) = layout.answer_at(steps.start).filter(|_| !steps.is_empty()) else {
             return;
         };
@@ -453,9 +490,10 @@ impl Block {
             n_steps: steps.len(),
             rows,
             n_vectors: head.width / kernels.lanes(),
-            c: &mut self.gradient[head.weights.clone()],
+            adds: steps.end < layout.n_steps,
+            c: &mut gradient[head.weights.clone()],
         });
-        let bias = &mut self.gradient[head.bias.clone()];
+        let bias = &mut gradient[head.bias.clone()];
         for row in d_output.chunks_exact(head.width) {
             for (bias, d) in bias.iter_mut().zip(row) {
                 *bias += d; // beyond the outputs all is zero

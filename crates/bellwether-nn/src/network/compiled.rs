@@ -1,12 +1,13 @@
 //! The two ways to compute a network: stacks of LSTM layers by kernels made for them, anything else layer by layer.
 
 use super::architecture::Architecture;
-use super::block::{Block, Slot};
+use super::block::{Block, Found, Slot};
 use super::layers::block::{LayerBlock, LayerSpace};
 use super::layers::{Net, Noise};
 use super::loss::Loss;
 use super::score::{SCORE_ROWS, ScoreSpace};
 use super::weights::{Layout, Weights};
+use crate::crew::Crew;
 use crate::kernels::{Aligned, Kernels};
 
 /// A network cut for one table of kernels.
@@ -90,10 +91,11 @@ impl Compiled {
         }
     }
 
-    pub(crate) fn transpose(&self, packed: &[f32], transposed: &mut [f32]) {
+    /// Rebuilds the copies that the way back multiplies by.
+    pub(crate) fn transpose(&self, crew: &Crew, packed: &[f32], transposed: &mut [f32]) {
         match self {
-            Self::Stacks(layout) => layout.transpose(packed, transposed),
-            Self::Layers(net) => net.transpose(packed, transposed),
+            Self::Stacks(layout) => layout.transpose(crew, packed, transposed),
+            Self::Layers(net) => net.transpose(crew, packed, transposed),
         }
     }
 
@@ -105,7 +107,7 @@ impl Compiled {
     }
 }
 
-/// One block of windows of a mini-batch.
+/// Room for one block of windows of a mini-batch after the other.
 #[derive(Debug)]
 pub(crate) enum AnyBlock {
     Stacks(Block),
@@ -139,16 +141,17 @@ impl AnyBlock {
         fill: impl Fn(usize, &mut Slot<'_>),
         loss: Loss,
         noise: Noise,
+        found: &mut Found,
     ) {
         match (self, compiled) {
             (Self::Stacks(block), Compiled::Stacks(layout)) => {
                 block.fill(layout, fill);
                 block.forward(layout, weights);
-                block.backward(layout, transposed, loss);
+                block.backward(layout, transposed, loss, found);
             }
             (Self::Layers(block), Compiled::Layers(net)) => {
                 block.fill(net, fill);
-                block.differentiate(net, weights, transposed, loss, noise);
+                block.differentiate(net, weights, transposed, loss, noise, found);
             }
             _ => unreachable!("blocks are made for the compiled that uses them"),
         }
@@ -175,27 +178,6 @@ impl AnyBlock {
                 out.copy_from_slice(block.input_gradient(step, row))
             }
             _ => unreachable!("blocks are made for the compiled that uses them"),
-        }
-    }
-
-    pub(crate) fn gradient(&self) -> &[f32] {
-        match self {
-            Self::Stacks(block) => &block.gradient,
-            Self::Layers(block) => &block.gradient,
-        }
-    }
-
-    pub(crate) fn loss(&self) -> f64 {
-        match self {
-            Self::Stacks(block) => block.loss,
-            Self::Layers(block) => block.loss,
-        }
-    }
-
-    pub(crate) fn n_observed(&self) -> f64 {
-        match self {
-            Self::Stacks(block) => block.n_observed,
-            Self::Layers(block) => block.n_observed,
         }
     }
 }

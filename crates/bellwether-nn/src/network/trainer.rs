@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::architecture::Architecture;
-use super::block::{BLOCK_ROWS, Slot};
+use super::block::{BLOCK_ROWS, Found, Slot};
 use super::compiled::{AnyBlock, AnySpace, Compiled};
 use super::layers::Noise;
 use super::loss::Loss;
@@ -14,7 +14,7 @@ use crate::crew::Crew;
 use crate::kernels::{Aligned, FlushToZero, Kernels};
 
 /// Weights of one piece of the update: big enough to pay for handing it out.
-const UPDATE_LEN: usize = 16_384;
+const UPDATE_LEN: usize = 8_192;
 
 /// A network in training: weights, what the optimiser remembers, workspaces.
 #[derive(Debug)]
@@ -29,7 +29,11 @@ pub struct Trainer {
     second: Aligned,
     gradient: Aligned,
     n_updates: i32,
-    blocks: Vec<AnyBlock>,
+    /// What the blocks of a mini-batch have found.
+    found: Vec<Found>,
+    /// Workspaces of each thread: for full blocks, and for shorter ones of one length. One block after the other in the same room
+    /// stays in the cache, where each in its own does not.
+    blocks: Vec<Vec<AnyBlock>>,
     /// Workspaces of validation that are not in use.
     spaces: Mutex<Vec<AnySpace>>,
     crew: Crew,
@@ -67,7 +71,8 @@ impl Trainer {
         let compiled = Compiled::new(&architecture, kernels);
         let packed = compiled.pack(weights);
         let mut weights_t = Aligned::zeroed(compiled.n_transposed());
-        compiled.transpose(&packed, &mut weights_t);
+        let crew = Crew::new(n_threads);
+        compiled.transpose(&crew, &packed, &mut weights_t);
         let zeros = || Aligned::zeroed(compiled.n_trained());
         Self {
             weights: packed,
@@ -78,9 +83,10 @@ impl Trainer {
             optimiser: Optimiser::Adam,
             noise_seed: 0,
             n_updates: 0,
-            blocks: Vec::new(),
+            found: Vec::new(),
+            blocks: (0..crew.n_threads()).map(|_| Vec::new()).collect(),
             spaces: Mutex::default(),
-            crew: Crew::new(n_threads),
+            crew,
             architecture,
             compiled,
         }
@@ -125,7 +131,8 @@ impl Trainer {
         self.first.copy_from_slice(first);
         self.second.copy_from_slice(second);
         self.n_updates = n_updates;
-        self.compiled.transpose(&self.weights, &mut self.weights_t);
+        self.compiled
+            .transpose(&self.crew, &self.weights, &mut self.weights_t);
         true
     }
 
@@ -173,7 +180,8 @@ impl Trainer {
             });
         self.compiled
             .renew_statistics(&mut self.weights, &self.gradient, n_windows);
-        self.compiled.transpose(&self.weights, &mut self.weights_t);
+        self.compiled
+            .transpose(&self.crew, &self.weights, &mut self.weights_t);
         report
     }
 
@@ -215,20 +223,26 @@ impl Trainer {
         fill: impl Fn(usize, &mut Slot<'_>) + Sync,
         loss: Loss,
     ) -> Vec<f32> {
-        self.differentiate(n_windows, fill, loss);
         let (n_steps, n_inputs) = (self.architecture.n_seen(), self.architecture.n_inputs());
         let mut gradient = vec![0.0; n_windows * n_steps * n_inputs];
-        for (cell, out) in gradient.chunks_exact_mut(n_inputs).enumerate() {
-            let (window, step) = (cell / n_steps, cell % n_steps);
-            let block = &self.blocks[window / BLOCK_ROWS];
-            block.input_gradient(&self.compiled, &self.weights, window % BLOCK_ROWS, step, out);
-        }
+        let of_block = gradient.chunks_mut(BLOCK_ROWS * n_steps * n_inputs);
+        self.each_block(
+            n_windows,
+            fill,
+            loss,
+            of_block,
+            |block, compiled, weights, of_block| {
+                for (cell, out) in of_block.chunks_exact_mut(n_inputs).enumerate() {
+                    block.input_gradient(compiled, weights, cell / n_steps, cell % n_steps, out);
+                }
+            },
+        );
         gradient
     }
 
     /// Observed values of the mini-batch; 1 where there is none, so that a mean of nothing is zero.
     fn n_observed(&self) -> f64 {
-        let n: f64 = self.blocks.iter().map(|block| block.n_observed()).sum();
+        let n: f64 = self.found.iter().map(|found| found.n_observed).sum();
         n.max(1.0)
     }
 
@@ -239,29 +253,14 @@ impl Trainer {
         fill: impl Fn(usize, &mut Slot<'_>) + Sync,
         loss: Loss,
     ) -> StepReport {
-        self.cut(n_windows);
-        let (compiled, weights, weights_t) = (&self.compiled, &self.weights, &self.weights_t);
-        let (seed, update) = (self.noise_seed, u64::from(self.n_updates.unsigned_abs()));
-        let work = |(idx, block): (usize, &mut AnyBlock)| {
-            let _guard = FlushToZero::set();
-            let first = idx * BLOCK_ROWS;
-            let noise = Noise {
-                seed,
-                update,
-                first_window: first as u64,
-            };
-            let fill = |row: usize, slot: &mut Slot<'_>| fill(first + row, slot);
-            block.differentiate(compiled, weights, weights_t, fill, loss, noise);
-        };
-        self.crew.each(self.blocks.iter_mut().enumerate(), work);
+        let nothing = std::iter::repeat_n((), n_windows.div_ceil(BLOCK_ROWS));
+        self.each_block(n_windows, fill, loss, nothing, |_, _, _, ()| ());
         let kernels = self.compiled.kernels();
         let (trained, beyond) = self.gradient.split_at_mut(self.compiled.n_trained());
-        let blocks = &self.blocks;
+        let found = &self.found;
         let parts = |from: usize, n: usize| -> Vec<&[f32]> {
-            blocks
-                .iter()
-                .map(|block| &block.gradient()[from..from + n])
-                .collect()
+            let parts = found.iter().map(|found| &found.gradient[from..from + n]);
+            parts.collect()
         };
         let mut squares = vec![0.0; trained.len().div_ceil(UPDATE_LEN)];
         let pieces = trained.chunks_mut(UPDATE_LEN).enumerate().zip(&mut squares);
@@ -272,24 +271,44 @@ impl Trainer {
         kernels.sum(beyond, &parts(trained.len(), beyond.len()));
         let norm = squares.iter().sum::<f64>().sqrt();
         let n_observed = self.n_observed();
-        let loss: f64 = self.blocks.iter().map(|block| block.loss()).sum();
+        let loss: f64 = self.found.iter().map(|found| found.loss).sum();
         StepReport {
             loss: loss / n_observed,
             gradient_norm: norm / n_observed,
         }
     }
 
-    /// Blocks for `n_windows` windows: full ones and a shorter last one, reused while the sizes stay.
-    fn cut(&mut self, n_windows: usize) {
+    /// Finds loss and gradient of each block of a mini-batch, and hands the block, while it still holds everything, to `then` with
+    /// what comes for it.
+    fn each_block<T: Send>(
+        &mut self,
+        n_windows: usize,
+        fill: impl Fn(usize, &mut Slot<'_>) + Sync,
+        loss: Loss,
+        comes: impl ExactSizeIterator<Item = T> + Send,
+        then: impl Fn(&AnyBlock, &Compiled, &[f32], T) + Sync,
+    ) {
         assert!(n_windows > 0, "a mini-batch has a window");
-        let sizes = (0..n_windows)
-            .step_by(BLOCK_ROWS)
-            .map(|at| BLOCK_ROWS.min(n_windows - at));
-        let sizes: Vec<usize> = sizes.collect();
-        if !self.blocks.iter().map(AnyBlock::rows).eq(sizes.iter().copied()) {
-            let block = |&rows: &usize| AnyBlock::new(&self.compiled, rows);
-            self.blocks = sizes.iter().map(block).collect();
-        }
+        let (compiled, weights, weights_t) = (&self.compiled, &self.weights, &self.weights_t);
+        let (seed, update) = (self.noise_seed, u64::from(self.n_updates.unsigned_abs()));
+        self.found.resize_with(n_windows.div_ceil(BLOCK_ROWS), || {
+            Found::new(compiled.n_weights())
+        });
+        let pieces = self.found.iter_mut().enumerate().zip(comes);
+        self.crew
+            .each_with(&mut self.blocks, pieces, |blocks, ((idx, found), comes)| {
+                let _guard = FlushToZero::set();
+                let first = idx * BLOCK_ROWS;
+                let block = block_of(blocks, BLOCK_ROWS.min(n_windows - first), compiled);
+                let noise = Noise {
+                    seed,
+                    update,
+                    first_window: first as u64,
+                };
+                let fill = |row: usize, slot: &mut Slot<'_>| fill(first + row, slot);
+                block.differentiate(compiled, weights, weights_t, fill, loss, noise, found);
+                then(block, compiled, weights, comes);
+            });
     }
 
     /// What each window loses at the weights as they stand, with the kernels that scoring uses.
@@ -335,6 +354,18 @@ impl Trainer {
         self.crew.each(found.chunks_mut(SCORE_ROWS).enumerate(), piece);
         found
     }
+}
+
+/// The one for so many windows among the workspaces of a thread.
+fn block_of<'b>(blocks: &'b mut Vec<AnyBlock>, rows: usize, compiled: &Compiled) -> &'b mut AnyBlock {
+    let known = blocks.iter().position(|block| block.rows() == rows);
+    let idx = known.unwrap_or_else(|| {
+        // Mini-batches leave as many over again and again: other lengths are of the past.
+        blocks.retain(|block| block.rows() == BLOCK_ROWS);
+        blocks.push(AnyBlock::new(compiled, rows));
+        blocks.len() - 1
+    });
+    &mut blocks[idx]
 }
 
 /// What a window loses.

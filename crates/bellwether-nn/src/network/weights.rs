@@ -8,6 +8,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::architecture::Architecture;
 use super::plan::{Init, Plan};
+use crate::crew::Crew;
 use crate::kernels::{Aligned, Kernels};
 
 /// Weights in PyTorch's layout: per LSTM layer `w_ih [4 n_units, n_inputs]`, `w_hh [4 n_units, n_units]`,
@@ -217,31 +218,31 @@ impl LstmLayout {
         }
     }
 
-    /// Rebuilds the transposed copies that the way back multiplies by.
+    /// Where its transposed weights lie.
+    pub(crate) fn transposed(&self) -> Range<usize> {
+        self.to_units.start..self.to_inputs.end
+    }
+
+    /// Rebuilds its transposed copies, which the way back multiplies by.
     pub(crate) fn transpose(&self, kernels: &Kernels, packed: &[f32], transposed: &mut [f32]) {
         let (lanes, gate_width) = (kernels.lanes(), kernels.gate_width());
         let back = self.n_blocks * gate_width;
-        let mut fill = |to: &Range<usize>, first_inner: usize, n: usize, width: usize| {
+        let (to_units, to_inputs) = transposed.split_at_mut(self.to_units.len());
+        let fill = |to: &mut [f32], first_inner: usize, n: usize, width: usize| {
             for (at, vectors, first) in kernels.panels(back, width / lanes) {
                 let panel = vectors * lanes;
                 for block in 0..self.n_blocks {
                     let from = self.weights.start + block * self.block(gate_width);
-                    let to = to.start + at + block * gate_width * panel;
+                    let to = &mut to[at + block * gate_width * panel..][..gate_width * panel];
                     let n_outputs = panel.min(n - first);
                     let rows = &packed[from + (first_inner + first) * gate_width..];
-                    turn(
-                        rows,
-                        gate_width,
-                        n_outputs,
-                        &mut transposed[to..to + gate_width * panel],
-                        panel,
-                    );
+                    turn(rows, gate_width, n_outputs, to, panel);
                 }
             }
         };
-        fill(&self.to_units, self.n_inputs, self.n_units, self.width);
-        if !self.to_inputs.is_empty() {
-            fill(&self.to_inputs, 0, self.n_inputs, self.input_width);
+        fill(to_units, self.n_inputs, self.n_units, self.width);
+        if !to_inputs.is_empty() {
+            fill(to_inputs, 0, self.n_inputs, self.input_width);
         }
     }
 
@@ -251,7 +252,39 @@ impl LstmLayout {
     }
 }
 
-/// Turns `n_rows` rows of a matrix, `width` numbers each, into columns of `turned`, whose rows are `turned_width` wide.
+/// Rebuilds the transposed copy of a packed matrix of `taps` times `n_in` rows: panels of `in_width`, inner dimension
+/// `taps · n_out`, the last tap first.
+pub(crate) fn transpose(
+    kernels: &Kernels,
+    taps: usize,
+    (n_in, in_width): (usize, usize),
+    (n_out, width): (usize, usize),
+    packed: &[f32],
+    transposed: &mut [f32],
+) {
+    let lanes = kernels.lanes();
+    for (at, vectors, first) in kernels.panels(taps * n_in, width / lanes) {
+        let (panel, outputs) = (vectors * lanes, first..n_out.min(first + vectors * lanes));
+        for (to_at, to_vectors, to_first) in kernels.panels(taps * n_out, in_width / lanes) {
+            let to_panel = to_vectors * lanes;
+            for tap in 0..taps {
+                let rows = &packed[at + (tap * n_in + to_first) * panel..];
+                let to = to_at + ((taps - 1 - tap) * n_out + first) * to_panel;
+                let to = &mut transposed[to..][..outputs.len() * to_panel];
+                turn(rows, panel, to_panel.min(n_in - to_first), to, to_panel);
+            }
+        }
+    }
+}
+
+/// Parts of `transposed` of these lengths, one behind the other.
+pub(crate) fn parts(mut transposed: &mut [f32], lens: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
+    lens.map(|len| transposed.split_off_mut(..len).expect("room for all was taken"))
+        .collect()
+}
+
+/// Turns the first columns of `n_rows` rows of a matrix, `width` numbers each, into rows of `turned`, which are
+/// `turned_width` wide: as many as it has.
 fn turn(rows: &[f32], width: usize, n_rows: usize, turned: &mut [f32], turned_width: usize) {
     const TILE: usize = 4; // compilers make shuffles of it
     let whole = n_rows - n_rows % TILE;
@@ -266,8 +299,10 @@ fn turn(rows: &[f32], width: usize, n_rows: usize, turned: &mut [f32], turned_wi
             }
         }
     }
+    let n_whole_columns = turned.len() / turned_width / TILE * TILE;
     for (column, turned) in turned.chunks_exact_mut(turned_width).enumerate() {
-        for row in whole..n_rows {
+        let from = if column < n_whole_columns { whole } else { 0 };
+        for row in from..n_rows {
             turned[row] = rows[row * width + column];
         }
     }
@@ -388,24 +423,23 @@ impl Layout {
     }
 
     /// Rebuilds the transposed copies that the way back multiplies by.
-    pub(crate) fn transpose(&self, packed: &[f32], transposed: &mut [f32]) {
-        let lanes = self.kernels.lanes();
-        for layer in &self.layers {
-            layer.transpose(self.kernels, packed, transposed);
-        }
-        let head = &self.head;
-        for (at, vectors, first) in self.kernels.panels(head.n_inputs, head.width / lanes) {
-            let panel = vectors * lanes;
-            for (to_at, to_vectors, to_first) in self.kernels.panels(head.n_outputs, head.input_width / lanes)
-            {
-                let to_panel = to_vectors * lanes;
-                for output in first..(first + panel).min(head.n_outputs) {
-                    for k in to_first..(to_first + to_panel).min(head.n_inputs) {
-                        transposed[head.to_inputs.start + to_at + output * to_panel + k - to_first] =
-                            packed[head.weights.start + at + k * panel + output - first];
-                    }
-                }
-            }
-        }
+    pub(crate) fn transpose(&self, crew: &Crew, packed: &[f32], transposed: &mut [f32]) {
+        let lens = self.layers.iter().map(|layer| layer.transposed().len());
+        let parts = parts(transposed, lens.chain([self.head.to_inputs.len()]));
+        crew.each(parts.into_iter().enumerate(), |(idx, part)| {
+            let Some(layer) = self.layers.get(idx) else {
+                let head = &self.head;
+                let (inputs, outputs) = ((head.n_inputs, head.input_width), (head.n_outputs, head.width));
+                return transpose(
+                    self.kernels,
+                    1,
+                    inputs,
+                    outputs,
+                    &packed[head.weights.clone()],
+                    part,
+                );
+            };
+            layer.transpose(self.kernels, packed, part);
+        });
     }
 }

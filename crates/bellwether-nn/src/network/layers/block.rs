@@ -3,7 +3,7 @@
 use super::Net;
 use super::sequence::{Back, Layer as _, Noise, Pass, Seq};
 use crate::kernels::Aligned;
-use crate::network::block::{Slot, sum};
+use crate::network::block::{Found, Slot, sum};
 use crate::network::loss::Loss;
 
 /// What there is of every layer for up to so many windows.
@@ -59,7 +59,7 @@ impl Space {
     }
 }
 
-/// One block of windows of a mini-batch.
+/// Room for one block of windows of a mini-batch after the other.
 #[derive(Debug)]
 pub(crate) struct LayerBlock {
     rows: usize,
@@ -71,10 +71,6 @@ pub(crate) struct LayerBlock {
     target: Aligned,
     observed: Aligned,
     d_output: Seq,
-    /// Gradient of the summed loss; behind what is learnt what was found for the statistics.
-    pub gradient: Aligned,
-    pub loss: f64,
-    pub n_observed: f64,
 }
 
 impl LayerBlock {
@@ -91,9 +87,6 @@ impl LayerBlock {
             target: Aligned::zeroed(net.cells() * rows),
             observed: Aligned::zeroed(net.cells() * rows),
             d_output: seq(&net.answers),
-            gradient: Aligned::zeroed(net.n_weights),
-            loss: 0.0,
-            n_observed: 0.0,
         }
     }
 
@@ -116,7 +109,6 @@ impl LayerBlock {
             };
             fill(row, &mut slot);
         }
-        self.n_observed = sum(&self.observed);
     }
 
     /// Loss of the windows taken in, and its gradient with respect to all that is learnt.
@@ -127,6 +119,7 @@ impl LayerBlock {
         transposed: &[f32],
         loss: Loss,
         noise: Noise,
+        found: &mut Found,
     ) {
         let (trained, statistics) = weights.split_at(net.n_trained);
         let pass = Pass {
@@ -138,15 +131,16 @@ impl LayerBlock {
             penalty_scale: net.cells() as f64,
         };
         self.space.forward(net, &pass);
-        self.lose(net, loss);
-        self.gradient.fill(0.0);
+        found.n_observed = sum(&self.observed);
+        found.loss = self.lose(net, loss);
+        found.gradient.fill(0.0);
         for (d, part) in self.d_given.iter_mut().zip(&self.part) {
             if part.is_some() {
                 d.values.fill(0.0);
             }
         }
         let n_layers = net.layers.len();
-        let (gradient, statistics) = self.gradient.split_at_mut(net.n_trained);
+        let (gradient, statistics) = found.gradient.split_at_mut(net.n_trained);
         let head = Back {
             x: &self.space.given[n_layers],
             y: &self.space.output,
@@ -189,18 +183,18 @@ impl LayerBlock {
                 None => layer.backward(&pass, back, dx),
             }
         }
-        self.loss += penalty * pass.penalty_scale;
+        found.loss += penalty * pass.penalty_scale;
     }
 
-    /// Gradients of the loss with respect to what the head gives.
-    fn lose(&mut self, net: &Net, loss: Loss) {
+    /// Gradients of the loss with respect to what the head gives; returns the loss.
+    fn lose(&mut self, net: &Net, loss: Loss) -> f64 {
         let n = net.answers.width;
         self.d_output.copy_from(&self.space.output);
-        self.loss = 0.0;
         let targets = self.target.chunks_exact(n).zip(self.observed.chunks_exact(n));
-        for (outputs, (targets, observed)) in self.d_output.lines_mut().zip(targets) {
-            self.loss += f64::from(loss.gradient(outputs, targets, observed));
-        }
+        let answers = self.d_output.lines_mut().zip(targets);
+        answers
+            .map(|(outputs, (targets, observed))| f64::from(loss.gradient(outputs, targets, observed)))
+            .sum()
     }
 
     /// Gradients of the summed loss with respect to what entered, `[step][row]`; after [`LayerBlock::differentiate`].

@@ -158,6 +158,7 @@ impl LstmCell {
                         n_steps,
                         rows,
                         n_vectors: 4,
+                        adds: true,
                         c: &mut gradient[at + first_inner * gate_width..],
                     });
                 };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::sequence::Pass;
 use crate::kernels::{Kernels, MatMul, OuterSum};
-use crate::network::weights::Room;
+use crate::network::weights::{self, Room};
 
 /// Where the numbers of a product lie.
 #[derive(Debug, Clone)]
@@ -111,6 +111,7 @@ impl Matrix {
                     n_steps: 1,
                     rows: a.n,
                     n_vectors: vectors,
+                    adds: true,
                     c: &mut gradient[of_tap..],
                 });
             }
@@ -141,26 +142,15 @@ impl Matrix {
         }
     }
 
+    /// Where the copy for the way back lies.
+    pub(super) fn transposed(&self) -> Range<usize> {
+        self.back.clone()
+    }
+
     /// Rebuilds the copy for the way back.
     pub(super) fn transpose(&self, kernels: &Kernels, weights: &[f32], transposed: &mut [f32]) {
-        let lanes = kernels.lanes();
-        for (at, vectors, first) in kernels.panels(self.taps * self.n_in, self.width / lanes) {
-            let panel = vectors * lanes;
-            for (to_at, to_vectors, to_first) in kernels.panels(self.taps * self.n_out, self.in_width / lanes)
-            {
-                let to_panel = to_vectors * lanes;
-                for tap in 0..self.taps {
-                    for output in first..(first + panel).min(self.n_out) {
-                        let row = (self.taps - 1 - tap) * self.n_out + output;
-                        let to = self.back.start + to_at + row * to_panel;
-                        for input in to_first..(to_first + to_panel).min(self.n_in) {
-                            transposed[to + input - to_first] =
-                                weights[self.weights.start + at + (tap * self.n_in + input) * panel + output
-                                    - first];
-                        }
-                    }
-                }
-            }
-        }
+        let (inputs, outputs) = ((self.n_in, self.in_width), (self.n_out, self.width));
+        let packed = &weights[self.weights.clone()];
+        weights::transpose(kernels, self.taps, inputs, outputs, packed, transposed);
     }
 }

@@ -33,7 +33,8 @@ use self::sequence::Layer;
 pub(crate) use self::sequence::Noise;
 use super::plan::{Plan, SeqShape};
 use super::spec::{Activation, LayerKind, Padding, Recurrent};
-use super::weights::{LstmLayout, Room};
+use super::weights::{LstmLayout, Room, parts};
+use crate::crew::Crew;
 use crate::kernels::Kernels;
 use std::ops::Range;
 
@@ -277,14 +278,18 @@ impl Net {
     }
 
     /// Rebuilds the copies for the way back.
-    pub(crate) fn transpose(&self, weights: &[f32], transposed: &mut [f32]) {
-        for place in &self.places {
-            match place {
-                Place::Matrix(matrix) => matrix.transpose(self.kernels, weights, transposed),
-                Place::Lstm(layout) => layout.transpose(self.kernels, weights, transposed),
-                Place::Plain(_) | Place::Statistics(_) => {}
-            }
-        }
+    pub(crate) fn transpose(&self, crew: &Crew, weights: &[f32], transposed: &mut [f32]) {
+        let lens = self.places.iter().map(|place| match place {
+            Place::Matrix(matrix) => matrix.transposed().len(),
+            Place::Lstm(layout) => layout.transposed().len(),
+            Place::Plain(_) | Place::Statistics(_) => 0,
+        });
+        let parts = self.places.iter().zip(parts(transposed, lens));
+        crew.each(parts, |(place, part)| match place {
+            Place::Matrix(matrix) => matrix.transpose(self.kernels, weights, part),
+            Place::Lstm(layout) => layout.transpose(self.kernels, weights, part),
+            Place::Plain(_) | Place::Statistics(_) => {}
+        });
     }
 
     /// Takes what the blocks of a mini-batch of `n_windows` have found into the statistics: `found` are sums over windows.

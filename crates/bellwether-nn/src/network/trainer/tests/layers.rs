@@ -2,6 +2,8 @@
 //! judged by itself alone.
 
 use super::*;
+use crate::crew::Crew;
+use crate::network::block::Found;
 use crate::network::layers::Noise;
 use crate::network::layers::block::LayerBlock;
 use crate::network::scorer::Scorer;
@@ -256,7 +258,7 @@ fn gradients_of_what_enters_equal_finite_differences() {
         let (mut batch, n) = (Batch::new(&architecture, 7), 7);
         let weights = compiled.pack(&random_weights(&architecture, 3));
         let mut transposed = vec![0.0; compiled.n_transposed()];
-        compiled.transpose(&weights, &mut transposed);
+        compiled.transpose(&Crew::new(1), &weights, &mut transposed);
         let noise = Noise {
             seed: 9,
             update: 0,
@@ -265,10 +267,11 @@ fn gradients_of_what_enters_equal_finite_differences() {
         let run = |batch: &Batch| {
             let mut block = LayerBlock::new(net, n);
             block.fill(net, |row, slot| batch.fill(row, slot));
-            block.differentiate(net, &weights, &transposed, Loss::Mse, noise);
-            block
+            let mut found = Found::new(net.n_weights);
+            block.differentiate(net, &weights, &transposed, Loss::Mse, noise, &mut found);
+            (block, found.loss)
         };
-        let block = run(&batch);
+        let (block, _) = run(&batch);
         let n_seen = architecture.n_seen();
         let lines = (0..n).flat_map(|row| (0..n_seen).map(move |step| (step, row)));
         let direction: Vec<f32> = lines
@@ -280,7 +283,7 @@ fn gradients_of_what_enters_equal_finite_differences() {
             for ((to, x), d) in batch.x.iter_mut().zip(&x).zip(&direction) {
                 *to = x + sign * 2e-3 * d / norm as f32;
             }
-            run(&batch).loss
+            run(&batch).1
         };
         let slope = (moved(1.0) - moved(-1.0)) / 4e-3;
         assert!(
