@@ -32,7 +32,7 @@ impl DiskError {
 }
 
 /// What to do about the causes that a person can remove.
-fn hint(source: &io::Error) -> &'static str {
+pub(crate) fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             " (the disk is full: free some space and try again)"

@@ -18,7 +18,7 @@ pub use real::push_real;
 pub use table::{Cell, Column, ColumnKind, TableFormat, TableWriter, packed_format};
 pub use verdicts::{AppendedFile, VerdictColumns, VerdictRow, VerdictWriter};
 
-use crate::disk::DiskError;
+use crate::disk::{DiskError, hint};
 
 /// A table cannot be written. What broke is its source.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,6 @@ pub enum WriteError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The output behind a table fails.
-    #[error("the table cannot be written")]
+    #[error("the table cannot be written{}", hint(.0))]
     Table(#[source] io::Error),
 }

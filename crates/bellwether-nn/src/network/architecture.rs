@@ -227,21 +227,6 @@ impl Architecture {
         plan.map(costs).unwrap_or_default()
     }
 
-    /// Numbers between the layers of one window, about: what a training keeps for the way back is some times that.
-    pub fn values_per_window(&self) -> usize {
-        match &self.plan {
-            Some(plan) => plan.shapes().iter().map(|shape| shape.steps * shape.width).sum(),
-            None => {
-                self.n_seen()
-                    * self
-                        .layers()
-                        .iter()
-                        .map(|(_, n_units)| 2 * n_units)
-                        .sum::<usize>()
-            }
-        }
-    }
-
     /// Floating-point operations of the products of one window, forward; training takes about three times as many.
     /// The decoder's first input is constant over time and counted once.
     pub fn flops_per_window(&self) -> usize {

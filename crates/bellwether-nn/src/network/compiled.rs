@@ -129,6 +129,14 @@ impl AnyBlock {
         }
     }
 
+    /// Numbers that it has room for.
+    pub(crate) fn n_floats(&self) -> usize {
+        match self {
+            Self::Stacks(block) => block.n_floats(),
+            Self::Layers(block) => block.n_floats(),
+        }
+    }
+
     /// Takes in windows, and finds their loss and its gradient; `fill(row, slot)` writes one of them.
     ///
     /// # Panics

@@ -114,6 +114,22 @@ impl Trainer {
         weights
     }
 
+    /// Bytes that it holds: weights and copies of them, what the optimiser remembers, gradients, and workspaces as far as mini-batches
+    /// have asked for them.
+    pub fn bytes(&self) -> usize {
+        let of_weights = [
+            &self.weights,
+            &self.weights_t,
+            &self.first,
+            &self.second,
+            &self.gradient,
+        ];
+        let of_weights = of_weights.map(|numbers| numbers.len()).iter().sum::<usize>();
+        let found: usize = self.found.iter().map(|found| found.gradient.len()).sum();
+        let blocks: usize = self.blocks.iter().flatten().map(AnyBlock::n_floats).sum();
+        (of_weights + found + blocks) * size_of::<f32>()
+    }
+
     /// What of it has to be kept so that another may go on: weights and the optimiser's two memories, as the kernels want them,
     /// and the number of updates.
     pub(crate) fn kept(&self) -> (&[f32], &[f32], &[f32], i32) {

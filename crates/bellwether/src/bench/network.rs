@@ -29,7 +29,7 @@ pub(crate) struct Job {
 pub(crate) struct Cost {
     /// Of its weights in a bundle.
     pub(crate) bundle_bytes: usize,
-    /// In training: weights, what the optimiser remembers, gradients and activations of a mini-batch.
+    /// In training: weights, what the optimiser remembers, gradients and what passes between layers.
     pub(crate) memory_bytes: usize,
     /// From one window in to its answer out, on one thread.
     pub(crate) latency_us: f64,
@@ -75,11 +75,9 @@ pub(crate) fn measure(architecture: &Architecture, job: Job) -> Result<Cost, Wei
     let alone = median(|| scorer.run(&mut out[..cells], cells, input, emit));
     let n_val = ((job.n_windows as f64 * VAL_SHARE) as usize).min(VAL_MAX);
     let epoch = step * job.n_windows as f64 / batch_len as f64 + score * n_val as f64 / SCORE_BATCH as f64;
-    let floats = architecture.n_weights() * (5 + batch_len.div_ceil(16))
-        + batch_len * (4 * architecture.values_per_window() + architecture.n_seen() * n_in);
     Ok(Cost {
         bundle_bytes: weights.to_safetensors()?.len(),
-        memory_bytes: 4 * floats,
+        memory_bytes: trainer.bytes(),
         latency_us: alone * 1e6,
         score_windows_per_s: SCORE_BATCH as f64 / score,
         training_seconds: epoch * job.n_epochs as f64,

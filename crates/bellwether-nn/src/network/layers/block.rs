@@ -94,6 +94,19 @@ impl LayerBlock {
         self.rows
     }
 
+    /// Numbers that it has room for.
+    pub(crate) fn n_floats(&self) -> usize {
+        let Space { given, kept, output } = &self.space;
+        let sequences = given
+            .iter()
+            .chain(&self.d_given)
+            .chain(self.part.iter().flatten());
+        let sequences = sequences.chain([output, &self.d_output]);
+        let kept: usize = kept.iter().flatten().map(|kept| kept.len()).sum();
+        let of_sequences: usize = sequences.map(|sequence| sequence.values.len()).sum();
+        of_sequences + kept + self.target.len() + self.observed.len()
+    }
+
     /// Takes in the windows: `fill(row, slot)` writes one of them.
     pub(crate) fn fill(&mut self, net: &Net, fill: impl Fn(usize, &mut Slot<'_>)) {
         self.observed.fill(1.0);
