@@ -12,6 +12,7 @@ mod device;
 mod durations;
 mod error;
 mod fleet;
+mod intake;
 mod models;
 mod outputs;
 mod reorder;

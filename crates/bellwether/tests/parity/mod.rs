@@ -2,12 +2,13 @@
 //! restart in the middle; what it kept is compared with `detect`, bit for bit.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 
 use bellwether_core::time::Timestamp;
 use bellwether_store::database::{Database, EventFilter, EventWithAlert};
@@ -16,6 +17,7 @@ use bellwether_testkit::mosquitto::Mosquitto;
 use bellwether_testkit::peer::{free_port, program, wait_until};
 
 use crate::shared::{bellwether, bellwether_fed};
+pub(crate) use live::{Live, client};
 
 /// A way for samples into the live system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -443,66 +445,6 @@ pub(crate) fn assert_parity(truth: &Truth, kept: &Kept, what: &str) {
         assert_eq!(kept.scores.get(sample), Some(score), "{what}: {sample:?}");
     }
     assert_eq!(kept.events, truth.events, "{what}: events");
-}
-
-/// The live system as a process, ready to take samples.
-pub(crate) struct Live(Child);
-
-impl Live {
-    pub(crate) fn start(folder: &Path, line: &str, address: &str) -> Self {
-        let child = Command::new(assert_cmd::cargo::cargo_bin!("bellwether"))
-            .current_dir(folder)
-            .args(line.split_whitespace())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut live = Self(child);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let client = client();
-        let url: Arc<str> = format!("{address}/health/ready").into();
-        wait_until("the live system is ready", || {
-            assert!(live.0.try_wait().unwrap().is_none(), "it ended by itself");
-            let asked = client.get(&*url).send();
-            runtime.block_on(async { asked.await.is_ok_and(|answer| answer.status() == 200) })
-        });
-        live
-    }
-
-    /// Sends a signal: `-HUP`, `-TERM`.
-    pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([signal, &self.0.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Waits for its end and says the exit code.
-    pub(crate) fn ends(mut self) -> Option<i32> {
-        self.0.wait().unwrap().code()
-    }
-
-    /// As when the power goes.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-pub(crate) fn client() -> reqwest::Client {
-    // Only one provider is ever installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// A small stream of numbers that look like chance.
