@@ -14,7 +14,7 @@ pub(super) struct Step {
     pub x: *const f32,
     pub x_stride: usize,
     pub n_inputs: usize,
-    /// Hidden state before `[rows, n_units]`, its row stride.
+    /// Hidden state before `[rows, n_units]`, its row stride; no units where it is zero.
     pub h: *const f32,
     pub h_stride: usize,
     pub n_units: usize,

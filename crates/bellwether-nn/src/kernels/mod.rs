@@ -51,8 +51,8 @@ pub(crate) struct LstmStep<'a> {
     pub n_units: usize,
     pub weights: &'a [f32],
     pub init: Init<'a>,
-    /// `[rows, padded units]`, as the states below.
-    pub h_before: &'a [f32],
+    /// `[rows, padded units]`, as the states below; `None` where it is zero, as before the first step.
+    pub h_before: Option<&'a [f32]>,
     /// `None`: `c` is updated in place.
     pub c_before: Option<&'a [f32]>,
     pub c: &'a mut [f32],
@@ -165,7 +165,8 @@ impl Kernels {
         );
         assert!(s.init.values.len() >= init);
         let state = s.rows * width;
-        assert!(s.h_before.len() >= state && s.c.len() >= state && s.h.len() >= state);
+        assert!(s.c.len() >= state && s.h.len() >= state);
+        assert!(s.h_before.is_none_or(|before| before.len() >= state));
         assert!(s.c_before.is_none_or(|before| before.len() >= state));
         assert!(
             s.gates
@@ -189,9 +190,9 @@ impl Kernels {
             x: s.x.as_ptr(),
             x_stride: if projected { 0 } else { s.x_stride },
             n_inputs: if projected { 0 } else { s.n_inputs },
-            h: s.h_before.as_ptr(),
+            h: s.h_before.map_or(std::ptr::null(), <[f32]>::as_ptr),
             h_stride: width,
-            n_units: s.n_units,
+            n_units: s.h_before.map_or(0, |_| s.n_units),
             weights: s.weights[if projected { s.n_inputs * gate_width } else { 0 }..].as_ptr(),
             init: s.init.values.as_ptr(),
             init_stride: s.init.row_stride,

@@ -260,7 +260,7 @@ impl Block {
             n_units: layer.n_units,
             weights: &weights[layer.weights.clone()],
             init,
-            h_before,
+            h_before: (step > 0).then_some(h_before),
             c_before: Some(c_before),
             c,
             h,

@@ -84,10 +84,7 @@ impl ScoreSpace {
         rows: usize,
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
-        for (h, c) in self.h.iter_mut().zip(&mut self.c) {
-            h[0].fill(0.0);
-            c.fill(0.0);
-        }
+        self.c.iter_mut().for_each(|c| c.fill(0.0));
         self.stack(layout, weights, rows, 0..layout.n_encoder, &mut emit);
         if layout.has_decoder() {
             let bottleneck = &self.h[layout.n_encoder - 1][layout.n_steps % 2];
@@ -167,7 +164,7 @@ impl ScoreSpace {
             n_units: layer.n_units,
             weights: &weights[layer.weights.clone()],
             init,
-            h_before,
+            h_before: (step > 0).then_some(h_before),
             c_before: None,
             c: &mut self.c[idx],
             h,
@@ -198,7 +195,6 @@ impl ScoreSpace {
                 (&below[below_state..], len * rows)
             };
             project(layout, weights, idx, n_rows, input, &mut self.projections);
-            this[..state].fill(0.0);
             let c = &mut self.c[idx];
             c[..state].fill(0.0);
             for step in 0..len {
@@ -220,7 +216,7 @@ impl ScoreSpace {
                         block_stride: n_rows * gate_width,
                         row_stride: gate_width,
                     },
-                    h_before,
+                    h_before: (step > 0).then_some(h_before),
                     c_before: None,
                     c,
                     h,

@@ -191,34 +191,38 @@ impl Block {
             let below = &below[idx - 1].h;
             Some((&below[(step + 1) * rows * layer.input_width..], layer.input_width))
         };
+        // What is hidden before the first step is zero.
+        let after_first = steps.start.max(1)..steps.end;
+        let adds = steps.end < layout.n_steps;
         for block in 0..layer.n_blocks {
             let at = layer.weights.start + block * layer.block(gate_width);
-            let b = &from[0].gates[step * 4 * state + block * rows * gate_width..];
-            let mut add = |a: &[f32], a_stride: usize, inner: usize, first_inner: usize| {
+            let add = |a, a_stride, inner, steps: &Range<usize>, c: &mut [f32]| {
                 layout.kernels.outer_sum(OuterSum {
                     a,
                     a_stride,
                     a_step: rows * a_stride,
                     inner,
-                    b,
+                    b: &from[0].gates[steps.start * 4 * state + block * rows * gate_width..],
                     b_stride: gate_width,
                     b_step: 4 * state,
                     n_steps: steps.len(),
                     rows,
                     n_vectors: 4,
-                    adds: steps.end < layout.n_steps,
-                    c: &mut gradient[at + first_inner * gate_width..],
+                    adds,
+                    c,
                 });
             };
+            let (of_inputs, of_units) =
+                gradient[at..at + layer.block(gate_width)].split_at_mut(layer.n_inputs * gate_width);
             if let Some((x, x_stride)) = x {
-                add(x, x_stride, layer.n_inputs, 0);
+                add(x, x_stride, layer.n_inputs, &steps, of_inputs);
             }
-            add(
-                &from[0].h[step * state..],
-                layer.width,
-                layer.n_units,
-                layer.n_inputs,
-            );
+            if !after_first.is_empty() {
+                let h = &from[0].h[after_first.start * state..];
+                add(h, layer.width, layer.n_units, &after_first, of_units);
+            } else if !adds {
+                of_units.fill(0.0);
+            }
         }
     }
 

@@ -68,7 +68,7 @@ impl LstmCell {
                     block_stride: pass.kernels.gate_width(),
                     row_stride: 0,
                 },
-                h_before,
+                h_before: (nth > 0).then_some(h_before),
                 c_before: Some(c_before),
                 c,
                 h: after,
