@@ -218,9 +218,9 @@ impl LstmLayout {
         }
     }
 
-    /// Where its transposed weights lie.
-    pub(crate) fn transposed(&self) -> Range<usize> {
-        self.to_units.start..self.to_inputs.end
+    /// Numbers of its transposed copies, which lie one behind the other.
+    pub(crate) fn n_transposed(&self) -> usize {
+        self.to_units.len() + self.to_inputs.len()
     }
 
     /// Rebuilds its transposed copies, which the way back multiplies by.
@@ -424,7 +424,7 @@ impl Layout {
 
     /// Rebuilds the transposed copies that the way back multiplies by.
     pub(crate) fn transpose(&self, crew: &Crew, packed: &[f32], transposed: &mut [f32]) {
-        let lens = self.layers.iter().map(|layer| layer.transposed().len());
+        let lens = self.layers.iter().map(|layer| layer.n_transposed());
         let parts = parts(transposed, lens.chain([self.head.to_inputs.len()]));
         crew.each(parts.into_iter().enumerate(), |(idx, part)| {
             let Some(layer) = self.layers.get(idx) else {

@@ -142,9 +142,9 @@ impl Matrix {
         }
     }
 
-    /// Where the copy for the way back lies.
-    pub(super) fn transposed(&self) -> Range<usize> {
-        self.back.clone()
+    /// Numbers of the copy for the way back.
+    pub(super) fn n_transposed(&self) -> usize {
+        self.back.len()
     }
 
     /// Rebuilds the copy for the way back.

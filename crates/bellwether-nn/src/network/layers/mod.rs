@@ -280,8 +280,8 @@ impl Net {
     /// Rebuilds the copies for the way back.
     pub(crate) fn transpose(&self, crew: &Crew, weights: &[f32], transposed: &mut [f32]) {
         let lens = self.places.iter().map(|place| match place {
-            Place::Matrix(matrix) => matrix.transposed().len(),
-            Place::Lstm(layout) => layout.transposed().len(),
+            Place::Matrix(matrix) => matrix.n_transposed(),
+            Place::Lstm(layout) => layout.n_transposed(),
             Place::Plain(_) | Place::Statistics(_) => 0,
         });
         let parts = self.places.iter().zip(parts(transposed, lens));
