@@ -23,12 +23,12 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// Replaces `outputs` by the gradient of the summed loss and returns the sum; values with `observed` 0 count
-    /// nothing.
-    pub(crate) fn gradient(self, outputs: &mut [f32], targets: &[f32], observed: &[f32]) -> f32 {
+    /// Replaces outputs by the gradient of the summed loss and returns the sum. `lines` are outputs, targets and what those
+    /// count; 0 where one was not observed.
+    pub(crate) fn gradient<'l>(self, lines: impl Iterator<Item = Line<'l>>) -> f64 {
         match self {
-            Self::Mse => gradient(outputs, targets, observed, |d| (d * d, 2.0 * d)),
-            Self::Mae => gradient(outputs, targets, observed, |d| {
+            Self::Mse => gradient(lines, |d| (d * d, 2.0 * d)),
+            Self::Mae => gradient(lines, |d| {
                 (
                     d.abs(),
                     if d > 0.0 {
@@ -40,13 +40,13 @@ impl Loss {
                     },
                 )
             }),
-            Self::LogCosh => gradient(outputs, targets, observed, |d| {
+            Self::LogCosh => gradient(lines, |d| {
                 // cosh d overflows early; |d| + ln(1 + e^-2|d|) - ln 2 does not.
                 let far = d.abs();
                 let loss = far + (-2.0 * far).exp().ln_1p() - std::f32::consts::LN_2;
                 (loss, d.tanh())
             }),
-            Self::Quantile { level } => gradient(outputs, targets, observed, |d| {
+            Self::Quantile { level } => gradient(lines, |d| {
                 if d < 0.0 {
                     (-level * d, -level)
                 } else if d > 0.0 {
@@ -55,7 +55,7 @@ impl Loss {
                     (d, d)
                 }
             }),
-            Self::Huber { delta } => gradient(outputs, targets, observed, |d| {
+            Self::Huber { delta } => gradient(lines, |d| {
                 if d.abs() <= delta {
                     (0.5 * d * d, d)
                 } else {
@@ -67,19 +67,25 @@ impl Loss {
 
     /// Loss of one difference.
     pub(crate) fn of(self, d: f32) -> f32 {
-        let mut output = [d];
-        self.gradient(&mut output, &[0.0], &[1.0])
+        let line = (&mut [d][..], (&[0.0][..], &[1.0][..]));
+        self.gradient(std::iter::once(line)) as f32
     }
 }
 
-fn gradient(outputs: &mut [f32], targets: &[f32], observed: &[f32], f: impl Fn(f32) -> (f32, f32)) -> f32 {
-    let mut sum = 0.0;
-    for ((output, target), observed) in outputs.iter_mut().zip(targets).zip(observed) {
-        // What was not observed has no difference: its filler may be so large that 0 · ∞ would spoil the sum.
-        let d = if *observed > 0.0 { *output - target } else { 0.0 };
-        let (loss, slope) = f(d);
-        sum += observed * loss;
-        *output = observed * slope;
-    }
-    sum
+/// Outputs, targets, and what those count.
+type Line<'l> = (&'l mut [f32], (&'l [f32], &'l [f32]));
+
+fn gradient<'l>(lines: impl Iterator<Item = Line<'l>>, f: impl Fn(f32) -> (f32, f32)) -> f64 {
+    let of_line = |(outputs, (targets, observed)): Line<'l>| {
+        let mut sum = 0.0;
+        for ((output, target), observed) in outputs.iter_mut().zip(targets).zip(observed) {
+            // What was not observed has no difference: its filler may be so large that 0 · ∞ would spoil the sum.
+            let d = if *observed > 0.0 { *output - target } else { 0.0 };
+            let (loss, slope) = f(d);
+            sum += observed * loss;
+            *output = observed * slope;
+        }
+        f64::from(sum)
+    };
+    lines.map(of_line).sum()
 }

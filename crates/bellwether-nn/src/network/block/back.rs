@@ -73,12 +73,8 @@ impl Block {
     fn lose(&mut self, layout: &Layout, loss: Loss) -> f64 {
         let (n, width) = (layout.head.n_outputs, layout.head.width);
         let targets = self.target.chunks_exact(n).zip(self.observed.chunks_exact(n));
-        let answers = self.output.chunks_exact_mut(width).zip(targets);
-        answers
-            .map(|(outputs, (targets, observed))| {
-                f64::from(loss.gradient(&mut outputs[..n], targets, observed))
-            })
-            .sum()
+        let outputs = self.output.chunks_exact_mut(width);
+        loss.gradient(outputs.map(|outputs| &mut outputs[..n]).zip(targets))
     }
 
     fn head_back(&mut self, layout: &Layout, weights_t: &[f32], answer: usize) {

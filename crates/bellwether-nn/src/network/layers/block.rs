@@ -204,10 +204,7 @@ impl LayerBlock {
         let n = net.answers.width;
         self.d_output.copy_from(&self.space.output);
         let targets = self.target.chunks_exact(n).zip(self.observed.chunks_exact(n));
-        let answers = self.d_output.lines_mut().zip(targets);
-        answers
-            .map(|(outputs, (targets, observed))| f64::from(loss.gradient(outputs, targets, observed)))
-            .sum()
+        loss.gradient(self.d_output.lines_mut().zip(targets))
     }
 
     /// Gradients of the summed loss with respect to what entered, `[step][row]`; after [`LayerBlock::differentiate`].
