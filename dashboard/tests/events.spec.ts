@@ -89,6 +89,15 @@ test("a list that was asked for before a verdict does not bring back what was ju
   await expect(page.locator(`#event-${id}`)).toHaveCount(0);
 });
 
+test("links of the list say a filter as soon as it is chosen", async ({ page }) => {
+  await page.goto("/events");
+  const link = page.locator("[id^=event-]").first().getByRole("link");
+  await expect(link).toBeVisible();
+  await page.route("**/api/v1/anomalies?*", () => {}); // the list stays as it is
+  await page.getByLabel("Severity").selectOption("25");
+  await expect(link).toHaveAttribute("href", /severity_min=25/);
+});
+
 test("the inbox can be worked through by keys alone", async ({ page }) => {
   await page.goto("/events");
   await expect(page.locator("[id^=event-]").first()).toBeVisible();
