@@ -1,7 +1,7 @@
-//! The products that training and scoring share: input projections and the head.
+//! The products that training and scoring, or stacks and lists of layers, share: input projections, the head, gates on their way back.
 
-use super::weights::Layout;
-use crate::kernels::MatMul;
+use super::weights::{Layout, LstmLayout};
+use crate::kernels::{Kernels, MatMul};
 
 /// `[n_blocks][rows][4 lanes]` = bias + input · input weights of layer `idx`.
 pub(super) fn project(
@@ -50,5 +50,31 @@ pub(super) fn head_product(layout: &Layout, weights: &[f32], rows: usize, hidden
         init: Some(&weights[head.bias.clone()]),
         c: out,
         c_stride: head.width,
+    });
+}
+
+/// `c = gates · b`: gradients of the gates of a layer back through transposed weights, `[rows][width]`.
+pub(super) fn gates_times(
+    kernels: &Kernels,
+    layer: &LstmLayout,
+    rows: usize,
+    gates: &[f32],
+    b: &[f32],
+    width: usize,
+    c: &mut [f32],
+) {
+    let gate_width = kernels.gate_width();
+    kernels.matmul(MatMul {
+        rows,
+        a: gates,
+        a_stride: gate_width,
+        n_blocks: layer.n_blocks,
+        block_stride: rows * gate_width,
+        inner: gate_width,
+        b,
+        n_vectors: width / kernels.lanes(),
+        init: None,
+        c,
+        c_stride: width,
     });
 }

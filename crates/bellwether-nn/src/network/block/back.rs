@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::{Block, Found, hidden, sum};
 use crate::kernels::{LstmStepBack, MatMul, OuterSum};
 use crate::network::loss::Loss;
-use crate::network::weights::{Layout, LstmLayout};
+use crate::network::products::gates_times;
+use crate::network::weights::Layout;
 
 /// Rows (windows × steps) over which a weight gradient is summed in registers before it goes to memory.
 const GRADIENT_ROWS: usize = 128;
@@ -122,7 +123,7 @@ impl Block {
             over_time: (idx == layout.n_encoder).then_some(&mut self.over_time[..]),
         });
         let back = |b: &[f32], width: usize, c: &mut [f32]| {
-            gates_times(layout, layer, rows, gates, b, width, c);
+            gates_times(kernels, layer, rows, gates, b, width, c);
         };
         if step > 0 {
             back(
@@ -146,7 +147,7 @@ impl Block {
         let (rows, layer) = (self.rows, &layout.layers[layout.n_encoder]);
         let bottleneck = &mut self.layers[layout.n_encoder - 1];
         gates_times(
-            layout,
+            layout.kernels,
             layer,
             rows,
             &self.over_time,
@@ -251,30 +252,4 @@ impl Block {
             }
         }
     }
-}
-
-/// `c = gates · b`: gradients of the gates back through transposed weights.
-fn gates_times(
-    layout: &Layout,
-    layer: &LstmLayout,
-    rows: usize,
-    gates: &[f32],
-    b: &[f32],
-    width: usize,
-    c: &mut [f32],
-) {
-    let gate_width = layout.kernels.gate_width();
-    layout.kernels.matmul(MatMul {
-        rows,
-        a: gates,
-        a_stride: gate_width,
-        n_blocks: layer.n_blocks,
-        block_stride: rows * gate_width,
-        inner: gate_width,
-        b,
-        n_vectors: width / layout.kernels.lanes(),
-        init: None,
-        c,
-        c_stride: width,
-    });
 }

@@ -2,7 +2,8 @@
 
 use super::recurrent::{DH, H, MASK, MASKED, N_SHARED, Walk, masked};
 use super::sequence::{Pass, Seq};
-use crate::kernels::{Aligned, Init, LstmStep, LstmStepBack, MatMul, OuterSum};
+use crate::kernels::{Aligned, Init, LstmStep, LstmStepBack, OuterSum};
+use crate::network::products::gates_times;
 use crate::network::weights::LstmLayout;
 
 /// Rows (windows × steps) over which a weight gradient is summed in registers before it goes to memory.
@@ -112,7 +113,7 @@ impl LstmCell {
             });
             if nth > 0 {
                 let to_units = &pass.transposed[layer.to_units.clone()];
-                self.gates_times(pass, rows, gates, to_units, layer.width, dh_after);
+                gates_times(kernels, layer, rows, gates, to_units, layer.width, dh_after);
                 if walk.is_masked {
                     for (dh, mask) in dh_after[..state].iter_mut().zip(mask.iter()) {
                         *dh *= mask;
@@ -120,7 +121,7 @@ impl LstmCell {
                 }
             }
             let to_inputs = &pass.transposed[layer.to_inputs.clone()];
-            self.gates_times(pass, rows, gates, to_inputs, layer.input_width, part);
+            gates_times(kernels, layer, rows, gates, to_inputs, layer.input_width, part);
             for (row, part) in part.chunks_exact(layer.input_width).take(rows).enumerate() {
                 for (dx, part) in dx.line_mut(time, row).iter_mut().zip(part) {
                     *dx += part;
@@ -170,31 +171,5 @@ impl LstmCell {
             kept.len() == DX + 1 && kept[DH].len() >= walk.n_steps * state && kept[C].len() >= state
         );
         debug_assert!(kept[MASK].len() <= kept[H].len());
-    }
-
-    /// `c = gates · b`: gradients of the gates back through transposed weights.
-    fn gates_times(
-        &self,
-        pass: &Pass<'_>,
-        rows: usize,
-        gates: &[f32],
-        b: &[f32],
-        width: usize,
-        c: &mut [f32],
-    ) {
-        let gate_width = pass.kernels.gate_width();
-        pass.kernels.matmul(MatMul {
-            rows,
-            a: gates,
-            a_stride: gate_width,
-            n_blocks: self.layout.n_blocks,
-            block_stride: rows * gate_width,
-            inner: gate_width,
-            b,
-            n_vectors: width / pass.kernels.lanes(),
-            init: None,
-            c,
-            c_stride: width,
-        });
     }
 }
