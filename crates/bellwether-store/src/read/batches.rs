@@ -1,6 +1,5 @@
 //! Batches of typed columns, as Parquet and Arrow have them, into series.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -345,7 +344,7 @@ impl Rows<'_> {
         true
     }
 
-    /// Hands the rows on, of which `values` holds those of all of a batch. Whether all were seen to be finite.
+    /// Hands the rows on, of which `values` holds those of all of a batch. Whether all are known to be finite.
     fn give(&mut self, values: &[&[f64]], sink: &mut Sink<'_>) -> Result<bool, Wrong> {
         // Of a table with marks no row is left out before the last that is kept.
         self.heads.labels.truncate(self.rows.len());
@@ -353,22 +352,24 @@ impl Rows<'_> {
         let is_whole = values
             .first()
             .is_none_or(|column| column.len() == self.rows.len());
-        let all_finite = Cell::new(false);
         let given = match self.layout.values {
-            Values::Wide(_) if is_whole => {
-                sink.wide_rows(&self.heads, |out| all_finite.set(append_rows(values, out)))
-            }
+            Values::Wide(_) if is_whole => sink.wide_rows(&self.heads, |out| append_rows(values, out)),
             Values::Wide(_) => sink.wide_rows(&self.heads, |out| {
                 for &row in &self.rows {
                     out.extend(values.iter().map(|column| column[row]));
                 }
+                false
             }),
-            Values::Long { .. } => self.rows.iter().enumerate().try_for_each(|(idx, &row)| {
-                let name = self.channels.row().cell(idx);
-                let name = std::str::from_utf8(name).expect("it was text");
-                sink.named_row(&self.heads.head(idx), [(name, values[0][row])])
-                    .map_err(|misfit| (idx, misfit))
-            }),
+            Values::Long { .. } => {
+                let mut rows = self.rows.iter().enumerate();
+                let given = rows.try_for_each(|(idx, &row)| {
+                    let name = self.channels.row().cell(idx);
+                    let name = std::str::from_utf8(name).expect("it was text");
+                    sink.named_row(&self.heads.head(idx), [(name, values[0][row])])
+                        .map_err(|misfit| (idx, misfit))
+                });
+                given.map(|()| false)
+            }
         };
         given.map_err(|(row, (part, problem))| {
             let column = match part {
@@ -377,8 +378,7 @@ impl Rows<'_> {
                 Part::File => None,
             };
             (self.rows.get(row).copied().unwrap_or(0), column, problem)
-        })?;
-        Ok(all_finite.get())
+        })
     }
 
     /// Refuses the first number that is infinite.

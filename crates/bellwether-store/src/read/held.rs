@@ -7,8 +7,8 @@
 )]
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Read, Write as _};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -21,36 +21,38 @@ use super::source::Source;
 const HELD_BYTES: u64 = 64 << 20;
 const HELD_BYTES_MAX: u64 = 1 << 30;
 
+/// Bytes read at once by who does not know how many there are: the header of a page is mostly shorter.
+const HEADER_BYTES: usize = 1 << 9;
+
 /// Bytes that can be read at any place.
 #[derive(Clone)]
 pub(super) enum Held {
-    File(Arc<Mutex<File>>, u64),
+    File(Arc<File>, u64),
     Bytes(Bytes),
 }
 
 /// Reads on from its own place of a file: all handles of an open file share one position.
 struct Cursor {
-    file: Arc<Mutex<File>>,
+    file: Arc<File>,
     at: u64,
-}
-
-impl Cursor {
-    fn new(file: &Arc<Mutex<File>>, at: u64) -> Self {
-        Self {
-            file: Arc::clone(file),
-            at,
-        }
-    }
 }
 
 impl Read for Cursor {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.at))?;
-        let n_read = file.read(buf)?;
+        let n_read = read_at(&self.file, buf, self.at)?;
         self.at += n_read as u64;
         Ok(n_read)
     }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, at)
 }
 
 impl Held {
@@ -79,7 +81,42 @@ impl Held {
     }
 
     fn of_file(file: File, n_bytes: u64) -> Self {
-        Self::File(Arc::new(Mutex::new(file)), n_bytes)
+        Self::File(Arc::new(file), n_bytes)
+    }
+
+    /// The `n_bytes` from `start` on, in the room that `room` gives for as many.
+    ///
+    /// # Errors
+    /// Where they cannot be read. What a file says of its own lengths is believed only as far as it goes: no room is asked
+    /// for what reaches beyond the end.
+    pub(super) fn part<R>(
+        &self,
+        start: u64,
+        n_bytes: usize,
+        room: impl FnOnce(usize) -> R,
+    ) -> Result<Bytes, ParquetError>
+    where
+        R: AsRef<[u8]> + AsMut<[u8]> + Send + 'static,
+    {
+        let end = start.checked_add(n_bytes as u64);
+        if end.is_none_or(|end| end > self.len()) {
+            return Err(ParquetError::EOF("a part reaches beyond the end".to_owned()));
+        }
+        match self {
+            Self::File(file, _) => {
+                let mut bytes = room(n_bytes);
+                let file = Arc::clone(file);
+                let read = Cursor { file, at: start }.read_exact(bytes.as_mut());
+                read.map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => {
+                        ParquetError::EOF("the file has become shorter".to_owned())
+                    }
+                    _ => error.into(),
+                })?;
+                Ok(Bytes::from_owner(bytes))
+            }
+            Self::Bytes(bytes) => bytes.get_bytes(start, n_bytes),
+        }
     }
 }
 
@@ -97,32 +134,18 @@ impl ChunkReader for Held {
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
         Ok(match self {
-            Self::File(file, _) => Box::new(io::BufReader::new(Cursor::new(file, start))),
+            Self::File(file, _) => {
+                let file = Arc::clone(file);
+                Box::new(io::BufReader::with_capacity(
+                    HEADER_BYTES,
+                    Cursor { file, at: start },
+                ))
+            }
             Self::Bytes(bytes) => Box::new(bytes.get_read(start)?),
         })
     }
 
-    /// What a file says of its own lengths is believed only as far as it goes.
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        if start
-            .checked_add(length as u64)
-            .is_none_or(|end| end > self.len())
-        {
-            return Err(ParquetError::EOF("a part reaches beyond the end".to_owned()));
-        }
-        match self {
-            Self::File(file, _) => {
-                let mut bytes = Vec::with_capacity(length);
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(start))?;
-                // Of a file itself: what stands between it and the buffer would have that cleared first.
-                (&mut *file).take(length as u64).read_to_end(&mut bytes)?;
-                if bytes.len() < length {
-                    return Err(ParquetError::EOF("the file has become shorter".to_owned()));
-                }
-                Ok(bytes.into())
-            }
-            Self::Bytes(bytes) => bytes.get_bytes(start, length),
-        }
+        self.part(start, length, |n_bytes| vec![0; n_bytes])
     }
 }

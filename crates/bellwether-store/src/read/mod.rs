@@ -51,6 +51,7 @@ mod parquet;
 mod piece;
 mod place;
 mod plain;
+mod room;
 mod row;
 mod rows;
 mod series;

@@ -1,7 +1,7 @@
-//! The pages of a Parquet file. What is packed with Snappy, the usual way, is unpacked here, into room of pages that were
-//! read: the library makes new room for each and clears it before.
+//! The pages of a Parquet file, in room of pages that were read before: the library makes new room for each and clears
+//! it. What is packed with Snappy, the usual way, is unpacked here for the same reason.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
@@ -9,25 +9,26 @@ use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use snap::raw::{Decoder, decompress_len};
 
 use super::guard::check_unpacked;
 use super::held::Held;
+use super::room::Room;
 
 /// All row groups of a file.
 pub(super) struct Groups {
-    input: Arc<Held>,
+    input: Arc<Input>,
     metadata: Arc<ParquetMetaData>,
-    room: Room,
 }
 
 impl Groups {
-    pub(super) fn new(input: Held, metadata: Arc<ParquetMetaData>) -> Self {
+    pub(super) fn new(held: Held, metadata: Arc<ParquetMetaData>) -> Self {
+        let room = Room::default();
         Self {
-            input: Arc::new(input),
+            input: Arc::new(Input { held, room }),
             metadata,
-            room: Room::default(),
         }
     }
 }
@@ -41,7 +42,6 @@ impl RowGroups for Groups {
         Ok(Box::new(Chunks {
             input: Arc::clone(&self.input),
             metadata: Arc::clone(&self.metadata),
-            room: self.room.clone(),
             column,
             group: 0,
         }))
@@ -56,11 +56,34 @@ impl RowGroups for Groups {
     }
 }
 
+/// The file, and room for what is read of it.
+struct Input {
+    held: Held,
+    room: Room,
+}
+
+impl Length for Input {
+    fn len(&self) -> u64 {
+        self.held.len()
+    }
+}
+
+impl ChunkReader for Input {
+    type T = <Held as ChunkReader>::T;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        self.held.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        self.held.part(start, length, |n_bytes| self.room.of(n_bytes))
+    }
+}
+
 /// A column, the pages of row group after row group.
 struct Chunks {
-    input: Arc<Held>,
+    input: Arc<Input>,
     metadata: Arc<ParquetMetaData>,
-    room: Room,
     column: usize,
     /// The next.
     group: usize,
@@ -84,7 +107,7 @@ impl Chunks {
             packed: pages(&as_it_stands.build()?)?,
             snappy: Snappy {
                 decoder: Decoder::new(),
-                room: self.room.clone(),
+                room: self.input.room.clone(),
             },
         }))
     }
@@ -105,7 +128,7 @@ impl PageIterator for Chunks {}
 /// Pages of a column in a row group.
 struct SnappyPages {
     /// Reads pages as they stand in the file.
-    packed: SerializedPageReader<Held>,
+    packed: SerializedPageReader<Input>,
     snappy: Snappy,
 }
 
@@ -146,7 +169,7 @@ impl Snappy {
         check_unpacked(packed.len() as u64, n_values as u64)
             .map_err(|_| ParquetError::General("a page unpacks out of proportion".to_owned()))?;
         let mut unpacked = self.room.of(n_levels + n_values);
-        let (of_levels, of_values) = unpacked.bytes_mut().split_at_mut(n_levels);
+        let (of_levels, of_values) = unpacked.as_mut().split_at_mut(n_levels);
         of_levels.copy_from_slice(levels);
         if !packed.is_empty() {
             self.decoder.decompress(packed, of_values)?;
@@ -176,63 +199,6 @@ impl Iterator for SnappyPages {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.get_next_page().transpose()
-    }
-}
-
-/// Room of pages that were read, for others of the same thread.
-#[derive(Clone, Default)]
-struct Room(Arc<Mutex<Vec<Vec<u8>>>>);
-
-/// A page in such room, which goes back when nobody reads it any more.
-struct Unpacked {
-    room: Room,
-    bytes: Vec<u8>,
-    n_bytes: usize,
-}
-
-impl Room {
-    /// Pages whose room waits for another.
-    const PAGES_MAX: usize = 8;
-
-    /// Room is not given to a page more times smaller: a dictionary is much larger than the pages that name its values.
-    const TIMES_MAX: usize = 4;
-
-    /// Room for `n_bytes`, to be written; what stands there means nothing.
-    fn of(&self, n_bytes: usize) -> Unpacked {
-        let fits = |bytes: &Vec<u8>| (n_bytes..=n_bytes * Self::TIMES_MAX).contains(&bytes.len());
-        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last is still in the cache.
-        let bytes = match spare.iter().rposition(fits) {
-            Some(idx) => spare.remove(idx),
-            None => vec![0; n_bytes],
-        };
-        Unpacked {
-            room: self.clone(),
-            bytes,
-            n_bytes,
-        }
-    }
-}
-
-impl Unpacked {
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.n_bytes]
-    }
-}
-
-impl AsRef<[u8]> for Unpacked {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.n_bytes]
-    }
-}
-
-impl Drop for Unpacked {
-    fn drop(&mut self) {
-        let mut spare = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() == Room::PAGES_MAX {
-            spare.remove(0);
-        }
-        spare.push(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -91,24 +91,24 @@ impl Gather {
         Some(first)
     }
 
-    /// Adds rows to series `idx` at once, where each is the sample after the one before; false where they are not, or are
-    /// too many, and nothing has changed. `values` writes their values, row after row, behind those there are.
+    /// Adds rows to series `idx` at once, where each is the sample after the one before; `None` where they are not, or are
+    /// too many, and nothing has changed. `values` writes their values, row after row, behind those there are, and says
+    /// whether all are known to be finite, as this does.
     pub(super) fn follow(
         &mut self,
         idx: usize,
         heads: &Heads,
-        values: impl FnOnce(&mut Vec<f64>),
-    ) -> Result<bool, Problem> {
+        values: impl FnOnce(&mut Vec<f64>) -> bool,
+    ) -> Result<Option<bool>, Problem> {
         let series = &self.series[idx];
         if !series.goes_on_with(&heads.time) {
-            return Ok(false);
+            return Ok(None);
         }
         let n_channels = series.shape.channels.len();
         let Some(position) = self.take(heads.n_rows(), n_channels) else {
-            return Ok(false);
+            return Ok(None);
         };
-        self.series[idx].extend(heads, values, position)?;
-        Ok(true)
+        self.series[idx].extend(heads, values, position).map(Some)
     }
 
     /// Makes room for so many rows of series `idx`, as far as there may be so many. What is never written to takes no
@@ -283,26 +283,30 @@ impl SeriesRows {
         comes_later && self.n_late == 0 && time.windows(2).all(|pair| pair[0] < pair[1])
     }
 
-    /// Adds rows that are samples.
+    /// Adds rows that are samples. Whether all `values` are known to be finite.
     fn extend(
         &mut self,
         heads: &Heads,
-        values: impl FnOnce(&mut Vec<f64>),
+        values: impl FnOnce(&mut Vec<f64>) -> bool,
         position: u32,
-    ) -> Result<(), Problem> {
+    ) -> Result<bool, Problem> {
         room(&mut self.time, heads.n_rows())?;
         room(&mut self.values, heads.n_rows() * self.shape.channels.len())?;
+        let n_before = self.values.len();
         // Never more samples than rows, and rows are counted in 32 bits.
         self.rows
             .extend(&heads.time_text, self.time.len() as u32, position)?;
         self.time.extend_from_slice(&heads.time);
-        values(&mut self.values);
+        let all_finite = values(&mut self.values);
         self.labels.extend_from_slice(&heads.labels);
         self.changepoints.extend_from_slice(&heads.changepoints);
         self.latest = self.latest.max(heads.time.last().copied());
-        // While they are in the cache.
-        self.see_values();
-        Ok(())
+        if all_finite && self.n_seen == n_before {
+            self.n_seen = self.values.len();
+        } else {
+            self.see_values(); // while they are in the cache
+        }
+        Ok(all_finite)
     }
 
     /// Counts the missing cells of samples that have come since the last call; readers refuse infinite ones.

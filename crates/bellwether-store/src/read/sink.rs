@@ -173,29 +173,30 @@ impl<'g> Sink<'g> {
         Ok(())
     }
 
-    /// Adds rows of a wide table. `values` writes one value per row and channel, row after row, behind those there are.
+    /// Adds rows of a wide table. `values` writes one value per row and channel, row after row, behind those there are,
+    /// and says whether all are known to be finite, as this does.
     ///
     /// # Errors
     /// The first that does not go where it should, as its position in `heads`, and why.
     pub(super) fn wide_rows(
         &mut self,
         heads: &Heads,
-        values: impl Fn(&mut Vec<f64>),
-    ) -> Result<(), (usize, Misfit)> {
+        values: impl Fn(&mut Vec<f64>) -> bool,
+    ) -> Result<bool, (usize, Misfit)> {
         let Rows::Wide { shape, series } = &self.rows else {
             unreachable!("the table is wide");
         };
         let n_channels = shape.channels.len();
         if let (false, Some(idx)) = (self.has_series, *series)
-            && self
+            && let Some(all_finite) = self
                 .gather
                 .follow(idx, heads, &values)
                 .map_err(|problem| (0, in_file(problem)))?
         {
-            return Ok(());
+            return Ok(all_finite);
         }
         let mut all = Vec::with_capacity(heads.n_rows() * n_channels);
-        values(&mut all);
+        let all_finite = values(&mut all);
         for row in 0..heads.n_rows() {
             let given = self.wide_row(&heads.head(row), |out| {
                 out.extend_from_slice(&all[row * n_channels..(row + 1) * n_channels]);
@@ -203,7 +204,7 @@ impl<'g> Sink<'g> {
             });
             given.map_err(|misfit| (row, misfit))?;
         }
-        Ok(())
+        Ok(all_finite)
     }
 
     /// Adds a row of values that have the names of their channels.

@@ -156,8 +156,12 @@ impl Rows<Table> {
 
 /// Gives on rows that stand on a line each from here on.
 fn give(table: &Table, cells: &Cells, piece: &Piece, sink: &mut Sink<'_>) -> Result<(), ReadError> {
-    let values = |out: &mut Vec<f64>| out.extend_from_slice(&piece.values);
-    sink.wide_rows(&piece.heads, values).map_err(|(row, misfit)| {
+    let values = |out: &mut Vec<f64>| {
+        out.extend_from_slice(&piece.values);
+        false
+    };
+    let given = sink.wide_rows(&piece.heads, values);
+    given.map(drop).map_err(|(row, misfit)| {
         let place = table.place();
         let line = place.line.map(|line| line + row as u64);
         let wrong = Wrong::of(misfit, &cells.layout);
