@@ -1,7 +1,7 @@
 //! What `cargo xtask bench-peers` asks of us: one figure of one shape at a time, as often as it likes, so that ours and
 //! the peers take turns.
 //!
-//! `turns THREADS`, then lines `FIGURE SHAPE SECONDS` on stdin, figures being `train`, `score`, `latency` and `peak`; for
+//! `turns THREADS [KERNELS]`, then lines `FIGURE SHAPE SECONDS` on stdin, figures being `train`, `score`, `latency` and `peak`; for
 //! each a line with a number: windows per second, microseconds, GF/s of one core. The first line says what runs.
 #![expect(clippy::print_stdout, reason = "the answers are what it is for")]
 
@@ -21,8 +21,14 @@ fn main() -> io::Result<()> {
     let wrong = |what: &str| Error::new(ErrorKind::InvalidInput, what.to_owned());
     let n_threads = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let n_threads = n_threads.ok_or_else(|| wrong("wanted: a number of threads"))?;
-    let kernels = Kernels::detect();
-    println!(r#"{{"program": "bellwether", "version": "{}"}}"#, kernels.name());
+    let (kernels, program) = match std::env::args().nth(2) {
+        None => (Kernels::detect(), "bellwether".to_owned()),
+        Some(name) => {
+            let kernels = Kernels::by_name(&name).ok_or_else(|| wrong("this machine has no such kernels"))?;
+            (kernels, format!("bellwether {name}"))
+        }
+    };
+    println!(r#"{{"program": "{program}", "version": "{}"}}"#, kernels.name());
     io::stdout().flush()?;
     let mut ready = BTreeMap::new();
     for line in io::stdin().lock().lines() {

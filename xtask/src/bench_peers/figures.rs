@@ -10,6 +10,8 @@ use super::goals;
 
 /// The name of ours.
 pub(super) const OURS: &str = "bellwether";
+/// The same with the kernels that score in tiles.
+pub(super) const OURS_IN_TILES: &str = "bellwether amx";
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

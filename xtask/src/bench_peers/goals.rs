@@ -1,6 +1,6 @@
 //! What is promised of the speed of our networks, and whether it was held.
 
-use super::figures::{Comparison, Figure, OURS, Row};
+use super::figures::{Comparison, Figure, OURS, OURS_IN_TILES, Row};
 
 /// A promise and what was measured of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,6 +64,14 @@ pub(super) fn judge(found: &Comparison) -> Vec<Judged> {
         let over_both = over("PyTorch").zip(over("ONNX Runtime")).map(|(a, b)| a.min(b));
         say("scoring, times the better peer", shape, 2, wanted, over_both);
     }
+    let in_tiles = row("M", 2, Figure::Score);
+    if let Some(ours) = found.best(OURS_IN_TILES, in_tiles) {
+        let best = |peer| found.best(peer, in_tiles);
+        let over_both = best("PyTorch")
+            .zip(best("ONNX Runtime"))
+            .map(|(a, b)| ours / a.max(b));
+        say("scoring in tiles, times the better peer", "M", 2, 4.0, over_both);
+    }
     for (shape, wanted) in [("S", 2.0), ("M", 2.0), ("L", 1.0 / 0.65)] {
         let over = found.advantage("ONNX Runtime", row(shape, 1, Figure::Latency));
         say("one window, times ONNX Runtime", shape, 1, wanted, over);
@@ -112,5 +120,25 @@ mod tests {
         assert_eq!(of("training, times PyTorch", "M"), (Some(2.0), true));
         assert_eq!(of("training, times Keras", "M"), (Some(3.0), false));
         assert_eq!(of("scoring, times the better peer", "M"), (None, false));
+        // Who has no tiles has not promised anything of them.
+        let in_tiles = |found: &Comparison| {
+            let judged = judge(found);
+            let judged = judged.iter().find(|of| of.what.starts_with("scoring in tiles"));
+            judged.map(|judged| (judged.found, judged.is_held()))
+        };
+        assert_eq!(in_tiles(&found), None);
+        let score = Row {
+            threads: 2,
+            figure: Figure::Score,
+            ..train
+        };
+        for (program, rate) in [
+            (OURS_IN_TILES, 8400.0),
+            ("PyTorch", 1500.0),
+            ("ONNX Runtime", 2000.0),
+        ] {
+            found.take(program, score, rate);
+        }
+        assert_eq!(in_tiles(&found), Some((Some(4.2), true)));
     }
 }

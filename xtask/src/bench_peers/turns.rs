@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::PEERS;
-use super::figures::{Comparison, Figure, OURS, Row};
+use super::figures::{Comparison, Figure, OURS, OURS_IN_TILES, Row};
 use crate::cargo;
 
 /// Small, middle, large.
@@ -21,8 +21,16 @@ fn is_asked(program: &str, row: Row) -> bool {
         "ONNX Runtime" => matches!(row.figure, Figure::Score | Figure::Latency),
         "Keras" => row.figure == Figure::Train && row.shape == "M" && row.threads == 1,
         "PyTorch" => row.figure != Figure::Peak,
+        OURS_IN_TILES => row.figure == Figure::Score,
         _ => row.figure != Figure::Peak || row.threads == 1,
     }
+}
+
+/// Whether the processor has AMX, by which batches are scored faster where that is asked for.
+fn has_tiles() -> bool {
+    let described = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = described.lines().find(|line| line.starts_with("flags"));
+    flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "amx_bf16"))
 }
 
 /// A program that answers.
@@ -107,6 +115,11 @@ fn play_on(
     let mut command = cargo::program(ours);
     command.arg(n_threads.to_string());
     let mut players = vec![Player::start(command, n_threads)?];
+    if has_tiles() {
+        let mut command = cargo::program(ours);
+        command.args([&n_threads.to_string(), "amx"]);
+        players.push(Player::start(command, n_threads)?);
+    }
     for script in SCRIPTS {
         let mut command = cargo::program(python);
         command
@@ -116,10 +129,9 @@ fn play_on(
         players.push(Player::start(command, n_threads)?);
     }
     for player in &players {
-        let version = if player.program == OURS {
-            "this checkout"
-        } else {
-            &player.version
+        let version = match player.program.as_str() {
+            OURS | OURS_IN_TILES => "this checkout",
+            _ => &player.version,
         };
         comparison.know(&player.program, version);
     }

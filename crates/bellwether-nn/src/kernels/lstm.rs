@@ -203,6 +203,32 @@ pub(super) unsafe fn step<S: Lanes, const TRAIN: bool>(s: &Step, blocks: &Blocks
     }
 }
 
+/// The cells of one block of units whose sums are done: `sums` `[rows, 4 LANES]`, which hold nothing afterwards, the cell state
+/// `c`, from before to after, and the hidden state `h`, `[rows, LANES]` both.
+///
+/// # Safety
+/// The instructions of `S` are enabled, and the pointers are valid for these extents.
+#[inline(always)]
+pub(super) unsafe fn cells_of_sums<S: Lanes>(sums: *mut f32, c: *mut f32, h: *mut f32, rows: usize) {
+    let step = Step {
+        x: std::ptr::null(),
+        x_stride: 0,
+        n_inputs: 0,
+        h: std::ptr::null(),
+        h_stride: 0,
+        n_units: 0,
+        weights: std::ptr::null(),
+        init: std::ptr::null(),
+        init_stride: 0,
+        c_before: c,
+        c_after: c,
+        h_after: h,
+        state_stride: S::LANES,
+        gates: std::ptr::null_mut(),
+    };
+    unsafe { cells::<S, false>(&step, 0, rows, sums) };
+}
+
 /// One step of one row and two neighbouring blocks of units: one alone has too few sums to keep the multipliers busy, each
 /// of which waits for the one before it.
 ///

@@ -6,12 +6,14 @@
 //! - activations are row-major, units padded to whole registers; the padding stays zero by itself, because its
 //!   weights are zero and so are their gradients;
 //! - LSTM weights are packed by block of `lanes` units: `[n_blocks][n_inputs + n_units][4 lanes]`, gates i, f, g, o;
-//! - other matrices are packed by panel of at most four registers: `[panel][inner][lanes · vectors]`.
+//! - other matrices are packed by panel of at most four registers: `[panel][inner][lanes · vectors]`;
+//! - weights for tiles of bfloat16 as [`amx`] says.
 #![expect(
     unsafe_code,
     reason = "SIMD: each block states what makes it sound; a scalar twin checks its result"
 )]
 
+mod amx;
 mod elements;
 mod lanes;
 mod lstm;
@@ -19,12 +21,14 @@ mod memory;
 mod table;
 mod tiles;
 
+pub(crate) use amx::{Split, TILE, TileGuard, TilePart, TileProduct};
 pub(crate) use elements::{AdamStep, Map};
 pub(crate) use memory::{Aligned, FlushToZero};
 pub use table::Kernels;
 
 use elements::LANES_MAX;
 use lstm::{Blocks, GATES, Step, StepBack};
+use memory::Halves;
 use tiles::{Outer, Product};
 
 /// Registers of a full panel.
@@ -150,6 +154,11 @@ impl Kernels {
         })
     }
 
+    /// Whether stacks of LSTM layers are scored in tiles of bfloat16.
+    pub(crate) fn has_tiles(&self) -> bool {
+        self.tiles.is_some()
+    }
+
     pub(crate) fn lstm_step(&self, s: LstmStep<'_>) {
         let (width, gate_width) = (self.padded(s.n_units), self.gate_width());
         let n_blocks = width / self.lanes;
@@ -211,6 +220,15 @@ impl Kernels {
         // may be read and written at the same place because a cell reads its state before it writes it, and the
         // hidden states before and after never share one.
         unsafe { step(&first, &blocks, s.rows) };
+    }
+
+    /// The cells of one block of units of an LSTM layer, for scoring: from `sums` `[rows, 4 lanes]` before activation, which hold
+    /// nothing afterwards, and the cell states `c` to those after, and the hidden states `h`, `[rows, lanes]` both.
+    pub(crate) fn lstm_cells(&self, rows: usize, sums: &mut [f32], c: &mut [f32], h: &mut [f32]) {
+        let state = rows * self.lanes;
+        assert!(sums.len() >= GATES * state && c.len() >= state && h.len() >= state);
+        // SAFETY: the assert above covers every extent; the three are distinct borrows.
+        unsafe { (self.cells)(sums.as_mut_ptr(), c.as_mut_ptr(), h.as_mut_ptr(), rows) };
     }
 
     pub(crate) fn matmul(&self, m: MatMul<'_>) {

@@ -1,5 +1,8 @@
 //! One table of kernels for each instruction set, and the choice among them.
 
+use std::sync::OnceLock;
+
+use super::amx::{self, TileUnit};
 use super::elements::{self, AdamStep, Map};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
@@ -14,6 +17,7 @@ pub struct Kernels {
     pub(super) lanes: usize,
     pub(super) step_train: unsafe fn(&Step, &Blocks, usize),
     pub(super) step_score: unsafe fn(&Step, &Blocks, usize),
+    pub(super) cells: unsafe fn(*mut f32, *mut f32, *mut f32, usize),
     pub(super) product: unsafe fn(&Product, usize, usize),
     pub(super) outer: unsafe fn(&Outer, usize, usize),
     pub(super) step_back: unsafe fn(&StepBack, usize),
@@ -21,6 +25,8 @@ pub struct Kernels {
     pub(super) map: unsafe fn(Map, *mut f32, usize),
     pub(super) sum: unsafe fn(&mut [f32], &[&[f32]]) -> f64,
     pub(super) peak: fn(usize) -> f32,
+    /// What multiplies in tiles of bfloat16, where scoring does.
+    pub(super) tiles: Option<&'static TileUnit>,
 }
 
 /// Instantiates every kernel for one [`Lanes`] inside functions that enable its instructions.
@@ -28,7 +34,7 @@ pub struct Kernels {
 /// Each function is as safe as the one that it wraps, on a processor with those instructions.
 macro_rules! table {
     ($table:ident, $lanes:ty, $name:literal $(, #[$feature:meta])?) => {
-        static $table: Kernels = {
+        const $table: Kernels = {
             $(#[$feature])?
             unsafe fn step_train(s: &Step, blocks: &Blocks, rows: usize) {
                 unsafe { lstm::step::<$lanes, true>(s, blocks, rows) }
@@ -36,6 +42,10 @@ macro_rules! table {
             $(#[$feature])?
             unsafe fn step_score(s: &Step, blocks: &Blocks, rows: usize) {
                 unsafe { lstm::step::<$lanes, false>(s, blocks, rows) }
+            }
+            $(#[$feature])?
+            unsafe fn cells(sums: *mut f32, c: *mut f32, h: *mut f32, rows: usize) {
+                unsafe { lstm::cells_of_sums::<$lanes>(sums, c, h, rows) }
             }
             $(#[$feature])?
             unsafe fn product(p: &Product, n_vectors: usize, rows: usize) {
@@ -70,6 +80,7 @@ macro_rules! table {
                 lanes: <$lanes as Lanes>::LANES,
                 step_train,
                 step_score,
+                cells,
                 product,
                 outer,
                 step_back,
@@ -78,6 +89,7 @@ macro_rules! table {
                 sum,
                 // SAFETY: a table is handed out only where its instructions exist.
                 peak: |rounds| unsafe { peak(rounds) },
+                tiles: None,
             }
         };
     };
@@ -88,6 +100,25 @@ table!(AVX512, Avx512, "avx512", #[target_feature(enable = "avx512f,avx512dq,avx
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, Avx2, "avx2", #[target_feature(enable = "avx2,fma")]);
 table!(PORTABLE, Portable, "portable");
+
+/// Those of AVX-512, but that stacks of LSTM layers are scored in tiles.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+static AMX: Kernels = Kernels {
+    name: "amx",
+    tiles: Some(&amx::hardware::UNIT),
+    ..AVX512
+};
+
+/// The same with the twin of the tiles.
+#[cfg(all(test, target_arch = "x86_64"))]
+static AMX_TWIN: Kernels = Kernels {
+    name: "twin of amx",
+    tiles: Some(&amx::TWIN),
+    ..AVX512
+};
+
+/// What [`Kernels::choose`] has chosen.
+static CHOSEN: OnceLock<&'static Kernels> = OnceLock::new();
 
 /// Independent chains of multiply-adds: enough to fill every unit of the processors we know.
 const PEAK_CHAINS: usize = 12;
@@ -117,12 +148,19 @@ unsafe fn peak_chains<S: Lanes>(rounds: usize) -> f32 {
 }
 
 impl Kernels {
-    /// The fastest kernels that this processor runs.
+    /// The kernels that were [chosen](Self::choose), else the fastest that this processor runs.
     pub fn detect() -> &'static Self {
-        Self::available().first().copied().unwrap_or(&PORTABLE)
+        let fastest = || Self::available().first().copied().unwrap_or(&PORTABLE);
+        CHOSEN.get().copied().unwrap_or_else(fastest)
     }
 
-    /// All kernels that this processor runs, fastest first; the last is the portable one.
+    /// Makes those of that name the kernels of this process, once, before others are in use; whether this processor runs them.
+    pub fn choose(name: &str) -> bool {
+        Self::by_name(name).is_some_and(|kernels| CHOSEN.set(kernels).is_ok())
+    }
+
+    /// All kernels that this processor runs, fastest first; the last is the portable one. Not among them is `amx`, which is for who
+    /// asks for it by name.
     pub fn available() -> Vec<&'static Self> {
         let mut tables = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -142,10 +180,30 @@ impl Kernels {
 
     /// The kernels of that name, where this processor runs them.
     pub fn by_name(name: &str) -> Option<&'static Self> {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if name == AMX.name {
+            let has_avx512 = Self::available()
+                .iter()
+                .any(|kernels| kernels.name == AVX512.name);
+            return (has_avx512 && amx::hardware::is_there()).then_some(&AMX);
+        }
         Self::available().into_iter().find(|kernels| kernels.name == name)
     }
 
-    /// `avx512`, `avx2` or `portable`.
+    /// Those of AVX-512 with the twin of the tiles of AMX, where the processor has AVX-512.
+    #[cfg(test)]
+    pub(crate) fn twin_of_amx() -> Option<&'static Self> {
+        #[cfg(target_arch = "x86_64")]
+        if Self::available()
+            .iter()
+            .any(|kernels| kernels.name == AVX512.name)
+        {
+            return Some(&AMX_TWIN);
+        }
+        None
+    }
+
+    /// `amx`, `avx512`, `avx2` or `portable`.
     pub fn name(&self) -> &'static str {
         self.name
     }

@@ -280,3 +280,108 @@ fn sums_have_the_same_bits_on_every_table() {
         }
     }
 }
+
+/// The twin of the tiles, and the tiles themselves where there are some.
+fn with_tiles() -> Vec<&'static Kernels> {
+    let twin = Kernels::twin_of_amx();
+    if twin.is_none() {
+        println!("skipped: tiles need a processor with AVX-512");
+    }
+    twin.into_iter().chain(Kernels::by_name("amx")).collect()
+}
+
+/// `[TILE, columns]` of a product of two parts, with what it should be in double precision.
+fn tile_product(kernels: &'static Kernels, n_tiles: usize, a: &[Aligned; 2]) -> (Aligned, Vec<f64>) {
+    let (inner, width) = ([37_usize, 64], n_tiles * TILE);
+    let strides = inner.map(|inner| inner.next_multiple_of(32));
+    let b = [5, 6].map(|seed| numbers(seed, 64 * width));
+    let init = numbers(7, width);
+    let guard = TileGuard::begin(kernels).expect("kernels with tiles");
+    let (mut a_split, mut b_split) = (
+        strides.map(|stride| Split::zeroed(TILE * stride)),
+        strides.map(|stride| Split::zeroed(stride * width)),
+    );
+    let mut want: Vec<f64> = (0..TILE)
+        .flat_map(|_| init.iter().map(|&x| f64::from(x)))
+        .collect();
+    for part in 0..2 {
+        for row in 0..TILE {
+            let values = &a[part][row * 64..][..inner[part]];
+            guard.split(
+                values,
+                inner[part],
+                &mut a_split[part],
+                row * strides[part],
+                strides[part],
+            );
+            for (k, x) in values.iter().enumerate() {
+                for column in 0..width {
+                    want[row * width + column] += f64::from(*x) * f64::from(b[part][k * width + column]);
+                }
+            }
+        }
+        let end = b_split[part].pack(0, &b[part], inner[part], width);
+        assert_eq!(end, strides[part] * width);
+    }
+    let part = |part: usize| TilePart {
+        a: &a_split[part],
+        a_start: 0,
+        a_stride: strides[part],
+        n_inner: strides[part] / 32,
+        b: &b_split[part],
+        b_start: 0,
+    };
+    let mut c = Aligned::zeroed(TILE * width);
+    guard.product(TileProduct {
+        parts: &[part(0), part(1)],
+        n_tiles,
+        init: &init,
+        init_stride: 0,
+        c: &mut c,
+        c_stride: width,
+    });
+    (c, want)
+}
+
+#[test]
+fn a_product_in_tiles_is_near_that_of_double_precision_and_a_row_does_not_feel_its_neighbours() {
+    for kernels in with_tiles() {
+        for n_tiles in 1..=4 {
+            let width = n_tiles * TILE;
+            let a = [3, 4].map(|seed| numbers(seed, TILE * 64));
+            let (all, want) = tile_product(kernels, n_tiles, &a);
+            for (got, want) in all.iter().zip(&want) {
+                // Sums of a hundred products of numbers below 1, each less than 2^-16 off.
+                assert!((f64::from(*got) - want).abs() < 1e-4, "{got}, want {want}");
+            }
+            let mut other = a.clone();
+            for part in &mut other {
+                part[..3 * 64].fill(f32::NAN);
+                part[4 * 64..].fill(-7.5);
+            }
+            let (some, _) = tile_product(kernels, n_tiles, &other);
+            assert!(some[..3 * width].iter().all(|sum| sum.is_nan()));
+            assert_eq!(
+                some[3 * width..4 * width],
+                all[3 * width..4 * width],
+                "{}",
+                kernels.name
+            );
+        }
+    }
+}
+
+#[test]
+fn tiles_and_their_twin_give_the_same_bits() {
+    let [twin, tiles] = with_tiles()[..] else {
+        return println!("skipped: this processor has no AMX");
+    };
+    for n_tiles in 1..=4 {
+        let a = [13, 14].map(|seed| numbers(seed, TILE * 64));
+        let bits = |kernels| {
+            let (sums, _) = tile_product(kernels, n_tiles, &a);
+            sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(bits(twin), bits(tiles));
+    }
+}

@@ -12,5 +12,6 @@ mod products;
 pub(crate) mod score;
 pub(crate) mod scorer;
 pub(crate) mod spec;
+mod tiled;
 pub(crate) mod trainer;
 pub(crate) mod weights;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::architecture::Architecture;
 use super::compiled::{AnySpace, Compiled};
 use super::score::SCORE_ROWS;
+use super::tiled::{Tiled, TiledSpace};
 use super::weights::Weights;
 use crate::crew::Crew;
 use crate::kernels::{Aligned, FlushToZero, Kernels};
@@ -14,9 +15,17 @@ use crate::kernels::{Aligned, FlushToZero, Kernels};
 pub struct Scorer {
     compiled: Compiled,
     weights: Aligned,
+    /// Of a stack, where the kernels have tiles.
+    tiled: Option<Tiled>,
     crew: Crew,
     /// Workspaces not in use; a call takes one and puts it back.
-    spaces: Mutex<Vec<AnySpace>>,
+    spaces: Mutex<Vec<Space>>,
+}
+
+#[derive(Debug)]
+enum Space {
+    Any(AnySpace),
+    Tiled(TiledSpace),
 }
 
 impl Scorer {
@@ -32,9 +41,14 @@ impl Scorer {
     ) -> Self {
         let compiled = Compiled::new(architecture, kernels);
         let weights = compiled.pack(weights);
+        let tiled = match &compiled {
+            Compiled::Stacks(layout) => Tiled::new(layout, &weights),
+            Compiled::Layers(_) => None,
+        };
         Self {
             compiled,
             weights,
+            tiled,
             crew: Crew::new(n_threads),
             spaces: Mutex::default(),
         }
@@ -61,20 +75,19 @@ impl Scorer {
             let _guard = FlushToZero::set();
             let mut space = self.take();
             let first = piece * SCORE_ROWS;
-            space.run(
-                &self.compiled,
-                &self.weights,
-                out.len() / per_window,
-                |row, step, inputs| fill(first + row, step, inputs),
-                |row, answer, outputs| {
-                    emit(
-                        first + row,
-                        answer,
-                        outputs,
-                        &mut out[row * per_window..(row + 1) * per_window],
-                    );
-                },
-            );
+            let rows = out.len() / per_window;
+            let fill = |row: usize, step: usize, inputs: &mut [f32]| fill(first + row, step, inputs);
+            let emit = |row: usize, answer: usize, outputs: &[f32]| {
+                let out = &mut out[row * per_window..(row + 1) * per_window];
+                emit(first + row, answer, outputs, out);
+            };
+            match (&mut space, &self.compiled, &self.tiled) {
+                (Space::Tiled(space), Compiled::Stacks(layout), Some(tiled)) => {
+                    space.run(layout, (&self.weights, tiled), rows, fill, emit);
+                }
+                (Space::Any(space), compiled, _) => space.run(compiled, &self.weights, rows, fill, emit),
+                _ => unreachable!("spaces are made for the network that uses them"),
+            }
             self.spaces
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -84,8 +97,11 @@ impl Scorer {
             .each(out.chunks_mut(SCORE_ROWS * per_window).enumerate(), piece);
     }
 
-    fn take(&self) -> AnySpace {
+    fn take(&self) -> Space {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        space.unwrap_or_else(|| AnySpace::new(&self.compiled))
+        space.unwrap_or_else(|| match (&self.compiled, &self.tiled) {
+            (Compiled::Stacks(layout), Some(_)) => Space::Tiled(TiledSpace::new(layout)),
+            (compiled, _) => Space::Any(AnySpace::new(compiled)),
+        })
     }
 }

@@ -369,6 +369,12 @@ impl Layout {
         }
     }
 
+    /// The [panels](Kernels::panels) of the head's weights.
+    pub(crate) fn panels_of_head(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let n_vectors = self.head.width / self.kernels.lanes();
+        self.kernels.panels(self.head.n_inputs, n_vectors)
+    }
+
     /// Whether a second stack starts from the last state of the first.
     pub(crate) fn has_decoder(&self) -> bool {
         self.n_encoder < self.layers.len()
@@ -410,7 +416,7 @@ impl Layout {
         }
         let head = &self.head;
         let (w, b) = (3 * self.layers.len(), 3 * self.layers.len() + 1);
-        for (at, vectors, first) in self.kernels.panels(head.n_inputs, head.width / lanes) {
+        for (at, vectors, first) in self.panels_of_head() {
             let panel = vectors * lanes;
             for output in first..(first + panel).min(head.n_outputs) {
                 for k in 0..head.n_inputs {

@@ -24,7 +24,7 @@ pub(crate) enum BenchCommand {
         /// Numbers of threads to measure, comma-separated
         #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2")]
         threads: Vec<NonZeroUsize>,
-        /// Kernels to measure instead of the fastest: avx512, avx2, portable
+        /// Kernels to measure instead of the fastest: amx, avx512, avx2, portable
         #[arg(long, value_name = "NAME")]
         kernels: Option<String>,
     },

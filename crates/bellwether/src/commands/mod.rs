@@ -50,6 +50,7 @@ use crate::output::Output;
 
 /// Runs the command.
 pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    speed::choose_kernels()?;
     match command {
         Command::Demo(args) => demo::run(&args, output),
         Command::Generate(args) => generate::run(&args, output),

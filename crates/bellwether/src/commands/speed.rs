@@ -10,16 +10,9 @@ use crate::failure::Failure;
 use crate::output::{Output, Rows};
 
 pub(crate) fn run(threads: &[NonZeroUsize], kernels: Option<&str>, output: &Output) -> Result<(), Failure> {
-    let available = Kernels::available();
     let kernels = match kernels {
         None => Kernels::detect(),
-        Some(name) => Kernels::by_name(name).ok_or_else(|| {
-            let names: Vec<_> = available.iter().map(|kernels| kernels.name()).collect();
-            Failure::Usage(format!(
-                "--kernels {name}: this machine runs {}",
-                names.join(", ")
-            ))
-        })?,
+        Some(name) => Kernels::by_name(name).ok_or_else(|| unknown(&format!("--kernels {name}")))?,
     };
     let threads: Vec<usize> = threads.iter().map(|n| n.get()).collect();
     let report = measure(kernels, &threads, |what| {
@@ -51,4 +44,27 @@ pub(crate) fn run(threads: &[NonZeroUsize], kernels: Option<&str>, output: &Outp
     }
     output.note(&format!("kernels: {}", report.kernels));
     output.answer(&report, &rows)
+}
+
+/// Makes the kernels that `BELLWETHER_KERNELS` names those of this process.
+///
+/// # Errors
+/// Where the processor does not run them.
+pub(crate) fn choose_kernels() -> Result<(), Failure> {
+    let Some(name) = std::env::var_os(KERNELS_VARIABLE).filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    let name = name.to_string_lossy();
+    if Kernels::choose(&name) {
+        return Ok(());
+    }
+    Err(unknown(&format!("{KERNELS_VARIABLE}={name}")))
+}
+
+const KERNELS_VARIABLE: &str = "BELLWETHER_KERNELS";
+
+fn unknown(said: &str) -> Failure {
+    let all = Kernels::available().into_iter().chain(Kernels::by_name("amx"));
+    let names: Vec<_> = all.map(Kernels::name).collect();
+    Failure::Usage(format!("{said}: this machine runs {}", names.join(", ")))
 }
