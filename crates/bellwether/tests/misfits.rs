@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use fleet::{own_folder, text, with_model};
-use shared::{Ran, bellwether};
+use shared::{Ran, bellwether, bellwether_amid};
 use tempfile::TempDir;
 
 /// `fleet.csv` with its header and each row (numbered from 0) changed.
@@ -465,6 +465,12 @@ fn words_that_are_no_command_are_answered_with_those_that_are() {
     check("bench", &["kernels", "quality"]);
     check("bench quality . --models magic", &["magic", "max-z"]);
     check("bench kernels --kernels magic", &["magic"]);
+    let with_kernels =
+        |name| bellwether_amid(own.path(), "architectures list", &[("BELLWETHER_KERNELS", name)]);
+    with_kernels("magic")
+        .ends(2)
+        .says(&["BELLWETHER_KERNELS=magic", "portable"]);
+    with_kernels("portable").ends(0);
     for line in ["--help", "detect --help", "--version"] {
         let ran = bellwether(own.path(), line).ends(0);
         assert!(

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use shared::{PRESETS, bellwether, bellwether_fed};
+use shared::{PRESETS, bellwether, bellwether_amid, bellwether_fed};
 
 fn plant(folder: &Path) -> Vec<u8> {
     bellwether(
@@ -224,4 +224,8 @@ fn architectures_are_listed_shown_checked_and_measured() {
     }
     let table = bellwether(folder, "architectures list").ends(0).stdout;
     assert!(table.contains("tcn") && table.contains("forecast"), "{table}");
+    let line = "architectures summary light --channels 3 --windows 64 --epochs 1 --threads 1 --format json";
+    let chosen = bellwether_amid(folder, line, &[("BELLWETHER_KERNELS", "portable")]).ends(0);
+    let chosen: Value = serde_json::from_str(&chosen.stdout).unwrap();
+    assert_eq!(chosen["kernels"], "portable");
 }

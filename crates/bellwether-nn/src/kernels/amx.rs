@@ -9,6 +9,11 @@
 //! sums, and adds that to the tile (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2). A row does not feel
 //! its neighbours. [`TWIN`] does just that in plain code: so what stands around the tiles is tested on processors without them.
 
+#![cfg_attr(
+    not(all(target_arch = "x86_64", target_os = "linux")),
+    allow(dead_code, reason = "elsewhere nobody has tiles")
+)]
+
 use std::fmt;
 
 use super::{Halves, Kernels, extent};
@@ -143,8 +148,9 @@ impl TileGuard {
         })
     }
 
-    /// Writes rows of `width` numbers to `to`, the first from position `at` on, the others `stride` apart.
+    /// Writes rows of `width` numbers, a multiple of [`TILE`], to `to`, the first from position `at` on, the others `stride` apart.
     pub(crate) fn split(&self, rows: &[f32], width: usize, to: &mut Split, at: usize, stride: usize) {
+        assert!(width.is_multiple_of(TILE));
         let to = Rows {
             high: &mut to.high[at..],
             low: &mut to.low[at..],
@@ -220,20 +226,15 @@ fn parts_of(x: f32) -> (u16, u16) {
 
 #[inline(always)]
 fn split(rows: &[f32], width: usize, to: Rows<'_>) {
-    let places = to.high.chunks_mut(to.stride).zip(to.low.chunks_mut(to.stride));
-    for (row, (high, low)) in rows.chunks_exact(width).zip(places) {
-        let (high, low) = (&mut high[..width], &mut low[..width]);
+    for (row, values) in rows.chunks_exact(width).enumerate() {
+        let places = row * to.stride..row * to.stride + width;
+        let high = to.high[places.clone()].as_chunks_mut::<TILE>().0;
+        let low = to.low[places].as_chunks_mut::<TILE>().0;
         // As many as a register holds at once.
-        let (whole, rest) = row.as_chunks::<TILE>();
-        let (whole_high, rest_high) = high.as_chunks_mut::<TILE>();
-        let (whole_low, rest_low) = low.as_chunks_mut::<TILE>();
-        for ((values, high), low) in whole.iter().zip(whole_high).zip(whole_low) {
+        for (values, (high, low)) in values.as_chunks::<TILE>().0.iter().zip(high.iter_mut().zip(low)) {
             for at in 0..TILE {
                 (high[at], low[at]) = parts_of(values[at]);
             }
-        }
-        for ((value, high), low) in rest.iter().zip(rest_high).zip(rest_low) {
-            (*high, *low) = parts_of(*value);
         }
     }
 }

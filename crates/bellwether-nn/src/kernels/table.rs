@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::amx::{self, TileUnit};
+use super::amx::TileUnit;
 use super::elements::{self, AdamStep, Map};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
@@ -105,7 +105,7 @@ table!(PORTABLE, Portable, "portable");
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 static AMX: Kernels = Kernels {
     name: "amx",
-    tiles: Some(&amx::hardware::UNIT),
+    tiles: Some(&super::amx::hardware::UNIT),
     ..AVX512
 };
 
@@ -113,7 +113,7 @@ static AMX: Kernels = Kernels {
 #[cfg(all(test, target_arch = "x86_64"))]
 static AMX_TWIN: Kernels = Kernels {
     name: "twin of amx",
-    tiles: Some(&amx::TWIN),
+    tiles: Some(&super::amx::TWIN),
     ..AVX512
 };
 
@@ -185,7 +185,7 @@ impl Kernels {
             let has_avx512 = Self::available()
                 .iter()
                 .any(|kernels| kernels.name == AVX512.name);
-            return (has_avx512 && amx::hardware::is_there()).then_some(&AMX);
+            return (has_avx512 && super::amx::hardware::is_there()).then_some(&AMX);
         }
         Self::available().into_iter().find(|kernels| kernels.name == name)
     }

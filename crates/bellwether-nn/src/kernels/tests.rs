@@ -307,13 +307,10 @@ fn tile_product(kernels: &'static Kernels, n_tiles: usize, a: &[Aligned; 2]) -> 
     for part in 0..2 {
         for row in 0..TILE {
             let values = &a[part][row * 64..][..inner[part]];
-            guard.split(
-                values,
-                inner[part],
-                &mut a_split[part],
-                row * strides[part],
-                strides[part],
-            );
+            let mut padded = Aligned::zeroed(strides[part]);
+            padded[..inner[part]].copy_from_slice(values);
+            let at = row * strides[part];
+            guard.split(&padded, strides[part], &mut a_split[part], at, strides[part]);
             for (k, x) in values.iter().enumerate() {
                 for column in 0..width {
                     want[row * width + column] += f64::from(*x) * f64::from(b[part][k * width + column]);

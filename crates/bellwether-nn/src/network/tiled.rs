@@ -73,9 +73,9 @@ impl TiledLayer {
 /// Workspace for scoring up to [`SCORE_ROWS`] windows. Rows that no window has are computed like others, and answer to nobody.
 #[derive(Debug)]
 pub(crate) struct TiledSpace {
-    /// `[n_steps][TILE][inputs]`, and one sample as it came.
+    /// `[n_steps][TILE][inputs]`, and one sample as it came, with zeros behind it.
     x: Split,
-    sample: Vec<f32>,
+    sample: Aligned,
     /// Per layer `[TILE][units]`: hidden state before and after; the widths are whole tiles.
     h: Vec<[Split; 2]>,
     /// Per layer `[n_blocks][TILE][lanes]`.
@@ -97,7 +97,7 @@ impl TiledSpace {
         let decoder = layout.layers.get(layout.n_encoder);
         Self {
             x: Split::zeroed(layout.n_steps * TILE * n_inputs.next_multiple_of(INNER)),
-            sample: vec![0.0; n_inputs],
+            sample: Aligned::zeroed(n_inputs.next_multiple_of(INNER)),
             h: layout
                 .layers
                 .iter()
@@ -126,12 +126,12 @@ impl TiledSpace {
     ) {
         assert!(rows <= SCORE_ROWS);
         let guard = TileGuard::begin(layout.kernels).expect("weights are packed for kernels with tiles");
-        let stride = self.sample.len().next_multiple_of(INNER);
+        let (n_inputs, stride) = (layout.layers[0].n_inputs, self.sample.len());
         for step in 0..layout.n_steps {
             for row in 0..rows {
-                fill(row, step, &mut self.sample);
+                fill(row, step, &mut self.sample[..n_inputs]);
                 let at = (step * TILE + row) * stride;
-                guard.split(&self.sample, self.sample.len(), &mut self.x, at, stride);
+                guard.split(&self.sample, stride, &mut self.x, at, stride);
             }
         }
         self.c.iter_mut().for_each(|c| c.fill(0.0));
