@@ -26,13 +26,6 @@ fn is_asked(program: &str, row: Row) -> bool {
     }
 }
 
-/// Whether the processor has AMX, by which batches are scored faster where that is asked for.
-fn has_tiles() -> bool {
-    let described = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = described.lines().find(|line| line.starts_with("flags"));
-    flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "amx_bf16"))
-}
-
 /// A program that answers.
 #[derive(Debug)]
 struct Player {
@@ -115,11 +108,10 @@ fn play_on(
     let mut command = cargo::program(ours);
     command.arg(n_threads.to_string());
     let mut players = vec![Player::start(command, n_threads)?];
-    if has_tiles() {
-        let mut command = cargo::program(ours);
-        command.args([&n_threads.to_string(), "amx"]);
-        players.push(Player::start(command, n_threads)?);
-    }
+    let mut in_tiles = cargo::program(ours);
+    in_tiles.args([&n_threads.to_string(), "amx"]);
+    // A processor without tiles has nothing to say.
+    players.extend(Player::start(in_tiles, n_threads).ok());
     for script in SCRIPTS {
         let mut command = cargo::program(python);
         command

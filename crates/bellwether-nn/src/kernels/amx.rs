@@ -1,8 +1,8 @@
 //! Products in the tiles of AMX: sixteen rows at once, each number in two parts of bfloat16.
 //!
 //! The high part of a number is what it rounds to, the low part what that leaves, rounded as well. Of the four products of two
-//! numbers three are summed, in float32: high by high, and each high by the other low. Low by low is left out: less than 2⁻¹⁶
-//! of the product. High parts alone are not enough, by far: scores of trained networks are off by several per cent then.
+//! numbers three are summed, in float32: high by high, and each high by the other low. What is left out, low by low and what the low parts
+//! were rounded by, is less than 2⁻¹⁶ of the product. High parts alone are not enough, by far: scores of trained networks are off by several per cent then.
 //!
 //! A tile of `a` holds 16 rows of 32 numbers; one of `b` 32 rows of 16 columns, two rows after the other in pairs:
 //! `[16][16 columns][2]`. `TDPBF16PS` sums the products of even rows and those of odd rows apart, each from zero, adds the two
@@ -289,9 +289,10 @@ const ORDER: [(usize, usize); 3] = [(0, 0), (1, 0), (0, 1)];
 pub(super) mod hardware {
     use std::arch::asm;
     use std::arch::x86_64::__cpuid_count;
+    use std::mem::offset_of;
     use std::sync::OnceLock;
 
-    use super::{RawProduct, Rows, TILE_INNER, TILE_LEN, TileUnit};
+    use super::{RawPart, RawProduct, Rows, TileUnit};
 
     pub(in super::super) static UNIT: TileUnit = TileUnit {
         begin,
@@ -369,103 +370,92 @@ pub(super) mod hardware {
         super::split(rows, width, to);
     }
 
-    /// Tiles 0 to 3 are sums, 4 and 5 the high and the low part of `a`, 6 and 7 those of `b`.
-    macro_rules! load {
-        ($tile:literal, $from:expr, $stride:expr) => {
+    /// A product as one piece of assembly, so that the compiler knows which tiles it uses: `$sums` are those of the sums, each with where
+    /// its columns begin in a row, in bytes, and where its tiles begin among those of `b` side by side; `$step` is how far the
+    /// next of these are. Tiles 4 and 5 are the high and the low part of `a`, 6 and 7 those of `b`. The twin sums in the same order.
+    macro_rules! product {
+        ($p:ident, $step:literal, $(($sums:literal, $columns:literal, $tiles:literal)),+) => {{
+            let parts = $p.parts.as_ptr_range();
             asm!(
-                concat!("tileloadd ", $tile, ", [{from} + {stride}*1]"),
-                from = in(reg) $from,
-                stride = in(reg) $stride,
+                $(concat!("tileloadd ", $sums, ", [{init} + {init_stride}*1 + ", $columns, "]"),)+
+                // The next part.
+                "2:",
+                "cmp {part}, {end}",
+                "je 5f",
+                "mov {a_high}, [{part} + {A}]",
+                "mov {a_low}, [{part} + {A} + 8]",
+                "mov {a_stride}, [{part} + {A_STRIDE}]",
+                "mov {n}, [{part} + {N}]",
+                "mov {b_high}, [{part} + {B}]",
+                "mov {b_low}, [{part} + {B} + 8]",
+                "add {part}, {PART}",
+                // The next 32 numbers.
+                "3:",
+                "sub {n}, 1",
+                "jb 2b",
+                "tileloadd tmm4, [{a_high} + {a_stride}*1]",
+                "tileloadd tmm5, [{a_low} + {a_stride}*1]",
+                $(
+                    concat!("tileloadd tmm6, [{b_high} + {row}*1 + ", $tiles, "]"),
+                    concat!("tdpbf16ps ", $sums, ", tmm4, tmm6"),
+                    concat!("tdpbf16ps ", $sums, ", tmm5, tmm6"),
+                    concat!("tileloadd tmm7, [{b_low} + {row}*1 + ", $tiles, "]"),
+                    concat!("tdpbf16ps ", $sums, ", tmm4, tmm7"),
+                )+
+                "add {a_high}, 64",
+                "add {a_low}, 64",
+                concat!("add {b_high}, ", $step),
+                concat!("add {b_low}, ", $step),
+                "jmp 3b",
+                "5:",
+                $(concat!("tilestored [{c} + {c_stride}*1 + ", $columns, "], ", $sums),)+
+                init = in(reg) $p.init,
+                init_stride = in(reg) $p.init_stride,
+                c = in(reg) $p.c,
+                c_stride = in(reg) $p.c_stride,
+                part = inout(reg) parts.start => _,
+                end = in(reg) parts.end,
+                row = in(reg) 64_usize,
+                a_high = out(reg) _,
+                a_low = out(reg) _,
+                a_stride = out(reg) _,
+                b_high = out(reg) _,
+                b_low = out(reg) _,
+                n = out(reg) _,
+                A = const offset_of!(RawPart, a),
+                A_STRIDE = const offset_of!(RawPart, a_stride),
+                N = const offset_of!(RawPart, n_inner),
+                B = const offset_of!(RawPart, b),
+                PART = const size_of::<RawPart>(),
+                out("tmm0") _,
+                out("tmm1") _,
+                out("tmm2") _,
+                out("tmm3") _,
+                out("tmm4") _,
+                out("tmm5") _,
+                out("tmm6") _,
+                out("tmm7") _,
                 options(nostack)
             )
-        };
+        }};
     }
-    macro_rules! store {
-        ($tile:literal, $to:expr, $stride:expr) => {
-            asm!(
-                concat!("tilestored [{to} + {stride}*1], ", $tile),
-                to = in(reg) $to,
-                stride = in(reg) $stride,
-                options(nostack)
-            )
-        };
-    }
-    macro_rules! multiply {
-        ($sums:literal, $a:literal, $b:literal) => {
-            asm!(
-                concat!("tdpbf16ps ", $sums, ", ", $a, ", ", $b),
-                options(nostack)
-            )
-        };
-    }
-    /// `multiply` does the three products of a pair of tiles, high before low: the twin has the same order.
-    macro_rules! multiply_add {
-        ($sums:literal, $high:expr, $low:expr) => {
-            load!("tmm6", $high, ROW);
-            multiply!($sums, "tmm4", "tmm6");
-            multiply!($sums, "tmm5", "tmm6");
-            load!("tmm7", $low, ROW);
-            multiply!($sums, "tmm4", "tmm7");
-        };
-    }
-
-    /// Bytes of a row of a tile.
-    const ROW: usize = 64;
 
     unsafe fn product(p: &RawProduct<'_>, n_tiles: usize) {
-        // SAFETY: as the caller vouches for.
+        // SAFETY: loads and stores stay within the extents that the caller vouches for.
         unsafe {
             match n_tiles {
-                1 => tiles::<1>(p),
-                2 => tiles::<2>(p),
-                3 => tiles::<3>(p),
-                4 => tiles::<4>(p),
+                1 => product!(p, 1024, ("tmm0", 0, 0)),
+                2 => product!(p, 2048, ("tmm0", 0, 0), ("tmm1", 64, 1024)),
+                3 => product!(p, 3072, ("tmm0", 0, 0), ("tmm1", 64, 1024), ("tmm2", 128, 2048)),
+                4 => product!(
+                    p,
+                    4096,
+                    ("tmm0", 0, 0),
+                    ("tmm1", 64, 1024),
+                    ("tmm2", 128, 2048),
+                    ("tmm3", 192, 3072)
+                ),
                 _ => unreachable!("no product has so many tiles"),
-            }
-        }
-    }
-
-    /// # Safety
-    /// As [`TileUnit`].
-    unsafe fn tiles<const TILES: usize>(p: &RawProduct<'_>) {
-        // SAFETY: loads and stores stay within the extents that the caller vouches for; the compiler uses no tiles itself.
-        unsafe {
-            load!("tmm0", p.init, p.init_stride);
-            if TILES > 1 {
-                load!("tmm1", p.init.byte_add(ROW), p.init_stride);
-            }
-            if TILES > 2 {
-                load!("tmm2", p.init.byte_add(2 * ROW), p.init_stride);
-            }
-            if TILES > 3 {
-                load!("tmm3", p.init.byte_add(3 * ROW), p.init_stride);
-            }
-            for part in p.parts {
-                for k in 0..part.n_inner {
-                    load!("tmm4", part.a[0].add(k * TILE_INNER), part.a_stride);
-                    load!("tmm5", part.a[1].add(k * TILE_INNER), part.a_stride);
-                    let [high, low] = part.b.map(|b| b.add(k * TILES * TILE_LEN));
-                    multiply_add!("tmm0", high, low);
-                    if TILES > 1 {
-                        multiply_add!("tmm1", high.add(TILE_LEN), low.add(TILE_LEN));
-                    }
-                    if TILES > 2 {
-                        multiply_add!("tmm2", high.add(2 * TILE_LEN), low.add(2 * TILE_LEN));
-                    }
-                    if TILES > 3 {
-                        multiply_add!("tmm3", high.add(3 * TILE_LEN), low.add(3 * TILE_LEN));
-                    }
-                }
-            }
-            store!("tmm0", p.c, p.c_stride);
-            if TILES > 1 {
-                store!("tmm1", p.c.byte_add(ROW), p.c_stride);
-            }
-            if TILES > 2 {
-                store!("tmm2", p.c.byte_add(2 * ROW), p.c_stride);
-            }
-            if TILES > 3 {
-                store!("tmm3", p.c.byte_add(3 * ROW), p.c_stride);
             }
         }
     }

@@ -21,7 +21,7 @@ mod memory;
 mod table;
 mod tiles;
 
-pub(crate) use amx::{Split, TILE, TileGuard, TilePart, TileProduct};
+pub(crate) use amx::{Split, TILE, TILE_INNER, TileGuard, TilePart, TileProduct};
 pub(crate) use elements::{AdamStep, Map};
 pub(crate) use memory::{Aligned, FlushToZero};
 pub use table::Kernels;

@@ -5,10 +5,7 @@ use std::ops::Range;
 
 use super::score::SCORE_ROWS;
 use super::weights::{Layout, LstmLayout};
-use crate::kernels::{Aligned, Split, TILE, TileGuard, TilePart, TileProduct};
-
-/// Numbers over which tiles sum at once.
-const INNER: usize = 2 * TILE;
+use crate::kernels::{Aligned, Split, TILE, TILE_INNER as INNER, TileGuard, TilePart, TileProduct};
 
 /// Weights of a stack as tiles want them.
 #[derive(Debug)]

@@ -327,7 +327,7 @@ impl Trainer {
             });
     }
 
-    /// What each window loses at the weights as they stand, with the kernels that scoring uses.
+    /// What each window loses at the weights as they stand, with the kernels that scoring uses unless it is told to use tiles.
     ///
     /// `fill(window, step, inputs)` writes a window's sample, `target(window, answer, target, marks)` what an answer is
     /// held against.

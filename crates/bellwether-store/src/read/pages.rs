@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
@@ -93,23 +93,38 @@ impl Chunks {
     fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
         let chunk = group.column(self.column);
         let n_rows = usize::try_from(group.num_rows())?;
-        let pages = |chunk: &ColumnChunkMetaData| {
+        let stored = |chunk: &ColumnChunkMetaData| {
             SerializedPageReader::new(Arc::clone(&self.input), chunk, n_rows, None)
         };
-        if chunk.compression() != Compression::SNAPPY {
-            return Ok(Box::new(pages(chunk)?));
-        }
-        let as_it_stands = chunk
-            .clone()
-            .into_builder()
-            .set_compression(Compression::UNCOMPRESSED);
-        Ok(Box::new(SnappyPages {
-            packed: pages(&as_it_stands.build()?)?,
-            snappy: Snappy {
+        let (stored, snappy) = if chunk.compression() == Compression::SNAPPY {
+            let as_it_stands = chunk
+                .clone()
+                .into_builder()
+                .set_compression(Compression::UNCOMPRESSED);
+            let snappy = Snappy {
                 decoder: Decoder::new(),
                 room: self.input.room.clone(),
-            },
+            };
+            (stored(&as_it_stands.build()?)?, Some(snappy))
+        } else {
+            (stored(chunk)?, None)
+        };
+        Ok(Box::new(Pages {
+            stored,
+            snappy,
+            value_bits: value_bits(chunk),
         }))
+    }
+}
+
+/// Bits of a value of a dictionary at least: of text, its length.
+fn value_bits(chunk: &ColumnChunkMetaData) -> u64 {
+    match chunk.column_type() {
+        Type::BOOLEAN => 1,
+        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 32,
+        Type::INT64 | Type::DOUBLE => 64,
+        Type::INT96 => 96,
+        Type::FIXED_LEN_BYTE_ARRAY => 8 * chunk.column_descr().type_length().unsigned_abs().max(1) as u64,
     }
 }
 
@@ -126,10 +141,12 @@ impl Iterator for Chunks {
 impl PageIterator for Chunks {}
 
 /// Pages of a column in a row group.
-struct SnappyPages {
-    /// Reads pages as they stand in the file.
-    packed: SerializedPageReader<Input>,
-    snappy: Snappy,
+struct Pages {
+    /// Reads pages, those of Snappy as they stand in the file.
+    stored: SerializedPageReader<Input>,
+    snappy: Option<Snappy>,
+    /// Of a value of the dictionary, at least.
+    value_bits: u64,
 }
 
 /// Unpacks pages.
@@ -179,22 +196,28 @@ impl Snappy {
     }
 }
 
-impl PageReader for SnappyPages {
+impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let page = self.packed.get_next_page()?;
-        page.map(|page| self.snappy.unpack(page)).transpose()
+        let Some(mut page) = self.stored.get_next_page()? else {
+            return Ok(None);
+        };
+        if let Some(snappy) = &mut self.snappy {
+            page = snappy.unpack(page)?;
+        }
+        check_dictionary(&page, self.value_bits)?;
+        Ok(Some(page))
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.packed.peek_next_page()
+        self.stored.peek_next_page()
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.packed.skip_next_page()
+        self.stored.skip_next_page()
     }
 }
 
-impl Iterator for SnappyPages {
+impl Iterator for Pages {
     type Item = Result<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -202,9 +225,27 @@ impl Iterator for SnappyPages {
     }
 }
 
+/// Refuses a dictionary that says it has more values than it has room for: the library makes room for as many.
+fn check_dictionary(page: &Page, value_bits: u64) -> Result<()> {
+    match page {
+        Page::DictionaryPage { buf, num_values, .. }
+            if u64::from(*num_values) * value_bits > 8 * buf.len() as u64 =>
+        {
+            let found = format!(
+                "a dictionary of {} bytes says that it has {num_values} values",
+                buf.len()
+            );
+            Err(ParquetError::General(found))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch, StringArray};
+    use arrow_schema::DataType;
     use parquet::arrow::arrow_reader::{
         ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     };
@@ -212,6 +253,8 @@ mod tests {
     use parquet::basic::Encoding;
     use parquet::file::properties::{WriterProperties, WriterVersion};
 
+    use super::super::parquet::with_views;
+    use super::super::source;
     use super::*;
 
     /// Rows of numbers that repeat, that hardly do, that are mostly missing and that all are, and of text.
@@ -245,15 +288,35 @@ mod tests {
         writer.into_inner().unwrap().into()
     }
 
-    fn ours(file: &Bytes) -> ParquetRecordBatchReader {
-        let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).unwrap();
-        let fields = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), None);
-        let groups = Groups::new(Held::Bytes(file.clone()), Arc::clone(metadata.metadata()));
-        ParquetRecordBatchReader::try_new_with_row_groups(&fields.unwrap(), &groups, 1_024, None).unwrap()
+    /// All batches, none let go before the last has come; text as text again.
+    fn ours(held: Held) -> Vec<RecordBatch> {
+        let metadata = ArrowReaderMetadata::load(&held, ArrowReaderOptions::new()).unwrap();
+        let schema = with_views(metadata.schema(), metadata.metadata());
+        let fields = parquet_to_arrow_field_levels(
+            metadata.parquet_schema(),
+            ProjectionMask::all(),
+            Some(schema.fields()),
+        );
+        let groups = Groups::new(held, Arc::clone(metadata.metadata()));
+        let batches =
+            ParquetRecordBatchReader::try_new_with_row_groups(&fields.unwrap(), &groups, 1_024, None)
+                .unwrap();
+        let batches: Vec<_> = batches.map(Result::unwrap).collect();
+        let as_text = |batch: RecordBatch| {
+            let columns = batch.columns().iter().map(|array| match array.data_type() {
+                DataType::Utf8View => Arc::new(StringArray::from_iter(array.as_string_view())) as ArrayRef,
+                _ => Arc::clone(array),
+            });
+            RecordBatch::try_new(metadata.schema().clone(), columns.collect()).unwrap()
+        };
+        batches.into_iter().map(as_text).collect()
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "tests make their own files")]
     fn pages_of_every_kind_hold_what_the_library_reads_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
         for compression in [
             Compression::SNAPPY,
             Compression::UNCOMPRESSED,
@@ -264,11 +327,51 @@ mod tests {
                     let file = file(compression, version, has_dictionaries);
                     let theirs = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
                     let theirs: Vec<_> = theirs.build().unwrap().map(Result::unwrap).collect();
-                    let ours: Vec<_> = ours(&file).map(Result::unwrap).collect();
-                    assert_eq!(ours.iter().map(RecordBatch::num_rows).sum::<usize>(), 5_000);
-                    assert_eq!(ours, theirs, "{compression:?} {version:?} {has_dictionaries}");
+                    std::fs::write(&path, &file).unwrap();
+                    let on_disk = Held::of(source::open(&path).unwrap()).unwrap();
+                    for held in [Held::Bytes(file.clone()), on_disk] {
+                        let ours = ours(held);
+                        assert_eq!(ours.iter().map(RecordBatch::num_rows).sum::<usize>(), 5_000);
+                        assert_eq!(ours, theirs, "{compression:?} {version:?} {has_dictionaries}");
+                    }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn text_is_viewed_where_pages_are_not_much_larger_than_the_file() {
+        for (compression, want) in [
+            (Compression::SNAPPY, DataType::Utf8View),
+            (Compression::UNCOMPRESSED, DataType::Utf8View),
+            (Compression::LZ4_RAW, DataType::Utf8),
+        ] {
+            let file = file(compression, WriterVersion::PARQUET_1_0, true);
+            let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+            let schema = with_views(metadata.schema(), metadata.metadata());
+            assert_eq!(schema.field_with_name("text").unwrap().data_type(), &want);
+            assert_eq!(
+                schema.field_with_name("all").unwrap().data_type(),
+                &DataType::Float64
+            );
+        }
+    }
+
+    #[test]
+    fn a_dictionary_that_lies_of_its_values_is_an_error() {
+        let page = |num_values| Page::DictionaryPage {
+            buf: Bytes::from_static(&[0; 80]),
+            num_values,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        assert!(check_dictionary(&page(10), 64).is_ok());
+        assert!(check_dictionary(&page(640), 1).is_ok());
+        for (n_values, value_bits) in [(11, 64), (641, 1), (u32::MAX, 96)] {
+            let error = check_dictionary(&page(n_values), value_bits)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("80 bytes"), "{error}");
         }
     }
 

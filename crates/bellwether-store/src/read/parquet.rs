@@ -61,7 +61,7 @@ pub(super) fn each_batch(
     let arrow = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata = decoded(|| {
         let metadata = ArrowReaderMetadata::load(&input, arrow.clone())?;
-        let schema = with_views(metadata.schema());
+        let schema = with_views(metadata.schema(), metadata.metadata());
         ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), arrow.with_schema(schema))
     });
     let metadata = metadata.map_err(in_file)?;
@@ -118,10 +118,25 @@ pub(super) fn each_batch(
     })
 }
 
-/// The same columns, those of text as views of the pages that hold it: it is not copied.
-fn with_views(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 => field.as_ref().clone().with_data_type(DataType::Utf8View),
+/// The columns as they are read: those of text as views of their pages, so it is not copied. A view keeps its page, so that is
+/// for pages which are not much larger than what the file has of them.
+pub(super) fn with_views(schema: &Schema, metadata: &ParquetMetaData) -> SchemaRef {
+    let mut may_view = vec![true; schema.fields().len()];
+    let columns = metadata.file_metadata().schema_descr();
+    for group in metadata.row_groups() {
+        for (column, chunk) in group.columns().iter().enumerate() {
+            let is_near = matches!(
+                chunk.compression(),
+                Compression::UNCOMPRESSED | Compression::SNAPPY
+            );
+            if let Some(may_view) = may_view.get_mut(columns.get_column_root_idx(column)) {
+                *may_view &= is_near;
+            }
+        }
+    }
+    let fields = schema.fields().iter().zip(may_view);
+    let fields = fields.map(|(field, may_view)| match field.data_type() {
+        DataType::Utf8 if may_view => field.as_ref().clone().with_data_type(DataType::Utf8View),
         _ => field.as_ref().clone(),
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
@@ -174,10 +189,7 @@ fn check(input: &Held, metadata: &ParquetMetaData) -> Result<(), Problem> {
                 return Err(corrupt("a column reaches beyond the end"));
             }
             check_unpacked(n_packed, n_unpacked)?;
-            // Those of Snappy are unpacked here, and checked there.
-            if chunk.compression() != Compression::SNAPPY {
-                page_sizes::check(input, start, n_packed)?;
-            }
+            page_sizes::check(input, start, n_packed)?;
         }
     }
     if n_in_groups != n_rows {

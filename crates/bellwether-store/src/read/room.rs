@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Room of pages, for others of the same thread.
+/// Room of pages, for others of the same columns.
 #[derive(Clone, Default)]
 pub(super) struct Room(Arc<Mutex<Vec<Vec<u8>>>>);
 
