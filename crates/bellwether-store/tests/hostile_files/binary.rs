@@ -58,6 +58,14 @@ pub(crate) fn all() -> Vec<File> {
         lying[n_bytes - 8..n_bytes - 4].copy_from_slice(&footer_len.to_le_bytes());
         files.push(file(&format!("footer_{name}.parquet"), lying, "damaged"));
     }
+    for packing in [Compression::SNAPPY, Compression::UNCOMPRESSED] {
+        let lying = lying_dictionary(self::parquet(&batch, 1, packing, true));
+        files.push(file(
+            &format!("dictionary_{packing:?}.parquet"),
+            lying,
+            "says that it has 8191 values",
+        ));
+    }
     let kinds = [
         ("a.parquet", &parquet),
         ("b.parquet", &plain),
@@ -188,6 +196,16 @@ fn parquet(batch: &RecordBatch, n_times: usize, packing: Compression, has_dictio
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
     (0..n_times).for_each(|_| writer.write(batch).unwrap());
     writer.into_inner().unwrap()
+}
+
+/// Has the first dictionary, of 500 values, say that it has 8,191. In the header of its page (parquet-format, `parquet.thrift`;
+/// compact protocol) field 7, a structure, begins with the number of values, in zigzag form.
+fn lying_dictionary(mut parquet: Vec<u8>) -> Vec<u8> {
+    let honest = [0x4c, 0x15, 0xe8, 0x07];
+    let at = parquet.windows(honest.len()).position(|bytes| bytes == honest);
+    let at = at.expect("a dictionary of 500 values");
+    parquet[at + 2..at + 4].copy_from_slice(&[0xfe, 0x7f]);
+    parquet
 }
 
 fn arrow_file(batch: &RecordBatch, packing: Option<CompressionType>) -> Vec<u8> {
