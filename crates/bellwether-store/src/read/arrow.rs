@@ -22,6 +22,7 @@ use super::batches::{self, Batches, Columns};
 use super::error::{Place, Problem, ReadError};
 use super::guard::{check_cells, check_unpacked, corrupt, decoded};
 use super::held::Held;
+use super::room::Room;
 use super::series::Gather;
 use super::source::Source;
 
@@ -89,7 +90,8 @@ pub(super) fn each_batch_of_file(
     let held = Held::of(source)?;
     let (schema, blocks) = contents(&held).map_err(in_file)?;
     let mut blocks = blocks.into_iter();
-    let mut next = || blocks.next().map(|block| block.framed(&held)).transpose();
+    let room = Room::default();
+    let mut next = || blocks.next().map(|block| block.framed(&held, &room)).transpose();
     each_batch(&mut next, schema, &file, options, read_batches)
 }
 
@@ -168,8 +170,11 @@ fn contents(held: &Held) -> Result<(Schema, Vec<Part>), Problem> {
 }
 
 impl Part {
-    fn framed(self, held: &Held) -> Result<Framed, Problem> {
-        let bytes = |start: u64, n: u64| held.get_bytes(start, n as usize).map_err(corrupt);
+    fn framed(self, held: &Held, room: &Room) -> Result<Framed, Problem> {
+        let bytes = |start: u64, n: u64| {
+            held.part(start, n as usize, |n_bytes| room.of(n_bytes))
+                .map_err(corrupt)
+        };
         let metadata = bytes(self.start, self.n_metadata)?;
         // Its length stands before it, behind a mark since version 0.15.
         let n_before = match metadata.first_chunk::<4>() {

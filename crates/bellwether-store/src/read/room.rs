@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Room of pages, for others of the same columns.
+/// Room of pages or blocks, for others of the same file.
 #[derive(Clone, Default)]
 pub(super) struct Room(Arc<Mutex<Vec<Vec<u8>>>>);
 
