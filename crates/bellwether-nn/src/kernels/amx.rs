@@ -16,7 +16,8 @@
 
 use std::fmt;
 
-use super::{Halves, Kernels, extent};
+use super::memory::Halves;
+use super::{Kernels, extent};
 
 /// Rows and columns of a tile of `a` and of sums.
 pub(crate) const TILE: usize = 16;

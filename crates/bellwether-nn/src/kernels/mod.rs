@@ -28,7 +28,6 @@ pub use table::Kernels;
 
 use elements::LANES_MAX;
 use lstm::{Blocks, GATES, Step, StepBack};
-use memory::Halves;
 use tiles::{Outer, Product};
 
 /// Registers of a full panel.

@@ -147,6 +147,18 @@ unsafe fn peak_chains<S: Lanes>(rounds: usize) -> f32 {
     }
 }
 
+/// Whether the processor has exactly what the functions of the table enable.
+#[cfg(target_arch = "x86_64")]
+fn runs_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// As [`runs_avx2`].
+#[cfg(target_arch = "x86_64")]
+fn runs_avx512() -> bool {
+    runs_avx2() && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")
+}
+
 impl Kernels {
     /// The kernels that were [chosen](Self::choose), else the fastest that this processor runs.
     pub fn detect() -> &'static Self {
@@ -165,12 +177,10 @@ impl Kernels {
         let mut tables = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            // Exactly what the functions of a table enable.
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if has_avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+            if runs_avx512() {
                 tables.push(&AVX512);
             }
-            if has_avx2 {
+            if runs_avx2() {
                 tables.push(&AVX2);
             }
         }
@@ -182,10 +192,7 @@ impl Kernels {
     pub fn by_name(name: &str) -> Option<&'static Self> {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if name == AMX.name {
-            let has_avx512 = Self::available()
-                .iter()
-                .any(|kernels| kernels.name == AVX512.name);
-            return (has_avx512 && super::amx::hardware::is_there()).then_some(&AMX);
+            return (runs_avx512() && super::amx::hardware::is_there()).then_some(&AMX);
         }
         Self::available().into_iter().find(|kernels| kernels.name == name)
     }
@@ -194,12 +201,8 @@ impl Kernels {
     #[cfg(test)]
     pub(crate) fn twin_of_amx() -> Option<&'static Self> {
         #[cfg(target_arch = "x86_64")]
-        if Self::available()
-            .iter()
-            .any(|kernels| kernels.name == AVX512.name)
-        {
-            return Some(&AMX_TWIN);
-        }
+        return runs_avx512().then_some(&AMX_TWIN);
+        #[cfg(not(target_arch = "x86_64"))]
         None
     }
 

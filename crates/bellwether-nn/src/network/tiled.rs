@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::score::SCORE_ROWS;
 use super::weights::{Layout, LstmLayout};
-use crate::kernels::{Aligned, Split, TILE, TILE_INNER as INNER, TileGuard, TilePart, TileProduct};
+use crate::kernels::{Aligned, Split, TILE, TILE_INNER, TileGuard, TilePart, TileProduct};
 
 /// Weights of a stack as tiles want them.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ impl Tiled {
         }
         let width = layout.kernels.gate_width();
         let layer = |of: &LstmLayout| {
-            let (n_inputs, n_units) = (of.n_inputs.div_ceil(INNER), of.n_units.div_ceil(INNER));
-            let mut packed = Split::zeroed(of.n_blocks * (n_inputs + n_units) * INNER * width);
+            let (n_inputs, n_units) = (of.n_inputs.div_ceil(TILE_INNER), of.n_units.div_ceil(TILE_INNER));
+            let mut packed = Split::zeroed(of.n_blocks * (n_inputs + n_units) * TILE_INNER * width);
             let mut at = 0;
             for block in weights[of.weights.clone()].chunks_exact(of.block(width)) {
                 let (inputs, units) = block.split_at(of.n_inputs * width);
@@ -46,7 +46,7 @@ impl Tiled {
             }
         };
         let of = &layout.head;
-        let mut head = Split::zeroed(of.n_inputs.next_multiple_of(INNER) * of.width);
+        let mut head = Split::zeroed(of.n_inputs.next_multiple_of(TILE_INNER) * of.width);
         let mut at = 0;
         for (from, n_vectors, _) in layout.panels_of_head() {
             let width = n_vectors * layout.kernels.lanes();
@@ -62,8 +62,8 @@ impl Tiled {
 impl TiledLayer {
     /// Where the tiles of a block of units begin: those of inputs, and those of states.
     fn block(&self, block: usize, width: usize) -> (usize, usize) {
-        let start = block * (self.n_inputs + self.n_units) * INNER * width;
-        (start, start + self.n_inputs * INNER * width)
+        let start = block * (self.n_inputs + self.n_units) * TILE_INNER * width;
+        (start, start + self.n_inputs * TILE_INNER * width)
     }
 }
 
@@ -90,11 +90,11 @@ impl TiledSpace {
         const { assert!(SCORE_ROWS == TILE) };
         let (lanes, gate_width) = (layout.kernels.lanes(), layout.kernels.gate_width());
         let n_inputs = layout.layers[0].n_inputs;
-        let state = |layer: &LstmLayout| Split::zeroed(TILE * layer.n_units.next_multiple_of(INNER));
+        let state = |layer: &LstmLayout| Split::zeroed(TILE * layer.n_units.next_multiple_of(TILE_INNER));
         let decoder = layout.layers.get(layout.n_encoder);
         Self {
-            x: Split::zeroed(layout.n_steps * TILE * n_inputs.next_multiple_of(INNER)),
-            sample: Aligned::zeroed(n_inputs.next_multiple_of(INNER)),
+            x: Split::zeroed(layout.n_steps * TILE * n_inputs.next_multiple_of(TILE_INNER)),
+            sample: Aligned::zeroed(n_inputs.next_multiple_of(TILE_INNER)),
             h: layout
                 .layers
                 .iter()
@@ -178,7 +178,7 @@ impl TiledSpace {
             let part = TilePart {
                 a: &self.h[idx - 1][layout.n_steps % 2],
                 a_start: 0,
-                a_stride: tiles.n_inputs * INNER,
+                a_stride: tiles.n_inputs * TILE_INNER,
                 n_inner: tiles.n_inputs,
                 b: &tiles.weights,
                 b_start: tiles.block(block, gate_width).0,
@@ -207,7 +207,7 @@ impl TiledSpace {
         };
         let is_projected = idx == layout.n_encoder;
         let (x, x_start) = match idx.checked_sub(1) {
-            None => (&self.x, step * TILE * tiles.n_inputs * INNER),
+            None => (&self.x, step * TILE * tiles.n_inputs * TILE_INNER),
             Some(idx) => (&below[idx][(step + 1) % 2], 0),
         };
         for (block, c) in self.c[idx].chunks_exact_mut(TILE * lanes).enumerate() {
@@ -215,7 +215,7 @@ impl TiledSpace {
             let input = TilePart {
                 a: x,
                 a_start: x_start,
-                a_stride: tiles.n_inputs * INNER,
+                a_stride: tiles.n_inputs * TILE_INNER,
                 n_inner: tiles.n_inputs,
                 b: &tiles.weights,
                 b_start: of_inputs,
@@ -223,7 +223,7 @@ impl TiledSpace {
             let state = TilePart {
                 a: h_before,
                 a_start: 0,
-                a_stride: tiles.n_units * INNER,
+                a_stride: tiles.n_units * TILE_INNER,
                 n_inner: tiles.n_units,
                 b: &tiles.weights,
                 b_start: of_units,
@@ -246,21 +246,21 @@ impl TiledSpace {
             layout
                 .kernels
                 .lstm_cells(TILE, &mut self.gates, c, &mut self.hidden);
-            let (stride, at) = (tiles.n_units * INNER, block * lanes);
+            let (stride, at) = (tiles.n_units * TILE_INNER, block * lanes);
             of.guard.split(&self.hidden, lanes, h, at, stride);
         }
     }
 
     fn head(&mut self, of: &Numbers<'_>, step: usize) {
         let (layout, head) = (of.layout, &of.layout.head);
-        let n_inner = head.n_inputs.div_ceil(INNER);
+        let n_inner = head.n_inputs.div_ceil(TILE_INNER);
         let mut b_start = 0;
         for (_, n_vectors, first) in layout.panels_of_head() {
             let n_tiles = n_vectors * layout.kernels.lanes() / TILE;
             let part = TilePart {
                 a: &self.h[layout.layers.len() - 1][(step + 1) % 2],
                 a_start: 0,
-                a_stride: n_inner * INNER,
+                a_stride: n_inner * TILE_INNER,
                 n_inner,
                 b: &of.tiled.head,
                 b_start,
@@ -273,7 +273,7 @@ impl TiledSpace {
                 c: &mut self.output[first..],
                 c_stride: head.width,
             });
-            b_start += n_inner * n_tiles * INNER * TILE;
+            b_start += n_inner * n_tiles * TILE_INNER * TILE;
         }
     }
 }

@@ -86,13 +86,15 @@ impl InputRows {
         room(&mut self.time_ends, n_rows)?;
         room(&mut self.samples, n_rows)?;
         room(&mut self.positions, n_rows)?;
-        // Times are about as long as each other: as many as there is room for need so much, and are not moved then.
-        let n_spare = self.time_ends.capacity() - self.time_ends.len();
-        let n_bytes = text.len().div_ceil(n_rows.max(1)).saturating_mul(n_spare);
-        if self.times.try_reserve_exact(n_bytes).is_err() {
-            self.times
-                .try_reserve(text.len())
-                .map_err(|_| Problem::OutOfMemory)?;
+        if self.times.capacity() - self.times.len() < text.len() {
+            // Times are about as long as each other: as many as there is room for need so much, and are not moved again.
+            let n_spare = self.time_ends.capacity() - self.time_ends.len();
+            let n_bytes = text.len().div_ceil(n_rows.max(1)).saturating_mul(n_spare);
+            if self.times.try_reserve_exact(n_bytes).is_err() {
+                self.times
+                    .try_reserve(text.len())
+                    .map_err(|_| Problem::OutOfMemory)?;
+            }
         }
         let n_before = self.times.len();
         self.times.push_str(text);
