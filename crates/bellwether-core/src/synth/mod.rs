@@ -3,7 +3,8 @@
 //! A [`PlantSpec`] says what to make and [`generate`] makes it: for each device a frame and the [`Fault`]s in it.
 //! Behind the channels of a [`Template`] lie a duty with the rhythm of day and week, weather, and slow and fast
 //! swings; the physics of the template turns them into true values, and each [`Instrument`] adds its noise and rounds.
-//! Anomalies are put in afterwards, by [`inject()`], which does the same for any frame, real ones included.
+//! Anomalies are put in afterwards, by [`inject()`], which does the same for any frame, real ones included. A [`Fleet`]
+//! too large for memory comes as a stream.
 
 mod anomaly;
 mod assignment;
@@ -13,6 +14,7 @@ mod defect;
 mod drivers;
 mod error;
 mod fault;
+mod fleet;
 mod hvac;
 mod injection;
 mod motor;
@@ -38,6 +40,7 @@ pub use defect::{
 };
 pub use error::{GenerateError, InjectError};
 pub use fault::{Fault, labels, remaining_life};
+pub use fleet::{Fleet, FleetStream, Instants, Member};
 pub use injection::{inject, inject_scaled};
 pub use operation::{CHANGES_PER_WEEK_MAX, Operation};
 pub use start::Start;
@@ -111,39 +114,10 @@ pub struct Device {
     pub faults: Vec<Fault>,
 }
 
-/// Makes the fleet that `spec` describes.
+/// Makes the fleet that `spec` describes, and holds all of it; a [`Fleet`] gives it piece by piece.
 ///
 /// # Errors
 /// [`GenerateError`] where a number is zero or too large, or an anomaly cannot be put in.
 pub fn generate(spec: &PlantSpec) -> Result<Vec<Device>, GenerateError> {
-    if spec.n_samples == 0 {
-        return Err(GenerateError::NoSample);
-    }
-    if !(1..=N_DEVICES_MAX).contains(&spec.n_devices) {
-        return Err(GenerateError::Devices {
-            n_devices: spec.n_devices,
-        });
-    }
-    let names: Vec<String> = (0..spec.n_devices)
-        .map(|device_idx| spec.device_name(device_idx))
-        .collect();
-    let assigned = assign(&spec.anomalies, &names, spec.seed)?;
-    names
-        .into_iter()
-        .zip(assigned)
-        .enumerate()
-        .map(|(device_idx, (name, anomalies))| {
-            let frame = PlantStream::new(spec, device_idx)?.next_frame(spec.n_samples)?;
-            let (frame, faults) = match injection::inject_into(&frame, &anomalies, spec.seed, device_idx) {
-                Ok(done) => done,
-                Err(source) => {
-                    return Err(GenerateError::Anomaly {
-                        device: name,
-                        source: Box::new(source),
-                    });
-                }
-            };
-            Ok(Device { name, frame, faults })
-        })
-        .collect()
+    Fleet::new(spec)?.into_devices()
 }

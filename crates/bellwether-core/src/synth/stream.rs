@@ -145,7 +145,7 @@ impl PlantStream {
     }
 
     /// Refuses frames whose last sample would lie beyond the range of [`Timestamp`].
-    fn check_end(&self, n_samples: usize) -> Result<(), GenerateError> {
+    pub(super) fn check_end(&self, n_samples: usize) -> Result<(), GenerateError> {
         let steps = (n_samples as u128).saturating_sub(1);
         let room = Timestamp::from_nanos(i64::MAX)
             .as_nanos()

@@ -12,7 +12,9 @@ const SHIFT: f64 = 1e6;
 /// million; no other decimal of so many digits reads back as the same double (IEEE 754 holds any fifteen), so that its digits are the
 /// shortest. That takes a tenth of the time of the search for them.
 pub fn push_real(text: &mut String, value: f64) {
-    let shifted = (value * SHIFT).round();
+    // To the nearest whole number by the rounding of a sum: doubles of this size have no decimals.
+    const WHOLE: f64 = 6_755_399_441_055_744.0;
+    let shifted = (value * SHIFT + WHOLE) - WHOLE;
     // Below 1e-4 numbers are written with an exponent; zero keeps its sign.
     let is_short = (100.0..1e15).contains(&shifted.abs()) && shifted / SHIFT - value == 0.0;
     if is_short {
@@ -25,28 +27,37 @@ pub fn push_real(text: &mut String, value: f64) {
 /// Appends `shifted` millionths, without the zeros behind the last decimal but one.
 fn push_shifted(text: &mut String, shifted: i64) {
     let mut digits = [b'0'; 24];
-    let mut at = digits.len();
-    let mut rest = shifted.unsigned_abs();
-    let mut n_digits = 0;
-    while rest > 0 || n_digits <= N_DECIMALS {
-        if n_digits == N_DECIMALS {
-            at -= 1;
-            digits[at] = b'.';
-        }
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        n_digits += 1;
-    }
-    if shifted < 0 {
-        at -= 1;
-        digits[at] = b'-';
-    }
-    let mut end = digits.len();
-    while digits[end - 1] == b'0' && digits[end - 2] != b'.' {
+    let (whole, decimals) = (
+        shifted.unsigned_abs() / 1_000_000,
+        shifted.unsigned_abs() % 1_000_000,
+    );
+    // Behind the point, then before it.
+    let mut end = POINT + 1 + N_DECIMALS;
+    put(&mut digits[..end], decimals);
+    digits[POINT] = b'.';
+    while digits[end - 1] == b'0' && end > POINT + 2 {
         end -= 1;
     }
-    text.push_str(std::str::from_utf8(&digits[at..end]).expect("digits are ASCII"));
+    let mut start = POINT - put(&mut digits[..POINT], whole).max(1);
+    if shifted < 0 {
+        start -= 1;
+        digits[start] = b'-';
+    }
+    text.push_str(std::str::from_utf8(&digits[start..end]).expect("digits are ASCII"));
+}
+
+/// Where the point stands: before it a sign and nine digits or fewer, for there are fifteen in all.
+const POINT: usize = 12;
+
+/// Puts the digits of `number` at the end of `room`; gives how many.
+fn put(room: &mut [u8], mut number: u64) -> usize {
+    let mut n_digits = 0;
+    while number > 0 {
+        n_digits += 1;
+        room[room.len() - n_digits] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    n_digits
 }
 
 #[cfg(test)]

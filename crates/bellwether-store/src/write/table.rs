@@ -1,7 +1,7 @@
 //! Tables, row by row: comma- or tab-separated, JSON lines, Parquet, Arrow IPC, InfluxDB line protocol.
 
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::WriteError;
@@ -152,7 +152,7 @@ pub struct TableWriter<W: Write + Send> {
 }
 
 enum Form<W: Write + Send> {
-    Csv(Box<csv::Writer<W>>),
+    Delimited(BufWriter<W>, Delimiter),
     Jsonl(BufWriter<W>),
     Parquet(Box<ParquetTable<W>>),
     Arrow(Box<ArrowTable<BufWriter<W>>>),
@@ -175,10 +175,11 @@ impl<W: Write + Send> TableWriter<W> {
     pub fn new(out: W, format: TableFormat, columns: Vec<Column>) -> Result<Self, WriteError> {
         let form = match format {
             TableFormat::Csv | TableFormat::Tsv => {
-                let mut csv = delimited(out, format);
-                csv.write_record(columns.iter().map(|column| &column.name))
-                    .map_err(of_csv)?;
-                Form::Csv(Box::new(csv))
+                let (mut out, delimiter) = (BufWriter::new(out), Delimiter::of(format));
+                let mut head = String::new();
+                delimiter.push_row(&mut head, columns.iter().map(|column| Cell::Text(&column.name)));
+                out.write_all(head.as_bytes()).map_err(WriteError::Table)?;
+                Form::Delimited(out, delimiter)
             }
             TableFormat::Jsonl => Form::Jsonl(BufWriter::new(out)),
             TableFormat::Parquet => Form::Parquet(Box::new(
@@ -202,7 +203,9 @@ impl<W: Write + Send> TableWriter<W> {
     /// For Parquet and Arrow, whose end is written with its last row: the caller's mistake.
     pub(super) fn resume(out: W, format: TableFormat, columns: Vec<Column>) -> Self {
         let form = match format {
-            TableFormat::Csv | TableFormat::Tsv => Form::Csv(Box::new(delimited(out, format))),
+            TableFormat::Csv | TableFormat::Tsv => {
+                Form::Delimited(BufWriter::new(out), Delimiter::of(format))
+            }
             TableFormat::Jsonl => Form::Jsonl(BufWriter::new(out)),
             TableFormat::LineProtocol => Form::LineProtocol(BufWriter::new(out)),
             TableFormat::Parquet | TableFormat::Arrow => panic!("a {format:?} file is never added to"),
@@ -220,8 +223,9 @@ impl<W: Write + Send> TableWriter<W> {
     /// [`WriteError::Table`] where the output fails.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         match &mut self.form {
-            Form::Csv(csv) => csv.flush().map_err(WriteError::Table),
-            Form::Jsonl(out) | Form::LineProtocol(out) => out.flush().map_err(WriteError::Table),
+            Form::Delimited(out, _) | Form::Jsonl(out) | Form::LineProtocol(out) => {
+                out.flush().map_err(WriteError::Table)
+            }
             Form::Parquet(_) | Form::Arrow(_) => Ok(()),
         }
     }
@@ -237,13 +241,10 @@ impl<W: Write + Send> TableWriter<W> {
             .zip(&self.columns)
             .map(|(cell, column)| (cell.checked(column), column));
         match &mut self.form {
-            Form::Csv(csv) => {
-                for (cell, _) in cells {
-                    self.text.clear();
-                    push_plain(&mut self.text, cell);
-                    csv.write_field(&self.text).map_err(of_csv)?;
-                }
-                csv.write_record(None::<&[u8]>).map_err(of_csv)
+            Form::Delimited(out, delimiter) => {
+                self.text.clear();
+                delimiter.push_row(&mut self.text, cells.map(|(cell, _)| cell));
+                out.write_all(self.text.as_bytes()).map_err(WriteError::Table)
             }
             Form::Jsonl(out) => {
                 self.text.clear();
@@ -277,10 +278,7 @@ impl<W: Write + Send> TableWriter<W> {
     /// [`WriteError::Table`] where the output fails.
     pub fn finish(self) -> Result<W, WriteError> {
         match self.form {
-            Form::Csv(csv) => csv
-                .into_inner()
-                .map_err(|error| WriteError::Table(error.into_error())),
-            Form::Jsonl(out) | Form::LineProtocol(out) => out
+            Form::Delimited(out, _) | Form::Jsonl(out) | Form::LineProtocol(out) => out
                 .into_inner()
                 .map_err(|error| WriteError::Table(error.into_error())),
             Form::Parquet(table) => table.finish().map_err(WriteError::Table),
@@ -293,9 +291,37 @@ impl<W: Write + Send> TableWriter<W> {
     }
 }
 
-fn delimited<W: Write>(out: W, format: TableFormat) -> csv::Writer<W> {
-    let delimiter = if format == TableFormat::Tsv { b'\t' } else { b',' };
-    csv::WriterBuilder::new().delimiter(delimiter).from_writer(out)
+/// What stands between the cells of a row. Numbers never need quotes; which text does, the csv crate says.
+struct Delimiter {
+    character: char,
+    quotes: csv_core::Writer,
+}
+
+impl Delimiter {
+    fn of(format: TableFormat) -> Self {
+        let character = if format == TableFormat::Tsv { '\t' } else { ',' };
+        let quotes = csv_core::WriterBuilder::new().delimiter(character as u8).build();
+        Self { character, quotes }
+    }
+
+    fn push_row<'a>(&self, out: &mut String, cells: impl Iterator<Item = Cell<'a>>) {
+        let start = out.len();
+        for (idx, cell) in cells.enumerate() {
+            if idx > 0 {
+                out.push(self.character);
+            }
+            match cell {
+                Cell::Text(text) if self.quotes.should_quote(text.as_bytes()) => {
+                    out.push('"');
+                    out.push_str(&text.replace('"', "\"\""));
+                    out.push('"');
+                }
+                cell => push_plain(out, cell),
+            }
+        }
+        // An empty line is no row.
+        out.push_str(if out.len() == start { "\"\"\n" } else { "\n" });
+    }
 }
 
 fn push_plain(out: &mut String, cell: Cell<'_>) {
@@ -309,13 +335,6 @@ fn push_plain(out: &mut String, cell: Cell<'_>) {
 
 fn push_json_text(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).expect("any text has a JSON form"));
-}
-
-fn of_csv(error: csv::Error) -> WriteError {
-    WriteError::Table(match error.into_kind() {
-        csv::ErrorKind::Io(source) => source,
-        other => io::Error::other(format!("{other:?}")),
-    })
 }
 
 #[cfg(test)]
@@ -384,6 +403,31 @@ mod tests {
              {\"timestamp\":\"t3\",\"score\":1e-7,\"is_anomaly\":1,\"top_channel\":\"ü\"}\n\
              {\"timestamp\":\"t4\",\"score\":null,\"is_anomaly\":null,\"top_channel\":null}\n",
         );
+    }
+
+    proptest::proptest! {
+        /// The csv crate is the reference.
+        #[test]
+        fn delimited_text_is_quoted_as_the_csv_crate_does(
+            rows in proptest::collection::vec(proptest::collection::vec("([a\",; \t\r\n#é]{0,4}|.{0,6})", 3), 0..4),
+            single in proptest::collection::vec("[a\",\t\r\n]{0,2}", 0..4),
+        ) {
+            for (format, delimiter) in [(TableFormat::Csv, b','), (TableFormat::Tsv, b'\t')] {
+                for rows in [rows.clone(), single.iter().map(|text| vec![text.clone()]).collect()] {
+                    let n_columns = rows.first().map_or(1, Vec::len);
+                    let names: Vec<String> = (0..n_columns).map(|idx| format!("n, {idx}\t")).collect();
+                    let columns = names.iter().map(|name| Column::new(name, ColumnKind::Text)).collect();
+                    let mut ours = TableWriter::new(Vec::new(), format, columns).unwrap();
+                    let mut theirs = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+                    theirs.write_record(&names).unwrap();
+                    for row in &rows {
+                        ours.row(&row.iter().map(|text| Cell::Text(text)).collect::<Vec<_>>()).unwrap();
+                        theirs.write_record(row).unwrap();
+                    }
+                    proptest::prop_assert_eq!(ours.finish().unwrap(), theirs.into_inner().unwrap());
+                }
+            }
+        }
     }
 
     #[test]

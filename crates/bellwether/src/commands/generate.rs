@@ -8,9 +8,11 @@ mod sink;
 mod table;
 mod truth;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
-use bellwether_core::synth::{self, Device, Operation, PlantSpec};
+use bellwether_core::frame::{Channel, Sample};
+use bellwether_core::synth::{Fleet, Operation, PlantSpec};
 use bellwether_core::time::{Timestamp, humane};
 use serde_json::{Value, json};
 
@@ -20,7 +22,7 @@ use crate::failure::Failure;
 use crate::output::{Output, object};
 use recorded::Recording;
 use table::{Line, Out, Table};
-use truth::Truth;
+use truth::{Measured, Truth};
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> Result<(), Failure> {
     let outputs = [
@@ -45,42 +47,71 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> Result<(), Failure> {
 fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure> {
     // Before the work: a name that will not do, or a missing folder, is told at once.
     let out = Out::create(path, output.format())?;
-    let [labels, points, defects] = [&args.labels, &args.points, &args.defects]
-        .map(|path| path.as_deref().map(Out::create_file).transpose());
-    let (labels, points, defects) = (labels?, points?, defects?);
+    let beside = Beside::create(args)?;
     let spec = plant(args);
-    let devices = synth::generate(&spec)?;
-    let truth = Truth::of(&devices);
-    let recording = match args.defect.as_slice() {
-        [] => None,
-        specs => Some(Recording::new(&devices, specs, spec.cadence, spec.seed)?),
-    };
-    match &recording {
-        Some(recording) => recording.write(&table_of(&devices), |_| Vec::new(), out)?,
-        None => table_of(&devices).write(lines(&devices), out)?,
+    let fleet = Fleet::new(&spec)?;
+    let table = table_of(spec.n_devices, fleet.channels());
+    if args.defect.is_empty() {
+        let time = fleet.time();
+        let devices = Measured::of_fleet(&fleet, &time);
+        write(&fleet, &table, out)?;
+        return tell(args, path, &table, &devices, None, beside, output);
     }
-    if let Some(out) = labels {
-        truth.write(out)?;
-    }
-    if let Some(out) = points {
-        truth.write_points(&devices, out)?;
-    }
-    if let (Some(out), Some(recording)) = (defects, &recording) {
-        recording.write_defects(out)?;
-    }
+    let devices = fleet.into_devices()?;
+    let recording = Recording::new(&devices, &args.defect, spec.cadence, spec.seed)?;
+    recording.write(&table, |_| Vec::new(), out)?;
+    let devices = Measured::all(&devices);
+    tell(args, path, &table, &devices, Some(&recording), beside, output)
+}
 
-    output.note(&format!("{}: {}", shown(path), about(&spec, &devices, &truth)));
+/// Writes the rows of the fleet; the next are made while the last are written.
+fn write(fleet: &Fleet, table: &Table, out: Out) -> Result<(), Failure> {
+    /// More would be of no use: whichever is slower has the other wait.
+    const PIECES_AHEAD: usize = 2;
+    let pieces = fleet.stream()?;
+    let (made, ahead) = sync_channel(PIECES_AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for piece in pieces {
+                if made.send(piece).is_err() {
+                    // The table ended early, and says why.
+                    break;
+                }
+            }
+        });
+        table.write(out, |lines| {
+            for piece in ahead {
+                for (device_idx, sample) in piece.samples() {
+                    lines.add(&line(fleet.members()[device_idx].name(), sample))?;
+                }
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Writes the truth beside, and says what was made.
+fn tell(
+    args: &GenerateArgs,
+    path: &Path,
+    table: &Table,
+    devices: &[Measured<'_>],
+    recording: Option<&Recording<'_>>,
+    beside: Beside,
+    output: &Output,
+) -> Result<(), Failure> {
+    let (spec, truth) = (plant(args), Truth::of(devices));
+    beside.write(&truth, devices, recording)?;
+    output.note(&format!(
+        "{}: {}",
+        shown(path),
+        about(&spec, table.channels.len(), &truth)
+    ));
     truth.note(output);
-    if let Some(recording) = &recording {
+    if let Some(recording) = recording {
         recording.note(output);
     }
-    note_next(
-        path,
-        spec.template.name(),
-        devices[0].frame.time(),
-        &truth,
-        output,
-    );
+    note_next(path, spec.template.name(), devices[0].time, &truth, output);
     if output.format() == Format::Table || is_stdout(path) {
         return Ok(());
     }
@@ -89,18 +120,54 @@ fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure
         ("labels", args.labels.as_deref().map_or(Value::Null, text)),
         ("template", json!(spec.template.name())),
         ("seed", json!(spec.seed)),
-        ("devices", json!(names(&devices))),
+        ("devices", json!(names(devices))),
         ("samples", json!(spec.n_samples)),
-        ("channels", json!(table::channels(&devices[0].frame))),
+        ("channels", json!(table.channels)),
         ("cadence_s", json!(spec.cadence.as_secs_f64())),
         ("start", json!(spec.start.to_string())),
         ("faults", json!(truth.rows().objects())),
         (
             "defects",
-            json!(recording.as_ref().map_or_else(Vec::new, Recording::summary)),
+            json!(recording.map_or_else(Vec::new, Recording::summary)),
         ),
     ]);
     output.answer(&document, &truth.rows())
+}
+
+/// The files that are asked for beside the data.
+struct Beside {
+    labels: Option<Out>,
+    points: Option<Out>,
+    defects: Option<Out>,
+}
+
+impl Beside {
+    fn create(args: &GenerateArgs) -> Result<Self, Failure> {
+        let create = |path: &Option<PathBuf>| path.as_deref().map(Out::create_file).transpose();
+        Ok(Self {
+            labels: create(&args.labels)?,
+            points: create(&args.points)?,
+            defects: create(&args.defects)?,
+        })
+    }
+
+    fn write(
+        self,
+        truth: &Truth,
+        devices: &[Measured<'_>],
+        recording: Option<&Recording<'_>>,
+    ) -> Result<(), Failure> {
+        if let Some(out) = self.labels {
+            truth.write(out)?;
+        }
+        if let Some(out) = self.points {
+            truth.write_points(devices, out)?;
+        }
+        if let (Some(out), Some(recording)) = (self.defects, recording) {
+            recording.write_defects(out)?;
+        }
+        Ok(())
+    }
 }
 
 /// The fleet that the flags describe.
@@ -122,44 +189,36 @@ fn plant(args: &GenerateArgs) -> PlantSpec {
     }
 }
 
-fn table_of(devices: &[Device]) -> Table {
+fn table_of(n_devices: usize, channels: &[Channel]) -> Table {
     Table {
         time: "timestamp".to_owned(),
-        series: (devices.len() > 1).then(|| "device".to_owned()),
-        channels: table::channels(&devices[0].frame),
+        series: (n_devices > 1).then(|| "device".to_owned()),
+        channels: table::names(channels),
         marks: Vec::new(),
     }
 }
 
-/// The rows as a fleet sends them: all devices at an instant, then the next instant.
-fn lines(devices: &[Device]) -> impl Iterator<Item = Line<'_>> {
-    (0..devices[0].frame.n_samples())
-        .flat_map(move |sample_idx| devices.iter().map(move |device| line(device, sample_idx)))
-}
-
-fn line(device: &Device, sample_idx: usize) -> Line<'_> {
-    let sample = device.frame.sample(sample_idx);
+fn line<'a>(device: &'a str, sample: Sample<'a>) -> Line<'a> {
     Line {
         time: sample.time.to_string().into(),
-        series: &device.name,
+        series: device,
         values: sample.values,
         marks: Vec::new(),
     }
 }
 
-fn names(devices: &[Device]) -> Vec<&str> {
-    devices.iter().map(|device| device.name.as_str()).collect()
+fn names<'a>(devices: &[Measured<'a>]) -> Vec<&'a str> {
+    devices.iter().map(|device| device.name).collect()
 }
 
 /// What was made, in a line.
-fn about(spec: &PlantSpec, devices: &[Device], truth: &Truth) -> String {
-    let frame = &devices[0].frame;
+fn about(spec: &PlantSpec, n_channels: usize, truth: &Truth) -> String {
     format!(
         "{} of {}, {} of {} each, one every {} from {}, seed {}, {}",
-        counted(devices.len(), "device"),
+        counted(spec.n_devices, "device"),
         spec.template,
-        counted(frame.n_samples(), "sample"),
-        counted(frame.n_channels(), "channel"),
+        counted(spec.n_samples, "sample"),
+        counted(n_channels, "channel"),
         humane(spec.cadence),
         spec.start,
         spec.seed,

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::recorded::Recording as Spoilt;
 use super::table::{self, Line, Out, Table};
-use super::{Truth, counted, is_stdout, names, note_next, shown, text};
+use super::truth::{Measured, Truth};
+use super::{Beside, counted, is_stdout, names, note_next, shown, text};
 use crate::cli::{Format, GenerateArgs};
 use crate::commands::options;
 use crate::failure::Failure;
@@ -26,9 +27,7 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
         return Err(Failure::Usage(text.to_owned()));
     }
     let out = Out::create(path, output.format())?;
-    let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
-    let points = args.points.as_deref().map(Out::create_file).transpose()?;
-    let defects = args.defects.as_deref().map(Out::create_file).transpose()?;
+    let beside = Beside::create(args)?;
     let recordings = read::read(&[data.to_owned()], &options(&args.reading))?;
     for recording in &recordings {
         for note in &recording.notes {
@@ -37,7 +36,8 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
     }
     let table = table_of(&recordings, args)?;
     let devices = inject(&recordings, &args.anomalies, args.seed)?;
-    let truth = Truth::of(&devices);
+    let measured = Measured::all(&devices);
+    let truth = Truth::of(&measured);
     let places = places(&recordings);
     let recording = match args.defect.as_slice() {
         [] => None,
@@ -53,21 +53,13 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
             spoilt.write(&table, |row| marks[row.device_idx][row.sample_idx].clone(), out)?;
         }
         None => {
-            let lines = places
-                .iter()
-                .map(|place| line(place, &recordings, &devices, &table));
-            table.write(lines, out)?;
+            table.write(out, |lines| {
+                let mut places = places.iter();
+                places.try_for_each(|place| lines.add(&line(place, &recordings, &devices, &table)))
+            })?;
         }
     }
-    if let (Some(out), Some(recording)) = (defects, &recording) {
-        recording.write_defects(out)?;
-    }
-    if let Some(out) = labels {
-        truth.write(out)?;
-    }
-    if let Some(out) = points {
-        truth.write_points(&devices, out)?;
-    }
+    beside.write(&truth, &measured, recording.as_ref())?;
 
     output.note(&format!(
         "{}: {} of {}, seed {}, {} put in",
@@ -81,7 +73,7 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
     if let Some(recording) = &recording {
         recording.note(output);
     }
-    note_next(path, &model_name(data), devices[0].frame.time(), &truth, output);
+    note_next(path, &model_name(data), measured[0].time, &truth, output);
     if output.format() == Format::Table || is_stdout(path) {
         return Ok(());
     }
@@ -90,7 +82,7 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
         ("labels", args.labels.as_deref().map_or(Value::Null, text)),
         ("injected_into", text(data)),
         ("seed", json!(args.seed)),
-        ("devices", json!(names(&devices))),
+        ("devices", json!(names(&measured))),
         ("rows", json!(places.len())),
         ("channels", json!(table.channels)),
         ("faults", json!(truth.rows().objects())),
@@ -105,11 +97,8 @@ pub(super) fn run(args: &GenerateArgs, data: &Path, path: &Path, output: &Output
 /// The columns of the answer: those of the data, as far as reading keeps them.
 fn table_of(recordings: &[Recording], args: &GenerateArgs) -> Result<Table, Failure> {
     let first = &recordings[0];
-    let channels = table::channels(&first.frame);
-    if let Some(other) = recordings
-        .iter()
-        .find(|other| table::channels(&other.frame) != channels)
-    {
+    let channels = |of: &Recording| table::names(of.frame.schema().channels());
+    if let Some(other) = recordings.iter().find(|other| channels(other) != channels(first)) {
         return Err(Failure::message(format!(
             "series {} and {} have different channels and do not go into one table; inject into one file at a time",
             first.name, other.name
@@ -125,7 +114,7 @@ fn table_of(recordings: &[Recording], args: &GenerateArgs) -> Result<Table, Fail
     let table = Table {
         time: called(&args.reading.time_column, "timestamp"),
         series: (recordings.len() > 1).then(|| called(&args.reading.series_column, "device")),
-        channels,
+        channels: channels(first),
         marks: marks
             .into_iter()
             .filter_map(|(name, is_there)| is_there.then_some(name))

@@ -10,16 +10,15 @@ use serde_json::json;
 
 use super::recorded::Recording;
 use super::sink::{BATCH_ROWS_MAX, Batch, Sink};
-use super::table::{Line, Out, Table};
-use super::{Truth, about, counted, line, names, plant, table_of};
+use super::table::{Line, Table};
+use super::truth::{Measured, Truth};
+use super::{Beside, about, counted, line, names, plant, table_of};
 use crate::cli::{Format, GenerateArgs};
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result<(), Failure> {
-    let labels = args.labels.as_deref().map(Out::create_file).transpose()?;
-    let points = args.points.as_deref().map(Out::create_file).transpose()?;
-    let defects = args.defects.as_deref().map(Out::create_file).transpose()?;
+    let beside = Beside::create(args)?;
     let spec = plant(args);
     // All at once: faults are drawn over the whole, so that live and batch are the same data.
     let devices = synth::generate(&spec)?;
@@ -27,18 +26,12 @@ pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result
         [] => None,
         specs => Some(Recording::new(&devices, specs, spec.cadence, spec.seed)?),
     };
-    let device_names = names(&devices).into_iter().map(str::to_owned).collect();
+    let measured = Measured::all(&devices);
+    let device_names = names(&measured).into_iter().map(str::to_owned).collect();
     let mut sink = Sink::open(address, device_names)?;
-    let truth = Truth::of(&devices);
-    if let Some(out) = labels {
-        truth.write(out)?;
-    }
-    if let Some(out) = points {
-        truth.write_points(&devices, out)?;
-    }
-    if let (Some(out), Some(recording)) = (defects, &recording) {
-        recording.write_defects(out)?;
-    }
+    let truth = Truth::of(&measured);
+    beside.write(&truth, &measured, recording.as_ref())?;
+    let table = table_of(devices.len(), devices[0].frame.schema().channels());
     let rate = args.rate.unwrap_or_default();
     let pace = if rate > 0.0 {
         format!("{rate} a second")
@@ -48,7 +41,7 @@ pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result
     output.note(&format!(
         "{}, {pace}: {}",
         sink.name(),
-        about(&spec, &devices, &truth)
+        about(&spec, table.channels.len(), &truth)
     ));
     truth.note(output);
     if let Some(recording) = &recording {
@@ -56,9 +49,9 @@ pub(super) fn run(args: &GenerateArgs, address: &str, output: &Output) -> Result
     }
 
     let form = if sink.wants_json() {
-        Form::json(table_of(&devices))
+        Form::json(table)
     } else {
-        Form::new(table_of(&devices), output.format())
+        Form::new(table, output.format())
     };
     let clock = Clock::start(rate)?;
     let n_emitted = match &recording {
@@ -90,7 +83,7 @@ fn sent(devices: &[Device]) -> impl Iterator<Item = Sent<'_>> {
         devices.iter().enumerate().map(move |(device_idx, device)| Sent {
             due_idx: sample_idx,
             device_idx,
-            line: line(device, sample_idx),
+            line: line(&device.name, device.frame.sample(sample_idx)),
             spoilt: Vec::new(),
         })
     })

@@ -144,7 +144,7 @@ impl<'a> Recording<'a> {
             text("channel").optional(),
             text("series").optional(),
         ];
-        let channels = table::channels(&self.devices[0].frame);
+        let channels = table::names(self.devices[0].frame.schema().channels());
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         out.table(columns, |out| {
             for defect in &self.recorded.defects {

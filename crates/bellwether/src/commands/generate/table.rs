@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
-use bellwether_core::frame::Frame;
+use bellwether_core::frame::Channel;
 use bellwether_core::synth::Fault;
 use bellwether_store::write::{
     AtomicFile, Cell, Column, ColumnKind, Packed, Packing, TableFormat, TableWriter, WriteError,
@@ -32,8 +32,12 @@ pub(super) struct Line<'a> {
 }
 
 impl Table {
-    /// Writes the rows. A reader that has gone ends the table and is no error.
-    pub(super) fn write<'a>(&self, lines: impl Iterator<Item = Line<'a>>, out: Out) -> Result<(), Failure> {
+    /// Writes the rows that `fill` adds. A reader that has gone ends the table and is no error.
+    pub(super) fn write(
+        &self,
+        out: Out,
+        fill: impl FnOnce(&mut Lines<'_>) -> Result<(), WriteError>,
+    ) -> Result<(), Failure> {
         let mut columns = vec![Column::new(&self.time, ColumnKind::Text)];
         columns.extend(self.series.iter().map(|name| Column::new(name, ColumnKind::Text)));
         let channels = self.channels.iter();
@@ -43,16 +47,29 @@ impl Table {
                 .iter()
                 .map(|name| Column::new(*name, ColumnKind::Integer)),
         );
-        out.table(columns, |table| {
-            for line in lines {
-                let mut cells = vec![Cell::Text(&line.time)];
-                cells.extend(self.series.is_some().then_some(Cell::Text(line.series)));
-                cells.extend(line.values.iter().map(|&value| Cell::Real(value)));
-                cells.extend(line.marks.iter().map(|&mark| Cell::Integer(mark.into())));
-                table.row(&cells)?;
-            }
-            Ok(())
+        out.table(columns, |out| {
+            fill(&mut Lines {
+                out,
+                has_series: self.series.is_some(),
+            })
         })
+    }
+}
+
+/// Takes the rows of a [`Table`].
+pub(super) struct Lines<'a> {
+    out: &'a mut TableWriter<Packed<To>>,
+    has_series: bool,
+}
+
+impl Lines<'_> {
+    pub(super) fn add(&mut self, line: &Line<'_>) -> Result<(), WriteError> {
+        let mut cells = Vec::with_capacity(2 + line.values.len() + line.marks.len());
+        cells.push(Cell::Text(&line.time));
+        cells.extend(self.has_series.then_some(Cell::Text(line.series)));
+        cells.extend(line.values.iter().map(|&value| Cell::Real(value)));
+        cells.extend(line.marks.iter().map(|&mark| Cell::Integer(mark.into())));
+        self.out.row(&cells)
     }
 }
 
@@ -84,9 +101,9 @@ pub(super) fn write_labels<'a>(
 }
 
 /// Names of the channels.
-pub(super) fn channels(frame: &Frame) -> Vec<String> {
-    let channels = frame.schema().channels().iter();
-    channels.map(|channel| channel.name().to_owned()).collect()
+pub(super) fn names(channels: &[Channel]) -> Vec<String> {
+    let names = channels.iter().map(Channel::name);
+    names.map(str::to_owned).collect()
 }
 
 /// Where a table goes, and in what form.

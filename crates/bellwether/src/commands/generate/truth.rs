@@ -1,6 +1,6 @@
 //! The truth about what was put in: as intervals, as points, for programs and for people.
 
-use bellwether_core::synth::{Device, Fault, labels, remaining_life};
+use bellwether_core::synth::{Device, Fault, Fleet, labels, remaining_life};
 use bellwether_core::time::Timestamp;
 use bellwether_store::write::{Cell, Column, ColumnKind};
 use serde_json::{Value, json};
@@ -8,6 +8,37 @@ use serde_json::{Value, json};
 use super::table::{self, Out};
 use crate::failure::Failure;
 use crate::output::{Output, Rows};
+
+/// A device as far as the truth about it goes.
+pub(super) struct Measured<'a> {
+    pub(super) name: &'a str,
+    /// When it was measured, `[n_samples]`.
+    pub(super) time: &'a [Timestamp],
+    pub(super) faults: &'a [Fault],
+}
+
+impl<'a> Measured<'a> {
+    pub(super) fn all(devices: &'a [Device]) -> Vec<Self> {
+        let measured = |device: &'a Device| Self {
+            name: &device.name,
+            time: device.frame.time(),
+            faults: &device.faults,
+        };
+        devices.iter().map(measured).collect()
+    }
+
+    /// The devices of a fleet, all measured at the same instants.
+    pub(super) fn of_fleet(fleet: &'a Fleet, time: &'a [Timestamp]) -> Vec<Self> {
+        let members = fleet.members().iter();
+        members
+            .map(|member| Self {
+                name: member.name(),
+                time,
+                faults: member.faults(),
+            })
+            .collect()
+    }
+}
 
 /// All faults of a fleet, by time.
 pub(super) struct Truth {
@@ -17,14 +48,14 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    pub(super) fn of(devices: &[Device]) -> Self {
+    pub(super) fn of(devices: &[Measured<'_>]) -> Self {
         let mut faults: Vec<(String, Fault)> = devices
             .iter()
             .flat_map(|device| {
                 device
                     .faults
                     .iter()
-                    .map(|fault| (device.name.clone(), fault.clone()))
+                    .map(|fault| (device.name.to_owned(), fault.clone()))
             })
             .collect();
         faults.sort_by_key(|(_, fault)| (fault.start, fault.end));
@@ -52,7 +83,7 @@ impl Truth {
     /// Writes a row for each sample: `timestamp,series,is_anomaly,kind,channels,remaining_life_s`. Kinds and channels are those of
     /// all faults that the sample lies in, divided by semicolons; the remaining life is that until the next failure, where a
     /// degradation leads to one.
-    pub(super) fn write_points(&self, devices: &[Device], out: Out) -> Result<(), Failure> {
+    pub(super) fn write_points(&self, devices: &[Measured<'_>], out: Out) -> Result<(), Failure> {
         let text = |name: &str| Column::new(name, ColumnKind::Text).optional();
         let columns = vec![
             Column::new("timestamp", ColumnKind::Text),
@@ -62,7 +93,7 @@ impl Truth {
             text("channels"),
             Column::new("remaining_life_s", ColumnKind::Real).optional(),
         ];
-        let n_samples = devices.first().map_or(0, |device| device.frame.n_samples());
+        let n_samples = devices.first().map_or(0, |device| device.time.len());
         let points: Vec<Points<'_>> = devices.iter().map(Points::of).collect();
         out.table(columns, |table| {
             for sample_idx in 0..n_samples {
@@ -70,8 +101,8 @@ impl Truth {
                     let (kinds, channels) = points.names(sample_idx);
                     let life = points.life[sample_idx];
                     table.row(&[
-                        Cell::Text(&points.device.frame.time()[sample_idx].to_string()),
-                        Cell::text(self.has_series.then_some(points.device.name.as_str())),
+                        Cell::Text(&points.device.time[sample_idx].to_string()),
+                        Cell::text(self.has_series.then_some(points.device.name)),
                         Cell::Integer(points.labels[sample_idx].into()),
                         Cell::text(Some(kinds.as_str()).filter(|kinds| !kinds.is_empty())),
                         Cell::text(Some(channels.as_str()).filter(|channels| !channels.is_empty())),
@@ -136,17 +167,17 @@ impl Truth {
 
 /// What is true of each sample of a device.
 struct Points<'a> {
-    device: &'a Device,
+    device: &'a Measured<'a>,
     labels: Vec<bool>,
     life: Vec<Option<std::time::Duration>>,
 }
 
 impl<'a> Points<'a> {
-    fn of(device: &'a Device) -> Self {
+    fn of(device: &'a Measured<'a>) -> Self {
         Self {
             device,
-            labels: labels(device.frame.n_samples(), &device.faults),
-            life: remaining_life(device.frame.time(), &device.faults),
+            labels: labels(device.time.len(), device.faults),
+            life: remaining_life(device.time, device.faults),
         }
     }
 
@@ -154,7 +185,7 @@ impl<'a> Points<'a> {
     fn names(&self, sample_idx: usize) -> (String, String) {
         let (mut kinds, mut channels) = (Vec::new(), Vec::new());
         if self.labels[sample_idx] {
-            for fault in &self.device.faults {
+            for fault in self.device.faults {
                 if (fault.first_idx..=fault.last_idx).contains(&sample_idx) {
                     kinds.push(fault.kind.name());
                     channels.extend(fault.channels.iter().map(String::as_str));
