@@ -294,14 +294,17 @@ impl<W: Write + Send> TableWriter<W> {
 /// What stands between the cells of a row. Numbers never need quotes; which text does, the csv crate says.
 struct Delimiter {
     character: char,
-    quotes: csv_core::Writer,
+    quotes: Box<csv_core::Writer>,
 }
 
 impl Delimiter {
     fn of(format: TableFormat) -> Self {
         let character = if format == TableFormat::Tsv { '\t' } else { ',' };
         let quotes = csv_core::WriterBuilder::new().delimiter(character as u8).build();
-        Self { character, quotes }
+        Self {
+            character,
+            quotes: Box::new(quotes),
+        }
     }
 
     fn push_row<'a>(&self, out: &mut String, cells: impl Iterator<Item = Cell<'a>>) {
