@@ -75,7 +75,7 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-const PINNED_PLANTS: [(&str, &str, &str); 8] = [
+const PINNED_PLANTS: [(&str, &str, &str); 9] = [
     ("pump", "53e55e3534aece58", "c9e0d1d09efcbb61"),
     ("server", "44fd70aab7e72e57", "6b0be5598487f406"),
     ("boiler", "1097f3f308b351a6", "d593bd59f3f746e7"),
@@ -84,6 +84,7 @@ const PINNED_PLANTS: [(&str, &str, &str); 8] = [
     ("motor", "ffd703c71f3263e2", "57e30fa4c9c677d4"),
     ("hvac", "c00e8f3459f50736", "ff61f74363043769"),
     ("sine", "da48179c2cce2c67", "058daea11d05af39"),
+    ("wind-turbine", "157da54fcd21b2ba", "609c82d2642354d9"),
 ];
 
 const PINNED_DEFECTS: [(&str, &str); 8] = [

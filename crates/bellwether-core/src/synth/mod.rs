@@ -30,6 +30,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod turbine;
+mod wind_turbine;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::drivers::{Drivers, Rhythm};
 use super::operation::Conduct;
 use super::random::Draw;
-use super::{boiler, compressor, hvac, motor, pump, server, sine, turbine};
+use super::{boiler, compressor, hvac, motor, pump, server, sine, turbine, wind_turbine};
 
 /// A kind of plant: a small physical model with the instruments that watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -31,11 +31,13 @@ pub enum Template {
     Hvac,
     /// Phase-shifted sines with noise, the classic toy.
     Sine,
+    /// A wind turbine with a gearbox.
+    WindTurbine,
 }
 
 impl Template {
     /// Every template, in the order of its documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pump,
         Self::Server,
         Self::Boiler,
@@ -44,6 +46,7 @@ impl Template {
         Self::Motor,
         Self::Hvac,
         Self::Sine,
+        Self::WindTurbine,
     ];
 
     /// The name on the command line and in device names.
@@ -57,6 +60,7 @@ impl Template {
             Self::Motor => "motor",
             Self::Hvac => "hvac",
             Self::Sine => "sine",
+            Self::WindTurbine => "wind-turbine",
         }
     }
 
@@ -71,6 +75,7 @@ impl Template {
             Self::Motor => "induction motor on a conveyor: torque, slip, current, power, heat, vibration",
             Self::Hvac => "air handling unit of an office: weather, air, fan, coil, people",
             Self::Sine => "sin(0.02 t + i) with noise of 0.1: the classic toy, any number of channels",
+            Self::WindTurbine => "wind turbine: wind, power, rotor, pitch, gearbox, generator, bearing",
         }
     }
 
@@ -102,6 +107,7 @@ impl Template {
             Self::Motor => &motor::INSTRUMENTS,
             Self::Hvac => &hvac::INSTRUMENTS,
             Self::Sine => &sine::INSTRUMENTS,
+            Self::WindTurbine => &wind_turbine::INSTRUMENTS,
         }
     }
 
@@ -116,6 +122,7 @@ impl Template {
             Self::Motor => &motor::CONDUCT,
             Self::Hvac => &hvac::CONDUCT,
             Self::Sine => &sine::CONDUCT,
+            Self::WindTurbine => &wind_turbine::CONDUCT,
         };
         let added = Conduct::rests_at(0.0, 60.0);
         own.iter().copied().chain(std::iter::repeat(added))
@@ -132,6 +139,7 @@ impl Template {
             Self::Motor => motor::RHYTHM,
             Self::Hvac => hvac::RHYTHM,
             Self::Sine => sine::RHYTHM,
+            Self::WindTurbine => wind_turbine::RHYTHM,
         }
     }
 
@@ -146,6 +154,7 @@ impl Template {
             Self::Motor => Box::new(motor::Motor::new(device, cadence)),
             Self::Hvac => Box::new(hvac::Hvac::new(device, cadence)),
             Self::Sine => Box::new(sine::Sine),
+            Self::WindTurbine => Box::new(wind_turbine::WindTurbine::new(device, cadence)),
         }
     }
 }
@@ -243,7 +252,7 @@ mod tests {
         assert_eq!(
             "pmup".parse::<Template>().unwrap_err().to_string(),
             "unknown template \"pmup\"; templates are pump, server, boiler, turbine, compressor, motor, hvac, \
-             sine"
+             sine, wind-turbine"
         );
     }
 

@@ -115,7 +115,7 @@ pub(crate) struct AlarmsArgs {
         value_parser = parse::<AlarmBudget>
     )]
     pub(crate) budgets: Vec<AlarmBudget>,
-    /// Plants to make: pump, server, boiler, turbine, compressor, motor, hvac, sine
+    /// Plants to make: pump, server, boiler, turbine, compressor, motor, hvac, sine, wind-turbine
     #[arg(
         long,
         value_name = "NAME,…",

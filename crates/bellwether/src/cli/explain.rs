@@ -77,7 +77,7 @@ pub(crate) struct CausesArgs {
     /// Plants of each template, each with a fault of each kind; their seeds count up from --seed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) seeds: NonZeroUsize,
-    /// Only plants of these templates: pump, server, boiler, turbine, compressor, motor, hvac, sine
+    /// Only plants of these templates: pump, server, boiler, turbine, compressor, motor, hvac, sine, wind-turbine
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = parse::<Template>)]
     pub(crate) templates: Vec<Template>,
     /// causal or retrospective

@@ -20,7 +20,7 @@ pub(crate) struct GenerateArgs {
         conflicts_with = "to"
     )]
     pub(crate) output: Option<PathBuf>,
-    /// What kind of plant: pump, server, boiler, turbine, compressor, motor, hvac, sine
+    /// What kind of plant: pump, server, boiler, turbine, compressor, motor, hvac, sine, wind-turbine
     #[arg(long, value_name = "NAME", default_value = "pump", value_parser = parse::<Template>)]
     pub(crate) template: Template,
     /// Samples per device
