@@ -84,7 +84,7 @@ const PINNED_PLANTS: [(&str, &str, &str); 9] = [
     ("motor", "ffd703c71f3263e2", "57e30fa4c9c677d4"),
     ("hvac", "c00e8f3459f50736", "ff61f74363043769"),
     ("sine", "da48179c2cce2c67", "058daea11d05af39"),
-    ("wind-turbine", "157da54fcd21b2ba", "609c82d2642354d9"),
+    ("wind-turbine", "4f3cb6bd3588d51c", "06fbd29edb866c7e"),
 ];
 
 const PINNED_DEFECTS: [(&str, &str); 8] = [

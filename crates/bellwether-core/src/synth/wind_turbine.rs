@@ -46,7 +46,7 @@ pub(super) const RHYTHM: Rhythm = Rhythm {
 };
 
 /// Wind at a duty of 1, m/s.
-const FULL_WIND_M_S: f64 = 14.0;
+const FULL_WIND_M_S: f64 = 16.0;
 /// Radius of the rotor, m.
 const RADIUS_M: f64 = 41.0;
 /// Tip speed over wind speed at which the blades take most.

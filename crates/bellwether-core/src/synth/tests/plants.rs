@@ -39,7 +39,7 @@ fn plants_are_pinned_bits() {
     check(Template::Motor, 0x481e_3966_3fad_ac8e);
     check(Template::Hvac, 0x7f4c_651b_bab4_506e);
     check(Template::Sine, 0xc91e_fce1_53b8_9e2f);
-    check(Template::WindTurbine, 0xdad2_b045_c71a_9c02);
+    check(Template::WindTurbine, 0x1520_07a5_ecb2_d3ff);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
