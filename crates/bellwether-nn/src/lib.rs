@@ -32,6 +32,7 @@ pub use network::block::Slot;
 pub use network::loss::Loss;
 pub use network::optimiser::Optimiser;
 pub use network::plan::SeqShape;
+pub use network::precision::{Precision, UnknownPrecision};
 pub use network::problem::LayerProblem;
 pub use network::scorer::Scorer;
 pub use network::spec::{Activation, Conv, Head, LayerKind, LayerSpec, NetworkSpec, Padding, Recurrent};

@@ -155,7 +155,9 @@ fn fit(
         n_windows_done: 0,
         n_drops: 0,
     };
-    let (weights, report) = run.epochs(kernels, &train, &val, observe)?;
+    let (mut weights, report) = run.epochs(kernels, &train, &val, observe)?;
+    // Here, so that scores are calibrated with the weights that will be kept.
+    weights.round(spec.precision);
     let network = Predictor::new(kind, architecture, framing, weights, kernels, spec.n_threads)?;
     Ok((network, report))
 }

@@ -1,7 +1,9 @@
 //! Weights as a file: what was written is read, and nothing else is taken for it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use bellwether_nn::{Architecture, Weights, WeightsError};
+use std::collections::HashMap;
+
+use bellwether_nn::{Architecture, Precision, Weights, WeightsError};
 use proptest::prelude::*;
 
 fn network() -> Architecture {
@@ -92,6 +94,102 @@ fn a_truncated_or_lengthened_file_is_refused() {
     }
     bytes.push(0);
     assert!(Weights::from_safetensors(&bytes, &network()).is_err());
+}
+
+#[test]
+fn rounded_weights_come_back_bit_for_bit_in_fewer_bytes() {
+    let network = Architecture::new(5, 20, 20, &[32, 8], &[32]).unwrap();
+    let of = |precision| {
+        let mut weights = Weights::random(&network, 3);
+        weights.round(precision);
+        let bytes = weights.to_safetensors().unwrap();
+        let back = Weights::from_safetensors(&bytes, &network).unwrap();
+        assert_eq!(back, weights);
+        assert_eq!(back.precision(), precision);
+        assert_eq!(back.to_safetensors().unwrap(), bytes);
+        for len in 0..bytes.len() {
+            assert!(Weights::from_safetensors(&bytes[..len], &network).is_err());
+        }
+        (weights, bytes.len())
+    };
+    let (learnt, float32) = of(Precision::Float32);
+    let (halves, float16) = of(Precision::Float16);
+    let (levels, int8) = of(Precision::Int8);
+    assert!(
+        float16 * 100 < float32 * 56 && int8 * 100 < float32 * 38,
+        "{float32} {float16} {int8}"
+    );
+    for (tensor, (half, level)) in learnt
+        .tensors()
+        .iter()
+        .zip(halves.tensors().iter().zip(levels.tensors()))
+    {
+        let most = tensor
+            .values
+            .iter()
+            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        for (value, (half, level)) in tensor.values.iter().zip(half.values.iter().zip(&level.values)) {
+            // Eleven significant bits, and 127 steps to the greatest of a row, which is that of the tensor at most.
+            assert!((value - half).abs() <= value.abs() / 2048.0 + 1e-7);
+            assert!((value - level).abs() <= most / 253.0);
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_filled_in_anew_are_float32() {
+    let mut weights = Weights::random(&network(), 3);
+    weights.round(Precision::Int8);
+    weights.tensors_mut()[0].values[0] = 0.123_456_79;
+    let bytes = weights.to_safetensors().unwrap();
+    assert_eq!(Weights::from_safetensors(&bytes, &network()).unwrap(), weights);
+    assert_eq!(weights.precision(), Precision::Float32);
+}
+
+#[test]
+fn whole_numbers_without_sound_scales_are_refused() {
+    use safetensors::tensor::{Dtype, TensorView};
+    let mut weights = Weights::random(&network(), 3);
+    weights.round(Precision::Int8);
+    let bytes = weights.to_safetensors().unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let with = |name: &str, other: Option<TensorView<'_>>| {
+        let mut tensors = file.tensors();
+        tensors.retain(|(there, _)| there != name);
+        tensors.extend(other.map(|view| (name.to_owned(), view)));
+        let bytes = safetensors::serialize(tensors, None::<HashMap<String, String>>).unwrap();
+        Weights::from_safetensors(&bytes, &network())
+            .unwrap_err()
+            .to_string()
+    };
+    let nan: Vec<u8> = [f32::NAN; 12]
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let scales = |dtype, len: usize| TensorView::new(dtype, vec![len], &nan[..len * 4]).unwrap();
+    for (message, expect) in [
+        (
+            with("encoder.0.w_ih.scale", None),
+            "lack the tensor encoder.0.w_ih.scale",
+        ),
+        (
+            with("encoder.0.w_ih.scale", Some(scales(Dtype::F32, 11))),
+            "is F32 [11], the architecture wants F32 [12]",
+        ),
+        (
+            with("encoder.0.w_ih.scale", Some(scales(Dtype::F32, 12))),
+            "encoder.0.w_ih holds a number that is not finite",
+        ),
+        (
+            with(
+                "head.w",
+                Some(TensorView::new(Dtype::F32, vec![1, 2], &nan[..8]).unwrap()),
+            ),
+            "head.w is F32 [1, 2], the architecture wants I8 [1, 2]",
+        ),
+    ] {
+        assert!(message.contains(expect), "{message}");
+    }
 }
 
 fn forecaster() -> Architecture {

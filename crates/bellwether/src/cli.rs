@@ -28,7 +28,7 @@ use bellwether_core::threshold::budget::AlarmBudget;
 use bellwether_core::time::Timestamp;
 use bellwether_core::transform::scale::ScalerKind;
 use bellwether_core::zone::Zone;
-use bellwether_nn::{Loss, Optimiser, Schedule};
+use bellwether_nn::{Loss, Optimiser, Precision, Schedule};
 use bellwether_store::registry::ModelRef;
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
@@ -294,6 +294,10 @@ pub(crate) struct FitArgs {
     /// the highest loss
     #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
     pub(crate) contamination: f64,
+    /// In what numbers the weights of networks are kept: float32, float16 (half the bytes), int8 (a quarter). They are rounded
+    /// before scores are calibrated
+    #[arg(long, value_name = "TYPE", default_value = "float32", value_parser = parse::<Precision>)]
+    pub(crate) precision: Precision,
     /// Who speaks for the members of a detector, each by how surprised it is: mean (all, by weight), max (the most surprised),
     /// aom (of each two neighbours the more surprised)
     #[arg(long, value_name = "NAME", default_value = "mean", value_parser = parse_combination)]

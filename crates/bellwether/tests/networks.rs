@@ -67,6 +67,65 @@ fn every_preset_trains_alike_on_any_threads_and_a_stream_says_what_detect_says()
     }
 }
 
+#[test]
+fn weights_in_fewer_bytes_score_alike_and_a_stream_says_what_detect_says() {
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path();
+    let input = plant(folder);
+    for family in ["lstm-ae", "attention"] {
+        let mut before: Option<(u64, Vec<f64>)> = None;
+        for precision in ["float32", "float16", "int8"] {
+            let model = format!("--model net --registry {family}-{precision}");
+            bellwether(
+                folder,
+                &format!(
+                    "train plant.csv --rows 300 --name net --model-family {family} --epochs 3 --precision {precision} \
+                     --registry {family}-{precision}"
+                ),
+            )
+            .ends(0);
+            let detect = format!("detect - {model} -o - --mode causal");
+            let rows = bellwether_fed(folder, &detect, &input).ends(0).stdout;
+            let stream = format!("stream {model} --from - --to - -q");
+            assert!(bellwether_fed(folder, &stream, &input).ends(0).stdout == rows);
+            let shown = bellwether(
+                folder,
+                &format!("models show net --registry {family}-{precision} --format json"),
+            );
+            let shown: Value = serde_json::from_str(&shown.ends(0).stdout).unwrap();
+            assert_eq!(shown["manifest"]["training"]["settings"]["precision"], precision);
+
+            let bundle = folder.join(format!("{family}-{precision}/net/1.bellwether"));
+            let bytes = fs::metadata(bundle).unwrap().len();
+            let scores: Vec<f64> = rows
+                .lines()
+                .skip(1)
+                .filter_map(|line| line.split(',').nth(1)?.parse().ok())
+                .collect();
+            assert!(scores.len() > 300);
+            if let Some((bytes_before, learnt)) = &before {
+                assert!(bytes < *bytes_before, "{family} {precision}: {bytes} bytes");
+                let off = scores
+                    .iter()
+                    .zip(learnt)
+                    .map(|(got, want)| (got - want).abs() / want.abs().max(0.1));
+                let mean_off = off.sum::<f64>() / scores.len() as f64;
+                assert!(
+                    0.0 < mean_off && mean_off < 0.03,
+                    "{family} {precision}: scores are off by {mean_off}"
+                );
+            }
+            before = Some((bytes, scores));
+        }
+    }
+    let refused = bellwether(folder, "train plant.csv --name net --precision int4").ends(2);
+    assert!(
+        refused.stderr.contains("float32, float16, int8"),
+        "{}",
+        refused.stderr
+    );
+}
+
 /// Writes `same.toml`, the layers of `gru`, and `mine.toml`, the same with 12 units in place of 64.
 fn own_layers(folder: &Path) {
     bellwether(folder, "architectures template gru -o same.toml").ends(0);

@@ -7,6 +7,7 @@ pub(crate) mod layers;
 pub(crate) mod loss;
 pub(crate) mod optimiser;
 pub(crate) mod plan;
+pub(crate) mod precision;
 pub(crate) mod problem;
 mod products;
 pub(crate) mod score;

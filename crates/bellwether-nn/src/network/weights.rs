@@ -8,6 +8,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::architecture::Architecture;
 use super::plan::{Init, Plan};
+use super::precision::Precision;
 use crate::crew::Crew;
 use crate::kernels::{Aligned, Kernels};
 
@@ -17,6 +18,7 @@ use crate::kernels::{Aligned, Kernels};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     tensors: Vec<Tensor>,
+    precision: Precision,
 }
 
 /// A named matrix or vector.
@@ -62,7 +64,7 @@ impl Weights {
             &[architecture.n_outputs(), architecture.n_last()],
         );
         push("head.b".into(), &[architecture.n_outputs()]);
-        Self { tensors }
+        Self::of(tensors)
     }
 
     /// LSTM weights uniform in ±1/√n_units (PyTorch's choice), head zero: an untrained network answers zero, which
@@ -108,7 +110,14 @@ impl Weights {
                 });
             }
         }
-        Self { tensors }
+        Self::of(tensors)
+    }
+
+    fn of(tensors: Vec<Tensor>) -> Self {
+        Self {
+            tensors,
+            precision: Precision::Float32,
+        }
     }
 
     /// The tensors in order.
@@ -116,9 +125,45 @@ impl Weights {
         &self.tensors
     }
 
-    /// The tensors in order, to fill in. Shapes must stay.
+    /// The tensors in order, to fill in. Shapes must stay. What is filled in is float32 until it is
+    /// [rounded](Self::round).
     pub fn tensors_mut(&mut self) -> &mut [Tensor] {
+        self.precision = Precision::Float32;
         &mut self.tensors
+    }
+
+    /// In what numbers they are kept.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Puts every weight to the nearest number that `precision` has: what is scored with and what a file holds are then the
+    /// same.
+    pub fn round(&mut self, precision: Precision) {
+        for tensor in &mut self.tensors {
+            if let Some(row_len) = tensor.row_len_in(precision) {
+                precision.round(&mut tensor.values, row_len);
+            }
+        }
+        self.precision = precision;
+    }
+}
+
+impl Tensor {
+    /// Numbers in a row, which have one scale in [`Precision::Int8`]; `None` where the tensor stays float32.
+    pub(crate) fn row_len_in(&self, precision: Precision) -> Option<usize> {
+        let is_matrix = self.shape.len() > 1;
+        let is_rounded = match precision {
+            Precision::Float32 => false,
+            Precision::Float16 => true,
+            Precision::Int8 => is_matrix,
+        };
+        let row_len = if is_matrix {
+            self.shape[1..].iter().product()
+        } else {
+            1
+        };
+        is_rounded.then_some(row_len)
     }
 }
 

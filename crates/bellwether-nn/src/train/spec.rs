@@ -5,6 +5,7 @@ use super::report::TrainError;
 use super::schedule::Schedule;
 use crate::network::loss::Loss;
 use crate::network::optimiser::Optimiser;
+use crate::network::precision::Precision;
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub struct TrainSpec {
     /// Share of the windows that may be faults: in each epoch so many, those with the highest loss at its beginning, are
     /// left out (iterative trimmed loss minimisation, Shen and Sanghavi 2019).
     pub contamination: f64,
+    /// What the learnt weights are rounded to.
+    pub precision: Precision,
     /// Seeds the weights and the order of the windows.
     pub seed: u64,
     /// Worker threads; the weights do not depend on them.
@@ -61,6 +64,7 @@ impl Default for TrainSpec {
             epoch_len_max: 3000,
             loss: Loss::Mse,
             contamination: 0.0,
+            precision: Precision::Float32,
             seed: 42,
             n_threads: 1,
             start: Start::Random,

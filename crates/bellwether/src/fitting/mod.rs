@@ -167,6 +167,7 @@ impl FitSpec {
                 val_share: args.val_share,
                 loss: args.loss,
                 contamination: args.contamination,
+                precision: args.precision,
                 optimiser: args.optimizer,
                 schedule: args.schedule,
                 seed: args.seed,

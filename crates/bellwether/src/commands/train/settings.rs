@@ -26,6 +26,7 @@ impl Training<'_> {
             "loss": format!("{:?}", fit.loss),
             "val_share": fit.val_share,
             "contamination": fit.contamination,
+            "precision": fit.precision.name(),
             "combination": fit.combination.name(),
             "rows": self.args.rows,
             "until": self.args.until.map(|at| at.to_string()),
