@@ -61,7 +61,7 @@ impl Weights {
         Ok(safetensors::serialize(views, None::<HashMap<String, String>>)?)
     }
 
-    /// Reads the weights of `architecture` out of a safetensors file; the type of its first tensor says the precision of
+    /// Reads the weights of `architecture` out of a safetensors file; the type of its first matrix says the precision of
     /// all.
     ///
     /// # Errors
@@ -78,8 +78,9 @@ impl Weights {
             });
         }
         let mut weights = Self::zeroed(architecture);
-        let first = weights.tensors().first();
-        let precision = match first.and_then(|first| file.tensor(&first.name).ok()) {
+        // Of a matrix, for vectors stay float32 in one of them.
+        let matrix = weights.tensors().iter().find(|tensor| tensor.shape.len() > 1);
+        let precision = match matrix.and_then(|matrix| file.tensor(&matrix.name).ok()) {
             Some(view) if view.dtype() == Dtype::F16 => Precision::Float16,
             Some(view) if view.dtype() == Dtype::I8 => Precision::Int8,
             _ => Precision::Float32,

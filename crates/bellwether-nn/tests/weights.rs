@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use bellwether_nn::{Architecture, Precision, Weights, WeightsError};
+use bellwether_nn::{
+    Activation, Architecture, Head, LayerKind, LayerSpec, NetworkSpec, Precision, Weights, WeightsError,
+};
 use proptest::prelude::*;
 
 fn network() -> Architecture {
@@ -133,6 +135,49 @@ fn rounded_weights_come_back_bit_for_bit_in_fewer_bytes() {
             assert!((value - half).abs() <= value.abs() / 2048.0 + 1e-7);
             assert!((value - level).abs() <= most / 253.0);
         }
+    }
+}
+
+#[test]
+fn networks_that_begin_with_a_norm_come_back_in_any_precision() {
+    for norm in [LayerKind::LayerNorm, LayerKind::BatchNorm] {
+        let layer = |kind| LayerSpec { name: None, kind };
+        let spec = NetworkSpec {
+            head: Head::Reconstruction,
+            layers: vec![
+                layer(norm),
+                layer(LayerKind::Dense {
+                    units: 6,
+                    activation: Activation::Tanh,
+                }),
+            ],
+        };
+        let network = Architecture::of_layers(&spec, 5, 3, 3).unwrap();
+        for precision in Precision::ALL {
+            let mut weights = Weights::random(&network, 3);
+            weights.round(precision);
+            let bytes = weights.to_safetensors().unwrap();
+            assert_eq!(Weights::from_safetensors(&bytes, &network).unwrap(), weights);
+        }
+    }
+}
+
+/// Files that `safetensors` 0.8 and numpy wrote from the same numbers (`golden/precision.py`) open for ever.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "golden files are not written to")]
+fn golden_files_of_each_precision_open_for_ever() {
+    let golden = |name: &str| {
+        let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        Weights::from_safetensors(&std::fs::read(path).unwrap(), &network()).unwrap()
+    };
+    let learnt = golden("precision_float32");
+    for (name, precision) in [
+        ("precision_float16", Precision::Float16),
+        ("precision_int8", Precision::Int8),
+    ] {
+        let mut rounded = learnt.clone();
+        rounded.round(precision);
+        assert_eq!(golden(name), rounded, "{name}");
     }
 }
 

@@ -321,6 +321,12 @@ fn what_cannot_be_made_is_refused_with_its_exit_code_and_leaves_no_file() {
             "{args:?} leaves a file"
         );
     };
+    // An instant of a billion values.
+    check(
+        &["--devices", "100000", "--channels", "10000", "-o", "x.csv"],
+        1,
+        "do not fit into memory",
+    );
     // The command line.
     check(&[], 2, "where shall the data go? give -o FILE.csv");
     check(

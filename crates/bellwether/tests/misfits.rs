@@ -302,6 +302,10 @@ fn a_full_disk_is_told_as_such() {
         with_model(own.path(), &format!("detect data.csv -o {name}"))
             .ends(1)
             .says(&["free some space", "No space left on device"]);
+        // So long that the rows which are made ahead have to wait when it happens.
+        bellwether(own.path(), &format!("generate --samples 80000 -o {name}"))
+            .ends(1)
+            .says(&["free some space", "No space left on device"]);
     }
 }
 

@@ -91,18 +91,36 @@ impl Fleet {
     }
 
     /// When samples are taken, `[n_samples]`: the same instants for all devices.
-    pub fn time(&self) -> Vec<Timestamp> {
-        let next = |time: &Timestamp| Some(time.plus(self.spec.cadence));
-        std::iter::successors(Some(self.spec.start), next)
-            .take(self.spec.n_samples)
-            .collect()
-    }
-
-    /// All samples from the first on, some instants at a time, in bounded memory.
     ///
     /// # Errors
-    /// None that [`Fleet::new`] would not have found.
+    /// [`GenerateError::TooLarge`] where they do not fit into memory.
+    pub fn time(&self) -> Result<Vec<Timestamp>, GenerateError> {
+        let n_samples = self.spec.n_samples;
+        let mut time = Vec::new();
+        let room = time.try_reserve_exact(n_samples);
+        room.map_err(|_| self.too_large(n_samples))?;
+        time.extend((0..n_samples).map(|sample_idx| self.spec.instant(sample_idx)));
+        Ok(time)
+    }
+
+    fn too_large(&self, n_samples: usize) -> GenerateError {
+        GenerateError::TooLarge {
+            n_samples,
+            n_channels: self.channels.len() * self.members.len(),
+        }
+    }
+
+    /// All samples from the first on, some instants at a time: a megabyte, or 16 instants of all devices where that is more.
+    /// Each healthy device is held as far as it needs to go on, half a kilobyte for each channel.
+    ///
+    /// # Errors
+    /// [`GenerateError::TooLarge`] where all devices together have more than ten million channels.
     pub fn stream(&self) -> Result<FleetStream<'_>, GenerateError> {
+        let n_values = self.channels.len() * self.members.len();
+        let n_instants_each = (N_VALUES_EACH / n_values).max(N_INSTANTS_MIN);
+        if n_values > N_VALUES_MAX {
+            return Err(self.too_large(n_instants_each));
+        }
         let sources = self.members.iter().enumerate().map(|(device_idx, member)| {
             Ok(match &member.frame {
                 Some(frame) => Source::Frame(frame),
@@ -112,7 +130,7 @@ impl Fleet {
         let sources = sources.collect::<Result<Vec<_>, GenerateError>>()?;
         let n_channels = self.channels.len();
         Ok(FleetStream {
-            n_instants_each: (N_VALUES_EACH / (sources.len() * n_channels)).max(N_INSTANTS_MIN),
+            n_instants_each,
             n_samples: self.spec.n_samples,
             first_idx: 0,
             n_channels,
@@ -146,6 +164,10 @@ const N_VALUES_EACH: usize = 1 << 17;
 
 /// Instants that are made at a time, however many devices there are: going from device to device costs.
 const N_INSTANTS_MIN: usize = 16;
+
+/// Most values of one instant: 16 of them are a gigabyte, and what so many channels need to go on five. Asking for the room does
+/// not tell, since systems promise more than they have.
+const N_VALUES_MAX: usize = 10_000_000;
 
 /// The samples of a [`Fleet`], some instants at a time.
 #[derive(Debug)]
@@ -244,7 +266,7 @@ mod tests {
             let whole = generate(&spec).unwrap();
             let fleet = Fleet::new(&spec).unwrap();
             assert_eq!(fleet.channels(), whole[0].frame.schema().channels());
-            assert_eq!(fleet.time(), whole[0].frame.time());
+            assert_eq!(fleet.time().unwrap(), whole[0].frame.time());
             for (member, device) in fleet.members().iter().zip(&whole) {
                 assert_eq!(
                     (member.name(), member.faults()),
@@ -264,5 +286,23 @@ mod tests {
                 assert_eq!(n_seen, n_devices * n_samples);
             }
         }
+    }
+    #[test]
+    fn more_than_memory_holds_is_refused() {
+        let long = PlantSpec {
+            n_samples: 1 << 62,
+            cadence: std::time::Duration::from_nanos(1),
+            ..PlantSpec::default()
+        };
+        let fleet = Fleet::new(&long).unwrap();
+        assert!(matches!(fleet.time(), Err(GenerateError::TooLarge { .. })));
+        assert!(fleet.stream().unwrap().next().is_some());
+        let wide = PlantSpec {
+            n_devices: 1001,
+            n_channels: Some(10_000),
+            ..PlantSpec::default()
+        };
+        let fleet = Fleet::new(&wide).unwrap();
+        assert!(matches!(fleet.stream(), Err(GenerateError::TooLarge { .. })));
     }
 }

@@ -97,6 +97,14 @@ impl Default for PlantSpec {
 }
 
 impl PlantSpec {
+    /// When the sample at `sample_idx` is taken, of all devices.
+    pub fn instant(&self, sample_idx: usize) -> Timestamp {
+        let since_start = self.cadence.as_nanos().saturating_mul(sample_idx as u128);
+        let nanos = i128::from(self.start.as_nanos())
+            .saturating_add(i128::try_from(since_start).unwrap_or(i128::MAX));
+        Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
     /// Name of the device at `device_idx`: `pump-01`, with as many digits as the fleet needs, at least two.
     pub fn device_name(&self, device_idx: usize) -> String {
         let digits = self.n_devices.to_string().len().max(2);

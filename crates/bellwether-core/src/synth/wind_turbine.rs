@@ -35,7 +35,8 @@ pub(super) static CONDUCT: [Conduct; 10] = [
     Conduct::rests_at(0.05, 40.0).wears(3.0),
 ];
 
-/// The duty is the wind: hardly a rhythm of the day, none of the week, and swings of hours.
+/// The duty is the wind: hardly a rhythm of the day, none of the week, and swings of hours. A set-point that moves the duty is
+/// other weather.
 pub(super) const RHYTHM: Rhythm = Rhythm {
     mean: 0.66,
     daily: 0.04,

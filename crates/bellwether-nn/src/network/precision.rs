@@ -1,12 +1,11 @@
 //! Weights in fewer bits than they were learnt in.
 
-use std::fmt;
 use std::str::FromStr;
 
 use half::f16;
 
 /// In what numbers the weights of a network are kept. Whatever it is, the kernels compute in float32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// 32-bit floats, as they were learnt.
     #[default]
@@ -54,12 +53,6 @@ impl Precision {
     }
 }
 
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl FromStr for Precision {
     type Err = UnknownPrecision;
 
@@ -74,15 +67,17 @@ impl FromStr for Precision {
 #[error("wanted {}", Precision::ALL.map(Precision::name).join(", "))]
 pub struct UnknownPrecision;
 
-/// What one step of a row is worth, so that the greatest number of the row is 127 steps or next to it; zero for a row that
-/// is as good as zero.
+/// What one step of a row is worth, so that the greatest number of the row is 127 steps; zero for a row that is as good as
+/// zero.
 ///
 /// It has sixteen significant bits, rounded up: a whole number of seven bits times it is then exact, and the scale can be
 /// read off the rounded row again.
 pub(crate) fn scale(row: &[f32]) -> f32 {
     const SPARE_BITS: u32 = 0xff;
+    // Rounded up, 127 steps of a greater number would be beyond all floats.
+    const MOST: f32 = 3.4e38;
     let most = row.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-    let step = most / f32::from(i8::MAX);
+    let step = most.min(MOST) / f32::from(i8::MAX);
     if step < f32::MIN_POSITIVE {
         return 0.0;
     }
@@ -97,7 +92,7 @@ pub(crate) fn level(value: f32, scale: f32) -> i8 {
     if scale == 0.0 {
         return 0;
     }
-    // No further: the scale was made for the greatest number.
+    // At most 127 steps, for which the scale was made.
     (value / scale).round_ties_even() as i8
 }
 
@@ -142,6 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn int8_keeps_to_the_range_of_floats() {
+        let mut values = [f32::MAX, -f32::MAX, 1.0];
+        Precision::Int8.round(&mut values, 3);
+        assert!(
+            values[0] > 3.39e38 && values[0].is_finite() && values[1] < -3.39e38 && values[1].is_finite()
+        );
+        let once = values;
+        Precision::Int8.round(&mut values, 3);
+        assert_eq!(values.map(f32::to_bits), once.map(f32::to_bits));
+    }
+
+    #[test]
     fn float16_keeps_to_its_range() {
         let mut values = [1.0 / 3.0, 1e6, -1e6, 1e-9];
         Precision::Float16.round(&mut values, 4);
@@ -162,7 +169,7 @@ mod tests {
                 let mut twice = once.clone();
                 precision.round(&mut twice, row_len);
                 let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-                prop_assert_eq!(bits(&once), bits(&twice), "{}", precision);
+                prop_assert_eq!(bits(&once), bits(&twice), "{}", precision.name());
                 prop_assert!(once.iter().all(|value| value.is_finite()));
             }
         }

@@ -450,7 +450,8 @@ impl Layout {
     }
 
     pub(crate) fn unpack(&self, packed: &[f32], weights: &mut Weights) {
-        self.each_weight(|tensor, at, from| weights.tensors[tensor].values[at] = packed[from]);
+        let tensors = weights.tensors_mut();
+        self.each_weight(|tensor, at, from| tensors[tensor].values[at] = packed[from]);
     }
 
     /// Calls `visit(tensor, position in it, position in the packed weights)` for every weight.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Decimals up to which the short way goes, and what shifts the point by as many.
 const N_DECIMALS: usize = 6;
-const SHIFT: f64 = 1e6;
+const SHIFT: u64 = 1_000_000;
 
 /// Appends the shortest decimal that reads back as `value`: `0.1`, `3.0`, `1e-7`. The one way numbers are written.
 ///
@@ -14,9 +14,10 @@ const SHIFT: f64 = 1e6;
 pub fn push_real(text: &mut String, value: f64) {
     // To the nearest whole number by the rounding of a sum: doubles of this size have no decimals.
     const WHOLE: f64 = 6_755_399_441_055_744.0;
-    let shifted = (value * SHIFT + WHOLE) - WHOLE;
+    const MILLION: f64 = SHIFT as f64;
+    let shifted = (value * MILLION + WHOLE) - WHOLE;
     // Below 1e-4 numbers are written with an exponent; zero keeps its sign.
-    let is_short = (100.0..1e15).contains(&shifted.abs()) && shifted / SHIFT - value == 0.0;
+    let is_short = (100.0..1e15).contains(&shifted.abs()) && shifted / MILLION - value == 0.0;
     if is_short {
         push_shifted(text, shifted as i64);
     } else {
@@ -26,14 +27,12 @@ pub fn push_real(text: &mut String, value: f64) {
 
 /// Appends `shifted` millionths, without the zeros behind the last decimal but one.
 fn push_shifted(text: &mut String, shifted: i64) {
-    let mut digits = [b'0'; 24];
-    let (whole, decimals) = (
-        shifted.unsigned_abs() / 1_000_000,
-        shifted.unsigned_abs() % 1_000_000,
-    );
+    let mut digits = [b'0'; POINT + 1 + N_DECIMALS];
+    let number = shifted.unsigned_abs();
+    let (whole, decimals) = (number / SHIFT, number % SHIFT);
     // Behind the point, then before it.
-    let mut end = POINT + 1 + N_DECIMALS;
-    put(&mut digits[..end], decimals);
+    let mut end = digits.len();
+    put(&mut digits, decimals);
     digits[POINT] = b'.';
     while digits[end - 1] == b'0' && end > POINT + 2 {
         end -= 1;

@@ -8,12 +8,16 @@ mod sink;
 mod table;
 mod truth;
 
+use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
+use std::thread::{self, Builder};
 
 use bellwether_core::frame::{Channel, Sample};
-use bellwether_core::synth::{Fleet, Operation, PlantSpec};
+use bellwether_core::synth::{Fleet, Instants, Operation, PlantSpec};
 use bellwether_core::time::{Timestamp, humane};
+use bellwether_store::write::WriteError;
 use serde_json::{Value, json};
 
 use crate::cli::{Format, GenerateArgs};
@@ -52,9 +56,12 @@ fn make(args: &GenerateArgs, path: &Path, output: &Output) -> Result<(), Failure
     let fleet = Fleet::new(&spec)?;
     let table = table_of(spec.n_devices, fleet.channels());
     if args.defect.is_empty() {
-        let time = fleet.time();
-        let devices = Measured::of_fleet(&fleet, &time);
+        let time = match args.points {
+            Some(_) => fleet.time()?,
+            None => Vec::new(),
+        };
         write(&fleet, &table, out)?;
+        let devices = Measured::of_fleet(&fleet, &time);
         return tell(args, path, &table, &devices, None, beside, output);
     }
     let devices = fleet.into_devices()?;
@@ -69,23 +76,35 @@ fn write(fleet: &Fleet, table: &Table, out: Out) -> Result<(), Failure> {
     /// More would be of no use: whichever is slower has the other wait.
     const PIECES_AHEAD: usize = 2;
     let pieces = fleet.stream()?;
-    let (made, ahead) = sync_channel(PIECES_AHEAD);
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for piece in pieces {
-                if made.send(piece).is_err() {
-                    // The table ended early, and says why.
-                    break;
+    table.write(out, |lines| {
+        let mut add = |piece: Instants| {
+            piece.samples().try_for_each(|(device_idx, sample)| {
+                lines.add(&line(fleet.members()[device_idx].name(), sample))
+            })
+        };
+        thread::scope(|scope| {
+            let (made, ahead) = sync_channel(PIECES_AHEAD);
+            let make = move || {
+                for piece in pieces {
+                    if made.send(piece).is_err() {
+                        return; // the table ended early, and says why
+                    }
+                }
+            };
+            match Builder::new().spawn_scoped(scope, make) {
+                Ok(maker) => {
+                    let written = ahead.iter().try_for_each(&mut add);
+                    drop(ahead);
+                    // A table that lacks rows must not be taken for a whole one.
+                    maker.join().unwrap_or_else(|panic| resume_unwind(panic));
+                    written
+                }
+                // The system has no thread left.
+                Err(_) => {
+                    let pieces = fleet.stream().map_err(io::Error::other);
+                    pieces.map_err(WriteError::Table)?.try_for_each(add)
                 }
             }
-        });
-        table.write(out, |lines| {
-            for piece in ahead {
-                for (device_idx, sample) in piece.samples() {
-                    lines.add(&line(fleet.members()[device_idx].name(), sample))?;
-                }
-            }
-            Ok(())
         })
     })
 }
@@ -111,7 +130,8 @@ fn tell(
     if let Some(recording) = recording {
         recording.note(output);
     }
-    note_next(path, spec.template.name(), devices[0].time, &truth, output);
+    let quarter = spec.instant(spec.n_samples / 4);
+    note_next(path, spec.template.name(), quarter, &truth, output);
     if output.format() == Format::Table || is_stdout(path) {
         return Ok(());
     }
@@ -226,8 +246,8 @@ fn about(spec: &PlantSpec, n_channels: usize, truth: &Truth) -> String {
     )
 }
 
-/// Says how to go on: train on what comes before the first fault, if that is enough to learn from.
-fn note_next(path: &Path, name: &str, time: &[Timestamp], truth: &Truth, output: &Output) {
+/// Says how to go on: train on what comes before the first fault, if that is enough to learn from: a quarter of the data.
+fn note_next(path: &Path, name: &str, quarter: Timestamp, truth: &Truth, output: &Output) {
     let is_csv = path
         .extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
@@ -235,7 +255,7 @@ fn note_next(path: &Path, name: &str, time: &[Timestamp], truth: &Truth, output:
         return;
     }
     let until = match truth.first() {
-        Some(first) if first > time[time.len() / 4] => format!(" --until {first}"),
+        Some(first) if first > quarter => format!(" --until {first}"),
         _ => String::new(),
     };
     output.note(&format!(

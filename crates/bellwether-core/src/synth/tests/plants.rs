@@ -152,6 +152,40 @@ fn a_pump_knows_day_week_and_thermal_lag() {
 }
 
 #[test]
+fn a_wind_turbine_gives_what_the_wind_offers_and_no_more_than_it_may() {
+    let frame = one(&PlantSpec {
+        template: Template::WindTurbine,
+        n_samples: 40_320,
+        ..PlantSpec::default()
+    })
+    .frame;
+    let [wind, power, rotor, pitch] =
+        ["wind_speed_m_s", "power_kw", "rotor_speed_rpm", "pitch_deg"].map(|name| column(&frame, name));
+    let mean = |of: &[f64], from: f64, to: f64| {
+        let within = wind.iter().zip(of).filter(|(wind, _)| (from..to).contains(*wind));
+        let values: Vec<f64> = within.map(|(_, &value)| value).collect();
+        assert!(
+            values.len() > 100,
+            "{} samples of {from} to {to} m/s",
+            values.len()
+        );
+        moments(&values).0
+    };
+    // Between cut-in and rated, power goes with the cube of the wind, and the rotor keeps pace.
+    let (slow, fast) = (mean(&power, 6.35, 6.65), mean(&power, 8.35, 8.65));
+    let cube = (8.5_f64 / 6.5).powi(3);
+    assert!((fast / slow / cube - 1.0).abs() < 0.08, "{slow} kW, {fast} kW");
+    let pace = mean(&rotor, 7.35, 7.65) / mean(&rotor, 6.35, 6.65);
+    assert!((pace / (7.5 / 6.5) - 1.0).abs() < 0.05, "{pace}");
+    // Beyond, blades turn away what the generator may not take.
+    let (at_12, at_15) = (mean(&power, 11.9, 12.1), mean(&power, 14.9, 15.1));
+    assert!(at_15 < 1.04 * at_12 && at_15 < 2020.0, "{at_12} kW, {at_15} kW");
+    assert!(mean(&pitch, 14.9, 15.1) > mean(&pitch, 8.9, 9.1) + 5.0);
+    let most = rotor.iter().copied().fold(0.0, f64::max);
+    assert!(most < 17.3, "{most} 1/min");
+}
+
+#[test]
 fn a_sine_is_the_classic_one() {
     let plant = PlantSpec {
         template: Template::Sine,

@@ -12,7 +12,7 @@ use crate::output::{Output, Rows};
 /// A device as far as the truth about it goes.
 pub(super) struct Measured<'a> {
     pub(super) name: &'a str,
-    /// When it was measured, `[n_samples]`.
+    /// When it was measured, `[n_samples]`; empty where nobody asks for the truth by sample.
     pub(super) time: &'a [Timestamp],
     pub(super) faults: &'a [Fault],
 }
@@ -27,7 +27,7 @@ impl<'a> Measured<'a> {
         devices.iter().map(measured).collect()
     }
 
-    /// The devices of a fleet, all measured at the same instants.
+    /// The devices of a fleet, all measured at the same instants, if these are of interest.
     pub(super) fn of_fleet(fleet: &'a Fleet, time: &'a [Timestamp]) -> Vec<Self> {
         let members = fleet.members().iter();
         members
