@@ -100,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         } else {
             section.of_page(&old)?
         };
-        writeln!(page, "{}\n{text}", section.mark())?;
+        writeln!(page, "{}\n{}\n", section.mark(), text.trim_end())?;
     }
     let peers =
         std::fs::read_to_string(cargo::root().join(PEERS)).with_context(|| format!("cannot read {PEERS}"))?;
@@ -121,7 +121,7 @@ impl Section {
             .split_once(&format!("{}\n", self.mark()))
             .with_context(|| format!("{PAGE} has no section {self:?} yet: measure it too"))?;
         let end = rest.find("<!-- ").or_else(|| rest.find(BESIDE));
-        Ok(rest[..end.unwrap_or(rest.len())].trim_end().to_owned() + "\n")
+        Ok(rest[..end.unwrap_or(rest.len())].to_owned())
     }
 
     /// Measures it.

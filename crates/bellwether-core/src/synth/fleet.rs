@@ -287,6 +287,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn more_than_memory_holds_is_refused() {
         let long = PlantSpec {

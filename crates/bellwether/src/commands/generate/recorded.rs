@@ -52,26 +52,7 @@ impl<'a> Recording<'a> {
         } else {
             ColumnKind::Real
         };
-        let mut columns = vec![Column::new(&table.time, ColumnKind::Text)];
-        columns.extend(
-            table
-                .series
-                .iter()
-                .map(|name| Column::new(name, ColumnKind::Text)),
-        );
-        columns.extend(
-            table
-                .channels
-                .iter()
-                .map(|name| Column::new(name, kind).optional()),
-        );
-        columns.extend(
-            table
-                .marks
-                .iter()
-                .map(|name| Column::new(*name, ColumnKind::Integer)),
-        );
-        out.table(columns, |out| {
+        out.table(table.columns(kind), |out| {
             for row in &self.recorded.rows {
                 let device = &self.devices[row.device_idx];
                 let time = self.time(row);

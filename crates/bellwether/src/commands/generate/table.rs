@@ -32,22 +32,28 @@ pub(super) struct Line<'a> {
 }
 
 impl Table {
+    /// The columns to write; those of channels are of `kind`.
+    pub(super) fn columns(&self, kind: ColumnKind) -> Vec<Column> {
+        let texts = std::iter::once(&self.time).chain(&self.series);
+        let texts = texts.map(|name| Column::new(name, ColumnKind::Text));
+        let channels = self
+            .channels
+            .iter()
+            .map(|name| Column::new(name, kind).optional());
+        let marks = self
+            .marks
+            .iter()
+            .map(|name| Column::new(*name, ColumnKind::Integer));
+        texts.chain(channels).chain(marks).collect()
+    }
+
     /// Writes the rows that `fill` adds. A reader that has gone ends the table and is no error.
     pub(super) fn write(
         &self,
         out: Out,
         fill: impl FnOnce(&mut Lines<'_>) -> Result<(), WriteError>,
     ) -> Result<(), Failure> {
-        let mut columns = vec![Column::new(&self.time, ColumnKind::Text)];
-        columns.extend(self.series.iter().map(|name| Column::new(name, ColumnKind::Text)));
-        let channels = self.channels.iter();
-        columns.extend(channels.map(|name| Column::new(name, ColumnKind::Real).optional()));
-        columns.extend(
-            self.marks
-                .iter()
-                .map(|name| Column::new(*name, ColumnKind::Integer)),
-        );
-        out.table(columns, |out| {
+        out.table(self.columns(ColumnKind::Real), |out| {
             fill(&mut Lines {
                 out,
                 has_series: self.series.is_some(),
